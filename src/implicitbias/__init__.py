@@ -1,0 +1,130 @@
+"""Where gradient flow ends when it trains a linear tensor network, and why.
+
+Three independent answers, held against each other: the flow of the parameters, the flow of the
+dual in n dimensions, and the limit problem that the theory names.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from implicitbias import datasets
+    from implicitbias._errors import (
+        ImplicitBiasError,
+        InfeasibleProblemError,
+        InvalidInputError,
+        NoPredictionError,
+        Outcome,
+    )
+    from implicitbias._verdicts import Verdict
+    from implicitbias.comparison import Comparison, compare, verify
+    from implicitbias.coordinates import lemma4
+    from implicitbias.flow import Flow, gradient_flow
+    from implicitbias.initialization import Initialization
+    from implicitbias.limits import (
+        Certificate,
+        Limit,
+        tensor_singular_residual,
+        tensor_singular_vectors,
+    )
+    from implicitbias.networks import (
+        ConvolutionalNetwork,
+        DiagonalNetwork,
+        FullyConnectedNetwork,
+        Network,
+        OrthogonalDecomposition,
+        OrthogonalNetwork,
+        TensorNetwork,
+        multilinear_multiply,
+    )
+    from implicitbias.problems import Classification, Regression, Separability
+    from implicitbias.theorems import LimitPath, limit_path, predict_limit
+
+__version__ = "0.1.0"
+
+# Where each public name lives. Modules are imported at first use: command-line help and scripts
+# that need one network should not wait for SciPy.
+_HOMES = {
+    "implicitbias": ("datasets",),
+    "implicitbias._errors": (
+        "ImplicitBiasError",
+        "InfeasibleProblemError",
+        "InvalidInputError",
+        "NoPredictionError",
+        "Outcome",
+    ),
+    "implicitbias._verdicts": ("Verdict",),
+    "implicitbias.comparison": ("Comparison", "compare", "verify"),
+    "implicitbias.coordinates": ("lemma4",),
+    "implicitbias.flow": ("Flow", "gradient_flow"),
+    "implicitbias.initialization": ("Initialization",),
+    "implicitbias.limits": (
+        "Certificate",
+        "Limit",
+        "tensor_singular_residual",
+        "tensor_singular_vectors",
+    ),
+    "implicitbias.networks": (
+        "ConvolutionalNetwork",
+        "DiagonalNetwork",
+        "FullyConnectedNetwork",
+        "Network",
+        "OrthogonalDecomposition",
+        "OrthogonalNetwork",
+        "TensorNetwork",
+        "multilinear_multiply",
+    ),
+    "implicitbias.problems": ("Classification", "Regression", "Separability"),
+    "implicitbias.theorems": ("LimitPath", "limit_path", "predict_limit"),
+}
+_MODULES = ("datasets", "lemma4")
+
+__all__ = [
+    "Certificate",
+    "Classification",
+    "Comparison",
+    "ConvolutionalNetwork",
+    "DiagonalNetwork",
+    "Flow",
+    "FullyConnectedNetwork",
+    "ImplicitBiasError",
+    "InfeasibleProblemError",
+    "Initialization",
+    "InvalidInputError",
+    "Limit",
+    "LimitPath",
+    "Network",
+    "NoPredictionError",
+    "OrthogonalDecomposition",
+    "OrthogonalNetwork",
+    "Outcome",
+    "Regression",
+    "Separability",
+    "TensorNetwork",
+    "Verdict",
+    "__version__",
+    "compare",
+    "datasets",
+    "gradient_flow",
+    "lemma4",
+    "limit_path",
+    "multilinear_multiply",
+    "predict_limit",
+    "tensor_singular_residual",
+    "tensor_singular_vectors",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            module = import_module(f"{home}.{name}" if name in _MODULES else home)
+            value = module if name in _MODULES else getattr(module, name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

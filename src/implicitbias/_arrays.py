@@ -1,0 +1,126 @@
+"""Array types, and the one place where input arrays are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from implicitbias._errors import InvalidInputError
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+IntArray: TypeAlias = npt.NDArray[np.intp]
+ComplexArray: TypeAlias = npt.NDArray[np.complex128]
+NumericArray: TypeAlias = npt.NDArray[Any]  # float64, or complex128 where the theory is complex
+Parameters: TypeAlias = tuple[FloatArray, ...]
+
+
+def finite_array(
+    value: Any, name: str, *, shape: tuple[int | None, ...], allow_complex: bool = False
+) -> NumericArray:
+    """Return ``value`` as a finite float64 (or complex128) array of the given shape.
+
+    Parameters
+    ----------
+    value
+        Anything NumPy turns into an array of numbers.
+    name
+        How the error text calls it.
+    shape
+        The expected shape; ``None`` stands for any length of at least one.
+    allow_complex
+        Keep complex numbers instead of refusing them.
+
+    Raises
+    ------
+    InvalidInputError
+        Not numeric, wrong shape, empty, complex where real is needed, or not finite.
+    """
+    expected = "(" + ", ".join("any" if k is None else str(k) for k in shape) + ")"
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"{name} is not a rectangular array ({error}); expected shape {expected}."
+        ) from None
+    if array.dtype.kind not in "buifc":
+        raise InvalidInputError(
+            f"{name} has dtype {array.dtype}, which is not numeric; expected numbers of shape "
+            f"{expected}. Encode text or missing values first."
+        )
+    if array.dtype.kind == "c" and not allow_complex:
+        raise InvalidInputError(f"{name} is complex; expected real numbers of shape {expected}.")
+    wrong = array.ndim != len(shape) or any(
+        size == 0 if want is None else size != want
+        for size, want in zip(array.shape, shape, strict=True)
+    )
+    if wrong:
+        raise InvalidInputError(f"{name} has shape {array.shape}; expected shape {expected}.")
+    array = np.asarray(array, dtype=np.complex128 if array.dtype.kind == "c" else np.float64)
+    if not np.isfinite(array).all():
+        bad = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise InvalidInputError(
+            f"{name} contains {array[bad]} at index {bad if len(bad) > 1 else bad[0]}; every "
+            "entry must be finite. Impute or drop missing values first."
+        )
+    return array
+
+
+def finite_arrays(
+    values: Iterable[Any], name: str, shapes: Sequence[tuple[int, ...]]
+) -> Parameters:
+    """Return one checked real array per shape; the error names the layer (from 1)."""
+    try:
+        values = tuple(values)
+    except TypeError:
+        raise InvalidInputError(
+            f"{name} must be a sequence of {len(shapes)} arrays, one a layer; "
+            f"got {type(values).__name__}."
+        ) from None
+    if len(values) != len(shapes):
+        raise InvalidInputError(
+            f"{name} has {len(values)} layers; expected {len(shapes)}, of shapes "
+            + ", ".join(map(str, shapes))
+            + "."
+        )
+    return tuple(
+        finite_array(value, f"{name}, layer {index},", shape=shape)
+        for index, (value, shape) in enumerate(zip(values, shapes, strict=True), start=1)
+    )
+
+
+def positive_int(value: Any, name: str, *, at_least: int = 1) -> int:
+    """Return ``value`` as an int that is at least ``at_least``.
+
+    Raises
+    ------
+    InvalidInputError
+        Not a whole number, a boolean, or too small.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise InvalidInputError(f"{name} is {value!r}; expected a whole number >= {at_least}.")
+    if value < at_least:
+        raise InvalidInputError(f"{name} is {value}; expected a whole number >= {at_least}.")
+    return int(value)
+
+
+def positive_float(value: Any, name: str, *, allow_zero: bool = False) -> float:
+    """Return ``value`` as a finite float that is positive (or zero where that is allowed).
+
+    Raises
+    ------
+    InvalidInputError
+        Not a real number, not finite, or not positive.
+    """
+    wanted = "a finite number >= 0" if allow_zero else "a finite number > 0"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(
+        value, (int, float, np.integer, np.floating)
+    ):
+        raise InvalidInputError(f"{name} is {value!r}; expected {wanted}.")
+    number = float(value)
+    if not np.isfinite(number) or number < 0 or (number == 0 and not allow_zero):
+        raise InvalidInputError(f"{name} is {number:g}; expected {wanted}.")
+    return number

@@ -1,0 +1,67 @@
+"""Typed errors with their evidence, and the ways a flow can end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+
+class ImplicitBiasError(Exception):
+    """Every error this package raises on purpose."""
+
+
+class InvalidInputError(ImplicitBiasError, ValueError):
+    """Malformed input: shapes, NaN, infinities, unknown names or labels."""
+
+
+class InfeasibleProblemError(ImplicitBiasError):
+    """Well-formed data without a solution: inconsistent regression, non-separable classes.
+
+    Attributes
+    ----------
+    evidence
+        The residual y - X X^+ y (regression), or a vector a >= 0, a != 0 with
+        sum_i a_i y_i x_i = 0 (classification).
+    """
+
+    def __init__(self, message: str, evidence: Any = None) -> None:
+        super().__init__(message)
+        self.evidence = evidence
+
+
+class NoPredictionError(ImplicitBiasError):
+    """No result of the theory covers the situation, or its limit could not be certified.
+
+    Attributes
+    ----------
+    assumptions
+        The verdicts that were measured, the failed one among them.
+    certificate
+        The certificate that missed its tolerance, or None.
+    """
+
+    def __init__(
+        self, message: str, assumptions: Sequence[Any] = (), certificate: Any = None
+    ) -> None:
+        super().__init__(message)
+        self.assumptions = tuple(assumptions)
+        self.certificate = certificate
+
+
+class Outcome(Enum):
+    """How a flow ended; the value is the sentence a person reads."""
+
+    RESIDUAL_REACHED = "the residual fell below until_residual"
+    MARGIN_REACHED = "the margin reached until_margin"
+    STATIONARY = "the flow came to rest at a stationary point with positive loss"
+    TIME_REACHED = "the flow reached max_time"
+    PRECISION_REACHED = "the flow stopped where float64 cannot resolve it further"
+    STOPPED_BY_CALLBACK = "the callback asked to stop"
+    STEP_LIMIT = "the integrator used all of its steps"
+    FAILED = "the integrator failed"
+
+    @property
+    def converged(self) -> bool:
+        """Whether the flow ended where its stopping rule wanted it."""
+        return self in (Outcome.RESIDUAL_REACHED, Outcome.MARGIN_REACHED)

@@ -1,0 +1,56 @@
+"""A measured yes, no or cannot tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["holds", "fails", "undecided"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One assumption, measured.
+
+    Attributes
+    ----------
+    assumption
+        What is asserted, in the theory's words.
+    status
+        "holds", "fails" or "undecided" (float64 cannot tell).
+    value
+        The measured number the status rests on.
+    detail
+        What the number is, and where it was found.
+    """
+
+    assumption: str
+    status: Status
+    value: float
+    detail: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.status}: {self.assumption} ({self.value:.3g})"
+        return f"{text}; {self.detail}" if self.detail else text
+
+    @property
+    def holds(self) -> bool:
+        """Whether the assumption was measured to hold."""
+        return self.status == "holds"
+
+    @property
+    def fails(self) -> bool:
+        """Whether the assumption was measured to fail."""
+        return self.status == "fails"
+
+
+def at_least(assumption: str, value: float, threshold: float, slack: float, detail: str) -> Verdict:
+    """Verdict on ``value >= threshold``, undecided within ``slack`` of it."""
+    status: Status = (
+        "holds"
+        if value >= threshold + slack
+        else "fails"
+        if value < threshold - slack
+        else "undecided"
+    )
+    return Verdict(assumption, status, value, detail)

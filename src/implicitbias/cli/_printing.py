@@ -1,0 +1,61 @@
+"""What all commands print with: a console, JSON, and progress on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDE = 1000  # columns of a console that is no terminal: nothing is wrapped or cut
+SECONDS_BETWEEN_LINES = 5.0  # of progress that nobody watches
+SECONDS_BETWEEN_UPDATES = 0.1
+
+
+def console() -> Console:
+    """Return a console on stdout that never wraps or cuts when it is not a terminal."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else WIDE
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+def print_json(value: Any) -> None:
+    """Print strict JSON on stdout."""
+    import json
+
+    click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+class Progress:
+    """One line of progress on stderr: rewritten in place on a terminal, else now and then."""
+
+    def __init__(self) -> None:
+        self._watched = sys.stderr.isatty()
+        self._last = time.monotonic()
+
+    def show(self, text: str) -> None:
+        """Replace the line, if the last change is long enough ago to be read."""
+        now = time.monotonic()
+        if now - self._last < (SECONDS_BETWEEN_UPDATES if self._watched else SECONDS_BETWEEN_LINES):
+            return
+        self._last = now
+        self.say(text)
+
+    def say(self, text: str) -> None:
+        """Replace the line now."""
+        if self._watched:
+            width = get_terminal_size().columns
+            click.echo(f"\r\x1b[K{text[: width - 1]}", nl=False, err=True)
+        else:
+            click.echo(text, err=True)
+
+    def clear(self) -> None:
+        """Leave nothing behind on a terminal."""
+        if self._watched:
+            click.echo("\r\x1b[K", nl=False, err=True)

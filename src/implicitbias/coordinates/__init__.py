@@ -1,0 +1,6 @@
+"""One decoupled real coordinate as a scalar curve, and Lemma 4's functions."""
+
+from implicitbias.coordinates._curves import Curves
+from implicitbias.coordinates._reduction import RealCoordinates, reduce_to_real
+
+__all__ = ["Curves", "RealCoordinates", "reduce_to_real"]

@@ -1,0 +1,299 @@
+"""Decoupled real coordinates as scalar curves: rho, the clock s, and the potentials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, finite_array
+from implicitbias._errors import InvalidInputError
+from implicitbias.coordinates._clock import Clock
+from implicitbias.coordinates._gap import log_divergence, log_growth
+from implicitbias.coordinates._inverse import advance, x_from_u
+from implicitbias.coordinates._shape import BoolArray
+from implicitbias.coordinates._start import Start, start_from
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """dp_l/ds = prod_{k != l} p_k for m coordinates of depth L, solved in closed form.
+
+    With q the layer of smallest magnitude, Q = q times the signs of the others and offsets
+    c_l = p_l(0)^2 - q(0)^2 >= 0,
+
+        rho = Q prod_l sqrt(Q^2 + c_l),      ds = dQ / prod_l sqrt(Q^2 + c_l),
+
+    both increasing in Q. A real parameter t, increasing in s, stands for Q:
+
+    - crossing (all c_l > 0):             Q = C sinh t, C^2 the smallest offset; s in a range
+      (-c, c) around the point t = 0, finite for L >= 3;
+    - locked (a c_l = 0, Q(0) != 0):      Q = +-C e^{+-t}, C = |Q(0)|, t = 0 at the start: Q keeps
+      its sign and reaches 0 only as t -> -+inf;
+    - dead (a c_l = 0 and Q(0) = 0):      rho = 0 for ever; t = s.
+
+    Scales enter as logarithms only: with u the clock in units,
+    s = exp(-(L - 2) log_unit) (u(t) - u(t0)).
+
+    Attributes
+    ----------
+    log_unit
+        (m,): (L - 2) log_unit is the logarithm of the product of the L - 2 largest layers at t = 0
+        (for L = 2, log_unit = log C).
+
+    Every method takes and returns arrays of shape (m,).
+
+    Source: Section 5.2 of Yun, Krishnan and Mobahi (ICLR 2021), extended to every real start.
+    """
+
+    log_unit: FloatArray
+    _start: Start
+    _clock: Clock
+    _log_size: FloatArray
+
+    @classmethod
+    def from_start(cls, coordinates: Any, log_scale: float) -> Curves:
+        """Curves through p_l(0) = exp(log_scale) * coordinates[l].
+
+        Parameters
+        ----------
+        coordinates
+            Real, shape (L, m), L >= 2.
+        log_scale
+            The logarithm of the scale; exp(log_scale) itself may be beyond float64.
+
+        Raises
+        ------
+        InvalidInputError
+            ``coordinates`` is not a finite real (L, m) array with L >= 2, or ``log_scale`` is not
+            a finite number.
+        """
+        array = finite_array(coordinates, "coordinates", shape=(None, None))
+        if len(array) < 2:
+            raise InvalidInputError(
+                f"coordinates has shape {array.shape}, one layer; expected (L, m) with L >= 2."
+            )
+        scale = float(finite_array(log_scale, "log_scale", shape=()))
+        start = start_from(array, scale)
+        return cls(start.log_unit, start, Clock.of(start.shape), start.log_size)
+
+    def shifted(self, log_scale_change: float) -> Curves:
+        """Return the same directions at a scale exp(log_scale_change) times as large."""
+        return replace(
+            self,
+            log_unit=self.log_unit + log_scale_change,
+            _log_size=self._log_size + log_scale_change,
+        )
+
+    @property
+    def depth(self) -> int:
+        """L."""
+        return self._start.shape.depth
+
+    @property
+    def size(self) -> int:
+        """m."""
+        return self.log_unit.size
+
+    @property
+    def t0(self) -> FloatArray:
+        """The parameter at s = 0."""
+        return self._start.t0
+
+    @property
+    def locked(self) -> BoolArray:
+        """Where rho keeps its sign."""
+        return self._start.shape.locked
+
+    @property
+    def dead(self) -> BoolArray:
+        """Where rho = 0 for ever."""
+        return self._start.dead
+
+    @property
+    def equal(self) -> bool:
+        """Whether all coordinates cross with equal offsets (Theorem 5 has this, and t0 = 0)."""
+        return self._start.shape.equal and not self.dead.any()
+
+    # rho
+
+    def log_abs_rho(self, t: FloatArray) -> FloatArray:
+        """Log |rho|, in actual units."""
+        return self._unless_dead(self._clock.shape.log_r(self._x(t)) + self._log_rho_unit, -np.inf)
+
+    def rho(self, t: FloatArray) -> FloatArray:
+        """rho = prod_l p_l; 0 or inf on under- or overflow."""
+        locked_sign = self._start.orientation
+        sign = np.where(self.locked, locked_sign, np.sign(t))
+        return sign * _exp(self.log_abs_rho(t))
+
+    def log_rho_slope(self, t: FloatArray) -> FloatArray:
+        """Log of d rho / dt, in actual units."""
+        slope = self._clock.shape.log_r_slope(self._x(t))
+        return self._unless_dead(slope + self._log_rho_unit, -np.inf)
+
+    def t_from_rho(self, sign: FloatArray, log_abs_rho: FloatArray) -> FloatArray:
+        """T with rho(t) = sign exp(log_abs_rho); NaN where the coordinate cannot reach it.
+
+        rho = 0 (sign 0, or log_abs_rho -inf) is t = 0 where crossing or dead and t = -+inf, the
+        limit, where locked.
+        """
+        zero = (sign == 0) | (log_abs_rho == -np.inf)
+        x = self._clock.shape.x_from_log_r(np.where(zero, 0.0, log_abs_rho - self._log_rho_unit))
+        orientation = self._start.orientation
+        locked = np.where(zero, -np.inf, np.where(sign == orientation, x, np.nan)) * orientation
+        t = np.where(self.locked, locked, np.where(zero, 0.0, x * np.sign(sign)))
+        return np.where(self.dead & ~zero, np.nan, t)
+
+    # the clock
+
+    def u(self, t: FloatArray) -> FloatArray:
+        """The clock in units: odd where crossing, L >= 3: 0 at the finite end where locked."""
+        return self._unless_dead(self._start.orientation * self._clock.u(self._x(t)), t)
+
+    def log_u_slope(self, t: FloatArray) -> FloatArray:
+        """Log of du/dt."""
+        return self._unless_dead(-self._clock.shape.log_factors(self._x(t)), 0.0)
+
+    def u_limits(self) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper end of u's range."""
+        half = self._unless_dead(self._clock.half_range, np.inf)
+        if self.depth == 2:
+            return -half, half
+        orientation = self._start.orientation
+        upper = np.where(self.locked & (orientation > 0), 0.0, half)
+        lower = np.where(self.locked & (orientation < 0), 0.0, -half)
+        return lower, upper
+
+    def log_slack(self, t: FloatArray) -> FloatArray:
+        """Log of the slack; never underflows."""
+        if self.depth == 2:
+            return np.full(self.size, np.inf)
+        x = self._x(t)
+        slack = self._clock.log_slack(np.where(self.locked, x, np.abs(x)))
+        return self._unless_dead(slack, np.inf)
+
+    def slack(self, t: FloatArray) -> FloatArray:
+        """Distance from u(t) to the end of its range on t's side; where locked, to its one end."""
+        return _exp(self.log_slack(t))
+
+    def u_increment(self, t: FloatArray, dt: FloatArray, *, relative: bool = False) -> FloatArray:
+        """U(t + dt) - u(t), or that over u'(t), without cancellation."""
+        return self._oriented(self._clock.increment, t, dt, relative, dt)
+
+    def u_remainder(self, t: FloatArray, dt: FloatArray, *, relative: bool = False) -> FloatArray:
+        """U(t + dt) - u(t) - u'(t) dt, or that over u'(t), without cancellation."""
+        return self._oriented(self._clock.remainder, t, dt, relative, 0.0)
+
+    def t_from_u(self, u: FloatArray) -> FloatArray:
+        """T with u(t) = u; NaN outside the range."""
+        x = x_from_u(self._clock, self._x(u))
+        return self._unless_dead(self._start.orientation * x, u)
+
+    def t_increment(self, t: FloatArray, du: FloatArray) -> FloatArray:
+        """Dt with u(t + dt) = u(t) + du, without cancellation; NaN outside the range."""
+        dx = advance(self._clock, self._x(t), self._x(du))
+        return self._unless_dead(self._start.orientation * dx, du)
+
+    # layers and potentials
+
+    def layers(self, t: FloatArray) -> FloatArray:
+        """The layers p_l, (L, m), in their original order."""
+        start, shape, x = self._start, self._clock.shape, self._x(t)
+        moved = [shape.base(x) + self._log_size, shape.log_next(x) + self._log_size]
+        others = start.log_others + (self._log_size - start.log_size)
+        moved += [shape.log_factor(x, i) + other for i, other in enumerate(others)]
+        logs = np.stack(moved)
+        if self.dead.any():
+            logs[:, self.dead] = -np.inf
+            logs[2:, self.dead] = others[:, self.dead]
+        signs = start.signs.astype(float)
+        side = np.where(self.locked, signs[0], np.sign(t))
+        signs[0] = side * signs[1:].prod(axis=0)
+        result = np.empty_like(logs)
+        np.put_along_axis(result, start.order, signs * _exp(logs), axis=0)
+        return result
+
+    def potential(self, t: FloatArray) -> FloatArray:
+        """Psi(s(t)) = (Q(t)^2 - Q(t0)^2) / 2."""
+        return self._potential(t - self.t0)
+
+    def conjugate(self, t: FloatArray) -> FloatArray:
+        """Psi*(rho(t)) = rho s - Psi = int s d rho >= 0."""
+        return self.divergence(t, self.t0)
+
+    def divergence(self, t: FloatArray, t_other: FloatArray) -> FloatArray:
+        """Psi*(rho(t)) + Psi(s') - rho(t) s' >= 0 at s' = s(t_other)."""
+        return _exp(self.log_divergence(t, t_other))
+
+    def log_divergence(self, t: FloatArray, t_other: FloatArray) -> FloatArray:
+        """Log of the divergence, -inf where t = t_other; never under- or overflows."""
+        dx = self._x(t - t_other)
+        gap = log_divergence(self._clock, self._x(t_other), dx)
+        return self._unless_dead(gap + 2.0 * self._log_size, -np.inf)
+
+    # in the units of the network
+
+    def psi(self, s: FloatArray) -> FloatArray:
+        """rho = psi(s); NaN outside the clock's range."""
+        return self.rho(self.t0 + self._step(s))
+
+    def psi_slope(self, s: FloatArray) -> FloatArray:
+        """psi'(s) > 0."""
+        t = self.t0 + self._step(s)
+        ratio = self.log_rho_slope(t) - self.log_u_slope(t)
+        return _exp(ratio + (self.depth - 2) * self.log_unit)
+
+    def potential_of_s(self, s: FloatArray) -> FloatArray:
+        """Psi(s), convex, Psi' = psi; inf outside the clock's range."""
+        step = self._step(s)
+        outside = np.isnan(step)
+        return np.where(outside, np.inf, self._potential(np.where(outside, 0.0, step)))
+
+    def conjugate_of_rho(self, rho: FloatArray) -> FloatArray:
+        """Psi*(rho), convex; inf where the coordinate cannot reach rho."""
+        with np.errstate(divide="ignore"):
+            t = self.t_from_rho(np.sign(rho), np.log(np.abs(rho)))
+        outside = np.isnan(t)
+        return np.where(outside, np.inf, self.conjugate(np.where(outside, self.t0, t)))
+
+    def _step(self, s: FloatArray) -> FloatArray:
+        """T - t0 at the clock s."""
+        with np.errstate(over="ignore"):
+            du = np.sign(s) * np.exp(_log_abs(s) + (self.depth - 2) * self.log_unit)
+        return self.t_increment(self.t0, du)
+
+    def _potential(self, step: FloatArray) -> FloatArray:
+        sign, log_size = log_growth(self._clock.shape, self._x(self.t0), self._x(step))
+        return self._unless_dead(sign * _exp(log_size + 2.0 * self._log_size), 0.0)
+
+    @property
+    def _log_rho_unit(self) -> FloatArray:
+        return 2.0 * self._log_size + (self.depth - 2) * self.log_unit
+
+    def _x(self, t: FloatArray) -> FloatArray:
+        """The shape's parameter, or a step in it: mirrored where locked negative."""
+        return self._unless_dead(self._start.orientation * t, 0.0)
+
+    def _oriented(
+        self, method: Any, t: FloatArray, dt: FloatArray, relative: bool, dead: Any
+    ) -> FloatArray:
+        value = method(self._x(t), self._x(dt), relative=relative)
+        return self._unless_dead(self._start.orientation * value, dead)
+
+    def _unless_dead(self, value: FloatArray, dead: Any) -> FloatArray:
+        if not self.dead.any():
+            return value
+        return np.asarray(np.where(self.dead, dead, value))
+
+
+def _exp(log_value: FloatArray) -> FloatArray:
+    """Exp with silent under- and overflow."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.exp(log_value)
+
+
+def _log_abs(value: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        return np.log(np.abs(value))

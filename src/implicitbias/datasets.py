@@ -1,0 +1,179 @@
+"""Real data that scikit-learn ships, and the field's synthetic designs, as problems.
+
+Every function returns the same problem for the same arguments, on every machine and offline.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, positive_float, positive_int
+from implicitbias._errors import InvalidInputError
+from implicitbias.problems import Regression
+
+DIABETES_POINTS = 442
+DIGITS_POINTS = 1797
+
+
+def diabetes(degree: int = 3, num_points: int = 100) -> Regression:
+    """x_i: all monomials of degree 1 to ``degree`` in ten measurements; y_i: disease progression.
+
+    The first ``num_points`` patients, the measurements as scikit-learn gives them (each centred
+    and of unit norm over all 442 patients), the monomials neither centred nor scaled again, no
+    constant feature. The defaults give 100 x 285 of rank 100; subtracting the columns' means would
+    cost one rank.
+
+    Parameters
+    ----------
+    degree
+        Largest total degree of a monomial: 1, 2, 3, 4 give 10, 65, 285, 1000 features.
+    num_points
+        1 to 442.
+
+    Raises
+    ------
+    InvalidInputError
+        Not a positive whole number, or more points than there are.
+    InfeasibleProblemError
+        More points than features can interpolate.
+
+    Notes
+    -----
+    Source: Efron, Hastie, Johnstone and Tibshirani, "Least angle regression", 2004.
+    """
+    from sklearn.datasets import load_diabetes
+    from sklearn.preprocessing import PolynomialFeatures
+
+    degree = positive_int(degree, "degree")
+    rows = slice(_points(num_points, DIABETES_POINTS))
+    measurements, progression = load_diabetes(return_X_y=True)
+    monomials = PolynomialFeatures(degree, include_bias=False)
+    return Regression(monomials.fit_transform(measurements[rows]), progression[rows])
+
+
+def diabetes_names(degree: int = 3) -> tuple[str, ...]:
+    """Return the names of the features of ``diabetes``, such as "bmi^2 s5"."""
+    from sklearn.datasets import load_diabetes
+    from sklearn.preprocessing import PolynomialFeatures
+
+    data = load_diabetes()
+    monomials = PolynomialFeatures(positive_int(degree, "degree"), include_bias=False)
+    return tuple(monomials.fit(data.data[:1]).get_feature_names_out(data.feature_names))
+
+
+def digits(num_points: int = 1) -> Regression:
+    """x_i: the 64 grey levels, 0 to 16, of an 8 x 8 image, row by row; y_i: the digit it shows.
+
+    The first ``num_points`` of the 1797 images; the first 51 are independent. Three of the pixels
+    are 0 in every image.
+
+    Raises
+    ------
+    InvalidInputError
+        Not a positive whole number, or more points than there are.
+    InfeasibleProblemError
+        More points than the pixels can interpolate.
+
+    Notes
+    -----
+    Source: Alpaydin and Kaynak, "Optical recognition of handwritten digits", UCI, 1998.
+    """
+    images, labels = _digits(num_points)
+    return Regression(images, labels)
+
+
+def digits_even(num_points: int = 20) -> Regression:
+    """x_i[k] = (a_i[k] + a_i[-k mod 64]) / 2, the even part of the image a_i; y_i: its digit.
+
+    The images of ``digits`` as signals of length d = 64. Even signals span d/2 + 1 = 33 dimensions,
+    these only 31, since the pixels 0 and 32 are always 0. The first 28 points are independent; 20
+    have rank 20 and condition number 120.
+
+    Raises
+    ------
+    InvalidInputError
+        Not a positive whole number, or more points than there are.
+    InfeasibleProblemError
+        More points than the even signals can interpolate.
+    """
+    images, labels = _digits(num_points)
+    return Regression((images + images[:, -np.arange(images.shape[1])]) / 2, labels)
+
+
+def gaussian(num_points: int, num_features: int, seed: int) -> Regression:
+    """X_ij and y_i independent standard normal numbers: rank min(n, d) almost surely.
+
+    Raises
+    ------
+    InvalidInputError
+        Not positive whole numbers, or more points than features: generic targets then have no
+        interpolator.
+    """
+    rng, shape = _design(num_points, num_features, seed)
+    return Regression(rng.standard_normal(shape), rng.standard_normal(shape[0]))
+
+
+def sparse(
+    num_points: int, num_features: int, num_nonzero: int, seed: int, *, noise: float = 0.0
+) -> Regression:
+    """Y = X beta + noise * e, X_ij and e_i standard normal, beta = (1, .., 1, 0, .., 0) / sqrt(s).
+
+    Parameters
+    ----------
+    num_points, num_features
+        n <= d.
+    num_nonzero
+        s, 1 to d: the first s coefficients are 1 / sqrt(s).
+    seed
+        Of the random numbers.
+    noise
+        Standard deviation of the noise, >= 0.
+
+    Raises
+    ------
+    InvalidInputError
+        A number out of its range.
+
+    Notes
+    -----
+    Source: the design of Woodworth et al., "Kernel and rich regimes in overparametrized models",
+    COLT 2020, section 6.
+    """
+    rng, shape = _design(num_points, num_features, seed)
+    nonzero = positive_int(num_nonzero, "num_nonzero")
+    if nonzero > shape[1]:
+        raise InvalidInputError(
+            f"num_nonzero is {nonzero}; expected at most num_features = {shape[1]}."
+        )
+    noise = positive_float(noise, "noise", allow_zero=True)
+    X = rng.standard_normal(shape)
+    beta = np.zeros(shape[1])
+    beta[:nonzero] = 1.0 / np.sqrt(nonzero)
+    return Regression(X, X @ beta + noise * rng.standard_normal(shape[0]))
+
+
+def _digits(num_points: int) -> tuple[FloatArray, FloatArray]:
+    from sklearn.datasets import load_digits
+
+    rows = slice(_points(num_points, DIGITS_POINTS))
+    images, labels = load_digits(return_X_y=True)
+    return images[rows], labels[rows].astype(np.float64)
+
+
+def _points(num_points: int, available: int) -> int:
+    number = positive_int(num_points, "num_points")
+    if number > available:
+        raise InvalidInputError(f"num_points is {number}; the data set has {available} points.")
+    return number
+
+
+def _design(
+    num_points: int, num_features: int, seed: int
+) -> tuple[np.random.Generator, tuple[int, int]]:
+    shape = positive_int(num_points, "num_points"), positive_int(num_features, "num_features")
+    if shape[0] > shape[1]:
+        raise InvalidInputError(
+            f"num_points is {shape[0]} and num_features is {shape[1]}; expected num_points <= "
+            "num_features, or the targets have no interpolator."
+        )
+    return np.random.default_rng(positive_int(seed, "seed", at_least=0)), shape

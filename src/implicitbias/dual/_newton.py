@@ -1,0 +1,179 @@
+"""One Newton step of Z rho(t) = y, u(t) = u(t_0) + a Z^T nu, for weights of any range.
+
+Linearised, with w the mismatch of the second equation in units of t:
+
+    u' dt = a Z^T dnu + u' w,    Z rho' dt = r_1,
+    so  (Z D Z^T) dnu = r_1 - Z rho' w,  D = rho' a / u'.
+
+While D and Z are mild, Cholesky on the Gram matrix of the rows as given. Otherwise the rows are
+combined (``dual._rows``), and with x = (a / u')_B dnu the system becomes
+
+    V G^T x = r_1 / rho'_B - V w,   V_ij = Z_ij rho'_j / rho'_i,   G_ij = Z_ij (u'/a)_i / (u'/a)_j:
+
+both hold the identity on B and stay bounded where neither rho' nor u' nor a would fit a float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_solve, lapack, lu_factor, lu_solve
+from scipy.linalg.blas import dsyrk
+
+from implicitbias._arrays import FloatArray
+from implicitbias.dual._rows import Rows, as_given, heaviest_rows
+
+GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
+SAFE_RCOND = 1e-9  # below it the Gram matrix has lost more than half of the digits
+SAFE_LOG_RANGE = 27.0  # log of 1e12: wider weights go to combined rows at once
+SATURATED = -14.0  # log u' below this: dt = w + a Z^T dnu / u' would lose six digits
+DOMINANT = 7.0  # log: an entry this far above the identity calls for a new basis
+LARGEST_EXPONENT = 600.0
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Log rho', log u' and log a at one t, each (m,)."""
+
+    log_rho: FloatArray
+    log_u: FloatArray
+    log_a: FloatArray
+
+    @property
+    def log_weights(self) -> FloatArray:
+        """Log D = log (rho' a / u')."""
+        return self.log_rho + self.log_a - self.log_u
+
+
+@dataclass(frozen=True)
+class NewtonSystem:
+    """The factored linear system at one point; ``solve`` may be called many times."""
+
+    rows: Rows
+    slopes: Slopes
+    log_top: float = 0.0
+    cholesky: tuple[FloatArray, FloatArray] = field(default=(np.ones(0), np.ones(0)), repr=False)
+    combined: tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray]] | None = None  # V, G, LU
+
+    def solve(self, target: FloatArray, mismatch: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return (dt, dnu) for r_1 = ``target`` (in these rows) and w = ``mismatch``.
+
+        (n,) and (m,), or (n, k) and (m, k) for k right-hand sides at once.
+        """
+        if self.combined is not None:
+            return self._solve_combined(target, mismatch, *self.combined)
+        slopes, features = self.slopes, self.rows.features
+        scale, factor = self.cholesky
+        scale = _like(scale, target)
+        right = target * np.exp(-self.log_top) - features @ (
+            _like(np.exp(slopes.log_rho - self.log_top), mismatch) * mismatch
+        )
+        dnu = scale * cho_solve((factor, False), scale * right, check_finite=False)
+        rate = _like(np.exp(slopes.log_a - slopes.log_u), mismatch)
+        return mismatch + rate * (features.T @ dnu), dnu
+
+    def _solve_combined(
+        self,
+        target: FloatArray,
+        mismatch: FloatArray,
+        growth: FloatArray,
+        decay: FloatArray,
+        factor: tuple[FloatArray, FloatArray],
+    ) -> tuple[FloatArray, FloatArray]:
+        basis, slopes = self.rows.basis, self.slopes
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            height = np.log(np.abs(target)) - _like(slopes.log_rho[basis], target)
+            lifted = np.sign(target) * np.exp(height)
+            x = lu_solve(factor, lifted - growth @ mismatch, check_finite=False)
+            dnu = x * _like(np.exp(slopes.log_u[basis] - slopes.log_a[basis]), x)
+            return mismatch + decay.T @ x, dnu
+
+
+def _like(vector: FloatArray, other: FloatArray) -> FloatArray:
+    """``vector`` as a column where ``other`` has columns."""
+    return vector if other.ndim == 1 else vector[:, None]
+
+
+def weighted_gram(features: FloatArray, weights: FloatArray) -> FloatArray:
+    """Z diag(weights) Z^T for weights >= 0, in blocks of features; (n, n)."""
+    rows, columns = features.shape
+    block = max(1, GRAM_BLOCK // max(rows, 1))
+    gram = np.zeros((rows, rows), order="F")
+    for start in range(0, columns, block):
+        part = features[:, start : start + block] * np.sqrt(weights[start : start + block])
+        gram = dsyrk(1.0, part.T, beta=1.0, c=gram, trans=1, overwrite_c=1)
+    return np.triu(gram) + np.triu(gram, 1).T
+
+
+def newton_system(given: FloatArray, rows: Rows, slopes: Slopes) -> NewtonSystem | None:
+    """Factor the system, changing the rows where the weights ask for it.
+
+    Parameters
+    ----------
+    given
+        Z in the rows as given, shape (n, m).
+    rows
+        The choice of rows last used.
+    slopes
+        log rho', log u', log a.
+
+    Returns
+    -------
+    NewtonSystem or None
+        None where Z has numerically dependent rows.
+    """
+    mild = _cholesky(given, slopes)
+    if mild is not None:
+        return mild
+    log_weights = slopes.log_weights
+    if rows.basis is None or _dominance(rows, log_weights) > DOMINANT:
+        fresh = heaviest_rows(given, log_weights)
+        if fresh is None:
+            return None
+        rows = fresh
+    return _combined(rows, slopes)
+
+
+def _cholesky(given: FloatArray, slopes: Slopes) -> NewtonSystem | None:
+    log_weights = slopes.log_weights
+    log_top = float(log_weights.max())
+    if log_top - float(log_weights.min()) > SAFE_LOG_RANGE or slopes.log_u.min() < SATURATED:
+        return None
+    gram = weighted_gram(given, np.exp(log_weights - log_top))
+    diagonal = np.diag(gram)
+    if not np.all(diagonal > 0):
+        return None
+    scale = 1.0 / np.sqrt(diagonal)
+    gram = gram * scale * scale[:, None]
+    norm = float(np.abs(gram).sum(axis=0).max())
+    factor, info = lapack.dpotrf(gram, lower=0)
+    if info != 0 or lapack.dpocon(factor, norm, uplo="U")[0] < SAFE_RCOND:
+        return None
+    return NewtonSystem(as_given(given), slopes, log_top, (scale, factor))
+
+
+def _dominance(rows: Rows, log_weights: FloatArray) -> float:
+    heights = 0.5 * log_weights
+    with np.errstate(invalid="ignore"):
+        return float(np.max(rows.log_sizes + heights - heights[rows.basis][:, None]))
+
+
+def _combined(rows: Rows, slopes: Slopes) -> NewtonSystem | None:
+    basis = rows.basis
+    decay_rate = slopes.log_u - slopes.log_a
+    with np.errstate(over="ignore", under="ignore"):
+        growth = rows.features * np.exp(
+            np.minimum(slopes.log_rho - slopes.log_rho[basis][:, None], LARGEST_EXPONENT)
+        )
+        decay = rows.features * np.exp(
+            np.minimum(decay_rate[basis][:, None] - decay_rate, LARGEST_EXPONENT)
+        )
+        matrix = growth @ decay.T
+    if not np.isfinite(matrix).all():
+        return None
+    try:
+        factor = lu_factor(matrix, check_finite=False)
+    except LinAlgError:
+        return None
+    return NewtonSystem(rows, slopes, combined=(growth, decay, factor))

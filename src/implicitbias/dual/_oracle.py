@@ -1,0 +1,103 @@
+"""The dual of a decomposable regression: D(nu) and its derivatives, and nothing of size d outside."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+from implicitbias.coordinates import Curves
+from implicitbias.dual._newton import weighted_gram
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+class DualOracle:
+    """D(nu) = sum_j Psi_j([Z^T nu]_j) - y^T nu, convex, with grad D(nu) = Z rho(nu) - y.
+
+    Its gradient flow d nu/dt = -grad D(nu) from nu = 0 is gradient flow in the parameters, seen
+    from n dimensions: rho_j = psi_j([Z^T nu]_j), p_l = P_l([Z^T nu]_j) along the way.
+
+    The dual point is kept in units in which it neither over- nor underflows at any scale of the
+    initialization: ``nu`` here is exp((L - 2) log_unit) times the integral of y - Z rho over t, and
+    values of D carry the same factor. Outside the domain of D (L >= 3) everything is NaN.
+
+    Parameters
+    ----------
+    features
+        Z = X S^T, real, (n, m); kept by reference and read in blocks of columns.
+    target
+        y, (n,).
+    curves
+        The m coordinates.
+    """
+
+    def __init__(self, features: FloatArray, target: FloatArray, curves: Curves) -> None:
+        self.features, self.target, self.curves = features, target, curves
+        self.log_unit = float(curves.log_unit.max())
+        self.weights = np.exp((curves.depth - 2) * (curves.log_unit - self.log_unit))
+        self.lengths = np.sqrt(np.einsum("ij,ij->j", features, features))
+        self._base = np.zeros(target.size), curves.t0
+        self._start = curves.u(curves.t0)
+        self._last = np.full(target.size, np.nan), curves.t0, curves.t0
+
+    def value(self, nu: FloatArray) -> float:
+        """D(nu)."""
+        factor = np.exp((self.curves.depth - 2) * self.log_unit)
+        potential = factor * float(self.curves.potential(self.points(nu)).sum())
+        return potential - float(self.target @ nu)
+
+    def gradient(self, nu: FloatArray) -> FloatArray:
+        """Z rho(nu) - y, (n,)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            gradient: FloatArray = self.features @ self.spectrum(nu) - self.target
+        return gradient
+
+    def hessian(self, nu: FloatArray) -> FloatArray:
+        """Z diag(psi'(Z^T nu)) Z^T, (n, n)."""
+        return weighted_gram(self.features, self.slopes(nu))
+
+    def spectrum(self, nu: FloatArray) -> FloatArray:
+        """rho(nu), (m,)."""
+        return self._at(nu)[1]
+
+    def slopes(self, nu: FloatArray) -> FloatArray:
+        """psi', the derivative of rho_j by [Z^T nu]_j, (m,)."""
+        t = self.points(nu)
+        with np.errstate(over="ignore"):
+            slope = np.exp(self.curves.log_rho_slope(t) - self.curves.log_u_slope(t))
+            return np.asarray(slope * self.weights)
+
+    def layers(self, nu: FloatArray) -> FloatArray:
+        """p_l(nu), (L, m)."""
+        return self.curves.layers(self.points(nu))
+
+    def rounding(self, nu: FloatArray) -> float:
+        """Norm of what one rounding of Z^T nu and of rho changes in the gradient."""
+        clock = self.lengths * float(np.linalg.norm(nu))
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = np.abs(self.spectrum(nu)) + self.slopes(nu) * clock
+            return EPS * float(np.linalg.norm(self.lengths * error))
+
+    def points(self, nu: FloatArray) -> FloatArray:
+        """The curves' parameter t at nu, (m,); NaN outside the domain."""
+        return self._at(nu)[0]
+
+    def rebase(self, nu: FloatArray) -> None:
+        """Measure from nu on: points near it become cheap, and keep their slack's digits."""
+        self._base = nu.copy(), self.points(nu)
+
+    def _at(self, nu: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The points t and rho at nu; the last nu asked for is remembered."""
+        last, t, rho = self._last
+        if not np.array_equal(nu, last):
+            t = self._points(nu)
+            rho = self.curves.rho(t)
+            self._last = nu.copy(), t, rho
+        return t, rho
+
+    def _points(self, nu: FloatArray) -> FloatArray:
+        if self.curves.equal:
+            return self.curves.t_from_u(self._start + self.weights * (nu @ self.features))
+        base_nu, base_t = self._base
+        change = self.weights * ((nu - base_nu) @ self.features)
+        return base_t + self.curves.t_increment(base_t, change)

@@ -1,0 +1,72 @@
+"""What gradient_flow accepts, checked once."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from implicitbias._arrays import positive_float
+from implicitbias._errors import InvalidInputError
+from implicitbias.initialization import Initialization
+from implicitbias.networks import Network
+from implicitbias.problems import Regression
+
+Route = Literal["auto", "parameters", "dual"]
+FINEST = 100 * float(np.finfo(np.float64).eps)  # what scipy's integrators accept
+COARSEST = 1e-3
+
+
+def check_fit(network: Any, problem: Any, init: Any) -> None:
+    """Refuse a network, problem and initialization that do not belong together.
+
+    Raises
+    ------
+    InvalidInputError
+        A wrong type, sizes that differ, or directions of the wrong shape.
+    """
+    for value, kind, name in (
+        (network, Network, "network"),
+        (problem, Regression, "problem"),
+        (init, Initialization, "init"),
+    ):
+        if not isinstance(value, kind):
+            raise InvalidInputError(
+                f"{name} is a {type(value).__name__}; expected a {kind.__name__}. The order of "
+                "the arguments is network, problem, init."
+            )
+    if network.num_features != problem.num_features:
+        raise InvalidInputError(
+            f"the network takes {network.num_features} features and the problem has "
+            f"{problem.num_features}."
+        )
+    init.check(network)
+
+
+def check_route(route: Any) -> None:
+    """Refuse an unknown route."""
+    if route not in get_args(Route):
+        raise InvalidInputError(
+            f"route is {route!r}; expected one of " + ", ".join(map(repr, get_args(Route))) + "."
+        )
+
+
+def check_callback(callback: Any) -> None:
+    """Refuse a callback that cannot be called."""
+    if callback is not None and not callable(callback):
+        raise InvalidInputError(
+            f"callback is {callback!r}; expected None or a function of a FlowState."
+        )
+
+
+def check_tolerance(tol: Any) -> float | None:
+    """Return the integrator's tolerance, None for the default."""
+    if tol is None:
+        return None
+    number = positive_float(tol, "tol")
+    if not FINEST <= number <= COARSEST:
+        raise InvalidInputError(
+            f"tol is {number:g}; expected a number from {FINEST:.1e}, the finest float64 allows, "
+            f"to {COARSEST:g}."
+        )
+    return number

@@ -1,0 +1,159 @@
+"""The dual flow: gradient flow of a decomposable network in n dimensions, whatever its depth.
+
+    d nu/dt = y - Z rho(Z^T nu),      nu(0) = 0,      rho_j = psi_j([Z^T nu]_j) = prod_l p_{l,j},
+
+plain gradient flow of the convex dual D(nu), and the same trajectory beta(t) = S^T rho(t) as the
+flow in the parameters. What was lost on the way is made good again at the end, because the end is
+the one minimiser of D; the conserved quantities hold by construction.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._errors import Outcome
+from implicitbias.coordinates import Curves
+from implicitbias.dual import DualOracle
+from implicitbias.flow._reduction import DualCoordinates
+from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
+from implicitbias.flow._stationary import NEGLIGIBLE, SOLVED, Rest
+from implicitbias.flow._system import FlowSystem, Reading, relative
+from implicitbias.initialization import Initialization
+
+METHOD = "LSODA"
+RTOL = 1e-9
+EPS = float(np.finfo(np.float64).eps)
+
+
+class DualFlow(FlowSystem):
+    """Gradient flow of the squared loss in nu."""
+
+    route = "dual"
+    method = METHOD
+
+    def __init__(
+        self,
+        loss: SquaredLoss,
+        init: Initialization,
+        coordinates: DualCoordinates,
+        start: Parameters,
+        tol: float | None,
+    ) -> None:
+        self.loss, self.coordinates, self.first_layers = loss, coordinates, start
+        self.curves = Curves.from_start(coordinates.reduction.start, init.log_scale)
+        self.oracle = DualOracle(coordinates.reduction.features, loss.y, self.curves)
+        self.log_time_unit = -(self.curves.depth - 2) * self.oracle.log_unit
+        self.start = np.zeros(loss.y.size)
+        self.rtol = RTOL if tol is None else tol
+        self.atol = self.rtol * self._scale()
+
+    def velocity(self, state: FloatArray) -> FloatArray:
+        """y - Z rho."""
+        return -self.oracle.gradient(state)
+
+    def jacobian(self, state: FloatArray) -> FloatArray:
+        """-Z diag(psi') Z^T."""
+        return -self.oracle.hessian(state)
+
+    def read(self, state: FloatArray) -> Reading:
+        """Return the loss and the residual."""
+        return self.loss.read(self.oracle.gradient(state) + self.loss.y)
+
+    def coefficients(self, state: FloatArray) -> FloatArray:
+        """Compute beta = S^T rho."""
+        return self._from_spectrum(self.oracle.spectrum(state))
+
+    def parameters(self, state: FloatArray) -> Parameters | None:
+        """p_l = P_l(Z^T nu) in the network's layers; the rest of them never moves."""
+        layers = self.coordinates.reduction.layers(self.oracle.layers(state))
+        if not np.isfinite(layers).all():
+            return None
+        return self.coordinates.decomposition.parameters(layers, remainder_of=self.first_layers)
+
+    def speed(self, state: FloatArray, reading: Reading) -> float:
+        """sqrt(r^T Z diag(psi') Z^T r)."""
+        driver = reading.residual_vector @ self.oracle.features
+        return stable_norm(np.sqrt(self.oracle.slopes(state)) * driver)
+
+    def fastest_time(self, reading: Reading) -> float:
+        """The shorter of the times in which a layer changes by its own size, and the loss too."""
+        driver = np.abs(reading.residual_vector @ self.oracle.features) * self.oracle.weights
+        speed = self.speed(self.start, reading)
+        with np.errstate(divide="ignore"):
+            log_loss_time = reading.log_loss - 2.0 * float(np.log(speed))
+            return float(np.exp(min(log_loss_time, -float(np.log(driver.max())))))
+
+    def size(self, state: FloatArray) -> float:
+        """Norm of the layers' decoupled coordinates."""
+        return stable_norm(self.oracle.layers(state).ravel())
+
+    def rounding(self, state: FloatArray) -> float:
+        """What one rounding of Z^T nu and of rho adds to the relative residual."""
+        return self.loss.relative(self.oracle.rounding(state))
+
+    def noise(self, state: FloatArray) -> float:
+        """A thousand roundings: stiff integration damps its own errors far below its tolerance."""
+        return 1e3 * self.rounding(state)
+
+    def newton_change(self, state: FloatArray, reading: Reading) -> FloatArray | None:
+        """S^T diag(psi') Z^T dnu for the Newton step Z diag(psi') Z^T dnu = -r."""
+        hessian, target = self.oracle.hessian(state), -reading.residual_vector
+        if not np.isfinite(hessian).all():
+            return None
+        step = shortest_solution(hessian, target)
+        if stable_norm(hessian @ step - target) > SOLVED * stable_norm(target):
+            return None
+        return self._from_spectrum(self.oracle.slopes(state) * (step @ self.oracle.features))
+
+    def rest(self, state: FloatArray, reading: Reading, size: float) -> Rest | None:
+        """Whether every coordinate is undriven, or locked and driven into its lock.
+
+        A coordinate that crosses and is driven will move in the end, however slow it is now; a
+        locked one that is driven towards zero only approaches it; a dead one does neither.
+        """
+        rho = self.oracle.spectrum(state)
+        driver = -(reading.residual_vector @ self.oracle.features)
+        lengths = self.oracle.lengths
+        driven = np.abs(driver) > NEGLIGIBLE * lengths * stable_norm(reading.residual_vector)
+        closing = self.curves.locked & (np.sign(rho) * driver <= 0.0)
+        if np.any(driven & ~closing & ~self.curves.dead):
+            return None
+        change = self._from_spectrum(np.where(closing & driven, rho, 0.0))
+        left = relative(change, self.coefficients(state), self.coefficients(self.start))
+        if left > NEGLIGIBLE:
+            return None
+        how = (
+            f"at rest with {int(np.sum(closing & driven))} coordinates locked at zero and "
+            f"{int(np.sum(self.curves.dead))} dead"
+        )
+        return Rest(Outcome.STATIONARY, how, left)
+
+    def drift(self, state: FloatArray) -> float:
+        """Zero: every point of the curves has the start's conserved quantities."""
+        return 0.0
+
+    def accepted(self, state: FloatArray) -> None:
+        """Measure the clocks from the step just taken."""
+        self.oracle.rebase(state)
+
+    def _from_spectrum(self, rho: FloatArray) -> FloatArray:
+        decomposition, reduction = self.coordinates.decomposition, self.coordinates.reduction
+        return np.ascontiguousarray(decomposition.coefficients(reduction.spectrum(rho)).real)
+
+    def _scale(self) -> FloatArray:
+        """Natural size of nu: one unit of the fastest clock, or the first Newton step if shorter."""
+        step = shortest_solution(self.oracle.hessian(self.start), self.oracle.gradient(self.start))
+        sizes = [float(np.abs(step).max(initial=0.0))]
+        sizes.append(float(np.max(self.oracle.lengths * self.oracle.weights, initial=0.0)) ** -1.0)
+        return np.full(self.start.size, min(size for size in sizes if size > 0.0))
+
+
+def shortest_solution(hessian: FloatArray, target: FloatArray) -> FloatArray:
+    """The shortest least-squares solution of a positive semidefinite system."""
+    if not target.size:
+        return target
+    values, vectors = np.linalg.eigh(hessian)
+    kept = values > EPS * values[-1] * len(values)
+    solution: FloatArray = vectors[:, kept] @ (vectors[:, kept].T @ target / values[kept])
+    return solution

@@ -1,0 +1,182 @@
+"""gradient_flow: train for ever, in continuous time."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from implicitbias._arrays import positive_float, positive_int
+from implicitbias._errors import InvalidInputError, Outcome
+from implicitbias.flow._arguments import (
+    Route,
+    check_callback,
+    check_fit,
+    check_route,
+    check_tolerance,
+)
+from implicitbias.flow._dual import DualFlow
+from implicitbias.flow._integrate import Budget, Callback, Trajectory, integrate
+from implicitbias.flow._parameters import ParameterFlow
+from implicitbias.flow._reduction import dual_coordinates
+from implicitbias.flow._result import Flow
+from implicitbias.flow._rules import RegressionRules
+from implicitbias.flow._squared_loss import squared_loss
+from implicitbias.flow._system import FlowSystem
+from implicitbias.initialization import Initialization
+from implicitbias.networks import Network
+from implicitbias.problems import Regression
+
+SETTLED = (Outcome.RESIDUAL_REACHED, Outcome.STATIONARY, Outcome.PRECISION_REACHED)
+LOST = 1e-3  # drift from which on rounding, not the flow, may have decided where it ended
+SINGLE_THREAD = 1 << 20  # entries of X up to which several BLAS threads only wait for each other
+
+
+def gradient_flow(
+    network: Network,
+    problem: Regression,
+    init: Initialization,
+    *,
+    route: Route = "auto",
+    until_residual: float = 1e-10,
+    until_change: float = 1e-11,
+    until_margin: float = 1e6,
+    until_log_margin: float | None = None,
+    max_time: float | None = None,
+    max_steps: int = 100_000,
+    tol: float | None = None,
+    num_points: int = 200,
+    callback: Callback | None = None,
+) -> Flow:
+    """Simulate dTheta/dt = -grad L(Theta) from Theta(0) until the loss has been fitted.
+
+    Parameters
+    ----------
+    network, problem, init
+        What is trained, on what, and from where.
+    route
+        "parameters" integrates the layers, for any network, knowing nothing of the theory. "dual"
+        integrates the n-dimensional flow d nu/dt = y - X S^T psi(S X^T nu), the same trajectory at
+        a cost that does not depend on the depth, where the network has real decoupled coordinates.
+        "auto" takes the dual where it exists.
+    until_residual
+        Stop at ||X beta - y|| <= until_residual ||y|| (0/0 = 0; where y = 0 relative to the start)
+    until_change
+        ... and once beta has at most this part of |beta|_inf left to go, by a Newton step on the
+        linearised flow: on ill-conditioned data a small residual alone promises little.
+    until_margin, until_log_margin
+        For classification; not used in regression.
+    max_time
+        Stop at t = max_time.
+    max_steps
+        Stop after so many integration steps.
+    tol
+        Relative tolerance of the integrator; by default what the route needs for 1e-9 in beta.
+    num_points
+        Save at most so many points, t = 0 and the end included, log-spaced in time.
+    callback
+        Called with a ``FlowState`` after every step; anything true stops the flow.
+
+    Returns
+    -------
+    Flow
+        ``outcome`` and ``message`` say why it ended: RESIDUAL_REACHED; STATIONARY at a point with
+        positive loss (dead or sign-locked coordinates); TIME_REACHED; STOPPED_BY_CALLBACK;
+        STEP_LIMIT; PRECISION_REACHED where float64 resolves no more, or the conserved quantities
+        were lost to rounding; FAILED.
+
+    Raises
+    ------
+    InvalidInputError
+        Arguments that do not fit together or are out of range; ``route="dual"`` for a network
+        without real decoupled coordinates (the message names the assumption that fails).
+
+    Notes
+    -----
+    Source: Yun, Krishnan and Mobahi, ICLR 2021, section 3, for the flow; the dual flow is derived
+    from their Assumption 1.
+    """
+    check_fit(network, problem, init)
+    check_route(route)
+    check_callback(callback)
+    rules = {
+        "until_residual": positive_float(until_residual, "until_residual", allow_zero=True),
+        "until_change": positive_float(until_change, "until_change", allow_zero=True),
+    }
+    budget = Budget(
+        None if max_time is None else positive_float(max_time, "max_time"),
+        positive_int(max_steps, "max_steps"),
+        positive_int(num_points, "num_points", at_least=2),
+    )
+    tol = check_tolerance(tol)
+    threads = 1 if problem.X.size <= SINGLE_THREAD else None
+    with threadpool_limits(limits=threads, user_api="blas"):
+        return _regression_flow(network, problem, init, route, rules, budget, tol, callback)
+
+
+def _regression_flow(
+    network: Network,
+    problem: Regression,
+    init: Initialization,
+    route: Route,
+    limits: dict[str, float],
+    budget: Budget,
+    tol: float | None,
+    callback: Callback | None,
+) -> Flow:
+    began = time.perf_counter()
+    system = _regression_system(network, problem, init, route, tol)
+    rules = RegressionRules(start=system.coefficients(system.start), **limits)
+    trajectory = integrate(system, rules, budget, callback)
+    if trajectory.end.outcome not in SETTLED:
+        rules.measure(system, trajectory.state, trajectory.reading)
+    return _flow(system, trajectory, rules.remaining, time.perf_counter() - began)
+
+
+def _regression_system(
+    network: Network, problem: Regression, init: Initialization, route: Route, tol: float | None
+) -> FlowSystem:
+    start = init.parameters()
+    loss = squared_loss(problem, network.coefficients(start))
+    if route == "parameters":
+        return ParameterFlow(network, loss, start, tol)
+    coordinates = dual_coordinates(network, loss.X, init)
+    if coordinates.exact:
+        return DualFlow(loss, init, coordinates, start, tol)
+    if route == "auto":
+        return ParameterFlow(network, loss, start, tol)
+    raise InvalidInputError(
+        f"route='dual' needs a network with real decoupled coordinates: {coordinates.why_not}. "
+        "Use route='parameters', which takes every network."
+    )
+
+
+def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds: float) -> Flow:
+    with np.errstate(divide="ignore", over="ignore"):
+        log_times = np.log(trajectory.times) + system.log_time_unit
+        times = np.exp(log_times) if system.log_time_unit else trajectory.times
+    outcome, message = trajectory.end.outcome, trajectory.end.message
+    if trajectory.drift > LOST:
+        message += (
+            f" But conserved quantities have drifted by {trajectory.drift:.1e} of their size: where "
+            "the flow passed a saddle, rounding decided how it went on."
+        )
+        outcome = Outcome.PRECISION_REACHED if outcome.converged else outcome
+    return Flow(
+        coefficients=trajectory.coefficients,
+        final_parameters=system.parameters(trajectory.state),
+        times=times,
+        log_times=log_times,
+        log_losses=trajectory.log_losses,
+        residual=trajectory.reading.residual,
+        remaining_change=remaining,
+        drift=trajectory.drift,
+        outcome=outcome,
+        message=message,
+        route=system.route,
+        method=system.method,
+        num_steps=trajectory.num_steps,
+        num_evaluations=trajectory.num_evaluations,
+        seconds=seconds,
+    )

@@ -1,0 +1,184 @@
+"""The one loop around scipy's integrators: step, save, ask the rules, tell the callback."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.integrate import BDF, DOP853, LSODA, Radau
+
+from implicitbias._arrays import FloatArray
+from implicitbias._errors import Outcome
+from implicitbias.flow._result import FlowState
+from implicitbias.flow._rules import End, RegressionRules
+from implicitbias.flow._saving import Recorder
+from implicitbias.flow._system import FlowSystem, Reading
+
+INTEGRATORS = {"DOP853": DOP853, "LSODA": LSODA, "BDF": BDF, "Radau": Radau}
+HUGE = 1e200  # stands for a velocity that overflowed: any integrator rejects the step
+FIRST_POINT = 1e-2  # first saved time over the fastest time scale of the start
+FIRST_STEP = 1e-3  # first step over the first saved time
+
+Callback = Callable[[FlowState], object]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a flow may use.
+
+    Attributes
+    ----------
+    max_time
+        Largest t, or None.
+    max_steps
+        Integration steps.
+    num_points
+        Saved points.
+    """
+
+    max_time: float | None
+    max_steps: int
+    num_points: int
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Saved points and the end of one integration, in the system's own time tau."""
+
+    times: FloatArray
+    coefficients: FloatArray
+    log_losses: FloatArray
+    state: FloatArray
+    reading: Reading
+    end: End
+    drift: float
+    num_steps: int
+    num_evaluations: int
+
+
+class _Guarded:
+    """The system's velocity and Jacobian with finite numbers in place of overflow."""
+
+    def __init__(self, system: FlowSystem) -> None:
+        self.system = system
+
+    def velocity(self, _: float, state: FloatArray) -> FloatArray:
+        return finite(self.system.velocity(state))
+
+    def jacobian(self, _: float, state: FloatArray) -> FloatArray:
+        return finite(self.system.jacobian(state))
+
+
+def finite(array: FloatArray) -> FloatArray:
+    """Return the array itself, or a copy without NaN and infinities."""
+    if np.isfinite(array).all():
+        return array
+    return np.nan_to_num(array, nan=HUGE, posinf=HUGE, neginf=-HUGE)
+
+
+def integrate(
+    system: FlowSystem,
+    rules: RegressionRules,
+    budget: Budget,
+    callback: Callback | None,
+) -> Trajectory:
+    """Follow the flow from its start until a rule, the budget or the callback ends it."""
+    state = system.start
+    reading = system.read(state)
+    start = (0.0, system.coefficients(state), reading.log_loss)
+    end = rules.check(system, state, reading, 0.0)
+    if end is not None:
+        return Trajectory(*Recorder(1.0, 2).arrays((start,)), state, reading, end, 0.0, 0, 0)
+    first = FIRST_POINT * system.fastest_time(reading)
+    recorder = Recorder(first, budget.num_points)
+    bound = _bound(system, budget)
+    solver = _solver(system, min(FIRST_STEP * first, bound), bound)
+    drift, steps = 0.0, 0
+    while end is None:
+        failure = _step(solver)
+        steps += 1
+        if failure is not None:
+            end = End(Outcome.FAILED, f"{system.method} gave up at time {solver.t:.3g}: {failure}")
+            break
+        _save(solver, system, recorder)
+        state, reading = solver.y, system.read(solver.y)
+        system.accepted(state)
+        drift = max(drift, system.drift(state))
+        end = rules.check(system, state, reading, solver.t)
+        if end is None:
+            end = _interruption(system, solver, reading, steps, budget, callback)
+    last = (float(solver.t), system.coefficients(state), reading.log_loss)
+    arrays = recorder.arrays((start, last))
+    return Trajectory(*arrays, state, reading, end, drift, steps, solver.nfev)
+
+
+def _bound(system: FlowSystem, budget: Budget) -> float:
+    if budget.max_time is None:
+        return np.inf
+    with np.errstate(over="ignore"):
+        return float(np.exp(np.log(budget.max_time) - system.log_time_unit))
+
+
+def _solver(system: FlowSystem, first_step: float, bound: float):  # type: ignore[no-untyped-def]
+    guarded = _Guarded(system)
+    options = {} if system.method == "DOP853" else {"jac": guarded.jacobian}
+    return INTEGRATORS[system.method](
+        guarded.velocity,
+        0.0,
+        system.start,
+        bound,
+        first_step=first_step,
+        rtol=system.rtol,
+        atol=system.atol,
+        **options,
+    )
+
+
+def _step(solver) -> str | None:  # type: ignore[no-untyped-def]
+    """One step; the integrator's complaint if it fails."""
+    with warnings.catch_warnings(record=True) as caught, np.errstate(over="ignore", invalid="ignore"):
+        warnings.simplefilter("always")
+        message = solver.step()
+    if solver.status != "failed":
+        return None
+    return " ".join(str(warning.message) for warning in caught) or str(message)
+
+
+def _save(solver, system: FlowSystem, recorder: Recorder) -> None:  # type: ignore[no-untyped-def]
+    dense = None
+    for time in recorder.due(solver.t):
+        dense = dense or solver.dense_output()
+        state = dense(time)
+        recorder.add(time, system.coefficients(state), system.read(state).log_loss)
+
+
+def _interruption(
+    system: FlowSystem,
+    solver,  # type: ignore[no-untyped-def]
+    reading: Reading,
+    steps: int,
+    budget: Budget,
+    callback: Callback | None,
+) -> End | None:
+    if callback is not None and callback(_flow_state(system, solver.t, reading, steps)):
+        return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {steps} steps.")
+    if solver.status == "finished":
+        return End(
+            Outcome.TIME_REACHED,
+            f"max_time = {budget.max_time:.4g} with residual {reading.residual:.1e}.",
+        )
+    if steps >= budget.max_steps:
+        return End(
+            Outcome.STEP_LIMIT,
+            f"max_steps = {budget.max_steps} used up with residual {reading.residual:.1e}.",
+        )
+    return None
+
+
+def _flow_state(system: FlowSystem, tau: float, reading: Reading, steps: int) -> FlowState:
+    log_time = float(np.log(tau)) + system.log_time_unit
+    with np.errstate(over="ignore"):
+        time = float(np.exp(log_time)) if system.log_time_unit else tau
+    return FlowState(time, log_time, reading.log_loss, reading.residual, steps)

@@ -1,0 +1,172 @@
+"""The parameter flow: gradient flow in the layers themselves, for any network.
+
+    dv_l/dt = M(-X^T r) o (v_1, .., I at l, .., v_L),      r = X beta(Theta) - y.
+
+It knows the network and the loss and nothing else: no potential, no dual, no decomposition, so it
+can bear witness against predictions made from them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._errors import Outcome
+from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
+from implicitbias.flow._stationary import Rest, newton_change, rest_of
+from implicitbias.flow._system import FlowSystem, Reading
+from implicitbias.networks import Network
+
+METHOD = "LSODA"
+RTOL = 1e-12
+SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
+ABSOLUTE = 0.1  # absolute over relative tolerance, in units of the entry's own scale
+EPS = float(np.finfo(np.float64).eps)
+
+
+class ParameterFlow(FlowSystem):
+    """Gradient flow of the squared loss in Theta, flattened."""
+
+    route = "parameters"
+    method = METHOD
+
+    def __init__(
+        self, network: Network, loss: SquaredLoss, start: Parameters, tol: float | None
+    ) -> None:
+        self.network, self.loss = network, loss
+        self.lengths = np.sqrt(np.einsum("ij,ij->j", loss.X, loss.X))
+        self.ends = np.cumsum((0, *network.layer_sizes))
+        self.start = network.flatten(start)
+        self.conserved = network.conserved(start)
+        self.rtol = RTOL if tol is None else tol
+        self.atol = ABSOLUTE * self.rtol * self._entry_scales()
+
+    def velocity(self, state: FloatArray) -> FloatArray:
+        """dTheta/dt."""
+        layers = self.layers(state)
+        with np.errstate(over="ignore", invalid="ignore"):
+            residual = self.loss.X @ self.network.coefficients(layers) - self.loss.y
+            gradients = self.network.layer_gradients(layers, -(residual @ self.loss.X))
+        return np.concatenate([gradient.ravel() for gradient in gradients])
+
+    def jacobian(self, state: FloatArray) -> FloatArray:
+        """D^2 ((-X^T r)^T beta) at fixed r, minus (X J)^T (X J) with J = d beta / d Theta."""
+        layers = self.layers(state)
+        with np.errstate(over="ignore", invalid="ignore"):
+            residual = self.loss.X @ self.network.coefficients(layers) - self.loss.y
+            moved = self.loss.X @ self.network.coefficient_jacobian(layers)
+            curvature = self.network.second_derivative(layers, -(residual @ self.loss.X))
+            return curvature - moved.T @ moved
+
+    def layers(self, state: FloatArray) -> Parameters:
+        """Views of the layers in a flattened state."""
+        return tuple(
+            state[begin:end].reshape(shape)
+            for begin, end, shape in zip(
+                self.ends[:-1], self.ends[1:], self.network.parameter_shapes, strict=True
+            )
+        )
+
+    def read(self, state: FloatArray) -> Reading:
+        """Return the loss and the residual."""
+        return self.loss.read(self.loss.X @ self.coefficients(state))
+
+    def coefficients(self, state: FloatArray) -> FloatArray:
+        """beta(Theta)."""
+        return self.network.coefficients(self.layers(state))
+
+    def parameters(self, state: FloatArray) -> Parameters | None:
+        """Theta."""
+        return self.network.unflatten(state)
+
+    def speed(self, state: FloatArray, reading: Reading) -> float:
+        """||dTheta/dt||."""
+        return stable_norm(self.velocity(state))
+
+    def size(self, state: FloatArray) -> float:
+        """||Theta||."""
+        return stable_norm(state)
+
+    def fastest_time(self, reading: Reading) -> float:
+        """The shorter of ||Theta|| / ||dTheta/dt|| and loss / ||dTheta/dt||^2."""
+        log_speed = float(np.log(self.speed(self.start, reading)))
+        log_size = float(np.log(self.size(self.start)))
+        return float(np.exp(min(log_size - log_speed, reading.log_loss - 2.0 * log_speed)))
+
+    def rounding(self, state: FloatArray) -> float:
+        """What one rounding of beta adds to the relative residual."""
+        return self.loss.relative(EPS * stable_norm(self.lengths * self.coefficients(state)))
+
+    def noise(self, state: FloatArray) -> float:
+        """What tolerances of beta, ten of them, add to the relative residual."""
+        return 10.0 * self.rtol / EPS * self.rounding(state)
+
+    def newton_change(self, state: FloatArray, reading: Reading) -> FloatArray | None:
+        """J dTheta with dTheta the shortest solution of (X J) dTheta = -r."""
+        jacobian = self.network.coefficient_jacobian(self.layers(state))
+        return newton_change(self.loss.X @ jacobian, jacobian, reading.residual_vector)
+
+    def rest(self, state: FloatArray, reading: Reading, size: float) -> Rest | None:
+        """Whether each eigenvector of the Jacobian has a negligible way to go, or only noise."""
+        velocity = self.velocity(state)
+        if not velocity.any() and self._underflows(state, reading):
+            how = "the products of the layers underflow in float64; route='dual' has no such limit"
+            return Rest(Outcome.PRECISION_REACHED, how, float("inf"))
+        return rest_of(
+            velocity,
+            self.jacobian(state),
+            size,
+            noise=self.rtol * np.abs(state) + self.atol,
+            rounding=EPS * self._gradient_terms(state, reading),
+        )
+
+    def drift(self, state: FloatArray) -> float:
+        """Largest |change| of a conserved quantity over its natural size; 0/0 = 0."""
+        layers = self.layers(state)
+        change = np.abs(self.network.conserved(layers) - self.conserved)
+        scale = self.network.conserved_scale(layers)
+        return float(np.max(np.divide(change, scale, where=scale > 0, out=np.zeros_like(change))))
+
+    def _entry_scales(self) -> FloatArray:
+        """The natural size of each entry of Theta: its own start, or its first movement.
+
+        An entry that starts at zero is measured by the Newton step towards zero loss in the
+        flow linearised at the start, or by the other layers, whichever is smaller.
+        """
+        start = np.abs(self.start)
+        top = float(start.max(initial=0.0))
+        step = np.abs(self._first_newton_step())
+        scales = np.empty_like(start)
+        for begin, end in zip(self.ends[:-1], self.ends[1:], strict=True):
+            entries = start[begin:end]
+            if not entries.any():
+                entries = np.minimum(step[begin:end], top)
+            largest = float(entries.max()) or top
+            scales[begin:end] = np.maximum(entries, SMALL_ENTRY * largest)
+        return np.where(scales > 0, scales, 1.0)
+
+    def _first_newton_step(self) -> FloatArray:
+        residual = self.read(self.start).residual_vector
+        moved = self.loss.X @ self.network.coefficient_jacobian(self.layers(self.start))
+        if not residual.any() or not np.isfinite(moved).all() or not np.isfinite(residual).all():
+            return np.zeros_like(self.start)
+        step: FloatArray = np.linalg.lstsq(moved, -residual, rcond=None)[0]
+        return step
+
+    def _gradient_terms(self, state: FloatArray, reading: Reading) -> float:
+        """||X||_F ||r|| ||d beta / d Theta||_F: what the velocity is a sum of."""
+        jacobian = self.network.coefficient_jacobian(self.layers(state))
+        data = stable_norm(self.lengths) * stable_norm(reading.residual_vector)
+        return data * float(np.linalg.norm(jacobian))
+
+    def _underflows(self, state: FloatArray, reading: Reading) -> bool:
+        """Whether a velocity of zero comes from the products of small layers alone."""
+        direction = unit(-(unit(reading.residual_vector) @ self.loss.X))
+        layers = tuple(unit(layer) for layer in self.layers(state))
+        return any(gradient.any() for gradient in self.network.layer_gradients(layers, direction))
+
+
+def unit(array: FloatArray) -> FloatArray:
+    """The array over its largest magnitude; zero stays zero."""
+    top = float(np.abs(array).max(initial=0.0))
+    return array / top if top > 0 else array

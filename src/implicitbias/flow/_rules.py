@@ -1,0 +1,124 @@
+"""When a regression's flow has ended.
+
+- The residual has fallen to ``until_residual`` *and* the coefficients have at most ``until_change``
+  left to go. The first alone says little about the coefficients where X is ill-conditioned: the
+  movement left is -J J^T X^T K^{-1} r with the tangent kernel K = X J J^T X^T, J = d beta / d Theta,
+  which is the residual times anything up to sqrt(||J||^2 / smallest eigenvalue of K).
+- The residual is at the rounding of beta, or has stopped falling near what the integrator's
+  tolerance resolves.
+- Every component of the velocity is either noise or has a negligible distance to go while the loss
+  is positive: a stationary point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+from implicitbias._errors import Outcome
+from implicitbias.flow._system import FlowSystem, Reading, relative
+
+STALLED_STEPS = 200  # steps without progress, near the noise of the integrator
+LOOK_EVERY = 10  # steps between two looks at rounding and rest
+REST_LOSS = 1e-10  # relative fall of the loss over another doubling of the time
+PROGRESS = 0.5
+
+
+@dataclass(frozen=True)
+class End:
+    """Why a flow ended."""
+
+    outcome: Outcome
+    message: str
+
+
+@dataclass
+class RegressionRules:
+    """The stopping rules, with what they remember of the flow so far."""
+
+    until_residual: float
+    until_change: float
+    start: FloatArray
+    remaining: float = float("inf")
+    measured_at: float = float("inf")
+    best: float = float("inf")
+    best_step: int = 0
+    largest: float = 0.0
+    next_rest: float = 0.0
+    steps: int = 0
+
+    def check(
+        self, system: FlowSystem, state: FloatArray, reading: Reading, time: float
+    ) -> End | None:
+        """Return the end if this step is one."""
+        self.steps += 1
+        if reading.residual < PROGRESS * self.best:
+            self.best, self.best_step = reading.residual, self.steps
+        if reading.residual <= self.until_residual:
+            return self._reached(system, state, reading)
+        if self.steps % LOOK_EVERY != 1:
+            return None
+        self.largest = max(self.largest, system.size(state))
+        if reading.residual <= system.rounding(state) or self._stalled(system, state):
+            return self._floor(system, state, reading)
+        return self._rest(system, state, reading, time) if time >= self.next_rest else None
+
+    def measure(self, system: FlowSystem, state: FloatArray, reading: Reading) -> float:
+        """Return the relative change that beta has left, at this state."""
+        beta = system.coefficients(state)
+        change = system.newton_change(state, reading) if reading.residual > 0 else np.zeros(1)
+        self.remaining = relative(change, beta, self.start)
+        return self.remaining
+
+    def _reached(self, system: FlowSystem, state: FloatArray, reading: Reading) -> End | None:
+        if reading.residual < PROGRESS * self.measured_at or reading.residual == 0.0:
+            self.measured_at = reading.residual
+            if self.measure(system, state, reading) <= self.until_change:
+                return End(
+                    Outcome.RESIDUAL_REACHED,
+                    f"residual {reading.residual:.1e} <= {self.until_residual:.1e}, and the "
+                    f"coefficients have {self.remaining:.1e} of their size left to go.",
+                )
+        if reading.residual > system.rounding(state) and not self._stalled(system, state):
+            return None
+        self.measure(system, state, reading)
+        return End(
+            Outcome.RESIDUAL_REACHED,
+            f"residual {reading.residual:.1e} <= {self.until_residual:.1e}; rounding prevents "
+            f"more, and the coefficients may still be {self.remaining:.1e} of their size away "
+            f"(until_change was {self.until_change:.1e}): the data are ill-conditioned.",
+        )
+
+    def _stalled(self, system: FlowSystem, state: FloatArray) -> bool:
+        stuck = self.steps - self.best_step > STALLED_STEPS
+        return stuck and self.best <= system.noise(state)
+
+    def _floor(self, system: FlowSystem, state: FloatArray, reading: Reading) -> End:
+        self.measure(system, state, reading)
+        return End(
+            Outcome.PRECISION_REACHED,
+            f"residual {reading.residual:.1e} is above until_residual = "
+            f"{self.until_residual:.1e}, but float64 resolves it no further here (a rounding is "
+            f"worth {system.rounding(state):.1e}); the coefficients have {self.remaining:.1e} of "
+            "their size left to go.",
+        )
+
+    def _rest(
+        self, system: FlowSystem, state: FloatArray, reading: Reading, time: float
+    ) -> End | None:
+        speed = system.speed(state, reading)
+        with np.errstate(divide="ignore", over="ignore"):
+            log_fall = np.log(time) + 2.0 * np.log(speed) - reading.log_loss
+        if speed > 0 and (time == 0 or log_fall > np.log(REST_LOSS)):
+            return None
+        rest = system.rest(state, reading, self.largest)
+        self.next_rest = 2.0 * time
+        if rest is None:
+            return None
+        self.remaining = rest.remaining
+        return End(
+            rest.outcome,
+            f"{rest.how}; residual {reading.residual:.3g}, loss exp({reading.log_loss:.4g}).",
+        )

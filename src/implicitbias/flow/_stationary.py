@@ -1,0 +1,106 @@
+"""Linear algebra at a flow's end: how far it still has to go, and whether it has come to rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+from implicitbias._errors import Outcome
+
+NEGLIGIBLE = 1e-8  # distance left over the largest ||Theta|| so far
+NOISE = 10.0  # tolerances that an integrator's error may amount to
+SOLVED = 0.1  # part of the residual that a Newton step may leave
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A flow that moves no more, though its loss is positive.
+
+    Attributes
+    ----------
+    outcome
+        STATIONARY, or PRECISION_REACHED where it only seems to.
+    how
+        In words.
+    remaining
+        Relative distance it may still have to go.
+    """
+
+    outcome: Outcome
+    how: str
+    remaining: float
+
+
+def newton_change(
+    moved: FloatArray, jacobian: FloatArray, residual: FloatArray
+) -> FloatArray | None:
+    """J w for the shortest w with (X J) w = -r: where the linearised flow ends.
+
+    Parameters
+    ----------
+    moved
+        X J, (n, N).
+    jacobian
+        J = d beta / dz, (d, N).
+    residual
+        r, (n,).
+
+    Returns
+    -------
+    array or None
+        (d,), or None where X J is singular in the direction of r.
+    """
+    if not (np.isfinite(moved).all() and np.isfinite(residual).all()):
+        return None
+    top = float(np.abs(residual).max(initial=0.0))
+    if top == 0.0:
+        return np.zeros(len(jacobian))
+    target = -residual / top
+    step = np.linalg.lstsq(moved, target, rcond=None)[0]
+    if np.linalg.norm(moved @ step - target) > SOLVED * np.linalg.norm(target):
+        return None
+    change: FloatArray = top * (jacobian @ step)
+    return change
+
+
+def rest_of(
+    velocity: FloatArray,
+    jacobian: FloatArray,
+    size: float,
+    *,
+    noise: FloatArray,
+    rounding: float,
+) -> Rest | None:
+    """Judge the velocity of a gradient flow along each eigenvector of its (symmetric) Jacobian.
+
+    Along an eigenvector e with eigenvalue k the velocity a = e^T v is at rest when it is noise, or
+    when k < 0 and the distance left, |a| / |k|, is negligible.
+
+    Parameters
+    ----------
+    velocity, jacobian
+        dTheta/dt, (P,), and its derivative, (P, P).
+    size
+        The largest ||Theta|| so far.
+    noise
+        What the integrator's tolerance lets each entry of Theta be off by, (P,).
+    rounding
+        What rounding contributes to an entry of the velocity.
+    """
+    if not velocity.any():
+        return Rest(Outcome.STATIONARY, "the velocity is exactly zero", 0.0)
+    values, vectors = np.linalg.eigh(jacobian)
+    speeds = np.abs(velocity @ vectors)
+    off = np.sqrt(np.square(noise) @ np.square(vectors))
+    quiet = speeds <= NOISE * (np.abs(values) * off + rounding)
+    with np.errstate(divide="ignore"):
+        distance = np.where(quiet | (values >= 0), 0.0, speeds / np.abs(values))
+    going = ~quiet & ((values >= 0) | (distance > NEGLIGIBLE * size))
+    if going.any():
+        return None
+    escapes = int(np.sum(values > NOISE * rounding / max(size, np.finfo(float).tiny)))
+    kind = f"a saddle that {escapes} directions lead away from" if escapes else "a stationary point"
+    left = float(distance.max(initial=0.0)) / size if size > 0 else 0.0
+    return Rest(Outcome.STATIONARY, f"at rest at {kind}, {left:.1e} away", left)

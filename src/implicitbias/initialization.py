@@ -1,0 +1,306 @@
+"""Initialization: directions and scale, kept apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, Parameters, finite_array, positive_float, positive_int
+from implicitbias._errors import InvalidInputError
+from implicitbias.networks import Network, OrthogonalNetwork
+
+ROUNDING = 1e-12  # covers the way through the coordinates and back
+MAX_EXPONENT = 1 << 14  # far beyond float64, and small enough for ldexp
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Initialization:
+    """Theta(0) = alpha * (vbar_1, ..., vbar_L).
+
+    Parameters
+    ----------
+    directions
+        vbar_l, one real array a layer; copied.
+    scale
+        alpha > 0.
+    log_scale
+        log alpha instead, for scales beyond float64.
+
+    Attributes
+    ----------
+    directions
+        Tuple of read-only float64 arrays.
+    scale
+        alpha; 0.0 or inf where float64 does not hold it.
+    log_scale
+        log alpha, finite.
+
+    Raises
+    ------
+    InvalidInputError
+        Fewer than two directions, one that is empty or not finite; a scale that is not positive and
+        finite; both or neither of ``scale`` and ``log_scale``.
+
+    Source: Yun, Krishnan and Mobahi, ICLR 2021, section 2.
+    """
+
+    directions: Parameters
+    scale: float
+    log_scale: float
+    _mantissa: float = field(repr=False)  # alpha = mantissa 2^exponent
+    _exponent: int = field(repr=False)
+
+    def __init__(
+        self,
+        directions: Sequence[Any],
+        scale: float | None = None,
+        *,
+        log_scale: float | None = None,
+    ) -> None:
+        self.__dict__["directions"] = _checked_directions(directions)
+        if (scale is None) == (log_scale is None):
+            given = "neither" if scale is None else "both"
+            raise InvalidInputError(
+                f"got {given} of scale and log_scale; expected exactly one, such as scale=0.1."
+            )
+        if scale is not None:
+            scale = _checked_scale(scale)
+            mantissa, exponent = math.frexp(scale)
+            log_scale = math.log(scale)
+        else:
+            log_scale = _checked_log_scale(log_scale)
+            mantissa, exponent = _power_of_two(log_scale)
+            with np.errstate(over="ignore", under="ignore"):
+                scale = float(np.exp(log_scale))
+        self.__dict__.update(
+            scale=scale, log_scale=log_scale, _mantissa=mantissa, _exponent=exponent
+        )
+
+    def __repr__(self) -> str:
+        held = 0 < self.scale < math.inf
+        size = f"scale={self.scale!r}" if held else f"log_scale={self.log_scale!r}"
+        shapes = ", ".join(str(v.shape) for v in self.directions)
+        return f"Initialization(directions of shapes {shapes}; {size})"
+
+    def parameters(self) -> Parameters:
+        """Theta(0): alpha times each direction, whole even where alpha itself does not fit float64.
+
+        Raises
+        ------
+        InvalidInputError
+            An entry overflows, or a layer underflows to zero altogether.
+        """
+        with np.errstate(over="ignore", under="ignore"):
+            layers = tuple(np.ldexp(v * self._mantissa, self._exponent) for v in self.directions)
+        for index, (layer, direction) in enumerate(zip(layers, self.directions, strict=True), 1):
+            lost = direction.any() and not layer.any()
+            if lost or not np.isfinite(layer).all():
+                raise InvalidInputError(
+                    f"layer {index} of the initialization {'under' if lost else 'over'}flows "
+                    f"float64 at log_scale={self.log_scale:g}. Limits and the dual flow take the "
+                    "logarithm; a flow of the parameters needs a scale closer to 1."
+                )
+        return layers
+
+    def check(self, network: Network) -> None:
+        """Refuse directions that do not fit a network's layers.
+
+        Raises
+        ------
+        InvalidInputError
+            The number of layers or the shape of one of them differs.
+        """
+        _check_shapes(self.directions, network, "the initialization")
+
+    @classmethod
+    def last_layer_zero(
+        cls,
+        network: Network,
+        direction: Any,
+        scale: float | None = None,
+        *,
+        log_scale: float | None = None,
+    ) -> Initialization:
+        """vbar_l = U_l eta for l < L and vbar_L = 0: the start of Theorem 5.
+
+        Parameters
+        ----------
+        network
+            What is to be trained.
+        direction
+            eta (m,) for an ``OrthogonalNetwork``; for others w-bar, one array used for each of the
+            first layers where they have equal shapes (diagonal networks, full-length filters, all
+            networks with two layers); or a list of L - 1 arrays, the first layers themselves.
+        scale, log_scale
+            alpha, or its logarithm.
+
+        Raises
+        ------
+        InvalidInputError
+            The direction fits none of these, or the scale is not positive and finite.
+
+        Source: Theorem 5, Corollaries 5 and 6 of Yun, Krishnan and Mobahi, ICLR 2021.
+        """
+        if isinstance(direction, (list, tuple)) and direction and np.ndim(direction[0]) > 0:
+            first = list(direction)
+            if len(first) != network.depth - 1:
+                raise InvalidInputError(
+                    f"direction is a list of {len(first)} layers; {network!r} needs the first "
+                    f"{network.depth - 1}, or one array for all of them."
+                )
+        elif isinstance(network, OrthogonalNetwork):
+            first = _in_coordinates(network, direction)
+        else:
+            first = _repeated(network, direction)
+        layers = [*first, np.zeros(network.parameter_shapes[-1])]
+        _check_shapes(_checked_directions(layers), network, "direction")
+        return cls(layers, scale, log_scale=log_scale)
+
+    @classmethod
+    def random(
+        cls,
+        network: Network,
+        scale: float | None = None,
+        seed: int = 0,
+        gap: float | None = None,
+        *,
+        log_scale: float | None = None,
+    ) -> Initialization:
+        """vbar_l with independent standard normal entries.
+
+        Parameters
+        ----------
+        network
+            What is to be trained.
+        scale, log_scale
+            alpha, or its logarithm.
+        seed
+            A whole number >= 0; the same seed gives the same directions.
+        gap
+            lambda > 0 with |[U_l^T vbar_l]_j|^2 - |[U_L^T vbar_L]_j|^2 >= lambda for all l < L and
+            j, the condition of Theorem 2: coordinates of the first layers that are too short are
+            lengthened. The flow's own differences are alpha^2 times these.
+
+        Raises
+        ------
+        InvalidInputError
+            A bad seed, gap or scale; a gap for a network without orthogonal decomposition.
+
+        Source: the condition of Theorem 2 of Yun, Krishnan and Mobahi, ICLR 2021.
+        """
+        rng = np.random.default_rng(positive_int(seed, "seed", at_least=0))
+        directions = [rng.standard_normal(shape) for shape in network.parameter_shapes]
+        if gap is not None:
+            directions = _with_gap(network, directions, positive_float(gap, "gap"))
+        return cls(directions, scale, log_scale=log_scale)
+
+
+def _checked_directions(directions: Any) -> Parameters:
+    if isinstance(directions, (str, bytes)) or not hasattr(directions, "__iter__"):
+        raise InvalidInputError(
+            f"directions is a {type(directions).__name__}; expected a sequence of arrays, one a "
+            "layer."
+        )
+    arrays = tuple(
+        _checked_direction(value, f"directions, layer {index},")
+        for index, value in enumerate(directions, start=1)
+    )
+    if len(arrays) < 2:
+        raise InvalidInputError(
+            f"directions has length {len(arrays)}; expected at least 2 arrays, one a layer."
+        )
+    return arrays
+
+
+def _checked_direction(value: Any, name: str) -> FloatArray:
+    try:
+        modes = max(1, np.ndim(value))
+    except ValueError:  # ragged: let the check say so
+        modes = 1
+    array = finite_array(value, name, shape=(None,) * modes).copy()
+    array.setflags(write=False)
+    return array
+
+
+def _checked_scale(scale: Any) -> float:
+    if isinstance(scale, (int, float)) and scale in (0, math.inf):
+        end = "0" if scale == 0 else "infinity"
+        raise InvalidInputError(
+            f"scale is {scale:g}, from which no flow can start; expected a finite number > 0. For "
+            f"the limit as the scale tends to {end} give it to limit_path among its scales."
+        )
+    return positive_float(scale, "scale")
+
+
+def _checked_log_scale(log_scale: Any) -> float:
+    if isinstance(log_scale, (bool, np.bool_)) or not np.isscalar(log_scale):
+        raise InvalidInputError(f"log_scale is {log_scale!r}; expected a finite number.")
+    return float(finite_array(log_scale, "log_scale", shape=()))
+
+
+def _power_of_two(logarithm: float) -> tuple[float, int]:
+    """Mantissa in [1/2, 1) and exponent of e^logarithm."""
+    exponent = math.floor(logarithm / math.log(2)) + 1
+    if abs(exponent) > MAX_EXPONENT:
+        return 0.5, int(math.copysign(MAX_EXPONENT, exponent))
+    return math.exp(logarithm - exponent * math.log(2)), exponent
+
+
+def _check_shapes(layers: Parameters, network: Network, name: str) -> None:
+    if len(layers) != network.depth:
+        raise InvalidInputError(
+            f"{name} has {len(layers)} layers; {network!r} has {network.depth}."
+        )
+    for index, (layer, wanted) in enumerate(zip(layers, network.parameter_shapes, strict=True), 1):
+        if layer.shape != wanted:
+            raise InvalidInputError(
+                f"{name}, layer {index}, has shape {layer.shape}; {network!r} expects {wanted}."
+            )
+
+
+def _repeated(network: Network, direction: Any) -> list[FloatArray]:
+    """One array for each of the first layers."""
+    *shapes, _ = network.parameter_shapes
+    if len(set(shapes)) > 1:
+        listed = ", ".join(map(str, shapes))
+        raise InvalidInputError(
+            f"one direction does not fit the first layers of {network!r}, whose shapes differ; "
+            f"expected a list of {len(shapes)} arrays of shapes {listed}."
+        )
+    return [finite_array(direction, "direction", shape=shapes[0])] * len(shapes)
+
+
+def _in_coordinates(network: OrthogonalNetwork, eta: Any) -> list[FloatArray]:
+    """Layers with coordinates eta: U_l eta, or conj(U_l) eta where the bases are complex."""
+    decomposition = network.orthogonal_decomposition()
+    eta = finite_array(
+        eta,
+        "direction (eta, one number for each row of S)",
+        shape=(decomposition.size,),
+        allow_complex=not decomposition.is_real,
+    )
+    return list(decomposition.parameters(np.tile(eta, (network.depth, 1))))[:-1]
+
+
+def _with_gap(network: Network, directions: list[FloatArray], gap: float) -> list[FloatArray]:
+    """Lengthen |p_l| to sqrt(|p_L|^2 + gap) where it falls short, for l < L."""
+    decomposition = network.orthogonal_decomposition()
+    if not decomposition.verdict.holds:
+        raise InvalidInputError(
+            f"gap needs the coordinates of an orthogonal decomposition, and {network!r} has none "
+            f"({decomposition.verdict}). Leave gap out; for two layers and one point x build the "
+            "directions from the SVD of network.data_tensor(x), whose coordinates Theorems 3 and 6 "
+            "ask about."
+        )
+    p = decomposition.coordinates(directions)
+    first, last = p[:-1], p[-1]
+    lengths = np.abs(first)
+    wanted = np.sqrt((1 + ROUNDING) * gap + (1 + ROUNDING) * np.abs(last) ** 2)
+    phases = np.where(lengths > 0, first / np.where(lengths > 0, lengths, 1.0), 1.0)
+    lengthened = np.where(lengths < wanted, phases * wanted, first)
+    layers = decomposition.parameters(np.vstack([lengthened, last]), remainder_of=directions)
+    return list(layers)

@@ -1,0 +1,47 @@
+"""Where training ends, without training: limit problems, closed forms and certificates."""
+
+from implicitbias.limits._certify import certify
+from implicitbias.limits._ends import EndPoint, large_scale_end, small_scale_end
+from implicitbias.limits._limit import (
+    Certificate,
+    Limit,
+    relative_difference,
+    relative_residual,
+)
+from implicitbias.limits._one_point import OnePoint, solve_one_point
+from implicitbias.limits._potential import (
+    PathError,
+    PotentialProblem,
+    PotentialState,
+    rescale,
+    solve,
+)
+from implicitbias.limits._reachable import Reachable, reachable
+from implicitbias.limits._sensitivity import PotentialSensitivity
+from implicitbias.limits._singular_vectors import (
+    tensor_singular_residual,
+    tensor_singular_vectors,
+)
+
+__all__ = [
+    "Certificate",
+    "EndPoint",
+    "Limit",
+    "OnePoint",
+    "PathError",
+    "PotentialProblem",
+    "PotentialSensitivity",
+    "PotentialState",
+    "Reachable",
+    "certify",
+    "large_scale_end",
+    "reachable",
+    "relative_difference",
+    "relative_residual",
+    "rescale",
+    "small_scale_end",
+    "solve",
+    "solve_one_point",
+    "tensor_singular_residual",
+    "tensor_singular_vectors",
+]

@@ -1,0 +1,102 @@
+"""The certificate of a solved potential problem, computed at the returned point."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+from implicitbias.limits._limit import Certificate, relative_residual
+from implicitbias.limits._potential import (
+    PotentialProblem,
+    PotentialState,
+    linearise,
+    log_dual_weights,
+)
+
+EPS = float(np.finfo(np.float64).eps)
+HELD = 1e-9  # a slack smaller than this part of its range is not held by a float64 dual point
+
+
+def certify(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate, FloatArray]:
+    """Feasibility and gap at t, and the dual point nu (actual units) they were measured with.
+
+    The duality gap is sum_j [Psi_j^*(rho_j) + Psi_j(s_j) - rho_j s_j] + nu^T (Z rho - y) with
+    s = Z^T nu, relative to sum_j Psi_j^*(rho_j). Where some slack c_j - |u_j| is too small for any
+    float64 nu to hold, it is the first-order gap sum |rho_j r_j| / a_j over sum |rho_j u_j| / a_j,
+    r the carried mismatch or, where larger, what Z^T nu shows of it beyond rounding; and no less
+    than the largest such excess over all coordinates, which would be dual infeasibility.
+    """
+    curves = problem.curves
+    log_a = log_dual_weights(curves)
+    a = np.exp(log_a)
+    rho = curves.rho(state.t)
+    missing = problem.features @ rho - problem.target
+    feasibility = relative_residual(problem.features @ rho, problem.target)
+    nu = _refit(problem, state)
+    log_unit = -(curves.depth - 2) * float(curves.log_unit.max())
+    start, there = curves.u(curves.t0), curves.u(state.t)
+    slope = a * (problem.features.T @ nu)
+    direct = start + slope - there
+    if _held(problem, state.t):
+        dual_t = state.t + curves.t_increment(state.t, direct)
+        if np.isnan(dual_t).any():  # Psi(s) = infinity: not a dual point at all
+            return Certificate(feasibility, np.inf), _in_units(nu, log_unit)
+        objective = _sum_of(curves.log_divergence(state.t, curves.t0))
+        excess = _sum_of(curves.log_divergence(state.t, dual_t))
+        with np.errstate(divide="ignore"):
+            log_mismatch = float(np.log(np.abs(nu @ missing))) + log_unit
+        gap = _ratio(np.logaddexp(excess, log_mismatch), objective)
+        return Certificate(feasibility, gap), _in_units(nu, log_unit)
+    rounding = 16 * EPS * (a * (np.abs(problem.features.T) @ np.abs(nu)) + np.abs(there))
+    seen = np.maximum(np.abs(direct) - rounding, 0.0)
+    carried = np.abs(state.mismatch) * np.exp(curves.log_u_slope(state.t))
+    with np.errstate(divide="ignore"):
+        height = np.log(np.abs(rho)) - log_a
+        first_order = _ratio(
+            _sum_of(height + np.log(np.maximum(carried, seen))),
+            _sum_of(height + np.log(np.abs(there - start))),
+        )
+    gap = max(first_order, float(seen.max()))
+    return (
+        Certificate(feasibility, gap, gap_kind="first-order gap with the carried slack"),
+        _in_units(nu, log_unit),
+    )
+
+
+def _in_units(nu: FloatArray, log_unit: float) -> FloatArray:
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return np.asarray(nu * np.exp(log_unit))
+
+
+def _held(problem: PotentialProblem, t: FloatArray) -> bool:
+    """Whether every slack is large enough for a float64 dual point to hold."""
+    curves = problem.curves
+    if curves.depth == 2:
+        return True
+    low, high = curves.u_limits()
+    reach = np.where(t >= 0, high, -low)
+    inside = ~(curves.dead | curves.locked) & np.isfinite(reach)
+    return bool(np.all(curves.slack(t)[inside] > HELD * np.abs(reach[inside])))
+
+
+def _refit(problem: PotentialProblem, state: PotentialState) -> FloatArray:
+    """The dual point in the given rows that fits the carried slopes best."""
+    found = linearise(problem, problem.curves, state) if state.nu.size else None
+    if found is None:
+        return state.rows.dual_as_given(state.nu)
+    system, state = found
+    _, dnu = system.solve(np.zeros(problem.target.size), state.mismatch)
+    return system.rows.dual_as_given(state.nu + dnu)
+
+
+def _sum_of(logs: FloatArray) -> float:
+    """Log of the sum of exp(logs)."""
+    top = float(np.max(logs, initial=-np.inf))
+    return top if not np.isfinite(top) else top + float(np.log(np.sum(np.exp(logs - top))))
+
+
+def _ratio(log_part: float, log_whole: float) -> float:
+    """exp(log_part - log_whole), with 0/0 = 0."""
+    if np.isneginf(log_part):
+        return 0.0
+    return float(np.exp(min(log_part - log_whole, 700.0)))

@@ -1,0 +1,125 @@
+"""What a prediction is: a limit, the result it rests on, and its certificate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, NumericArray, Parameters
+from implicitbias._verdicts import Verdict
+
+Kind = Literal["point", "direction", "stationary direction", "small-scale limit"]
+GapKind = Literal["duality gap", "first-order gap with the carried slack"]
+
+
+def relative_residual(predictions: FloatArray, y: FloatArray) -> float:
+    """||predictions - y|| / ||y||, with 0/0 = 0."""
+    missing = float(np.linalg.norm(predictions - y))
+    size = float(np.linalg.norm(y))
+    if missing == 0.0:
+        return 0.0
+    return missing / size if size > 0 else np.inf
+
+
+def relative_difference(found: FloatArray, expected: FloatArray) -> float:
+    """||found - expected||_inf / ||expected||_inf, with 0/0 = 0."""
+    missing = float(np.abs(found - expected).max(initial=0.0))
+    size = float(np.abs(expected).max(initial=0.0))
+    if missing == 0.0:
+        return 0.0
+    return missing / size if size > 0 else np.inf
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far the returned point is from satisfying the problem it is said to solve.
+
+    Attributes
+    ----------
+    feasibility
+        ||X beta - y|| / ||y|| (regression), or the largest violation of a margin (classification).
+    gap
+        The duality gap relative to the objective; None where there is none.
+    kkt_residual
+        The largest relative violation of the optimality conditions; None where a gap is given.
+    gap_kind
+        "duality gap", or "first-order gap with the carried slack" where float64 cannot hold a dual
+        point: sum |rho_j r_j| / sum |rho_j u_j|, r_j the mismatch of primal and dual slope.
+    """
+
+    feasibility: float
+    gap: float | None = None
+    kkt_residual: float | None = None
+    gap_kind: GapKind = "duality gap"
+
+    @property
+    def worst(self) -> float:
+        """The largest number that applies; NaN counts as infinite."""
+        numbers = [
+            value for value in (self.feasibility, self.gap, self.kkt_residual) if value is not None
+        ]
+        return float(max(np.inf if np.isnan(value) else value for value in numbers))
+
+    def __str__(self) -> str:
+        text = f"feasibility {self.feasibility:.1e}"
+        if self.gap is not None:
+            text += f", {self.gap_kind} {self.gap:.1e}"
+        if self.kkt_residual is not None:
+            text += f", KKT residual {self.kkt_residual:.1e}"
+        return text
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Where gradient flow ends, by which result, and how well that is certified.
+
+    Attributes
+    ----------
+    coefficients
+        beta, shape (d,); for directions scaled so that min_i y_i x_i^T beta = 1.
+    kind
+        "point", "direction", "stationary direction" or "small-scale limit".
+    theorem
+        The result that applies, such as "Corollary 5" or "beyond Theorem 5".
+    certificate
+        Measured at ``coefficients``.
+    assumptions
+        One verdict per assumption of the result.
+    parameters
+        The limits of the layers (unit directions for Theorem 3); None where no result gives them.
+    spectrum
+        rho with beta = S^T rho, or None where the result does not use it.
+    dual
+        nu: the time integral of the negative residual (regression), or None.
+    unreached
+        alpha (I - X^+ X) Wbar_1 of a fully connected network, shape (d, d_2): times the later
+        layers it is the part of beta that training never moves to the minimum-norm solution.
+    note
+        What a reader should know besides, or "".
+    """
+
+    coefficients: FloatArray
+    kind: Kind
+    theorem: str
+    certificate: Certificate
+    assumptions: tuple[Verdict, ...] = ()
+    parameters: Parameters | None = None
+    spectrum: NumericArray | None = None
+    dual: FloatArray | None = None
+    unreached: FloatArray | None = field(default=None, repr=False)
+    note: str = ""
+
+    def __str__(self) -> str:
+        beta = np.array2string(
+            self.coefficients, precision=6, threshold=8, edgeitems=3, max_line_width=200
+        )
+        lines = [
+            f"{self.kind} by {self.theorem}: beta = {beta}",
+            f"  certificate: {self.certificate}",
+            *(f"  {verdict}" for verdict in self.assumptions),
+        ]
+        if self.note:
+            lines.append(f"  {self.note}")
+        return "\n".join(lines)

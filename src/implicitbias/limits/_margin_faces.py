@@ -1,0 +1,134 @@
+"""Directions that stay optimal: is an l1 solution unique, is a stationary point a minimum.
+
+Given one dual solution, the optimal face of a grouped l1 problem is a polyhedron: every tight group
+moves along its own dual direction d_g = (C^T a + E^T b)_g, so r = (t_g d_g) with t >= 0. It is a
+point when no nonzero t satisfies B_I t = 0 on the charged margins, B t >= 0 on the other active
+ones and t >= 0 on zero groups. The critical cone of a stationary point has the same shape.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import linprog
+
+from implicitbias._arrays import FloatArray
+from implicitbias._verdicts import Status, Verdict
+from implicitbias.limits._kkt import EPS
+from implicitbias.limits._margin_solve import GroupedProblem, Point
+
+CHARGED = 1e-10  # a multiplier below this share of the largest counts as zero
+ACTIVE = 1e-9  # a margin within this of 1 is active, a dual norm within this of w is tight
+RANK = 1e-9  # singular values below this share of the largest count as zero
+CURVED = 1e-8  # smallest curvature (in units where a group's own is 1 and p - 1) that has a sign
+
+Kind = Literal["local minimum", "stationary"]
+
+
+def _normalised(rows: FloatArray) -> FloatArray:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(norms > 0, norms, 1.0))
+
+
+def _kernel(rows: FloatArray, width: int) -> tuple[FloatArray, float]:
+    """Orthonormal basis of the null space, shape (width, k), and sigma_min / sigma_max."""
+    if width == 0:
+        return np.zeros((0, 0)), 1.0
+    if rows.shape[0] == 0:
+        return np.eye(width), 0.0
+    _, singular, right = np.linalg.svd(rows, full_matrices=True)
+    padded = np.zeros(width)
+    padded[: singular.size] = singular[:width]
+    ratio = padded / padded[0] if padded[0] > 0 else padded
+    return right[ratio <= RANK].T, float(ratio[-1])
+
+
+def _has_direction(kernel: FloatArray, inequalities: FloatArray) -> bool:
+    """Whether some h != 0 in the span of ``kernel`` has inequalities @ h >= 0.
+
+    A generic linear functional is nonzero on every ray, so it, or its negative, is positive on one.
+    """
+    if kernel.shape[1] == 0:
+        return False
+    rows = _normalised(inequalities @ kernel) if inequalities.size else np.zeros((0, 0))
+    if rows.shape[0] == 0:
+        return True
+    cost = np.random.default_rng(0).normal(size=kernel.shape[1])
+    for sign in (1.0, -1.0):
+        found = linprog(
+            sign * cost, A_ub=-rows, b_ub=np.zeros(rows.shape[0]), bounds=(-1, 1), method="highs-ds"
+        )
+        if found.x is not None and abs(found.fun) > 1e-6:
+            return True
+    return False
+
+
+def _charged_and_loose(problem: GroupedProblem, point: Point) -> tuple[np.ndarray, np.ndarray]:
+    """Margins with a positive multiplier, and active margins without one (masks)."""
+    charged = point.a > CHARGED * point.a.max()
+    slack = problem.rows @ point.r - 1.0
+    return charged, ~charged & (slack < ACTIVE)
+
+
+def uniqueness(problem: GroupedProblem, point: Point) -> Verdict:
+    """Whether the l1 solution is the only one (p = 1).
+
+    The number is sigma_min / sigma_max of the tight columns B on the charged margins: the solution
+    is unique if they are independent, otherwise a linear program looks for a second one.
+    """
+    claim = "the l1 max-margin solution is unique"
+    driver = problem.driver(point)
+    bound = problem.norms(driver)
+    nonzero = problem.norms(point.r) > 0
+    tight = nonzero | (bound >= problem.weights * (1 - ACTIVE))
+    turned = driver / np.where(bound > 0, bound, 1.0)[problem.labels]
+    columns = np.zeros((problem.rows.shape[0] + len(problem.equations), bound.size))
+    np.add.at(columns.T, problem.labels, (np.vstack([problem.rows, problem.equations]) * turned).T)
+    columns = columns[:, tight]
+    lengths = np.linalg.norm(columns, axis=0)
+    columns = columns / np.where(lengths > 0, lengths, 1.0)
+    charged, loose = _charged_and_loose(problem, point)
+    equal = np.concatenate([charged, np.ones(len(problem.equations), dtype=bool)])
+    kernel, ratio = _kernel(columns[equal], columns.shape[1])
+    ties = int(tight.sum() - nonzero.sum())
+    detail = f"{int(nonzero.sum())} nonzero, {ties} more at the dual bound"
+    if kernel.shape[1] == 0:
+        return Verdict(claim, "holds", ratio, f"tight columns are independent; {detail}")
+    inequalities = np.vstack(
+        [columns[: loose.size][loose], np.eye(columns.shape[1])[~nonzero[tight]]]
+    )
+    second = _has_direction(kernel, inequalities)
+    noise = EPS * float((np.abs(problem.rows) @ np.abs(point.r)).max())
+    near = ratio > RANK * 1e-3 or noise > ACTIVE  # the rank, or the ties, are within rounding
+    status: Status = "undecided" if near else "fails" if second else "holds"
+    found = "a direction keeps value and margins" if second else "no direction keeps the margins"
+    return Verdict(claim, status, ratio, f"tight columns are dependent, {found}; {detail}")
+
+
+def second_order(problem: GroupedProblem, point: Point) -> tuple[Kind, float]:
+    """Classify a stationary point and give its smallest reduced curvature.
+
+    The Hessian of sum w ||r_g||^p / p is taken in the metric w ||r_g||^{p-2}, where a group curves
+    by 1 across and p - 1 along itself, and reduced to directions that keep the charged margins;
+    infinity where there are none (a vertex). Real coordinates with p < 1: any critical direction
+    lowers the norm. In that metric a decomposable flow late in training descends the norm, so a
+    deviation from the point on its support falls like margin^{-curvature}.
+    """
+    size = problem.norms(point.r)
+    keep = (size > 0)[problem.labels]
+    labels = problem.labels[keep]
+    phase = point.r[keep] / size[labels]
+    stretch = size[labels] ** (1 - problem.exponent / 2) / np.sqrt(problem.weights[labels])
+    charged, loose = _charged_and_loose(problem, point)
+    rows = _normalised(problem.rows[:, keep] * stretch)
+    equations = _normalised(problem.equations[:, keep] * stretch)
+    kernel, _ = _kernel(np.vstack([rows[charged], equations]), labels.size)
+    if kernel.shape[1] == 0:
+        return "local minimum", np.inf
+    same = labels[:, None] == labels[None, :]
+    hessian = np.eye(labels.size) + (problem.exponent - 2) * same * np.outer(phase, phase)
+    lowest = float(np.linalg.eigvalsh(kernel.T @ hessian @ kernel)[0])
+    if lowest > CURVED or (loose.any() and not _has_direction(kernel, rows[loose])):
+        return "local minimum", lowest
+    return "stationary", lowest

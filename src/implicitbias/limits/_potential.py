@@ -1,0 +1,337 @@
+"""min sum_j Psi_j^*(rho_j) subject to Z rho = y: where the flow of a decomposable network ends.
+
+Unknowns are the curves' parameters t (m,) and the dual point nu (n,), joined by
+
+    Z rho(t) = y,        u(t) = u(t_0) + a * (Z^T nu),
+
+with rho, u as in ``coordinates`` and a_j = exp((L - 2) (log C_j - max log C)), which puts nu in
+units of exp(-(L - 2) max log C). Newton's method on both (``dual._newton``), with the mismatch of
+the second equation *carried*, in units of t, by the recurrence of a Newton step: minus the
+second-order remainder of u. Where u(t) is within rounding of the end of its range the recurrence
+still knows the slack that Z^T nu no longer holds.
+
+Every start reaches the solution along a path whose beginning is known exactly:
+``solve`` begins at a scale where t moves by about one, moving the target from Z rho(t_0), where
+nu = 0, to y; ``rescale`` moves the scale from one solution to the next. The path's tangent costs
+one more back-substitution, and is exact both for saturated and for inactive coordinates as the
+scale goes to 0.
+
+Source: Theorem 5 of Yun, Krishnan and Mobahi (ICLR 2021) and its extension to every real start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+from implicitbias.coordinates import Curves
+from implicitbias.dual._newton import NewtonSystem, Slopes, newton_system
+from implicitbias.dual._rows import Rows, as_given
+
+MAX_CORRECTIONS = 25
+MAX_PATH_STEPS = 2000
+STEP_CAP = 1.5  # largest change of t in one Newton step: rho changes by at most e^{1.5 L}
+HOPELESS_STEP = 1e3  # a Newton step this long means that the guess was too far
+LOG_LINEAR = -23.0  # log t below this: the potential is quadratic to 1e-20
+HOPELESS = 1e13  # start predictions this many times the targets leave no digits
+TINY_STEP = 1e-9  # a path step this short means that the path has ended
+
+
+@dataclass(frozen=True)
+class PotentialProblem:
+    """min sum_j Psi_j^*(rho_j) s.t. Z rho = y.
+
+    Attributes
+    ----------
+    features
+        Z = X S^T, real, shape (n, m), of full row rank.
+    target
+        y, shape (n,).
+    curves
+        The m coordinates with their offsets and start.
+    log_excess
+        How far the scale asked for lies beyond the curves' own, in a regime where rho no longer
+        depends on it.
+    """
+
+    features: FloatArray
+    target: FloatArray
+    curves: Curves
+    log_excess: float = 0.0
+
+    def shifted(self, log_scale_change: float) -> PotentialProblem:
+        """The same problem at a scale exp(log_scale_change) times as large."""
+        return replace(self, curves=self.curves.shifted(log_scale_change))
+
+    @property
+    def actual_curves(self) -> Curves:
+        """The curves at the scale that was asked for."""
+        return self.curves.shifted(self.log_excess)
+
+
+@dataclass(frozen=True)
+class PotentialState:
+    """A point on the way, or the solution, and the work it took.
+
+    Attributes
+    ----------
+    t
+        The curves' parameters, shape (m,).
+    nu
+        The dual point in units of exp(-(L - 2) max log C), in the rows of ``rows``, shape (n,).
+    mismatch
+        (u(t_0) + a Z^T nu - u(t)) / u'(t), carried, shape (m,).
+    rows
+        The choice of rows last used.
+    """
+
+    t: FloatArray
+    nu: FloatArray
+    mismatch: FloatArray
+    rows: Rows
+    iterations: int = 0
+    path_steps: int = 0
+
+
+class PathError(Exception):
+    """The path could not be followed; the last good state is kept as evidence."""
+
+    def __init__(self, message: str, state: PotentialState) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+def log_dual_weights(curves: Curves) -> FloatArray:
+    """log a_j = (L - 2) (log C_j - max log C), shape (m,)."""
+    return np.asarray((curves.depth - 2) * (curves.log_unit - curves.log_unit.max()))
+
+
+def slopes_at(curves: Curves, t: FloatArray) -> Slopes:
+    """Log rho', log u' and log a at t."""
+    return Slopes(curves.log_rho_slope(t), curves.log_u_slope(t), log_dual_weights(curves))
+
+
+def _moved(
+    curves: Curves,
+    state: PotentialState,
+    step: float,
+    dt: FloatArray,
+    dnu: FloatArray,
+    keep: float,
+) -> PotentialState:
+    """The state after a step along (dt, dnu), ``keep`` of its mismatch carried over."""
+    t = state.t + step * dt
+    mismatch = keep * state.mismatch - curves.u_remainder(state.t, step * dt, relative=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mismatch = mismatch * np.exp(curves.log_u_slope(state.t) - curves.log_u_slope(t))
+    return replace(state, t=t, nu=state.nu + step * dnu, mismatch=mismatch)
+
+
+def _with_rows(
+    problem: PotentialProblem, curves: Curves, state: PotentialState, rows: Rows
+) -> PotentialState:
+    """The same state in other rows. For L = 2 the mismatch follows from nu, exactly."""
+    if rows is state.rows:
+        return state
+    given = state.rows.dual_as_given(state.nu)
+    nu = rows.dual_from_given(given, problem.features)
+    mismatch = state.mismatch
+    if curves.depth == 2:
+        mismatch = curves.t0 + rows.features.T @ nu - state.t
+    return replace(state, nu=nu, mismatch=mismatch, rows=rows)
+
+
+def linearise(
+    problem: PotentialProblem, curves: Curves, state: PotentialState
+) -> tuple[NewtonSystem, PotentialState] | None:
+    """The factored Newton system at a state, and the state in the rows it chose."""
+    system = newton_system(problem.features, state.rows, slopes_at(curves, state.t))
+    if system is None:
+        return None
+    return system, _with_rows(problem, curves, state, system.rows)
+
+
+def correct(
+    problem: PotentialProblem,
+    curves: Curves,
+    target: FloatArray,
+    state: PotentialState,
+    *,
+    rough: bool = False,
+) -> PotentialState | None:
+    """Newton's method at fixed target and scale; None where it does not converge.
+
+    ``rough`` stops at two digits, enough to follow a path.
+    """
+    close = 1e-2 if rough else 1e-8
+    last = False
+    for _ in range(MAX_CORRECTIONS):
+        rho = curves.rho(state.t)
+        if not np.isfinite(rho).all():
+            return None
+        found = linearise(problem, curves, state)
+        if found is None:
+            return None
+        system, state = found
+        goal = system.rows.target(target)
+        missing = goal - system.rows.features @ rho
+        dt, dnu = system.solve(missing, state.mismatch)
+        length = float(np.abs(dt).max(initial=0.0))
+        if not (length < HOPELESS_STEP and np.isfinite(dnu).all()):
+            return None
+        step = min(1.0, STEP_CAP / length) if length > 0 else 1.0
+        state = replace(
+            _moved(curves, state, step, dt, dnu, 1.0 - step), iterations=state.iterations + 1
+        )
+        size = float(np.abs(goal).max(initial=0.0))
+        near = length < close and float(np.abs(missing).max(initial=0.0)) <= close * size
+        if last or (near and rough):
+            return state
+        last = near  # quadratic from here: one more step polishes to rounding
+    return None
+
+
+@dataclass(frozen=True)
+class _Path:
+    """From x = 0 to x = 1 the target moves from start to end, the log scale by a change."""
+
+    start: FloatArray
+    end: FloatArray
+    log_scale_change: float
+
+    def target(self, x: float) -> FloatArray:
+        return self.end if x >= 1.0 else self.start + x * (self.end - self.start)
+
+
+def follow(problem: PotentialProblem, path: _Path, state: PotentialState) -> PotentialState:
+    """Predictor and corrector along a path; the problem's curves belong to x = 0."""
+    x, width = 0.0, 1.0
+    growth = problem.curves.depth * path.log_scale_change
+    for _ in range(MAX_PATH_STEPS):
+        here = problem.curves.shifted(path.log_scale_change * x)
+        found = linearise(problem, here, state)
+        if found is None:
+            raise PathError("the rows of X S^T are numerically dependent", state)
+        system, state = found
+        speed = system.rows.target(path.end - path.start) - growth * (
+            system.rows.features @ here.rho(state.t)
+        )
+        tangent = system.solve(speed, np.zeros_like(state.t))
+        width = min(width, 1.0 - x)
+        moved = None
+        while moved is None:
+            if width < TINY_STEP:
+                raise PathError(f"the path stopped at {x:.3g} of its length", state)
+            there = 1.0 if x + width >= 1.0 - TINY_STEP else x + width
+            moved = correct(
+                problem,
+                problem.curves.shifted(path.log_scale_change * there),
+                path.target(there),
+                _moved(here, state, there - x, *tangent, keep=1.0),
+                rough=there < 1.0,
+            )
+            if moved is None:
+                width *= 0.3
+        spent = moved.iterations - state.iterations
+        state, x = replace(moved, path_steps=state.path_steps + 1), there
+        if x >= 1.0:
+            return state
+        width *= 3.0 if spent <= 4 else 1.0
+    raise PathError("the path needs more steps than allowed", state)
+
+
+def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
+    """The solution at the curves' own scale, from the start t_0, nu = 0.
+
+    Returns
+    -------
+    tuple
+        The problem and its solution. Where the potential is quadratic to rounding (beta(0) = 0 and
+        a large scale) rho no longer depends on the scale: the problem returned is at the smallest
+        such scale, with the rest in ``log_excess``.
+
+    Raises
+    ------
+    PathError
+        No interior solution was reached: no rho in the curves' range satisfies Z rho = y, or
+        float64 could not follow the path.
+    """
+    curves = problem.curves
+    state = PotentialState(
+        curves.t0, np.zeros(problem.target.size), np.zeros(curves.size), as_given(problem.features)
+    )
+    if problem.target.size == 0:
+        return problem, state
+    log_scale = float(curves.log_unit.max())
+    first = _first_scale(problem, state)
+    problem = problem.shifted(first - log_scale)
+    excess = max(log_scale - first, 0.0) if problem.target.any() else log_scale - first
+    start = _start_predictions(problem, state)
+    moved = correct(problem, problem.curves, problem.target, state)
+    if moved is None:
+        moved = follow(problem, _Path(start, problem.target, 0.0), state)
+    problem = replace(problem, log_excess=excess)
+    if log_scale - first < 0.0 and excess == 0.0:
+        return rescale(problem, moved, log_scale - first)
+    return problem, moved
+
+
+def _start_predictions(problem: PotentialProblem, state: PotentialState) -> FloatArray:
+    """Z rho(t_0), refused where its rounding alone exceeds the target."""
+    rho = problem.curves.rho(problem.curves.t0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        start = np.asarray(problem.features @ rho)
+        size = float(np.max(np.abs(problem.features) @ np.abs(rho), initial=0.0))
+    target = float(np.abs(problem.target).max(initial=0.0))
+    if not size < HOPELESS * target and target > 0:
+        raise PathError(
+            f"the start predicts values of size {size:.1e} where the targets are of size "
+            f"{target:.1e}, and float64 cannot hold their difference",
+            state,
+        )
+    return start
+
+
+def _first_scale(problem: PotentialProblem, state: PotentialState) -> float:
+    """The log scale to begin with: near the own one, where t moves by about STEP_CAP."""
+    own = float(problem.curves.log_unit.max())
+    size = float(np.abs(problem.target).max(initial=0.0))
+    if size == 0.0:
+        return 0.0  # Z rho = 0 has no scale
+    unit = problem.curves.shifted(-own)
+    found = linearise(problem, unit, state)
+    if found is None:
+        raise PathError("the rows of X S^T are numerically dependent", state)
+    system, _ = found
+    dt, _ = system.solve(system.rows.target(problem.target / size), np.zeros_like(state.t))
+    length = float(np.abs(dt).max(initial=0.0))
+    if not 0.0 < length < np.inf:
+        raise PathError("no coordinate reaches the target", state)
+    log_length = np.log(length) + np.log(size)
+    depth = problem.curves.depth
+    if log_length - depth * own > np.log(STEP_CAP):
+        return float(log_length - np.log(STEP_CAP)) / depth
+    if not problem.curves.t0.any() and log_length - depth * own < LOG_LINEAR:
+        return float(log_length - LOG_LINEAR) / depth
+    return own
+
+
+def rescale(
+    problem: PotentialProblem, state: PotentialState, log_scale_change: float
+) -> tuple[PotentialProblem, PotentialState]:
+    """Carry a solution to a scale exp(log_scale_change) times as large.
+
+    Raises
+    ------
+    PathError
+        The path to that scale could not be followed.
+    """
+    if problem.log_excess > 0.0 or not problem.target.any():
+        kept = problem.log_excess + log_scale_change
+        if kept >= 0.0 or not problem.target.any():
+            return replace(problem, log_excess=kept), state
+        problem, log_scale_change = replace(problem, log_excess=0.0), kept
+    path = _Path(problem.target, problem.target, log_scale_change)
+    return problem.shifted(log_scale_change), follow(problem, path, state)

@@ -1,0 +1,90 @@
+"""Which interpolators a start can reach at all, when some coordinates keep their sign.
+
+A locked coordinate has rho_j of one sign for ever, a dead one rho_j = 0. The flow can reach zero
+loss exactly when y = Z rho has a solution under these signs, and the limit's coordinates that are
+zero in every such solution are approached but never reached.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linprog, nnls
+
+from implicitbias._arrays import FloatArray
+from implicitbias.coordinates import Curves
+
+CONSISTENT = 1e-9
+
+
+@dataclass(frozen=True)
+class Reachable:
+    """Whether Z rho = y has a solution under the signs, and which coordinates it forces to 0.
+
+    Attributes
+    ----------
+    residual
+        The smallest ||Z rho - y|| / ||y|| under the signs.
+    forced
+        Boolean (m,): zero in every solution (dead coordinates included).
+    """
+
+    residual: float
+    forced: np.typing.NDArray[np.bool_]
+
+    @property
+    def holds(self) -> bool:
+        """Whether some interpolator has the right signs."""
+        return self.residual <= CONSISTENT
+
+
+def reachable(features: FloatArray, target: FloatArray, curves: Curves) -> Reachable:
+    """Solve the sign-constrained least squares, then a linear program for the forced zeros."""
+    locked, dead = curves.locked, curves.dead
+    if not (locked.any() or dead.any()):
+        return Reachable(0.0, dead)
+    free = ~(locked | dead)
+    signs = np.sign(curves.rho(curves.t0))
+    size = float(np.linalg.norm(target))
+    columns = np.hstack(
+        [features[:, free], -features[:, free], features[:, locked] * signs[locked]]
+    )
+    if size == 0.0:
+        residual = 0.0
+    elif columns.shape[1] == 0:
+        residual = 1.0
+    else:
+        norms = np.linalg.norm(columns, axis=0)
+        columns = columns / np.where(norms > 0, norms, 1.0)
+        residual = float(nnls(columns, target / size)[1])
+    forced = dead.copy()
+    if residual <= CONSISTENT and locked.any():
+        forced[np.flatnonzero(locked)] = ~_positive_part(columns, target, int(locked.sum()))
+    return Reachable(residual, forced)
+
+
+def _positive_part(
+    columns: FloatArray, target: FloatArray, num_locked: int
+) -> np.typing.NDArray[np.bool_]:
+    """Which of the last ``num_locked`` nonnegative variables can be positive in C v = y.
+
+    max sum_j w_j over C v = tau y, v >= w, 0 <= w <= 1, tau >= 1: homogeneous, so that one solution
+    has w = 1 wherever positive is possible.
+    """
+    rows, total = columns.shape
+    size = max(float(np.abs(target).max(initial=0.0)), np.finfo(float).tiny)
+    picks = np.zeros((num_locked, total))
+    picks[np.arange(num_locked), total - num_locked + np.arange(num_locked)] = 1.0
+    answer = linprog(
+        np.concatenate([np.zeros(total), -np.ones(num_locked), [0.0]]),
+        A_eq=np.hstack([columns, np.zeros((rows, num_locked)), -target[:, None] / size]),
+        b_eq=np.zeros(rows),
+        A_ub=np.hstack([-picks, np.eye(num_locked), np.zeros((num_locked, 1))]),
+        b_ub=np.zeros(num_locked),
+        bounds=[(0, None)] * total + [(0, 1)] * num_locked + [(1, None)],
+        method="highs-ds",
+    )
+    if answer.status != 0:
+        return np.ones(num_locked, dtype=bool)
+    return np.asarray(answer.x[total:-1] > 0.5)

@@ -1,0 +1,21 @@
+"""The networks whose training is studied: linear tensor networks in five families."""
+
+from implicitbias.networks._base import Network
+from implicitbias.networks._convolutional import ConvolutionalNetwork
+from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._diagonal import DiagonalNetwork
+from implicitbias.networks._fully_connected import FullyConnectedNetwork
+from implicitbias.networks._multilinear import multilinear_multiply
+from implicitbias.networks._orthogonal import OrthogonalNetwork
+from implicitbias.networks._tensor import TensorNetwork
+
+__all__ = [
+    "ConvolutionalNetwork",
+    "DiagonalNetwork",
+    "FullyConnectedNetwork",
+    "Network",
+    "OrthogonalDecomposition",
+    "OrthogonalNetwork",
+    "TensorNetwork",
+    "multilinear_multiply",
+]

@@ -1,0 +1,323 @@
+"""The laws every linear tensor network obeys."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, Parameters, finite_array, finite_arrays
+from implicitbias._errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from implicitbias.networks._decomposition import OrthogonalDecomposition
+
+Activation = Callable[[FloatArray], FloatArray]
+
+MAX_TENSOR_ENTRIES = 10_000_000
+"""Largest dense tensor the package forms by itself (80 MB of float64)."""
+
+_ROW_BLOCK_ENTRIES = 4_000_000
+
+
+class Network(ABC):
+    """f(x; Theta) = M(x) o (v_1, ..., v_L) with a data tensor M(x) linear in x.
+
+    Laws, tested for every subclass, for all x, c in R^d and all parameters Theta:
+
+    - ``predict(Theta, x) == x @ coefficients(Theta)``;
+    - ``data_tensor(x)`` contracted with the (flattened) layers gives the same number;
+    - ``layer_gradients(Theta, c)[l] == M(c) o (v_1, .., I at l, .., v_L)``, so the inner product
+      with v_l is ``c @ coefficients(Theta)`` for every l, and it is the gradient of that number;
+    - along dv_l/dt = ``layer_gradients(Theta, c(t))[l]``, whatever c(t) is, ``conserved`` stays.
+
+    Networks are immutable. ``parameters`` is a sequence of L arrays of ``parameter_shapes``;
+    every method refuses other shapes with ``InvalidInputError``, only ``check_parameters`` and
+    ``predict`` look for NaN and infinities. Numbers beyond float64 come back as inf or nan.
+
+    Source: Yun, Krishnan and Mobahi, ICLR 2021, section 3.
+    """
+
+    num_features: int
+    parameter_shapes: tuple[tuple[int, ...], ...]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; build a new one instead.")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable; build a new one instead.")
+
+    @property
+    def depth(self) -> int:
+        """Number of layers L."""
+        return len(self.parameter_shapes)
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """The sizes (k_1, ..., k_L) of the flattened layers."""
+        return tuple(prod(shape) for shape in self.parameter_shapes)
+
+    @property
+    def num_parameters(self) -> int:
+        """P = k_1 + ... + k_L."""
+        return sum(self.layer_sizes)
+
+    def coefficients(self, parameters: Sequence[Any]) -> FloatArray:
+        """beta(Theta) in R^d with f(x; Theta) = x^T beta."""
+        layers = self._layers(parameters)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._coefficients(layers)
+
+    def layer_gradients(self, parameters: Sequence[Any], direction: Any) -> Parameters:
+        """M(c) o (v_1, .., I at l, .., v_L) for each l: the gradient of c^T beta(Theta).
+
+        The gradient flow of the loss is dv_l/dt = layer_gradients(Theta, -X^T r)[l].
+        ``direction`` is c, of shape (d,).
+        """
+        layers = self._layers(parameters)
+        direction = self._direction(direction)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._layer_gradients(layers, direction)
+
+    def second_derivative(self, parameters: Sequence[Any], direction: Any) -> FloatArray:
+        """D^2 (c^T beta(Theta)), symmetric (P, P), in the order of ``flatten``.
+
+        Blocks (l, k) are M(c) o (v_1, .., I at l, .., I at k, .., v_L); diagonal blocks are 0.
+        """
+        layers = self._layers(parameters)
+        direction = self._direction(direction)
+        ends = np.cumsum((0, *self.layer_sizes))
+        hessian = np.zeros((ends[-1], ends[-1]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for first, second, block in self._second_derivative_blocks(layers, direction):
+                rows = slice(ends[first], ends[first + 1])
+                columns = slice(ends[second], ends[second + 1])
+                hessian[rows, columns] = block
+                hessian[columns, rows] = block.T
+        return hessian
+
+    def coefficient_jacobian(self, parameters: Sequence[Any]) -> FloatArray:
+        """D beta(Theta), of shape (d, P), columns in the order of ``flatten``."""
+        layers = self._layers(parameters)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.concatenate(list(self._jacobian_blocks(layers)), axis=1)
+
+    def conserved(self, parameters: Sequence[Any]) -> FloatArray:
+        """Return the numbers that no gradient flow of this network changes, as one vector.
+
+        ||v_l||^2 - ||v_{l+1}||^2 for l < L, or what the family has beyond them.
+        """
+        first, second, _ = self._conserved_terms(self._layers(parameters))
+        return first - second
+
+    def conserved_scale(self, parameters: Sequence[Any]) -> FloatArray:
+        """Return the size against which a change of each ``conserved`` number is measured.
+
+        The sum of the two squares it is the difference of; where these come out of inner
+        products (whose rounding is relative to norms), the sum of the two squared norms.
+        """
+        _, _, scale = self._conserved_terms(self._layers(parameters))
+        return scale
+
+    def predict(
+        self, parameters: Sequence[Any], X: Any, activation: Activation | None = None
+    ) -> FloatArray:
+        """f(x_i; Theta) for each row x_i of X, by the forward pass.
+
+        H_1 = phi(M(x) o (v_1, I, ..., I)), H_l = phi(H_{l-1} o (v_l, I, ..., I)),
+        f = H_{L-1} o v_L, with phi the identity unless ``activation`` is given.
+
+        Parameters
+        ----------
+        parameters
+            L arrays of ``parameter_shapes``.
+        X
+            Inputs, (n, d).
+        activation
+            An elementwise function of an array, returning an array of the same shape. What it is
+            applied to when phi(0) is not 0, the family's class says.
+
+        Raises
+        ------
+        InvalidInputError
+            Wrong shapes, NaN or infinities, or an activation that is not elementwise.
+        """
+        layers = self.check_parameters(parameters)
+        X = finite_array(X, "X", shape=(None, self.num_features))
+        phi = _checked(activation)
+        rows = max(1, _ROW_BLOCK_ENTRIES // self._entries_per_row())
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.concatenate(
+                [
+                    self._last_hidden(layers, X[start : start + rows], phi) @ layers[-1]
+                    for start in range(0, len(X), rows)
+                ]
+            )
+
+    def hidden_layers(
+        self, parameters: Sequence[Any], X: Any, activation: Activation | None = None
+    ) -> tuple[FloatArray, ...]:
+        """H_1, ..., H_{L-1} of the forward pass (see ``predict``), rows of X first.
+
+        Without the entries that are zero by structure, so H_l is (n, d) for diagonal and
+        convolutional networks, (n, d_{l+1}) for fully connected ones, and
+        (n, k_{l+1}, ..., k_L) for the others.
+        """
+        layers = self.check_parameters(parameters)
+        X = finite_array(X, "X", shape=(None, self.num_features))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return tuple(self._hidden(layers, X, _checked(activation)))
+
+    def data_tensor(self, x: Any) -> FloatArray:
+        """M(x) as a dense (k_1, ..., k_L) array, matrix layers flattened row-major.
+
+        Raises
+        ------
+        InvalidInputError
+            Wrong input, or more than ``MAX_TENSOR_ENTRIES`` entries.
+        """
+        x = finite_array(x, "x", shape=(self.num_features,))
+        entries = prod(self.layer_sizes)
+        if entries > MAX_TENSOR_ENTRIES:
+            raise InvalidInputError(
+                f"The data tensor of {self!r} has {entries:.3g} entries; it is formed up to "
+                f"{MAX_TENSOR_ENTRIES:.3g}. coefficients and layer_gradients never need it."
+            )
+        return self._data_tensor(x)
+
+    @abstractmethod
+    def orthogonal_decomposition(self, tol: float = 1e-10) -> OrthogonalDecomposition:
+        """S and U_l with M(x) = sum_j [S x]_j [U_1]_j (x) ... (x) [U_L]_j (Assumption 1).
+
+        The result is returned whatever its verdict; ``tol`` is the relative residual up to which
+        it says "holds".
+        """
+
+    def check_parameters(self, parameters: Any, name: str = "parameters") -> Parameters:
+        """Return the layers as finite float64 arrays of ``parameter_shapes``, or raise."""
+        return finite_arrays(parameters, name, self.parameter_shapes)
+
+    def flatten(self, parameters: Sequence[Any]) -> FloatArray:
+        """Theta as one vector (P,): the layers one after the other, matrices row-major."""
+        return np.concatenate([layer.ravel() for layer in self._layers(parameters)])
+
+    def unflatten(self, vector: Any) -> Parameters:
+        """Return the layers that ``flatten`` would turn into ``vector``, copied."""
+        vector = _real(vector, "vector")
+        if vector.shape != (self.num_parameters,):
+            raise InvalidInputError(
+                f"vector has shape {vector.shape}; expected ({self.num_parameters},), the layers "
+                f"{self._shapes_text()} one after the other."
+            )
+        parts = np.split(vector, np.cumsum(self.layer_sizes)[:-1])
+        return tuple(
+            part.reshape(shape).copy()
+            for part, shape in zip(parts, self.parameter_shapes, strict=True)
+        )
+
+    @abstractmethod
+    def _coefficients(self, layers: Parameters) -> FloatArray: ...
+
+    @abstractmethod
+    def _layer_gradients(self, layers: Parameters, direction: FloatArray) -> Parameters: ...
+
+    @abstractmethod
+    def _second_derivative_blocks(
+        self, layers: Parameters, direction: FloatArray
+    ) -> Iterator[tuple[int, int, FloatArray]]:
+        """Yield (l, k, (k_l, k_k) block) for all l < k."""
+
+    @abstractmethod
+    def _jacobian_blocks(self, layers: Parameters) -> Iterator[FloatArray]:
+        """Yield d beta / d v_l, (d, k_l), for each l."""
+
+    @abstractmethod
+    def _data_tensor(self, x: FloatArray) -> FloatArray: ...
+
+    @abstractmethod
+    def _hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> Iterator[FloatArray]:
+        """Yield H_1, ..., H_{L-1}, rows of X first; the last is (n, k_L)."""
+
+    @abstractmethod
+    def _entries_per_row(self) -> int:
+        """Entries of the largest hidden layer of one input."""
+
+    def _last_hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> FloatArray:
+        *_, last = self._hidden(layers, X, phi)
+        return last
+
+    def _conserved_terms(self, layers: Parameters) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Two vectors whose difference is conserved, and the scale of each difference."""
+        squares = squared_norms(layers)
+        return squares[:-1], squares[1:], squares[:-1] + squares[1:]
+
+    def _layers(self, parameters: Sequence[Any]) -> Parameters:
+        """Float64 layers of the right shapes; cheap, for it runs inside every flow step."""
+        try:
+            layers = tuple(_real(layer, "a layer of parameters") for layer in parameters)
+        except TypeError:
+            raise InvalidInputError(
+                f"parameters must be a sequence of {self.depth} arrays, one a layer; got "
+                f"{type(parameters).__name__}."
+            ) from None
+        if tuple(layer.shape for layer in layers) != self.parameter_shapes:
+            got = ", ".join(str(layer.shape) for layer in layers)
+            raise InvalidInputError(
+                f"parameters have shapes {got or 'none'}; {self!r} expects {self._shapes_text()}."
+            )
+        return layers
+
+    def _direction(self, direction: Any) -> FloatArray:
+        vector = _real(direction, "direction")
+        if vector.shape != (self.num_features,):
+            raise InvalidInputError(
+                f"direction has shape {vector.shape}; expected ({self.num_features},)."
+            )
+        return vector
+
+    def _shapes_text(self) -> str:
+        return ", ".join(map(str, self.parameter_shapes))
+
+
+def squared_norms(layers: Parameters) -> FloatArray:
+    """||v_l||^2 for each l."""
+    return np.array([np.vdot(layer, layer) for layer in layers])
+
+
+def linear(hidden: FloatArray) -> FloatArray:
+    """Return its argument: the activation of a linear network."""
+    return hidden
+
+
+def _real(value: Any, name: str) -> FloatArray:
+    if type(value) is np.ndarray and value.dtype.char == "d":
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind not in "buif":
+        raise InvalidInputError(f"{name} has dtype {array.dtype}; expected real numbers.")
+    return array.astype(np.float64)
+
+
+def _checked(activation: Activation | None) -> Activation:
+    """Wrap the activation so that a result of another shape or kind is refused."""
+    if activation is None:
+        return linear
+    if not callable(activation):
+        raise InvalidInputError(
+            f"activation is {activation!r}; expected None or an elementwise function such as "
+            "numpy.tanh."
+        )
+
+    def phi(hidden: FloatArray) -> FloatArray:
+        result = np.asarray(activation(hidden))
+        if result.shape != hidden.shape or result.dtype.kind not in "buif":
+            raise InvalidInputError(
+                f"activation turned a float64 array of shape {hidden.shape} into {result.dtype} "
+                f"of shape {result.shape}; expected an elementwise real function."
+            )
+        return result.astype(np.float64, copy=False)
+
+    return phi

@@ -1,0 +1,226 @@
+"""Assumption 1: orthogonal decompositions of data tensors."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, NumericArray, Parameters, finite_array
+from implicitbias._errors import InvalidInputError
+from implicitbias._verdicts import Verdict
+
+ASSUMPTION = "Assumption 1, an orthogonally decomposable data tensor"
+
+_IMAGINARY_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class OrthogonalDecomposition(ABC):
+    """M(x) = sum_j [S x]_j [U_1]_j (x) ... (x) [U_L]_j, U_l^H U_l = I, S of full column rank.
+
+    S is (m, d), U_l is (k_l, m). In the coordinates p_l = U_l^T v_l (a plain transpose) and
+    rho_j = prod_l p_{l,j} the network is beta = S^T rho.
+
+    Attributes
+    ----------
+    parameter_shapes
+        The shapes of the layers v_l; matrices count as vectors, row-major.
+    residual
+        max_e ||M(e) - sum_j [S e]_j [U_1]_j (x) ... (x) [U_L]_j||_F / ||M(e)||_F over the d
+        basis inputs e (those with ||M(e)||_F below 1e-12 of the largest are measured against the
+        largest); 0 where the decomposition is exact by structure.
+    verdict
+        Whether Assumption 1 holds, with the residual, the orthonormality defect and the rank.
+
+    Source: Yun, Krishnan and Mobahi, ICLR 2021, Assumption 1.
+    """
+
+    parameter_shapes: tuple[tuple[int, ...], ...]
+    residual: float
+    verdict: Verdict
+
+    @property
+    @abstractmethod
+    def S(self) -> NumericArray:
+        """The (m, d) matrix S."""
+
+    @property
+    @abstractmethod
+    def bases(self) -> tuple[NumericArray, ...]:
+        """U_1, ..., U_L, of shapes (k_l, m), with orthonormal columns."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Number of coordinates m."""
+
+    @property
+    @abstractmethod
+    def num_features(self) -> int:
+        """Number of features d."""
+
+    @property
+    @abstractmethod
+    def is_real(self) -> bool:
+        """Whether S and all U_l are real."""
+
+    @abstractmethod
+    def features(self, X: NumericArray) -> NumericArray:
+        """X S^T, (n, m): the data in the decoupled coordinates. X is (n, d), or (d,)."""
+
+    @abstractmethod
+    def coefficients(self, rho: NumericArray) -> NumericArray:
+        """Compute beta = S^T rho, (d,); complex where S is, its imaginary part then rounding."""
+
+    @abstractmethod
+    def _project(self, layer: int, vector: NumericArray) -> NumericArray:
+        """U_l^T v."""
+
+    @abstractmethod
+    def _embed(self, layer: int, coordinates: NumericArray) -> NumericArray:
+        """conj(U_l) p."""
+
+    @property
+    def depth(self) -> int:
+        """Number of layers L."""
+        return len(self.parameter_shapes)
+
+    def coordinates(self, parameters: Sequence[Any]) -> NumericArray:
+        """p_l = U_l^T v_l as the rows of an (L, m) array."""
+        return np.stack([self._project(i, v) for i, v in enumerate(self._flat(parameters))])
+
+    def parameters(self, coordinates: Any, remainder_of: Sequence[Any] | None = None) -> Parameters:
+        """v_l = conj(U_l) p_l + (I - conj(U_l) U_l^T) v_l(0): real layers with coordinates p_l.
+
+        Parameters
+        ----------
+        coordinates
+            p, (L, m).
+        remainder_of
+            The layers v_l(0), whose part outside conj(U_l)'s range no gradient flow moves;
+            None for no such part.
+
+        Raises
+        ------
+        InvalidInputError
+            Wrong shapes, or coordinates that belong to no real layers.
+        """
+        p = finite_array(
+            coordinates, "coordinates", shape=(self.depth, self.size), allow_complex=True
+        )
+        start: Sequence[Any] = (
+            [None] * self.depth if remainder_of is None else self._flat(remainder_of)
+        )
+        layers = []
+        for index, (row, rest, shape) in enumerate(
+            zip(p, start, self.parameter_shapes, strict=True)
+        ):
+            if rest is None:
+                vector = self._embed(index, row)
+            else:
+                vector = rest + self._embed(index, row - self._project(index, rest))
+            layers.append(real_part(vector, f"coordinates, layer {index + 1},").reshape(shape))
+        return tuple(layers)
+
+    def _flat(self, parameters: Sequence[Any]) -> list[NumericArray]:
+        arrays = [np.asarray(layer) for layer in parameters]
+        shapes = tuple(array.shape for array in arrays)
+        if shapes != self.parameter_shapes:
+            raise InvalidInputError(
+                f"parameters have shapes {', '.join(map(str, shapes)) or 'none'}; expected "
+                f"{', '.join(map(str, self.parameter_shapes))}."
+            )
+        return [array.ravel() for array in arrays]
+
+
+@dataclass(frozen=True)
+class DenseDecomposition(OrthogonalDecomposition):
+    """S and U_l as arrays."""
+
+    matrix: NumericArray
+    columns: tuple[NumericArray, ...]
+
+    def __repr__(self) -> str:
+        kind = "real" if self.is_real else "complex"
+        return (
+            f"OrthogonalDecomposition(m={self.size}, d={self.num_features}, depth={self.depth}, "
+            f"{kind}; {self.verdict})"
+        )
+
+    @property
+    def S(self) -> NumericArray:
+        """The (m, d) matrix S."""
+        return self.matrix
+
+    @property
+    def bases(self) -> tuple[NumericArray, ...]:
+        """U_1, ..., U_L."""
+        return self.columns
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates m."""
+        return int(self.matrix.shape[0])
+
+    @property
+    def num_features(self) -> int:
+        """Number of features d."""
+        return int(self.matrix.shape[1])
+
+    @property
+    def is_real(self) -> bool:
+        """Whether S and all U_l are real."""
+        return not any(np.iscomplexobj(array) for array in (self.matrix, *self.columns))
+
+    def features(self, X: NumericArray) -> NumericArray:
+        """X S^T."""
+        return X @ self.matrix.T
+
+    def coefficients(self, rho: NumericArray) -> NumericArray:
+        """Compute beta = S^T rho."""
+        return rho @ self.matrix
+
+    def _project(self, layer: int, vector: NumericArray) -> NumericArray:
+        return vector @ self.columns[layer]
+
+    def _embed(self, layer: int, coordinates: NumericArray) -> NumericArray:
+        return self.columns[layer].conj() @ coordinates
+
+
+def real_part(vector: NumericArray, name: str) -> FloatArray:
+    """Re v, where Im v is rounding.
+
+    Raises
+    ------
+    InvalidInputError
+        Im v is more than rounding.
+    """
+    if not np.iscomplexobj(vector):
+        return np.asarray(vector, dtype=np.float64)
+    size = float(np.abs(vector).max(initial=0.0))
+    imaginary = float(np.abs(vector.imag).max(initial=0.0))
+    if imaginary > _IMAGINARY_ROUNDING * size:
+        raise InvalidInputError(
+            f"{name} belong to no real layer: an imaginary part of {imaginary:.3g} beside entries "
+            f"of {size:.3g}. Coordinates of real layers are U_l^T v_l with v_l real."
+        )
+    return np.ascontiguousarray(vector.real)
+
+
+def orthonormality_defect(basis: NumericArray) -> float:
+    """Largest entry of |U^H U - I|."""
+    gram = basis.conj().T @ basis
+    return float(np.abs(gram - np.eye(len(gram))).max(initial=0.0))
+
+
+def column_rank(matrix: NumericArray) -> int:
+    """Numerical rank: singular values above max(m, d) eps times the largest."""
+    if not matrix.size:
+        return 0
+    values = np.linalg.svd(matrix, compute_uv=False)
+    cutoff = max(matrix.shape) * np.finfo(float).eps * values[0]
+    return int(np.count_nonzero(values > cutoff))

@@ -1,0 +1,241 @@
+"""Networks given by an orthogonal decomposition of their data tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, NumericArray, Parameters, finite_array
+from implicitbias._errors import InvalidInputError
+from implicitbias._verdicts import Verdict
+from implicitbias.networks._base import (
+    MAX_TENSOR_ENTRIES,
+    Activation,
+    Network,
+    linear,
+    squared_norms,
+)
+from implicitbias.networks._decomposition import (
+    ASSUMPTION,
+    DenseDecomposition,
+    OrthogonalDecomposition,
+    column_rank,
+    orthonormality_defect,
+)
+from implicitbias.networks._multilinear import outer_columns
+
+_TOLERANCE = 1e-10
+
+
+class OrthogonalNetwork(Network):
+    """M(x) = sum_j [S x]_j [U_1]_j (x) ... (x) [U_L]_j: Assumption 1 given outright.
+
+    With p_l = U_l^T v_l (a plain transpose): beta = S^T (p_1 * ... * p_L), and the gradient of
+    c^T beta with respect to v_l is U_l (S c * prod_{k != l} p_k).
+    Conserved: ||v_l||^2 - ||v_{l+1}||^2 and |p_l|^2 - |p_{l+1}|^2 elementwise.
+    With an activation, H_l is the general definition's: phi acts on all entries of H_l,
+    (k_{l+1}, ..., k_L), zeros included.
+
+    Parameters
+    ----------
+    S
+        (m, d), real or complex, of full column rank, d <= m <= min k_l.
+    bases
+        U_1, ..., U_L, L >= 2, of shapes (k_l, m), real or complex, with orthonormal columns.
+
+    Raises
+    ------
+    InvalidInputError
+        Wrong shapes, columns that are not orthonormal to 1e-10, S of lower rank, or a data tensor
+        that is not real (complex terms must come in conjugate pairs: beta is real).
+
+    Source: Yun, Krishnan and Mobahi, ICLR 2021, Assumption 1.
+    """
+
+    S: NumericArray
+    bases: tuple[NumericArray, ...]
+
+    def __init__(self, S: Any, bases: Sequence[Any]) -> None:
+        matrix = _own(finite_array(S, "S", shape=(None, None), allow_complex=True))
+        columns = tuple(
+            _own(finite_array(basis, f"bases, entry {i},", shape=(None, None), allow_complex=True))
+            for i, basis in enumerate(_sequence(bases), start=1)
+        )
+        _check_assumption(matrix, columns)
+        self.__dict__.update(
+            S=matrix,
+            bases=columns,
+            num_features=matrix.shape[1],
+            parameter_shapes=tuple((basis.shape[0],) for basis in columns),
+        )
+        self._check_reality()
+
+    def __repr__(self) -> str:
+        kinds = (np.iscomplexobj(array) for array in (self.S, *self.bases))
+        return (
+            f"OrthogonalNetwork(S of shape {self.S.shape}, bases with "
+            f"{self.layer_sizes} rows, {'complex' if any(kinds) else 'real'})"
+        )
+
+    def orthogonal_decomposition(self, tol: float = 1e-10) -> OrthogonalDecomposition:
+        """S and U_l as given; the residual is 0 by construction and ``tol`` is not used."""
+        defect = max(map(orthonormality_defect, self.bases))
+        detail = f"as given: orthonormality defect {defect:.1e}, S of rank {self.num_features}"
+        verdict = Verdict(ASSUMPTION, "holds", 0.0, detail)
+        return DenseDecomposition(self.parameter_shapes, 0.0, verdict, self.S, self.bases)
+
+    def _coefficients(self, layers: Parameters) -> FloatArray:
+        return _real_product(np.prod(self._coordinates(layers), axis=0), self.S)
+
+    def _layer_gradients(self, layers: Parameters, direction: FloatArray) -> Parameters:
+        others = _products_of_others(self._coordinates(layers), self.S @ direction)
+        return tuple(
+            _real_product(basis, product) for basis, product in zip(self.bases, others, strict=True)
+        )
+
+    def _second_derivative_blocks(
+        self, layers: Parameters, direction: FloatArray
+    ) -> Iterator[tuple[int, int, FloatArray]]:
+        p = self._coordinates(layers)
+        drive = self.S @ direction
+        for first in range(self.depth):
+            for second in range(first + 1, self.depth):
+                rest = drive * np.prod(np.delete(p, (first, second), axis=0), axis=0)
+                left = self.bases[first] * rest
+                yield first, second, _real_product(left, self.bases[second].T)
+
+    def _jacobian_blocks(self, layers: Parameters) -> Iterator[FloatArray]:
+        p = self._coordinates(layers)
+        others = _products_of_others(p, np.ones(p.shape[1]))
+        for basis, product in zip(self.bases, others, strict=True):
+            yield _real_product(self.S.T * product, basis.T)
+
+    def _coordinates(self, layers: Parameters) -> NumericArray:
+        """U_l^T v_l as rows."""
+        return np.array([v @ basis for v, basis in zip(layers, self.bases, strict=True)])
+
+    def _data_tensor(self, x: FloatArray) -> FloatArray:
+        left = outer_columns(self.bases[:-1]) * (self.S @ x)
+        return _real_product(left, self.bases[-1].T).reshape(self.layer_sizes)
+
+    def _hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> Iterator[FloatArray]:
+        sizes = self.layer_sizes[1:]
+        if prod(sizes) * len(self.S) > MAX_TENSOR_ENTRIES:
+            raise InvalidInputError(
+                f"The hidden tensor H_1 of {self!r} is formed from {prod(sizes)} x {len(self.S)} "
+                f"numbers; the limit is {MAX_TENSOR_ENTRIES:.3g}. Without an activation, predict "
+                "needs no tensor."
+            )
+        drive = (X @ self.S.T) * (layers[0] @ self.bases[0])
+        flat = _real_product(drive, outer_columns(self.bases[1:]).T)
+        hidden = phi(flat.reshape(len(X), *sizes))
+        yield hidden
+        for layer in layers[1:-1]:
+            rest = hidden.shape[2:]
+            hidden = layer @ hidden.reshape(len(X), len(layer), -1)
+            hidden = phi(hidden.reshape(len(X), *rest))
+            yield hidden
+
+    def _last_hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> FloatArray:
+        if phi is not linear:
+            return super()._last_hidden(layers, X, phi)
+        product = np.prod(self._coordinates(layers)[:-1], axis=0)
+        return _real_product((X @ self.S.T) * product, self.bases[-1].T)
+
+    def _entries_per_row(self) -> int:
+        return prod(self.layer_sizes[1:])
+
+    def _conserved_terms(self, layers: Parameters) -> tuple[FloatArray, FloatArray, FloatArray]:
+        first, second, scale = super()._conserved_terms(layers)
+        powers = np.abs(self._coordinates(layers)) ** 2
+        norms = squared_norms(layers)
+        return (
+            np.concatenate([first, powers[:-1].ravel()]),
+            np.concatenate([second, powers[1:].ravel()]),
+            np.concatenate([scale, np.repeat(norms[:-1] + norms[1:], powers.shape[1])]),
+        )
+
+    def _check_reality(self) -> None:
+        """Im M(x) o (v_1, I, v_3, ...) = 0 at random real arguments, where it is generic."""
+        if not any(np.iscomplexobj(array) for array in (self.S, *self.bases)):
+            return
+        rng = np.random.default_rng(0)
+        for _ in range(4):
+            layers = tuple(rng.standard_normal(size) for size in self.layer_sizes)
+            drive = self.S @ rng.standard_normal(self.num_features)
+            drive = drive * np.prod(self._coordinates(layers)[1:], axis=0)
+            gradient = self.bases[0] @ drive
+            size = float(np.linalg.norm(drive))
+            imaginary = float(np.linalg.norm(gradient.imag))
+            if imaginary > _TOLERANCE * size:
+                raise InvalidInputError(
+                    "S and bases give a data tensor that is not real (an imaginary part of "
+                    f"{imaginary / size:.2g} relative to it); beta must be real. Complex terms "
+                    "come in conjugate pairs: rows S_j and conj(S_j) with columns [U_l]_j and "
+                    "conj([U_l]_j)."
+                )
+
+
+def _own(array: NumericArray) -> NumericArray:
+    """Copy read-only, real where no imaginary part is there."""
+    if np.iscomplexobj(array) and not array.imag.any():
+        array = array.real
+    copy = np.array(array, order="C")
+    copy.setflags(write=False)
+    return copy
+
+
+def _sequence(bases: Any) -> tuple[Any, ...]:
+    try:
+        columns = tuple(bases)
+    except TypeError:
+        columns = ()
+    if len(columns) < 2:
+        raise InvalidInputError(
+            f"bases must be a sequence of at least two matrices U_1, ..., U_L; got {len(columns)}."
+        )
+    return columns
+
+
+def _check_assumption(matrix: NumericArray, columns: tuple[NumericArray, ...]) -> None:
+    m, d = matrix.shape
+    for index, basis in enumerate(columns, start=1):
+        if basis.shape[1] != m or basis.shape[0] < m:
+            raise InvalidInputError(
+                f"bases, entry {index}, has shape {basis.shape}; expected (k, {m}) with k >= {m}, "
+                f"one orthonormal column for each of the {m} rows of S."
+            )
+        defect = orthonormality_defect(basis)
+        if defect > _TOLERANCE:
+            raise InvalidInputError(
+                f"bases, entry {index}, has columns that are not orthonormal: max |U^H U - I| = "
+                f"{defect:.2g}; expected at most {_TOLERANCE:g}. Take the Q of a QR factorisation."
+            )
+    rank = column_rank(matrix)
+    if rank < d:
+        raise InvalidInputError(
+            f"S of shape {matrix.shape} has rank {rank}; expected full column rank {d} (so at "
+            "least as many rows as features): otherwise some feature never reaches the output."
+        )
+
+
+def _products_of_others(p: NumericArray, drive: NumericArray) -> list[NumericArray]:
+    """Drive * prod_{k != l} p_k for each l."""
+    products = [drive]
+    for row in p[:-1]:
+        products.append(products[-1] * row)
+    suffix = p[-1]
+    for index in range(len(p) - 2, -1, -1):
+        products[index] = products[index] * suffix
+        suffix = suffix * p[index]
+    return products
+
+
+def _real_product(left: NumericArray, right: NumericArray) -> FloatArray:
+    """Re(left @ right); the imaginary part is rounding, since the data tensor is real."""
+    if np.iscomplexobj(left) and np.iscomplexobj(right):
+        return np.asarray(left.real @ right.real - left.imag @ right.imag)
+    return np.asarray(left.real @ right.real)

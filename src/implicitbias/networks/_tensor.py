@@ -1,0 +1,111 @@
+"""Networks given by their data tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, Parameters, finite_array
+from implicitbias._errors import InvalidInputError
+from implicitbias.networks._base import Activation, Network
+from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._multilinear import contract_first, contract_last
+from implicitbias.networks._search import search_decomposition
+
+
+class TensorNetwork(Network):
+    """f(x) = M(x) o (v_1, ..., v_L), M(x) = A x for a real tensor A of shape (k_1, .., k_L, d).
+
+    beta = A o (v_1, ..., v_L, I). Conserved: ||v_l||^2 - ||v_{l+1}||^2.
+    With an activation, H_l is the general definition's: phi acts on all entries of H_l,
+    (k_{l+1}, ..., k_L), zeros included.
+
+    Parameters
+    ----------
+    tensor
+        A, real, at least three modes; copied.
+
+    Raises
+    ------
+    InvalidInputError
+        Not numeric, complex, empty, not finite, or fewer than three modes.
+
+    Source: Yun, Krishnan and Mobahi, ICLR 2021, section 3.
+    """
+
+    tensor: FloatArray
+
+    def __init__(self, tensor: Any) -> None:
+        modes = np.ndim(tensor)
+        if modes < 3:
+            raise InvalidInputError(
+                f"tensor has {modes} modes; expected at least 3, (k_1, ..., k_L, d) with the "
+                "features last and depth L >= 2."
+            )
+        array = np.array(finite_array(tensor, "tensor", shape=(None,) * modes), order="C")
+        array.setflags(write=False)
+        self.__dict__.update(
+            tensor=array,
+            num_features=array.shape[-1],
+            parameter_shapes=tuple((size,) for size in array.shape[:-1]),
+        )
+
+    def __repr__(self) -> str:
+        return f"TensorNetwork(tensor of shape {self.tensor.shape})"
+
+    def orthogonal_decomposition(self, tol: float = 1e-10) -> OrthogonalDecomposition:
+        """Search for S and U_l numerically; see ``implicitbias.networks._search``."""
+        return search_decomposition(self.tensor, tol=tol)
+
+    def _coefficients(self, layers: Parameters) -> FloatArray:
+        return reduce(contract_first, layers, self.tensor)
+
+    def _layer_gradients(self, layers: Parameters, direction: FloatArray) -> Parameters:
+        left = self.tensor @ direction
+        gradients = []
+        for index, layer in enumerate(layers):
+            gradients.append(reduce(contract_last, layers[:index:-1], left))
+            left = contract_first(left, layer)
+        return tuple(gradients)
+
+    def _second_derivative_blocks(
+        self, layers: Parameters, direction: FloatArray
+    ) -> Iterator[tuple[int, int, FloatArray]]:
+        left = self.tensor @ direction
+        for first in range(self.depth - 1):
+            between = left
+            for second in range(first + 1, self.depth):
+                yield first, second, reduce(contract_last, layers[:second:-1], between)
+                between = _contract_second(between, layers[second])
+            left = contract_first(left, layers[first])
+
+    def _jacobian_blocks(self, layers: Parameters) -> Iterator[FloatArray]:
+        left = self.tensor
+        for index, layer in enumerate(layers):
+            yield reduce(_contract_second, layers[index + 1 :], left).T
+            left = contract_first(left, layer)
+
+    def _data_tensor(self, x: FloatArray) -> FloatArray:
+        return self.tensor @ x
+
+    def _hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> Iterator[FloatArray]:
+        sizes = self.layer_sizes[1:]
+        first = contract_first(self.tensor, layers[0]).reshape(-1, self.num_features)
+        hidden = phi((X @ first.T).reshape(len(X), *sizes))
+        yield hidden
+        for layer in layers[1:-1]:
+            hidden = phi(_contract_second(hidden, layer))
+            yield hidden
+
+    def _entries_per_row(self) -> int:
+        return prod(self.layer_sizes[1:])
+
+
+def _contract_second(tensor: FloatArray, vector: FloatArray) -> FloatArray:
+    """Compute A o (I, v, I, ..., I): the second mode contracted away."""
+    size, _, *rest = tensor.shape
+    return (vector @ tensor.reshape(size, len(vector), -1)).reshape(size, *rest)

@@ -1,0 +1,286 @@
+"""Figures: data first, then a thin layer that draws on the axes it is given.
+
+Every figure ``f(results, ax=...)`` has a twin ``f_traces(results)`` that returns what is drawn as
+plain arrays. matplotlib is imported only when something is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, finite_array, positive_int
+from implicitbias._errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+    from implicitbias.theorems import LimitPath
+
+# Okabe and Ito's colours, told apart by colour-blind readers; black is left to the flow.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+STYLES = ("-", "--", "-.")
+REST = "#B0B0B0"
+END_GAP = 0.08  # the ends stand this part of the axis beyond the finite scales
+
+
+@dataclass(frozen=True, eq=False)
+class CoefficientTrace:
+    """One coefficient along the scale.
+
+    Attributes
+    ----------
+    index, name
+        j, and what it is called.
+    scales, values
+        beta_j at the finite positive scales, ascending.
+    at_zero, at_infinity
+        The two ends of the path, or None where they were not asked for.
+    """
+
+    index: int
+    name: str
+    scales: FloatArray
+    values: FloatArray
+    at_zero: float | None
+    at_infinity: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class ScalePathTraces:
+    """What ``scale_path`` draws.
+
+    Attributes
+    ----------
+    shown
+        The coefficients drawn in colour, the largest first.
+    others
+        The rest, drawn in grey.
+    flow_scales, flow_values
+        Where flows ended: (k,), and (k, len(shown)) their values of the shown coefficients.
+    power
+        Values are drawn in units of 10^power.
+    """
+
+    shown: tuple[CoefficientTrace, ...]
+    others: tuple[CoefficientTrace, ...]
+    flow_scales: FloatArray
+    flow_values: FloatArray
+    power: int
+
+
+def scale_path_traces(
+    path: LimitPath,
+    *,
+    flows: Sequence[tuple[float, Any]] = (),
+    num_shown: int = 6,
+    names: Sequence[str] | None = None,
+) -> ScalePathTraces:
+    """Collect beta_j(alpha) for each j, ordered by max_alpha |beta_j(alpha)|.
+
+    Parameters
+    ----------
+    path
+        From ``limit_path``; at least one scale other than 0 and infinity.
+    flows
+        Pairs (scale, beta at the end of a flow from that scale).
+    num_shown
+        How many coefficients stand out.
+    names
+        d names; by default "beta_1", ..., "beta_d".
+
+    Raises
+    ------
+    InvalidInputError
+        No finite positive scale, or names or flows that do not fit the path.
+    """
+    beta, scales = path.coefficients, np.asarray(path.scales)
+    names = _checked_names(names, beta.shape[1])
+    inside = np.flatnonzero((scales > 0) & np.isfinite(scales))
+    inside = inside[np.argsort(scales[inside])]
+    if inside.size == 0:
+        raise InvalidInputError(
+            "path has no scale other than 0 and infinity; a curve needs finite positive scales."
+        )
+    order = np.argsort(-np.abs(beta).max(axis=0), kind="stable")
+    zero, infinity = (_end(beta, scales, end) for end in (0.0, np.inf))
+    traces = [
+        CoefficientTrace(
+            int(j),
+            names[j],
+            scales[inside],
+            beta[inside, j],
+            None if zero is None else float(zero[j]),
+            None if infinity is None else float(infinity[j]),
+        )
+        for j in order
+    ]
+    num_shown = min(positive_int(num_shown, "num_shown"), len(traces))
+    ends = [
+        finite_array(end, f"flows, entry {i},", shape=(beta.shape[1],))
+        for i, (_, end) in enumerate(flows)
+    ]
+    largest = float(np.abs(beta).max())
+    return ScalePathTraces(
+        tuple(traces[:num_shown]),
+        tuple(traces[num_shown:]),
+        np.array([scale for scale, _ in flows], dtype=np.float64),
+        np.array([end[order[:num_shown]] for end in ends]).reshape(len(ends), num_shown),
+        _power(largest),
+    )
+
+
+def scale_path(
+    path: LimitPath,
+    *,
+    flows: Sequence[tuple[float, Any]] = (),
+    ax: Axes | None = None,
+    num_shown: int = 6,
+    names: Sequence[str] | None = None,
+    legend: bool = True,
+) -> Axes:
+    """Draw the limit's coefficients against the scale of the initialization, from l1 to l2.
+
+    Curves are predictions; black rings are where simulated flows ended. The ends of the path,
+    where the path has them, stand to either side as dots, at "0" and "infinity".
+
+    Parameters
+    ----------
+    path, flows, num_shown, names
+        As in ``scale_path_traces``.
+    ax
+        Where to draw; a new figure by default.
+    legend
+        Whether to name the coloured curves.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    traces = scale_path_traces(path, flows=flows, num_shown=num_shown, names=names)
+    if ax is None:
+        from matplotlib import pyplot
+
+        _, ax = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    unit = 10.0**traces.power
+    left, right = _end_positions(traces.shown[0].scales)
+    for trace in reversed(traces.others):
+        _draw(ax, trace, unit, (left, right), color=REST, linewidth=0.5, zorder=1)
+    handles: list[Line2D] = []
+    for rank, trace in enumerate(traces.shown):
+        style = {
+            "color": COLOURS[rank % len(COLOURS)],
+            "linestyle": STYLES[rank // len(COLOURS) % len(STYLES)],
+            "linewidth": 1.8,
+            "zorder": 4 - rank / len(traces.shown),  # the largest coefficient on top
+            "label": trace.name,
+        }
+        handles.append(_draw(ax, trace, unit, (left, right), **style))
+    if traces.flow_scales.size:
+        handles.append(_draw_flows(ax, traces, unit))
+    _label(ax, traces, (left, right))
+    if legend:
+        ax.legend(
+            handles=handles,
+            frameon=False,
+            fontsize="small",
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
+        )
+    return ax
+
+
+def _checked_names(names: Sequence[str] | None, size: int) -> list[str]:
+    if names is None:
+        return [rf"$\beta_{{{j}}}$" for j in range(1, size + 1)]
+    if len(names) != size:
+        raise InvalidInputError(f"names has {len(names)} entries; expected {size}.")
+    return [str(name) for name in names]
+
+
+def _end(beta: FloatArray, scales: FloatArray, end: float) -> FloatArray | None:
+    where = np.flatnonzero(scales == end)
+    return beta[where[0]] if where.size else None
+
+
+def _power(largest: float) -> int:
+    """Units in which the largest value has one digit before the point, unless it is handy."""
+    if largest == 0.0 or 0.1 <= largest < 1e3:
+        return 0
+    return int(np.floor(np.log10(largest)))
+
+
+def _end_positions(scales: FloatArray) -> tuple[float, float]:
+    """Where 0 and infinity stand on the logarithmic axis."""
+    low, high = np.log10(scales[[0, -1]])
+    gap = END_GAP * max(high - low, 1.0)
+    return float(10 ** (low - gap)), float(10 ** (high + gap))
+
+
+def _draw(
+    ax: Axes, trace: CoefficientTrace, unit: float, ends: tuple[float, float], **style: Any
+) -> Line2D:
+    (curve,) = ax.plot(trace.scales, trace.values / unit, **style)
+    shared = {"color": style["color"], "zorder": style["zorder"]}
+    sides = ((ends[0], trace.at_zero, 0), (ends[1], trace.at_infinity, -1))
+    for position, value, nearest in sides:
+        if value is None:
+            continue
+        gap = (trace.scales[nearest], position), (trace.values[nearest] / unit, value / unit)
+        ax.plot(*gap, linewidth=0.5, linestyle=":", **shared)
+        dot = 1.5 + 2 * style["linewidth"]
+        ax.plot(position, value / unit, marker="o", markersize=dot, markeredgewidth=0, **shared)
+    return curve
+
+
+def _draw_flows(ax: Axes, traces: ScalePathTraces, unit: float) -> Line2D:
+    (rings,) = ax.plot(
+        np.repeat(traces.flow_scales, traces.flow_values.shape[1]),
+        traces.flow_values.ravel() / unit,
+        linestyle="none",
+        marker="o",
+        markersize=6.5,
+        markerfacecolor="none",
+        markeredgecolor="black",
+        markeredgewidth=1.1,
+        zorder=5,
+        label="end of simulated flow",
+    )
+    return rings
+
+
+def _label(ax: Axes, traces: ScalePathTraces, ends: tuple[float, float]) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    first = traces.shown[0]
+    ax.set_xscale("log")
+    low, high = np.log10(first.scales[[0, -1]])
+    step = max(1, int(np.ceil((high - low) / 6)))
+    decades = [10.0**k for k in range(int(np.ceil(low)), int(np.floor(high)) + 1, step)]
+    special = {}
+    if first.at_zero is not None:
+        special[ends[0]] = "0\n" + r"($\ell_1$)"
+    if first.at_infinity is not None:
+        special[ends[1]] = r"$\infty$" + "\n" + r"($\ell_2$)"
+    ticks = sorted([*decades, *special])
+
+    def text(value: float, _: int) -> str:
+        for position, name in special.items():
+            if np.isclose(value, position, rtol=1e-9):
+                return name
+        return rf"$10^{{{round(np.log10(value))}}}$"
+
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(text))
+    ax.axhline(0.0, color="black", linewidth=0.6, zorder=0)
+    ax.set_xlabel(r"scale $\alpha$ of the initialization")
+    ax.set_ylabel(
+        r"coefficient $\beta_j$" + (rf" $/\ 10^{{{traces.power}}}$" if traces.power else "")
+    )
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)

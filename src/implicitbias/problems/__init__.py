@@ -1,0 +1,7 @@
+"""What is learned: data and a loss, with the evidence that a solution exists."""
+
+from implicitbias.problems._classification import Classification
+from implicitbias.problems._regression import Regression
+from implicitbias.problems._separability import Separability
+
+__all__ = ["Classification", "Regression", "Separability"]

@@ -1,0 +1,100 @@
+"""Whether X z = y can be solved, and by how much not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias.problems._rows import RowBasis, UnitRows, upper_triangle
+
+CONSISTENCY_TOLERANCE = 1e-10  # |y_i - c^T y_B| relative to |y_i| + |c|^T |y_B|
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """The row of X z = y that misses most of what the independent rows B force on it.
+
+    Attributes
+    ----------
+    size
+        |y_i - c^T y_B| / (|y_i| + |c|^T |y_B| + rounding), where x_i = c^T X_B; 0/0 is 0.
+    row
+        i.
+    forced
+        c^T y_B.
+    """
+
+    size: float
+    row: int
+    forced: float
+
+
+def worst_contradiction(
+    rows: UnitRows, basis: RowBasis, y: FloatArray, rank_tolerance: float
+) -> Contradiction:
+    """Compare every y_i with what the independent rows force.
+
+    c is known to about ``rank_tolerance``, which moves c^T y_B by that times the norm of the
+    minimum-norm solution; differences of this size are rounding.
+    """
+    targets, common = rows.relative(y)
+    solution_norm = float(np.linalg.norm(basis.solve_transposed(targets[basis.rows])))
+    rounding = rank_tolerance / CONSISTENCY_TOLERANCE * solution_norm
+    worst = Contradiction(0.0, 0, float(y[0]))
+    for block in rows.blocks():
+        weights = basis.combinations(rows.block(block))
+        forced = weights @ targets[basis.rows]
+        missing = np.abs(targets[block] - forced)
+        missing[basis.positions(block)] = 0.0
+        size = np.abs(targets[block]) + np.abs(weights) @ np.abs(targets[basis.rows])
+        size += np.where(rows.norms[block] > 0, rounding, 0.0)
+        ratios = missing / np.where(missing > 0, size, 1.0)
+        index = int(ratios.argmax())
+        if ratios[index] > worst.size:
+            row = block.start + index
+            length = np.ldexp(rows.norms[row], int(rows.exponents[row]) + common)
+            worst = Contradiction(float(ratios[index]), row, float(forced[index] * length))
+    return worst
+
+
+def least_squares_residual(rows: UnitRows, basis: RowBasis, y: FloatArray) -> FloatArray:
+    """Return y - X X^+ y, the part of y that no coefficients reach.
+
+    X z = D C t with D = diag(||x_i||), C the rows' coefficients on the basis and t = X_B z free:
+    least squares over t, by QR of D C one block at a time, projected twice.
+    """
+    exponents = _column_exponents(rows, basis)
+    residual = y
+    for _ in range(2):
+        factor = np.zeros((0, basis.rows.size + 1))
+        for block, columns in _range_blocks(rows, basis, exponents):
+            rows_with_target = np.column_stack([columns, residual[block]])
+            factor = upper_triangle(np.vstack([factor, rows_with_target]))
+        step = np.linalg.lstsq(factor[:, :-1], factor[:, -1], rcond=None)[0]
+        residual = residual - np.concatenate(
+            [columns @ step for _, columns in _range_blocks(rows, basis, exponents)]
+        )
+    return residual
+
+
+def _column_exponents(rows: UnitRows, basis: RowBasis) -> NumericArray:
+    """Exponent of the longest row that each basis row takes part in."""
+    largest = np.asarray(rows.exponents[basis.rows])
+    for block in rows.blocks():
+        takes_part = np.abs(basis.combinations(rows.block(block))) > 1e-8
+        lengths = np.where(takes_part, rows.exponents[block, None], largest)
+        largest = np.maximum(largest, lengths.max(axis=0))
+    return largest
+
+
+def _range_blocks(
+    rows: UnitRows, basis: RowBasis, exponents: NumericArray
+) -> Iterator[tuple[slice, FloatArray]]:
+    """Blocks of D C with columns scaled by 2^{-exponents}, a basis of the range of X."""
+    for block in rows.blocks():
+        weights = basis.combinations(rows.block(block)) * rows.norms[block, None]
+        shifts = np.minimum(rows.exponents[block, None] - exponents, 0)
+        yield block, np.ldexp(weights, shifts)

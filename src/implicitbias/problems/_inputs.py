@@ -1,0 +1,66 @@
+"""Checks that every problem makes on X and on predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, finite_array
+from implicitbias._errors import InvalidInputError
+
+
+def feature_matrix(X: Any) -> FloatArray:
+    """Return X as a finite (n, d) float64 array, by reference if it is one already.
+
+    Raises
+    ------
+    InvalidInputError
+        Sparse, masked, not numeric, not two-dimensional, empty, or not finite.
+    """
+    refuse_containers(X, "X")
+    if not hasattr(X, "__len__") or np.ndim(X) == 1:
+        raise InvalidInputError(
+            f"X has shape {np.shape(X)}; expected (n, d), one row a point. Write "
+            "X.reshape(1, -1) for a single point, X.reshape(-1, 1) for a single feature."
+        )
+    return finite_array(X, "X", shape=(None, None))
+
+
+def refuse_containers(value: Any, name: str) -> None:
+    """Refuse what NumPy would silently turn into something else."""
+    if type(value).__module__.startswith("scipy.sparse"):
+        raise InvalidInputError(
+            f"{name} is a scipy sparse {type(value).__name__}; dense arrays are expected for now. "
+            f"Pass {name}.toarray()."
+        )
+    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+        count = int(np.ma.getmaskarray(value).sum())
+        raise InvalidInputError(
+            f"{name} is a masked array with {count} masked entries; expected every entry. "
+            "Impute or drop them first."
+        )
+
+
+def one_per_row(value: Any, name: str, num_points: int) -> Any:
+    """Refuse a ``value`` whose shape is not (n,), with the likely cause."""
+    shape = np.shape(value)
+    if shape == (num_points,):
+        return value
+    if len(shape) == 2 and 1 in shape and max(shape) == num_points:
+        hint = f"Pass {name}.ravel()."
+    elif len(shape) == 1:
+        hint = f"X has {num_points} rows: are the two from the same split of the data?"
+    else:
+        hint = "One number a row of X is expected."
+    raise InvalidInputError(f"{name} has shape {shape}; expected ({num_points},). {hint}")
+
+
+def check_predictions(predictions: Any, num_points: int) -> FloatArray:
+    """Return the predictions as floats; only the shape is checked (hot loops call this)."""
+    array = np.asarray(predictions, dtype=np.float64)
+    if array.shape != (num_points,):
+        raise InvalidInputError(
+            f"predictions have shape {array.shape}; expected ({num_points},), one a row of X."
+        )
+    return array

@@ -1,0 +1,130 @@
+"""Regression: data to interpolate under the squared loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, NumericArray, finite_array
+from implicitbias._errors import InfeasibleProblemError
+from implicitbias.problems._consistency import (
+    CONSISTENCY_TOLERANCE,
+    Contradiction,
+    least_squares_residual,
+    worst_contradiction,
+)
+from implicitbias.problems._inputs import (
+    check_predictions,
+    feature_matrix,
+    one_per_row,
+    refuse_containers,
+)
+from implicitbias.problems._rows import RowBasis, UnitRows, rank_tolerance, row_basis
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Regression:
+    """L(f) = 1/2 sum_i (f_i - y_i)^2 with targets that some coefficients reach: X z = y.
+
+    The rank is decided on the unit rows x_i / ||x_i||, so rows of wildly different length count
+    alike: a row is dependent when its distance to the span of the others is below
+    max(1e-13, 16 max(n, d) eps) of its own length. Dependent rows, duplicates and zero rows with
+    target zero included, are allowed as long as the targets agree; n > d then is as well.
+    X is factored in blocks and never copied whole.
+
+    Parameters
+    ----------
+    X
+        (n, d), kept by reference if it is a float64 array.
+    y
+        (n,).
+
+    Attributes
+    ----------
+    rank
+        Rank of X.
+    rows
+        (rank,) ascending indices of independent rows: X[rows] z = y[rows] has the same solutions.
+    inconsistency
+        max_i |y_i - c^T y[rows]| / (|y_i| + |c|^T |y[rows]|), x_i = c^T X[rows]; rounding.
+
+    Raises
+    ------
+    InvalidInputError
+        Not numeric, complex, sparse, masked, wrong shape or length, empty, or not finite.
+    InfeasibleProblemError
+        No z solves X z = y to 1e-10; ``evidence`` is the least-squares residual y - X X^+ y.
+
+    Source: Yun, Krishnan and Mobahi, ICLR 2021, section 5 (there rank X = n).
+    """
+
+    X: FloatArray
+    y: FloatArray
+    rank: int = field(init=False)
+    rows: NumericArray = field(init=False)
+    inconsistency: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        X = feature_matrix(self.X)
+        refuse_containers(self.y, "y")
+        y = finite_array(one_per_row(self.y, "y", len(X)), "y", shape=(len(X),))
+        tolerance = rank_tolerance(X.shape)
+        rows = UnitRows(X)
+        basis = row_basis(rows, tolerance)
+        contradiction = worst_contradiction(rows, basis, y, tolerance)
+        if contradiction.size > CONSISTENCY_TOLERANCE:
+            raise _inconsistent(rows, basis, y, contradiction)
+        self.__dict__.update(
+            X=X,
+            y=y,
+            rank=basis.rows.size,
+            rows=np.sort(basis.rows),
+            inconsistency=contradiction.size,
+        )
+
+    @property
+    def num_points(self) -> int:
+        """Number of points n."""
+        return len(self.y)
+
+    @property
+    def num_features(self) -> int:
+        """Number of features d."""
+        return int(self.X.shape[1])
+
+    def __repr__(self) -> str:
+        return (
+            f"Regression(num_points={self.num_points}, num_features={self.num_features}, "
+            f"rank={self.rank})"
+        )
+
+    def loss(self, predictions: FloatArray) -> float:
+        """1/2 sum_i (f_i - y_i)^2 for predictions f, (n,); inf where it overflows."""
+        with np.errstate(over="ignore"):
+            return float(np.square(self.residual(predictions)).sum()) / 2
+
+    def residual(self, predictions: FloatArray) -> FloatArray:
+        """r_i = dL/df_i = f_i - y_i, (n,)."""
+        return check_predictions(predictions, self.num_points) - self.y
+
+
+def _inconsistent(
+    rows: UnitRows, basis: RowBasis, y: FloatArray, contradiction: Contradiction
+) -> InfeasibleProblemError:
+    residual = least_squares_residual(rows, basis, y)
+    share = float(np.linalg.norm(residual) / np.linalg.norm(y))
+    row = contradiction.row
+    cause = (
+        f"row {row} of X is zero"
+        if rows.norms[row] == 0
+        else f"row {row} of X is a combination of others"
+    )
+    return InfeasibleProblemError(
+        f"X z = y has no solution: X has rank {basis.rows.size} and {rows.num_rows} rows; {cause}, "
+        f"which forces y[{row}] = {contradiction.forced:.6g}, but y[{row}] = {y[row]:.6g}. The "
+        f"least-squares residual is {share:.3g} of |y| (in .evidence). A linear network cannot "
+        "reach zero loss here: add features, drop or average the rows that contradict, or fit the "
+        "part that can be reached, y - error.evidence.",
+        residual,
+    )

@@ -1,0 +1,205 @@
+"""The assumptions of the deck's results, each measured into a verdict."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._verdicts import Status, Verdict
+from implicitbias.limits import OnePoint, solve_one_point
+from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, FullyConnectedNetwork
+from implicitbias.theorems._situation import Situation
+
+ROUNDING = 1e-12  # relative defects below this are rounding
+
+
+def vanishing(assumption: str, defect: float, detail: str) -> Verdict:
+    """Verdict that a relative defect is zero up to rounding."""
+    status: Status = (
+        "holds" if defect <= ROUNDING else "undecided" if defect <= 100 * ROUNDING else "fails"
+    )
+    return Verdict(assumption, status, defect, detail)
+
+
+def positive(assumption: str, value: float, size: float, detail: str) -> Verdict:
+    """Verdict that ``value`` > 0, undecided where it is rounding of ``size``."""
+    status: Status = "holds" if value > ROUNDING * size else "undecided" if value > 0 else "fails"
+    return Verdict(assumption, status, value, detail)
+
+
+def counted(assumption: str, value: float, holds: bool, detail: str = "") -> Verdict:
+    """Verdict on a whole number, such as a depth or a rank."""
+    return Verdict(assumption, "holds" if holds else "fails", float(value), detail)
+
+
+def _size(array: NumericArray) -> float:
+    return float(np.abs(array).max(initial=0.0))
+
+
+def orthogonally_decomposable(situation: Situation) -> Verdict:
+    """Assumption 1, with the residual of the reconstruction."""
+    return situation.decomposition.verdict
+
+
+def real_decomposition(situation: Situation) -> Verdict:
+    """S and all U_l are real."""
+    real = situation.decomposition.is_real
+    return counted("S and U_1, .., U_L are real", 0.0 if real else 1.0, real)
+
+
+def single_data_phase(situation: Situation) -> Verdict:
+    """[S x_i]_j share a phase over the points."""
+    return situation.reduction.data_verdict
+
+
+def real_start(situation: Situation) -> Verdict:
+    """The decoupled start is real in the data's phase."""
+    return situation.reduction.start_verdict
+
+
+def equal_first_layers(situation: Situation) -> Verdict:
+    """vbar_l = U_l eta with one eta for all l < L."""
+    layers = situation.coordinates
+    first = layers[0]
+    defect = max((_size(layer - first) for layer in layers[1:-1]), default=0.0)
+    outside = _outside(situation)
+    return vanishing(
+        "vbar_l = U_l eta with the same eta for every l < L",
+        max(defect, outside) / max(_size(first), np.finfo(float).tiny),
+        "the largest deviation relative to |eta|",
+    )
+
+
+def _outside(situation: Situation) -> float:
+    """The largest entry of the first layers outside the range of conj(U_l)."""
+    decomposition, directions = situation.decomposition, situation.init.directions
+    if all(layer.size == decomposition.size for layer in directions):
+        return 0.0
+    inside = decomposition.parameters(situation.coordinates)
+    return max(
+        _size(given - kept) for given, kept in zip(directions[:-1], inside[:-1], strict=True)
+    )
+
+
+def zero_last_layer(situation: Situation) -> Verdict:
+    """vbar_L = 0."""
+    largest = max(_size(layer) for layer in situation.init.directions)
+    return vanishing(
+        "vbar_L = 0",
+        _size(situation.init.directions[-1]) / max(largest, np.finfo(float).tiny),
+        "the last layer relative to the largest",
+    )
+
+
+def bounded_below(situation: Situation) -> Verdict:
+    """eta_j^2 >= lambda > 0 for all j."""
+    squares = np.abs(situation.coordinates[0]) ** 2
+    return positive(
+        "eta_j^2 >= lambda > 0 for all j", float(squares.min()), float(squares.max()), "lambda"
+    )
+
+
+def even_data(situation: Situation) -> Verdict:
+    """x_i[k] = x_i[-k mod d] for every point."""
+    rows = situation.problem.X
+    return vanishing(
+        "all x_i are even",
+        _size(rows - rows[:, -np.arange(rows.shape[1])]) / max(_size(rows), np.finfo(float).tiny),
+        "the largest odd part relative to |X|",
+    )
+
+
+def even_start(situation: Situation) -> Verdict:
+    """Wbar is even, so that F wbar is real."""
+    first = situation.init.directions[0]
+    return vanishing(
+        "wbar is even",
+        _size(first - first[-np.arange(first.size)]) / max(_size(first), np.finfo(float).tiny),
+        "the largest odd part relative to |wbar|",
+    )
+
+
+def full_length_filters(situation: Situation) -> Verdict:
+    """k_1 = ... = k_L = d."""
+    network = situation.network
+    shortest = min(shape[0] for shape in network.parameter_shapes)
+    return counted(
+        "all filters have full length d",
+        shortest,
+        isinstance(network, ConvolutionalNetwork) and shortest == network.num_features,
+        "the shortest filter",
+    )
+
+
+def diagonal(situation: Situation) -> Verdict:
+    """The network is diagonal."""
+    holds = isinstance(situation.network, DiagonalNetwork)
+    return counted("the network is diagonal", float(holds), holds)
+
+
+def reachable_signs(situation: Situation) -> Verdict:
+    """Some interpolator has the signs that the locked coordinates keep."""
+    curves, found = situation.curves, situation.reach
+    detail = f"{int(curves.locked.sum())} of {curves.size} coordinates keep their sign"
+    if curves.dead.any():
+        detail += f", {int(curves.dead.sum())} stay at 0"
+    driven = int(np.sum(found.forced & ~curves.dead))
+    if found.holds and driven:
+        detail += f", {driven} of them tend to 0 because every interpolator is 0 there"
+    return Verdict(
+        "an interpolator with the start's signs exists",
+        "holds" if found.holds else "fails",
+        found.residual,
+        f"the smallest residual; {detail}",
+    )
+
+
+def one_point_reachable(situation: Situation) -> Verdict:
+    """g takes the value y / alpha^2."""
+    svd = situation.one_point
+    one = OnePoint(svd.values, svd.first, svd.second, svd.target, situation.init.log_scale)
+    holds = solve_one_point(one) is not None
+    return counted("g reaches y / alpha^2", float(svd.target), holds, "y")
+
+
+def two_layers(situation: Situation) -> Verdict:
+    """L = 2."""
+    depth = situation.network.depth
+    return counted("the network has two layers", depth, depth == 2, "L")
+
+
+def single_point(situation: Situation) -> Verdict:
+    """All points are multiples of one."""
+    rank = situation.problem.rank
+    return counted("there is a single data point", rank, rank == 1, "rank of X")
+
+
+def first_layer_larger(situation: Situation) -> Verdict:
+    """[U_1^T vbar_1]_j^2 - [U_2^T vbar_2]_j^2 >= lambda > 0, in some basis of tied values."""
+    svd = situation.one_point
+    differences = svd.first**2 - svd.second**2
+    worst = min(float(np.mean(differences[group])) for group in tied_groups(svd.values))
+    return positive(
+        "[U_1^T vbar_1]_j^2 - [U_2^T vbar_2]_j^2 >= lambda > 0 for all j",
+        worst,
+        float(max(_size(svd.first), _size(svd.second)) ** 2),
+        "lambda, averaged over tied singular values",
+    )
+
+
+def tied_groups(values: FloatArray, tolerance: float = 1e-10) -> list[FloatArray]:
+    """Indices of singular values (descending) that agree to ``tolerance`` relative."""
+    cuts = np.flatnonzero(-np.diff(values) > tolerance * values[0]) + 1
+    return np.split(np.arange(values.size), cuts)
+
+
+def fully_connected(situation: Situation) -> Verdict:
+    """The network is fully connected."""
+    holds = isinstance(situation.network, FullyConnectedNetwork)
+    return counted("the network is fully connected", float(holds), holds)
+
+
+def moves_at_zero_loss(situation: Situation) -> Verdict:
+    """The start is not a saddle: some layer moves unless the loss is zero already."""
+    largest = max(_size(layer) for layer in situation.init.directions)
+    return positive("the start is not Theta = 0", largest, largest, "the largest entry")

@@ -1,0 +1,226 @@
+"""limit_path: the limit as a function of the scale of the initialization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._verdicts import Verdict
+from implicitbias.initialization import Initialization
+from implicitbias.limits import (
+    Certificate,
+    Limit,
+    PathError,
+    PotentialProblem,
+    PotentialState,
+    large_scale_end,
+    relative_residual,
+    rescale,
+    small_scale_end,
+    solve,
+)
+from implicitbias.networks import Network
+from implicitbias.problems import Regression
+from implicitbias.theorems import _regression
+from implicitbias.theorems._catalogue import Result
+from implicitbias.theorems._predict import applicable
+from implicitbias.theorems._situation import Situation, situation_of
+
+
+@dataclass(frozen=True)
+class LimitPath:
+    """Limits along the scale, in the order the scales were given.
+
+    Attributes
+    ----------
+    scales
+        alpha, shape (n_scales,); 0 and infinity stand for the ends of the path.
+    limits
+        One Limit per scale.
+    theorem
+        The result they rest on.
+    """
+
+    scales: FloatArray
+    limits: tuple[Limit, ...] = field(repr=False)
+    theorem: str
+
+    @property
+    def coefficients(self) -> FloatArray:
+        """Beta, shape (n_scales, d)."""
+        return np.array([limit.coefficients for limit in self.limits])
+
+    @property
+    def gaps(self) -> FloatArray:
+        """The relative gap (or KKT residual) of each limit, shape (n_scales,)."""
+        certificates = [limit.certificate for limit in self.limits]
+        return np.array(
+            [c.kkt_residual if c.gap is None else c.gap for c in certificates], dtype=np.float64
+        )
+
+    @property
+    def feasibilities(self) -> FloatArray:
+        """||X beta - y|| / ||y|| of each limit, shape (n_scales,)."""
+        return np.array([limit.certificate.feasibility for limit in self.limits])
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.limits)} limits by {self.theorem}, scales {self.scales.min():.3g} to "
+            f"{self.scales.max():.3g}: feasibility <= {self.feasibilities.max():.1e}, gap <= "
+            f"{self.gaps.max():.1e}"
+        )
+
+
+def limit_path(
+    network: Network,
+    problem: Regression,
+    directions: Initialization | Sequence[Any],
+    scales: Sequence[float] | FloatArray,
+) -> LimitPath:
+    """lim_{t -> infinity} beta(Theta(t)) for Theta(0) = alpha * directions, over many alpha.
+
+    One solution is carried to the next along the path in log alpha, from the largest scale down.
+
+    Parameters
+    ----------
+    network, problem
+        What is trained, on what.
+    directions
+        The initial directions, one array a layer, or an Initialization whose scale is ignored.
+    scales
+        alpha >= 0, in any order. 0 is the weighted l1 end (ties broken as theory 5 states:
+        sum |rho_j|^{2/L} maximised for L >= 3, sum |rho_j| (log |rho_j| - 2 log |eta_j|) minimised
+        for L = 2), infinity the weighted l2 end.
+
+    Raises
+    ------
+    InvalidInputError
+        Scales that are negative or NaN, or arguments that do not fit together.
+    NoPredictionError
+        No result covers the network and start, or a scale could not be solved.
+    """
+    alphas = _checked_scales(scales)
+    if not isinstance(problem, Regression):
+        raise InvalidInputError(
+            "limit_path needs a Regression; in classification the limit direction forgets the "
+            "scale."
+        )
+    given = directions.directions if isinstance(directions, Initialization) else directions
+    situation = situation_of(network, problem, Initialization(given, scale=1.0))
+    result, verdicts = applicable(situation)
+    if result.limit is _regression.potential_limit:
+        limits = _potential_path(situation, result.name, verdicts, alphas)
+    else:
+        limits = [_single(situation, result, verdicts, float(a)) for a in alphas]
+    return LimitPath(alphas, tuple(limits), result.name)
+
+
+def _checked_scales(scales: Sequence[float] | FloatArray) -> FloatArray:
+    try:
+        alphas = np.array(scales, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"scales is {scales!r}; expected a sequence of numbers.") from None
+    if alphas.ndim != 1 or alphas.size == 0:
+        raise InvalidInputError(
+            f"scales has shape {alphas.shape}; expected a non-empty sequence of numbers >= 0."
+        )
+    if not np.all(alphas >= 0):
+        raise InvalidInputError(
+            f"scales contains {alphas[~(alphas >= 0)][0]:g}; every scale must be >= 0 "
+            "(0 and infinity are the ends of the path)."
+        )
+    return alphas
+
+
+def _potential_path(
+    situation: Situation, name: str, verdicts: tuple[Verdict, ...], alphas: FloatArray
+) -> list[Limit]:
+    problem = situation.potential
+    limits: dict[int, Limit] = {}
+    carried: tuple[PotentialProblem, PotentialState] | None = None
+    reached = 0.0
+    for index in (int(i) for i in np.argsort(-alphas, kind="stable")):
+        alpha = float(alphas[index])
+        try:
+            if alpha in (0.0, np.inf):
+                limits[index] = _end(situation, problem, alpha, name, verdicts)
+                continue
+            log_scale = float(np.log(alpha))
+            if carried is None:
+                carried = solve(problem.shifted(log_scale))
+            else:
+                carried = rescale(*carried, log_scale - reached)
+        except (PathError, ValueError) as error:
+            raise NoPredictionError(
+                f"{name} applies, but the limit at scale {alpha:g} could not be solved: {error}.",
+                verdicts,
+            ) from None
+        reached = log_scale
+        limits[index] = _regression.assemble_potential(situation, *carried, name, verdicts)
+    return [limits[index] for index in range(alphas.size)]
+
+
+def _end(
+    situation: Situation,
+    problem: PotentialProblem,
+    alpha: float,
+    name: str,
+    verdicts: tuple[Verdict, ...],
+) -> Limit:
+    if alpha == 0.0:
+        end, where = small_scale_end(problem), "0"
+    elif np.any(problem.curves.t0 != 0.0):
+        raise NoPredictionError(
+            "the limit diverges with the scale: the start has beta(0) != 0. Ask for a finite "
+            "scale, or start with a zero layer.",
+            verdicts,
+        )
+    else:
+        end, where = large_scale_end(problem), "infinity"
+    real_rho = np.zeros(situation.curves.size)
+    real_rho[~situation.reach.forced] = end.rho
+    rho = situation.reduction.spectrum(real_rho)
+    coefficients = np.ascontiguousarray(situation.decomposition.coefficients(rho).real)
+    return Limit(
+        coefficients,
+        "point",
+        name,
+        Certificate(
+            relative_residual(situation.problem.X @ coefficients, situation.problem.y), end.gap
+        ),
+        verdicts,
+        spectrum=rho,
+        dual=end.nu,
+        note=f"The end of the path as the scale tends to {where}"
+        + ("; a tie was broken." if end.tied else "."),
+    )
+
+
+def _single(
+    situation: Situation,
+    result: Result,
+    verdicts: tuple[Verdict, ...],
+    alpha: float,
+) -> Limit:
+    """One scale of a result that has a closed form."""
+    at_zero_only = result.limit is _regression.minimum_norm_limit
+    if at_zero_only and alpha > 0:
+        raise NoPredictionError(
+            "for fully connected networks the theory gives the limit at scale 0 only; at scale "
+            f"{alpha:g} simulate with gradient_flow, whose end obeys the distance identity.",
+            verdicts,
+        )
+    if alpha in (0.0, np.inf) and not at_zero_only:
+        raise NoPredictionError(
+            f"{result.name} is stated for scales between 0 and infinity; got {alpha:g}. Ask for a "
+            "very small or very large one instead.",
+            verdicts,
+        )
+    init = Initialization(situation.init.directions, scale=alpha if alpha > 0 else 1.0)
+    there = Situation(situation.network, situation.problem, init)
+    return result.limit(there, result.name, verdicts)

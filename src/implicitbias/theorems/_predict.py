@@ -1,0 +1,86 @@
+"""predict_limit: the first result whose assumptions hold, solved and certified."""
+
+from __future__ import annotations
+
+from implicitbias._errors import NoPredictionError
+from implicitbias._verdicts import Verdict
+from implicitbias.initialization import Initialization
+from implicitbias.limits import Limit
+from implicitbias.networks import Network
+from implicitbias.problems import Classification, Regression
+from implicitbias.theorems._catalogue import REGRESSION, Result
+from implicitbias.theorems._situation import Situation, situation_of
+
+CERTIFIED = 1e-8
+
+
+def predict_limit(
+    network: Network,
+    problem: Regression | Classification,
+    init: Initialization,
+    *,
+    tol: float = CERTIFIED,
+) -> Limit:
+    """lim_{t -> infinity} beta(Theta(t)), without training.
+
+    Parameters
+    ----------
+    network, problem, init
+        What is trained, on what, and from where.
+    tol
+        The largest certificate (relative) that still counts as an answer.
+
+    Returns
+    -------
+    Limit
+        By the most specific result of the theory that applies, with a verdict on each assumption.
+
+    Raises
+    ------
+    NoPredictionError
+        No result applies: the message lists, for each, the assumption that fails and its number.
+        Or a limit was found but its certificate is worse than ``tol``.
+    InvalidInputError
+        Network, problem and initialization do not fit together.
+
+    Notes
+    -----
+    Source: Theorems 5 and 6, Corollaries 5 and 6 of Yun, Krishnan and Mobahi, "A unifying view on
+    implicit bias in training linear neural networks", ICLR 2021, and the dual flow for every other
+    real start.
+    """
+    situation = situation_of(network, problem, init)
+    result, verdicts = applicable(situation)
+    limit = result.limit(situation, result.name, verdicts)
+    if not limit.certificate.worst <= tol:
+        raise NoPredictionError(
+            f"{result.name} applies, but its limit was certified only to "
+            f"{limit.certificate.worst:.1e} ({limit.certificate}); asked for {tol:.1e}. Pass a "
+            "larger tol, or a scale closer to 1.",
+            verdicts,
+            limit.certificate,
+        )
+    return limit
+
+
+def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
+    """The first result none of whose assumptions fails, with its verdicts.
+
+    Raises
+    ------
+    NoPredictionError
+        Every result has a failing assumption; all verdicts are kept on the error.
+    """
+    failed: list[tuple[Result, tuple[Verdict, ...]]] = []
+    for result in REGRESSION:
+        verdicts = result.measure(situation)
+        if not any(verdict.fails for verdict in verdicts):
+            return result, verdicts
+        failed.append((result, verdicts))
+    lines = [f"  {result.name}: {verdicts[-1]}" for result, verdicts in failed]
+    raise NoPredictionError(
+        f"no result covers gradient flow of {situation.network!r} on this problem and start:\n"
+        + "\n".join(lines)
+        + "\nSimulate it instead: gradient_flow(network, problem, init).",
+        [verdict for _, verdicts in failed for verdict in verdicts],
+    )

@@ -1,0 +1,168 @@
+"""The limits of the regression results, assembled from the situation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._errors import NoPredictionError
+from implicitbias._verdicts import Verdict
+from implicitbias.limits import (
+    Certificate,
+    Limit,
+    OnePoint,
+    PathError,
+    PotentialProblem,
+    PotentialState,
+    certify,
+    relative_residual,
+    solve,
+    solve_one_point,
+)
+from implicitbias.theorems._situation import Situation
+
+Verdicts = tuple[Verdict, ...]
+
+
+def potential_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
+    """Theorem 5 and beyond, at the initialization's own scale."""
+    try:
+        problem, state = solve(situation.potential)
+    except PathError as error:
+        raise NoPredictionError(
+            f"{name} applies, but its limit problem could not be solved: {error}. The initial "
+            f"scale is exp({situation.init.log_scale:.4g}); try a scale closer to 1.",
+            verdicts,
+        ) from None
+    return assemble_potential(situation, problem, state, name, verdicts)
+
+
+def assemble_potential(
+    situation: Situation,
+    problem: PotentialProblem,
+    state: PotentialState,
+    name: str,
+    verdicts: Verdicts,
+) -> Limit:
+    """Coefficients, layers and certificate of a solved potential problem."""
+    reduction, decomposition = situation.reduction, situation.decomposition
+    real_rho = np.zeros(situation.curves.size)
+    real_rho[~situation.reach.forced] = problem.curves.rho(state.t)
+    rho = reduction.spectrum(real_rho)
+    coefficients = np.ascontiguousarray(decomposition.coefficients(rho).real)
+    certificate, nu = certify(problem, state)
+    return Limit(
+        coefficients,
+        "point",
+        name,
+        Certificate(
+            relative_residual(situation.problem.X @ coefficients, situation.problem.y),
+            certificate.gap,
+            gap_kind=certificate.gap_kind,
+        ),
+        verdicts,
+        _layers(situation, problem, state),
+        rho,
+        nu if np.isfinite(nu).all() else None,
+    )
+
+
+def _layers(
+    situation: Situation, problem: PotentialProblem, state: PotentialState
+) -> Parameters | None:
+    """The limits of the layers, or None where they overflow."""
+    moving, t = problem.actual_curves, state.t
+    if problem.log_excess != 0.0 and problem.target.any():
+        rho = problem.curves.rho(t)
+        with np.errstate(divide="ignore"):
+            t = moving.t_from_rho(np.sign(rho), np.log(np.abs(rho)))
+    change = 0.0
+    if moving.size:
+        change = float(moving.log_unit[0] - situation.potential.curves.log_unit[0])
+    curves, forced = situation.curves.shifted(change), situation.reach.forced
+    log_scale = situation.init.log_scale + change
+    if forced.any():
+        # Locked coordinates that tend to 0 end where Q does: t = -inf or +inf.
+        everywhere = curves.t_from_rho(np.zeros(curves.size), np.full(curves.size, -np.inf))
+        everywhere[~forced] = t
+        t = everywhere
+    layers = situation.reduction.layers(curves.layers(t))
+    with np.errstate(over="ignore"):
+        start = [np.asarray(v) * np.exp(log_scale) for v in situation.init.directions]
+    if not all(np.isfinite(values).all() for values in (layers, *start)):
+        return None
+    return situation.decomposition.parameters(layers, remainder_of=start)
+
+
+def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
+    """Theorem 6 in closed form; the certificate re-measures it on the returned layers."""
+    svd = situation.one_point
+    log_scale = situation.init.log_scale
+    one = OnePoint(svd.values, svd.first, svd.second, svd.target, log_scale)
+    nu = solve_one_point(one)
+    if nu is None:
+        raise NoPredictionError(
+            f"{name}: no time of the flow reaches y = {svd.target:g}; every singular coordinate "
+            "keeps its sign. Start with |U_1^T vbar_1| different from |U_2^T vbar_2|.",
+            verdicts,
+        )
+    start = [np.ravel(layer) for layer in situation.start_parameters]
+    moved = one.layers(nu)
+    parameters = tuple(
+        (basis @ new + (old - basis @ (basis.T @ old))).reshape(shape)
+        for basis, new, old, shape in zip(
+            (svd.left, svd.right), moved, start, situation.network.parameter_shapes, strict=True
+        )
+    )
+    coefficients = situation.network.coefficients(parameters)
+    residual = relative_residual(situation.problem.X @ coefficients, situation.problem.y)
+    clocks = _clock_spread(situation, parameters, nu)
+    return Limit(
+        coefficients,
+        "point",
+        name,
+        Certificate(residual, kkt_residual=clocks),
+        verdicts,
+        parameters,
+        moved[0] * moved[1],
+        np.array([nu]),
+    )
+
+
+def _clock_spread(situation: Situation, parameters: tuple[FloatArray, ...], nu: float) -> float:
+    """How far the returned layers are from one common clock: max_j |a_j' - a_j(nu)| relative.
+
+    (a +- b) e^{-+ nu s} must be the start's (a +- b), coordinate by coordinate.
+    """
+    svd, scale = situation.one_point, np.exp(situation.init.log_scale)
+    first = svd.left.T @ np.ravel(parameters[0])
+    second = svd.right.T @ np.ravel(parameters[1])
+    up = (first + second) - scale * np.exp(nu * svd.values) * (svd.first + svd.second)
+    down = (first - second) - scale * np.exp(-nu * svd.values) * (svd.first - svd.second)
+    size = float(np.max(np.abs(first)) + np.max(np.abs(second)))
+    return float(max(np.abs(up).max(), np.abs(down).max())) / size if size > 0 else 0.0
+
+
+def minimum_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
+    """X^+ y, and the part of the start that training never moves there."""
+    X, y = situation.problem.X, situation.problem.y
+    first = situation.start_parameters[0]
+    basis, triangle = np.linalg.qr(situation.rows.T)
+    coefficients = basis @ np.linalg.solve(triangle.T, situation.targets)
+    unreached = first - basis @ (basis.T @ first)
+    multipliers = np.linalg.lstsq(situation.rows.T, coefficients, rcond=None)[0]
+    outside = coefficients - situation.rows.T @ multipliers
+    size = float(np.linalg.norm(coefficients))
+    return Limit(
+        coefficients,
+        "small-scale limit",
+        name,
+        Certificate(
+            relative_residual(X @ coefficients, y),
+            kkt_residual=float(np.linalg.norm(outside)) / size if size > 0 else 0.0,
+        ),
+        verdicts,
+        unreached=unreached,
+        note="Reached as the scale tends to 0; at this scale the distance is the norm of "
+        "`unreached` times the later layers at the end of training.",
+    )

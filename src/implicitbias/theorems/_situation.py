@@ -1,0 +1,148 @@
+"""A network, a problem and an initialization, with everything the theorems ask of them, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from implicitbias._arrays import BoolArray, FloatArray, NumericArray, Parameters
+from implicitbias._errors import InvalidInputError
+from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
+from implicitbias.initialization import Initialization
+from implicitbias.limits import PotentialProblem, Reachable, reachable
+from implicitbias.networks import Network, OrthogonalDecomposition
+from implicitbias.problems import Classification, Regression
+
+RANK_TOLERANCE = 1e-12  # singular values below this times the largest count as zero
+
+
+@dataclass(frozen=True)
+class OnePointSVD:
+    """The compact SVD M(x) = U_1 diag(s) U_2^T of a two-layer network at one point (x, y)."""
+
+    values: FloatArray
+    left: FloatArray
+    right: FloatArray
+    first: FloatArray  # U_1^T vbar_1
+    second: FloatArray  # U_2^T vbar_2
+    target: float
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is trained, on what, from where; the derived quantities are computed on demand."""
+
+    network: Network
+    problem: Regression | Classification
+    init: Initialization
+
+    @cached_property
+    def rows(self) -> FloatArray:
+        """Independent rows of X, shape (rank, d); X itself where all are independent."""
+        problem = self.problem
+        if problem.rank == problem.num_points:
+            return problem.X
+        return np.ascontiguousarray(problem.X[problem.rows])
+
+    @cached_property
+    def targets(self) -> FloatArray:
+        """The entries of y that belong to ``rows``."""
+        return np.ascontiguousarray(self.problem.y[self.problem.rows])
+
+    @cached_property
+    def decomposition(self) -> OrthogonalDecomposition:
+        """The network's orthogonal decomposition, with its verdict."""
+        return self.network.orthogonal_decomposition()
+
+    @cached_property
+    def coordinates(self) -> NumericArray:
+        """p_l = U_l^T vbar_l, shape (L, m), in units of the scale."""
+        return self.decomposition.coordinates(self.init.directions)
+
+    @cached_property
+    def reduction(self) -> RealCoordinates:
+        """The decoupled coordinates as real ones, with the defects."""
+        return reduce_to_real(self.decomposition.features(self.rows), self.coordinates)
+
+    @cached_property
+    def curves(self) -> Curves:
+        """The scalar curves of the real coordinates, at the initialization's scale."""
+        return Curves.from_start(self.reduction.start, self.init.log_scale)
+
+    @cached_property
+    def reach(self) -> Reachable:
+        """Whether locked signs allow an interpolator, and which coordinates they force to 0."""
+        return reachable(self.reduction.features, self.targets, self.curves)
+
+    @cached_property
+    def potential(self) -> PotentialProblem:
+        """min sum_j Psi_j^*(rho_j) s.t. Z rho = y over the coordinates that are not forced to 0."""
+        features = self.reduction.features
+        if not self.reach.forced.any():
+            return PotentialProblem(features, self.targets, self.curves)
+        kept = ~self.reach.forced
+        if not kept.any():
+            return PotentialProblem(np.zeros((0, 0)), np.zeros(0), self._curves_of(kept))
+        rest = Regression(features[:, kept], self.targets)
+        return PotentialProblem(rest.X[rest.rows], rest.y[rest.rows], self._curves_of(kept))
+
+    def _curves_of(self, kept: BoolArray) -> Curves:
+        return Curves.from_start(self.reduction.start[:, kept], self.init.log_scale)
+
+    @cached_property
+    def start_parameters(self) -> Parameters:
+        """Theta(0)."""
+        return self.init.parameters()
+
+    @property
+    def is_one_point(self) -> bool:
+        """Whether all points are multiples of one."""
+        return self.problem.rank == 1
+
+    @cached_property
+    def one_point(self) -> OnePointSVD:
+        """The SVD of M(x) for the one point; only for two layers and rank 1."""
+        if self.network.depth != 2 or not self.is_one_point:
+            raise InvalidInputError("the SVD of M(x) needs two layers and a single point.")
+        left, values, right = np.linalg.svd(
+            self.network.data_tensor(self.rows[0]), full_matrices=False
+        )
+        rank = int(np.sum(values > RANK_TOLERANCE * values[0]))
+        left, right = left[:, :rank], right[:rank].T
+        first, second = (np.ravel(layer) for layer in self.init.directions)
+        return OnePointSVD(
+            values[:rank], left, right, left.T @ first, right.T @ second, float(self.targets[0])
+        )
+
+
+def situation_of(
+    network: Network, problem: Regression | Classification, init: Initialization
+) -> Situation:
+    """Check that the three fit together.
+
+    Raises
+    ------
+    InvalidInputError
+        Something else than a network, a problem or an initialization was given, or their sizes
+        differ.
+    """
+    kinds: tuple[tuple[object, type | tuple[type, ...], str, str], ...] = (
+        (network, Network, "network", "Network"),
+        (problem, (Regression, Classification), "problem", "Regression or Classification"),
+        (init, Initialization, "init", "Initialization"),
+    )
+    for value, kind, name, expected in kinds:
+        if not isinstance(value, kind):
+            raise InvalidInputError(
+                f"{name} is a {type(value).__name__}; expected a {expected}. The order of the "
+                "arguments is network, problem, init."
+            )
+    if network.num_features != problem.num_features:
+        raise InvalidInputError(
+            f"the network takes {network.num_features} features and the problem has "
+            f"{problem.num_features}."
+        )
+    init.check(network)
+    return Situation(network, problem, init)

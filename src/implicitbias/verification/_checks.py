@@ -1,0 +1,208 @@
+"""What a row of the verification table is, and how rows are run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+from implicitbias._errors import InvalidInputError
+from implicitbias._verdicts import Verdict
+
+AGREEMENT = 1e-8  # the largest relative error that counts as agreement
+CERTIFIED = 1e-8  # the largest certificate that counts as certified
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What one check found.
+
+    Attributes
+    ----------
+    error
+        The largest relative difference between what was simulated and what was predicted.
+    certificate
+        How far the prediction is from satisfying the problem it is said to solve.
+    assumptions
+        The verdicts of the result that was used.
+    shape
+        (n, d) of the data, or None where there is none.
+    holds
+        Whatever else the result claims and the check measured (see ``note``).
+    note
+        The numbers that stand in no column.
+    settings
+        The numbers that define the run: depth, scale, seeds.
+    arrays
+        What was compared, by name.
+    """
+
+    error: float
+    certificate: float
+    assumptions: tuple[Verdict, ...] = ()
+    shape: tuple[int, int] | None = None
+    holds: bool = True
+    note: str = ""
+    settings: Mapping[str, float] = field(default_factory=dict)
+    arrays: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row before it is run: what is claimed, of which network, on what data.
+
+    Attributes
+    ----------
+    result
+        The name in full, such as "Corollary 6".
+    network, data
+        What is trained, on what, in words.
+    measure
+        Simulates, predicts and compares; deterministic.
+    """
+
+    result: str
+    network: str
+    data: str
+    measure: Callable[[], Measurement]
+
+    @property
+    def title(self) -> str:
+        """One line that names the check."""
+        return f"{self.result}; {self.network}; {self.data}"
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One row of the table.
+
+    Attributes
+    ----------
+    check
+        What was claimed.
+    measured
+        What was found, or None where the check raised.
+    seconds
+        Wall time.
+    failure
+        "ErrorType: message" of a check that raised, else "".
+    """
+
+    check: Check
+    measured: Measurement | None
+    seconds: float
+    failure: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether simulation and prediction agree and the prediction is certified."""
+        found = self.measured
+        return (
+            found is not None
+            and found.holds
+            and bool(found.error <= AGREEMENT)
+            and bool(found.certificate <= CERTIFIED)
+            and not any(verdict.fails for verdict in found.assumptions)
+        )
+
+    @property
+    def assumptions(self) -> str:
+        """The verdicts in short: how many hold, and each that does not, by its own words."""
+        if self.measured is None:
+            return "not measured"
+        verdicts = self.measured.assumptions
+        doubtful = [str(verdict) for verdict in verdicts if not verdict.holds]
+        if not verdicts:
+            return "none needed"
+        return "; ".join(doubtful) if doubtful else f"all {len(verdicts)} hold"
+
+    @property
+    def note(self) -> str:
+        """What the columns do not say: the failure, or the check's own note."""
+        return self.failure if self.measured is None else self.measured.note
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """The rows that were run, in order.
+
+    Attributes
+    ----------
+    rows
+        One a check.
+    """
+
+    rows: tuple[Row, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every row agrees."""
+        return all(row.agrees for row in self.rows)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all rows."""
+        return float(np.sum([row.seconds for row in self.rows]))
+
+    def __str__(self) -> str:
+        bad = sum(not row.agrees for row in self.rows)
+        verdict = "all agree" if bad == 0 else f"{bad} DISAGREE"
+        return f"{len(self.rows)} checks, {verdict}, {self.seconds:.1f} s"
+
+
+def select(checks: Iterable[Check], text: str) -> tuple[Check, ...]:
+    """Return the checks whose result, network or data contain ``text``, whatever its case.
+
+    Raises
+    ------
+    InvalidInputError
+        None does; the message lists the results there are.
+    """
+    checks = tuple(checks)
+    chosen = tuple(check for check in checks if text.casefold() in check.title.casefold())
+    if not chosen:
+        results = ", ".join(dict.fromkeys(check.result for check in checks))
+        raise InvalidInputError(
+            f"no check is about {text!r}; expected part of a result, network or data set. "
+            f"Results: {results}."
+        )
+    return chosen
+
+
+def run_check(check: Check) -> Row:
+    """Run one check; whatever it raises becomes a row that does not agree."""
+    began = time.perf_counter()
+    measured, failure = None, ""
+    try:
+        measured = check.measure()
+    except Exception as error:  # a table with a failed row says more than a traceback
+        failure = f"{type(error).__name__}: {error}"
+    return Row(check, measured, time.perf_counter() - began, failure)
+
+
+def run_checks(
+    checks: Sequence[Check],
+    *,
+    started: Callable[[int, Check], None] | None = None,
+    finished: Callable[[int, Row], None] | None = None,
+) -> Report:
+    """Run the checks in order.
+
+    Parameters
+    ----------
+    checks
+        What to run.
+    started, finished
+        Called with the position (from 0) and the check before it runs, the row afterwards.
+    """
+    rows = []
+    for index, check in enumerate(checks):
+        if started is not None:
+            started(index, check)
+        rows.append(run_check(check))
+        if finished is not None:
+            finished(index, rows[-1])
+    return Report(tuple(rows))

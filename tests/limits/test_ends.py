@@ -1,0 +1,77 @@
+"""The two ends of the path, against linear algebra, another linear program, and the path."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from helpers.potentials import random_problem, theorem5_start
+from implicitbias.coordinates import Curves
+from implicitbias.limits import PotentialProblem, large_scale_end, small_scale_end, solve
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_large_scale_end_is_weighted_least_squares(depth):
+    problem, eta = random_problem(5, depth, 1.0, 4, 12)
+    weights = eta ** (2 * depth - 2)
+    z = problem.features
+    expected = weights * (z.T @ np.linalg.solve((z * weights) @ z.T, problem.target))
+    end = large_scale_end(problem)
+    np.testing.assert_allclose(end.rho, expected, rtol=1e-12)
+    assert end.gap < 1e-13
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 7])
+def test_small_scale_end_is_weighted_basis_pursuit(depth):
+    problem, eta = random_problem(6, depth, 1.0, 5, 15)
+    weights = eta ** (2.0 - depth)
+    z = problem.features
+    answer = linprog(
+        np.concatenate([np.zeros(15), weights]),
+        A_eq=np.hstack([z, 0 * z]),
+        b_eq=problem.target,
+        A_ub=np.block([[np.eye(15), -np.eye(15)], [-np.eye(15), -np.eye(15)]]),
+        b_ub=np.zeros(30),
+        bounds=[(None, None)] * 15 + [(0, None)] * 15,
+        method="highs-ipm",
+    )
+    end = small_scale_end(problem)
+    np.testing.assert_allclose(end.rho, answer.x[:15], atol=1e-7)
+    np.testing.assert_allclose(z @ end.rho, problem.target, atol=1e-13)
+    assert end.gap < 1e-12
+    assert not end.tied
+
+
+@pytest.mark.parametrize(("depth", "expected"), [(2, [0.2, 0.8, 0.0]), (3, [0.5, 0.5, 0.0])])
+def test_ties_are_broken_by_the_next_order(depth, expected):
+    """Two equal columns: L = 2 splits like eta^2; L = 3, with equal weights, evenly."""
+    features = np.array([[1.0, 1.0, 0.5]])
+    eta = np.array([1.0, 2.0, 1.0]) if depth == 2 else np.ones(3)
+    curves = Curves.from_start(theorem5_start(eta, depth), 0.0)
+    problem = PotentialProblem(features, np.array([1.0]), curves)
+    end = small_scale_end(problem)
+    assert end.tied
+    np.testing.assert_allclose(end.rho, expected, atol=1e-12)
+    tiny, state = solve(problem.shifted(np.log(1e-40)))
+    np.testing.assert_allclose(tiny.curves.rho(state.t), end.rho, atol=1e-9)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_path_tends_to_the_small_scale_end_from_any_start(depth, seed):
+    rng = np.random.default_rng(seed)
+    curves = Curves.from_start(rng.normal(size=(depth, 12)), np.log(1e-60))
+    problem = PotentialProblem(rng.normal(size=(3, 12)), rng.normal(size=3), curves)
+    problem, state = solve(problem)
+    found = problem.curves.rho(state.t)
+    expected = small_scale_end(problem).rho
+    error = np.abs(found - expected).max() / np.abs(expected).max()
+    assert error < (1e-12 if depth > 2 else 2e-2)  # L = 2 closes in like a power set by the gap
+
+
+def test_zero_target_ends_at_zero():
+    problem, _ = random_problem(7, 3, 1.0)
+    still = PotentialProblem(problem.features, np.zeros(3), problem.curves)
+    assert not small_scale_end(still).rho.any()
+    assert not large_scale_end(still).rho.any()
