@@ -1,4 +1,4 @@
-"""compare and verify: agreement where the theory promises it, and disagreement when it is broken."""
+"""compare and verify: agreement where the theory promises it, disagreement where it is broken."""
 
 from __future__ import annotations
 

@@ -38,7 +38,13 @@ if TYPE_CHECKING:
         multilinear_multiply,
     )
     from implicitbias.problems import Classification, Regression, Separability
-    from implicitbias.theorems import LimitPath, limit_path, predict_limit
+    from implicitbias.theorems import (
+        LimitPath,
+        Sensitivity,
+        limit_path,
+        predict_limit,
+        sensitivity,
+    )
 
 __version__ = "0.1.0"
 
@@ -75,7 +81,13 @@ _HOMES = {
         "multilinear_multiply",
     ),
     "implicitbias.problems": ("Classification", "Regression", "Separability"),
-    "implicitbias.theorems": ("LimitPath", "limit_path", "predict_limit"),
+    "implicitbias.theorems": (
+        "LimitPath",
+        "Sensitivity",
+        "limit_path",
+        "predict_limit",
+        "sensitivity",
+    ),
 }
 _MODULES = ("datasets", "lemma4")
 
@@ -99,6 +111,7 @@ __all__ = [
     "OrthogonalNetwork",
     "Outcome",
     "Regression",
+    "Sensitivity",
     "Separability",
     "TensorNetwork",
     "Verdict",
@@ -110,6 +123,7 @@ __all__ = [
     "limit_path",
     "multilinear_multiply",
     "predict_limit",
+    "sensitivity",
     "tensor_singular_residual",
     "tensor_singular_vectors",
     "verify",

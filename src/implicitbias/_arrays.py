@@ -39,7 +39,7 @@ def finite_array(
     InvalidInputError
         Not numeric, wrong shape, empty, complex where real is needed, or not finite.
     """
-    expected = "(" + ", ".join("any" if k is None else str(k) for k in shape) + ")"
+    expected = _shape_text(shape)
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -62,11 +62,21 @@ def finite_array(
     array = np.asarray(array, dtype=np.complex128 if array.dtype.kind == "c" else np.float64)
     if not np.isfinite(array).all():
         bad = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        where = "" if not bad else f" at index {bad if len(bad) > 1 else bad[0]}"
         raise InvalidInputError(
-            f"{name} contains {array[bad]} at index {bad if len(bad) > 1 else bad[0]}; every "
-            "entry must be finite. Impute or drop missing values first."
+            f"{name} contains {array[bad]}{where}; every entry must be finite. Impute or drop "
+            "missing values first."
         )
     return array
+
+
+def _shape_text(shape: tuple[int | None, ...]) -> str:
+    """A shape as a person reads it; None stands for any length of at least one."""
+    if not shape:
+        return "() (a single number)"
+    sizes = ["any" if size is None else str(size) for size in shape]
+    text = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+    return f"{text}, not empty" if None in shape else text
 
 
 def finite_arrays(

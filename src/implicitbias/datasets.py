@@ -5,6 +5,8 @@ Every function returns the same problem for the same arguments, on every machine
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from implicitbias._arrays import FloatArray, positive_float, positive_int
@@ -52,13 +54,14 @@ def diabetes(degree: int = 3, num_points: int = 100) -> Regression:
 
 
 def diabetes_names(degree: int = 3) -> tuple[str, ...]:
-    """Return the names of the features of ``diabetes``, such as "bmi^2 s5"."""
+    """Return the names of the features of ``diabetes``, such as "bmi² s5"."""
     from sklearn.datasets import load_diabetes
     from sklearn.preprocessing import PolynomialFeatures
 
     data = load_diabetes()
     monomials = PolynomialFeatures(positive_int(degree, "degree"), include_bias=False)
-    return tuple(monomials.fit(data.data[:1]).get_feature_names_out(data.feature_names))
+    names = monomials.fit(data.data[:1]).get_feature_names_out(data.feature_names)
+    return tuple(re.sub(r"\^(\d)", lambda power: "⁰¹²³⁴⁵⁶⁷⁸⁹"[int(power[1])], n) for n in names)
 
 
 def digits(num_points: int = 1) -> Regression:

@@ -94,8 +94,7 @@ class Initialization:
         InvalidInputError
             An entry overflows, or a layer underflows to zero altogether.
         """
-        with np.errstate(over="ignore", under="ignore"):
-            layers = tuple(np.ldexp(v * self._mantissa, self._exponent) for v in self.directions)
+        layers = tuple(self._scaled(direction) for direction in self.directions)
         for index, (layer, direction) in enumerate(zip(layers, self.directions, strict=True), 1):
             lost = direction.any() and not layer.any()
             if lost or not np.isfinite(layer).all():
@@ -105,6 +104,11 @@ class Initialization:
                     "logarithm; a flow of the parameters needs a scale closer to 1."
                 )
         return layers
+
+    def _scaled(self, direction: FloatArray) -> FloatArray:
+        mantissas, exponents = np.frexp(direction)
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.ldexp(mantissas * self._mantissa, exponents + self._exponent))
 
     def check(self, network: Network) -> None:
         """Refuse directions that do not fit a network's layers.
@@ -237,9 +241,10 @@ def _checked_scale(scale: Any) -> float:
 
 
 def _checked_log_scale(log_scale: Any) -> float:
-    if isinstance(log_scale, (bool, np.bool_)) or not np.isscalar(log_scale):
+    is_number = isinstance(log_scale, (int, float, np.integer, np.floating))
+    if isinstance(log_scale, bool) or not is_number or not math.isfinite(log_scale):
         raise InvalidInputError(f"log_scale is {log_scale!r}; expected a finite number.")
-    return float(finite_array(log_scale, "log_scale", shape=()))
+    return float(log_scale)
 
 
 def _power_of_two(logarithm: float) -> tuple[float, int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, finite_array, positive_int
+from implicitbias._arrays import FloatArray, IntArray, finite_array, positive_int
 from implicitbias._errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLES = ("-", "--", "-.")
 REST = "#B0B0B0"
-END_GAP = 0.08  # the ends stand this part of the axis beyond the finite scales
+END_GAP = 0.12  # the ends stand this part of the axis beyond the finite scales
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class ScalePathTraces:
     Attributes
     ----------
     shown
-        The coefficients drawn in colour, the largest first.
+        The coefficients drawn in colour, in the order of the legend.
     others
         The rest, drawn in grey.
     flow_scales, flow_values
@@ -77,7 +77,7 @@ def scale_path_traces(
     path: LimitPath,
     *,
     flows: Sequence[tuple[float, Any]] = (),
-    num_shown: int = 6,
+    shown: int | Sequence[int] = 6,
     names: Sequence[str] | None = None,
 ) -> ScalePathTraces:
     """Collect beta_j(alpha) for each j, ordered by max_alpha |beta_j(alpha)|.
@@ -88,15 +88,15 @@ def scale_path_traces(
         From ``limit_path``; at least one scale other than 0 and infinity.
     flows
         Pairs (scale, beta at the end of a flow from that scale).
-    num_shown
-        How many coefficients stand out.
+    shown
+        Which coefficients stand out: how many of the largest, or their indices j.
     names
         d names; by default "beta_1", ..., "beta_d".
 
     Raises
     ------
     InvalidInputError
-        No finite positive scale, or names or flows that do not fit the path.
+        No finite positive scale, or coefficients, names or flows that do not fit the path.
     """
     beta, scales = path.coefficients, np.asarray(path.scales)
     names = _checked_names(names, beta.shape[1])
@@ -106,7 +106,7 @@ def scale_path_traces(
         raise InvalidInputError(
             "path has no scale other than 0 and infinity; a curve needs finite positive scales."
         )
-    order = np.argsort(-np.abs(beta).max(axis=0), kind="stable")
+    order, num_shown = _order(beta, shown)
     zero, infinity = (_end(beta, scales, end) for end in (0.0, np.inf))
     traces = [
         CoefficientTrace(
@@ -119,7 +119,6 @@ def scale_path_traces(
         )
         for j in order
     ]
-    num_shown = min(positive_int(num_shown, "num_shown"), len(traces))
     ends = [
         finite_array(end, f"flows, entry {i},", shape=(beta.shape[1],))
         for i, (_, end) in enumerate(flows)
@@ -139,7 +138,7 @@ def scale_path(
     *,
     flows: Sequence[tuple[float, Any]] = (),
     ax: Axes | None = None,
-    num_shown: int = 6,
+    shown: int | Sequence[int] = 6,
     names: Sequence[str] | None = None,
     legend: bool = True,
 ) -> Axes:
@@ -150,7 +149,7 @@ def scale_path(
 
     Parameters
     ----------
-    path, flows, num_shown, names
+    path, flows, shown, names
         As in ``scale_path_traces``.
     ax
         Where to draw; a new figure by default.
@@ -161,15 +160,14 @@ def scale_path(
     -------
     matplotlib.axes.Axes
     """
-    traces = scale_path_traces(path, flows=flows, num_shown=num_shown, names=names)
+    traces = scale_path_traces(path, flows=flows, shown=shown, names=names)
     if ax is None:
         from matplotlib import pyplot
 
         _, ax = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
     unit = 10.0**traces.power
-    left, right = _end_positions(traces.shown[0].scales)
-    for trace in reversed(traces.others):
-        _draw(ax, trace, unit, (left, right), color=REST, linewidth=0.5, zorder=1)
+    ends = _end_positions(traces.shown[0].scales)
+    _draw_others(ax, traces.others, unit, ends)
     handles: list[Line2D] = []
     for rank, trace in enumerate(traces.shown):
         style = {
@@ -179,10 +177,10 @@ def scale_path(
             "zorder": 4 - rank / len(traces.shown),  # the largest coefficient on top
             "label": trace.name,
         }
-        handles.append(_draw(ax, trace, unit, (left, right), **style))
+        handles.append(_draw(ax, trace, unit, ends, **style))
     if traces.flow_scales.size:
         handles.append(_draw_flows(ax, traces, unit))
-    _label(ax, traces, (left, right))
+    _label(ax, traces, ends)
     if legend:
         ax.legend(
             handles=handles,
@@ -192,6 +190,21 @@ def scale_path(
             bbox_to_anchor=(1.0, 0.5),
         )
     return ax
+
+
+def _order(beta: FloatArray, shown: int | Sequence[int]) -> tuple[IntArray, int]:
+    """The order in which coefficients are drawn, and how many of them stand out."""
+    largest_first = np.argsort(-np.abs(beta).max(axis=0), kind="stable")
+    if isinstance(shown, (int, np.integer)):
+        return largest_first, min(positive_int(shown, "shown"), largest_first.size)
+    first = np.array(shown)
+    distinct = first.ndim == 1 and 0 < first.size == np.unique(first).size
+    if not distinct or not np.isin(first, largest_first).all():
+        raise InvalidInputError(
+            f"shown is {shown!r}; expected a number, or different indices from 0 to "
+            f"{largest_first.size - 1}."
+        )
+    return np.concatenate([first, largest_first[~np.isin(largest_first, first)]]), first.size
 
 
 def _checked_names(names: Sequence[str] | None, size: int) -> list[str]:
@@ -221,20 +234,44 @@ def _end_positions(scales: FloatArray) -> tuple[float, float]:
     return float(10 ** (low - gap)), float(10 ** (high + gap))
 
 
+def _end_points(
+    trace: CoefficientTrace, ends: tuple[float, float]
+) -> list[tuple[float, float, int]]:
+    """(position, value, index of the nearest scale) of each end that the path has."""
+    sides = ((ends[0], trace.at_zero, 0), (ends[1], trace.at_infinity, -1))
+    return [(position, value, near) for position, value, near in sides if value is not None]
+
+
 def _draw(
     ax: Axes, trace: CoefficientTrace, unit: float, ends: tuple[float, float], **style: Any
 ) -> Line2D:
     (curve,) = ax.plot(trace.scales, trace.values / unit, **style)
     shared = {"color": style["color"], "zorder": style["zorder"]}
-    sides = ((ends[0], trace.at_zero, 0), (ends[1], trace.at_infinity, -1))
-    for position, value, nearest in sides:
-        if value is None:
-            continue
-        gap = (trace.scales[nearest], position), (trace.values[nearest] / unit, value / unit)
-        ax.plot(*gap, linewidth=0.5, linestyle=":", **shared)
-        dot = 1.5 + 2 * style["linewidth"]
-        ax.plot(position, value / unit, marker="o", markersize=dot, markeredgewidth=0, **shared)
+    for position, value, near in _end_points(trace, ends):
+        gap = (trace.scales[near], position), (trace.values[near] / unit, value / unit)
+        ax.plot(*gap, linewidth=0.8, linestyle=":", **shared)
+        ax.plot(position, value / unit, marker="o", markersize=5, markeredgewidth=0, **shared)
     return curve
+
+
+def _draw_others(
+    ax: Axes, others: Sequence[CoefficientTrace], unit: float, ends: tuple[float, float]
+) -> None:
+    """All of them at once: hundreds of separate lines would take seconds."""
+    from matplotlib.collections import LineCollection
+
+    if not others:
+        return
+    curves = [np.column_stack([trace.scales, trace.values / unit]) for trace in others]
+    points = [(trace, *end) for trace in others for end in _end_points(trace, ends)]
+    gaps = [
+        ((trace.scales[near], trace.values[near] / unit), (position, value / unit))
+        for trace, position, value, near in points
+    ]
+    ax.add_collection(LineCollection(curves, colors=REST, linewidths=0.5, zorder=1))
+    ax.add_collection(LineCollection(gaps, colors=REST, linewidths=0.5, linestyles=":", zorder=1))
+    positions, values = [point[1] for point in points], [point[2] / unit for point in points]
+    ax.scatter(positions, values, s=6, color=REST, linewidths=0, zorder=1)
 
 
 def _draw_flows(ax: Axes, traces: ScalePathTraces, unit: float) -> Line2D:
@@ -259,7 +296,7 @@ def _label(ax: Axes, traces: ScalePathTraces, ends: tuple[float, float]) -> None
     first = traces.shown[0]
     ax.set_xscale("log")
     low, high = np.log10(first.scales[[0, -1]])
-    step = max(1, int(np.ceil((high - low) / 6)))
+    step = max(1, int(np.ceil((high - low) / 5)))
     decades = [10.0**k for k in range(int(np.ceil(low)), int(np.floor(high)) + 1, step)]
     special = {}
     if first.at_zero is not None:

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from implicitbias import __version__
 from implicitbias._verdicts import Verdict
 from implicitbias.limits import Certificate
 from implicitbias.verification import Report, Row
@@ -27,28 +28,31 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ARRAYS, MANIFEST, FIGURE = "arrays.npz", "manifest.json", "scale-path-diabetes.png"
-PACKAGES = ("implicitbias", "numpy", "scipy", "scikit-learn", "threadpoolctl", "matplotlib")
+PACKAGES = ("numpy", "scipy", "scikit-learn", "threadpoolctl", "matplotlib")
 FIGURE_RESULT = "Corollary 5"  # the rows whose limits the figure follows along the scale
-FIGURE_SCALES = np.geomspace(1e-2, 1e4, 61)
+FIGURE_SCALES = np.geomspace(1e-6, 1e4, 71)
 
 
 def table(report: Report) -> Table:
     """One line a row; what fits no column is in ``notes``."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
-    lines = Table()
-    lines.add_column("#", justify="right")
+    lines = Table(box=SIMPLE_HEAD, padding=(0, 1))
+    lines.add_column("#", justify="right", no_wrap=True)
     lines.add_column("result", no_wrap=True)
-    lines.add_column("network")
-    lines.add_column("data")
+    lines.add_column("network", min_width=14, overflow="fold")
+    lines.add_column("data", min_width=12, overflow="fold")
     lines.add_column("n x d", justify="right", no_wrap=True)
-    lines.add_column("assumptions")
-    lines.add_column("flow vs prediction", justify="right")
-    lines.add_column("certificate", justify="right")
-    lines.add_column("seconds", justify="right")
+    lines.add_column("assumptions", min_width=11, overflow="fold")
+    lines.add_column("flow vs prediction", justify="right", min_width=10, overflow="fold")
+    lines.add_column("certificate", justify="right", no_wrap=True)
+    lines.add_column("seconds", justify="right", no_wrap=True)
     lines.add_column("", no_wrap=True)
     for number, row in enumerate(report.rows, start=1):
-        lines.add_row(str(number), *_cells(row), style=None if row.agrees else "bold red")
+        cells = map(Text, (str(number), *_cells(row)))  # Text: brackets are no markup
+        lines.add_row(*cells, style=None if row.agrees else "bold red")
     return lines
 
 
@@ -200,8 +204,8 @@ def save(report: Report, directory: Path) -> list[str]:
         files.append(FIGURE)
     manifest = {
         **as_json(report),
-        "versions": {"python": platform.python_version()}
-        | {name: installed_version(name) for name in PACKAGES},
+        "versions": {"implicitbias": __version__, "python": platform.python_version()}
+        | {name: metadata.version(name) for name in PACKAGES},
         "platform": platform.platform(),
         "threads": threads(),
         "command": ["implicitbias", *sys.argv[1:]],
@@ -210,14 +214,6 @@ def save(report: Report, directory: Path) -> list[str]:
     text = json.dumps(manifest, indent=2, allow_nan=False)
     (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return [*files, MANIFEST]
-
-
-def installed_version(name: str) -> str | None:
-    """The version of an installed distribution."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def threads() -> dict[str, Any]:
@@ -251,18 +247,24 @@ def draw(report: Report, file: Path) -> bool:
     problem = datasets.diabetes()
     names = datasets.diabetes_names()
     d = problem.num_features
+    scales = [0.0, *FIGURE_SCALES, np.inf]
+    depths = sorted(ends)
+    paths = [
+        limit_path(DiagonalNetwork(d, L), problem, [np.ones(d)] * (L - 1) + [np.zeros(d)], scales)
+        for L in depths
+    ]
+    # The same coefficients in the same colours in every panel: the largest of the first.
+    shown = [trace.index for trace in plotting.scale_path_traces(paths[0]).shown]
     figure = new_figure((2.2 + 3.6 * len(ends), 4.6))
     panels = figure.subplots(1, len(ends), sharey=True, squeeze=False)[0]
-    for ax, (depth, flows) in zip(panels, sorted(ends.items()), strict=True):
-        start = [np.ones(d)] * (depth - 1) + [np.zeros(d)]
-        scales = [0.0, *FIGURE_SCALES, np.inf]
-        path = limit_path(DiagonalNetwork(d, depth), problem, start, scales)
-        plotting.scale_path(path, flows=flows, ax=ax, names=names, legend=ax is panels[-1])
+    for ax, depth, path in zip(panels, depths, paths, strict=True):
+        last = ax is panels[-1]
+        plotting.scale_path(path, flows=ends[depth], ax=ax, shown=shown, names=names, legend=last)
         ax.set_title(f"L = {depth}", fontsize="medium")
         ax.label_outer()
     figure.suptitle(
         f"Where gradient flow ends: diagonal networks of depth L on diabetes ({problem.num_points} "
-        f"x {d})",
+        f"× {d})",
         fontsize="medium",
     )
     figure.savefig(file, dpi=150)

@@ -10,13 +10,6 @@ def separable(rng, n, d):
     return A * np.sign(A @ rng.normal(size=d))[:, None]
 
 
-def with_margin(rng, n, d, margin):
-    """Rows whose only separating direction w gives margins between ``margin`` and twice that."""
-    A, w = rng.normal(size=(n, d)), rng.normal(size=d)
-    w /= np.linalg.norm(w)
-    return A - np.outer(A @ w, w) + np.outer(margin * (1 + rng.random(n)), w)
-
-
 def _standardised_with_bias(X):
     return np.column_stack([(X - X.mean(axis=0)) / X.std(axis=0), np.ones(len(X))])
 

@@ -162,6 +162,9 @@ def test_real_data():
         chosen = np.isin(digits, (first, second))
         assert decided(images[chosen], digits[chosen]).verdict.holds
     assert decided(images, digits == 8).verdict.fails
+    spread = images.std(axis=0)
+    standardized = (images - images.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    assert decided(standardized, digits == 5).verdict.fails  # the vertex alone does not prove it
     flowers, species = datasets.load_iris(return_X_y=True)
     assert [decided(flowers, species == k).verdict.status for k in range(3)] == [
         "holds",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from fractions import Fraction
 from itertools import combinations
 
 import cvxpy as cp
@@ -78,24 +77,23 @@ def least_quasi_norm(A, exponent):
     return values[best], candidates[best]
 
 
-def exactly_separable(A):
-    """Whether A z > 0 has a solution, by Fourier-Motzkin elimination in rational arithmetic."""
-    rows = [tuple(Fraction(float(x)) for x in row) for row in A]
-    for _ in range(A.shape[1]):
-        up = [r for r in rows if r[0] > 0]
-        down = [r for r in rows if r[0] < 0]
-        rows = [r[1:] for r in rows if r[0] == 0]
-        for p in up:
-            for q in down:
-                rows.append(tuple(-q[0] * a + p[0] * b for a, b in zip(p[1:], q[1:], strict=True)))
-        rows = list({_direction(r) for r in rows})
-    return not rows
+def saddle(A, depth):
+    """A stationary point that is no minimum: p-norm stationary with one margin charged.
 
-
-def _direction(row):
-    """A row up to a positive factor."""
-    size = sum(abs(x) for x in row)
-    return tuple(x / size for x in row) if size else row
+    For one margin A_i rho = 1 the point rho_j ~ sign(A_ij) |A_ij|^{1/(p-1)} is stationary (and a
+    maximum along the margin); the first one at which the other margins exceed 1 is returned.
+    """
+    p = 2 / depth
+    for row in A:
+        for size in range(2, row.size + 1):
+            for support in combinations(range(row.size), size):
+                rho = np.zeros(row.size)
+                chosen = list(support)
+                rho[chosen] = np.sign(row[chosen]) * np.abs(row[chosen]) ** (1 / (p - 1))
+                rho /= row @ rho
+                if (A @ rho).min() > 1 - 1e-9:
+                    return rho
+    raise ValueError("no such point")
 
 
 def closing_rate(A, S, rho, a, depth):
@@ -119,10 +117,12 @@ def closing_rate(A, S, rho, a, depth):
     def joined(z):
         return np.concatenate([z.real, z.imag])
 
-    keep = np.vstack([
-        np.hstack([rows.real, -rows.imag]),
-        np.hstack([frame.imag.T, frame.real.T]),
-    ])
+    keep = np.vstack(
+        [
+            np.hstack([rows.real, -rows.imag]),
+            np.hstack([frame.imag.T, frame.real.T]),
+        ]
+    )
     _, singular, right = np.linalg.svd(keep)
     free = right[int(np.sum(singular > 1e-10 * singular[0])) :].T
     if free.shape[1] == 0:

@@ -1,21 +1,22 @@
 """Scalar curves dp_l/ds = prod_{k != l} p_k in mpmath, slowly and by definition.
 
-Two independent routes: integrals over the smallest layer (``ScalarCurve``) and Taylor integration of
-the differential equations themselves (``integrate_layers``). Lemma 4's functions by root finding.
+Two independent routes: integrals over the smallest layer (``ScalarCurve``) and Taylor integration
+of the differential equations themselves (``integrate_layers``). Lemma 4's functions by root finding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import mpmath as mp
 
 Number = mp.mpf
 
 
-def exact(value: float) -> Number:
-    """The exact value of a float."""
-    return mp.mpf(float(value))
+def exact(value: float | Number) -> Number:
+    """The exact value of a float; mpmath numbers as they are."""
+    return value if isinstance(value, mp.mpf) else mp.mpf(float(value))
 
 
 def integrate_layers(layers: Sequence[float], s: float) -> list[Number]:
@@ -51,7 +52,7 @@ class ScalarCurve:
         base = q**2 if self.locked else 0
         self.clock_unit = mp.fprod(mp.sqrt(offset + base) for offset in rest)
 
-    def smallest_layer(self, t: float) -> Number:
+    def smallest_layer(self, t: float | Number) -> Number:
         """Q(t)."""
         if self.locked:
             side = mp.sign(self.start)
@@ -126,7 +127,7 @@ class ScalarCurve:
         """int dx / product in y = log x, in panels of at most 2."""
         total = mp.mpf(0)
         logs = [mp.log(end) for end in ends]
-        for lower, upper in zip(logs[:-1], logs[1:], strict=True):
+        for lower, upper in pairwise(logs):
             count = int(mp.ceil((upper - lower) / 2)) or 1
             width = (upper - lower) / count
             for left in (lower + width * index for index in range(count)):

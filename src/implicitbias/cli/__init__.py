@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from implicitbias import __version__
 from implicitbias.cli._commands import flow, path, predict
 from implicitbias.cli._verify import verify
 
@@ -33,16 +34,9 @@ class Commands(click.Group):
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if not wanted or ctx.resilient_parsing:
-        return
-    from importlib import metadata
-
-    try:
-        number = metadata.version("implicitbias")
-    except metadata.PackageNotFoundError:
-        number = "(not installed)"
-    click.echo(f"implicitbias {number}")
-    ctx.exit()
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"implicitbias {__version__}")
+        ctx.exit()
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -57,7 +57,7 @@ def predict(ctx: click.Context, scale: float, as_json: bool) -> None:
     "--smallest", type=float, default=1e-6, show_default=True, help="The smallest positive scale."
 )
 @click.option(
-    "--num", type=click.IntRange(min=2), default=21, show_default=True, help="Number of scales."
+    "--num", type=click.IntRange(min=2), default=41, show_default=True, help="Number of scales."
 )
 @click.option(
     "--ends/--no-ends",

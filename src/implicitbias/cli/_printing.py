@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WIDE = 1000  # columns of a console that is no terminal: nothing is wrapped or cut
+NARROW = 150  # columns into which every table fits
 SECONDS_BETWEEN_LINES = 5.0  # of progress that nobody watches
 SECONDS_BETWEEN_UPDATES = 0.1
 
 
 def console() -> Console:
-    """Return a console on stdout that never wraps or cuts when it is not a terminal."""
+    """Return a console on stdout; where that is no terminal, nothing is wrapped or cut."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else WIDE
+    width = max(get_terminal_size().columns, NARROW) if sys.stdout.isatty() else WIDE
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def read_csv(path: Path, target: str) -> Table:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return _parse(csv.reader(file, delimiter=_separator(path)), path.name, target)
+            return _parse(file, path.name, target)
     except UnicodeDecodeError as error:
         raise InvalidInputError(
             f"{path.name} is not UTF-8 text ({error.reason} at byte {error.start}); expected a "
@@ -59,26 +60,24 @@ def read_csv(path: Path, target: str) -> Table:
         raise InvalidInputError(f"{path.name} is not a CSV file: {error}.") from None
 
 
-def _separator(path: Path) -> str:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        header = file.readline()
-    return next((mark for mark in SEPARATORS if mark in header), ",")
-
-
-def _parse(reader: csv._reader, file: str, target: str) -> Table:  # type: ignore[name-defined]
-    header = [name.strip() for name in next(reader, [])]
-    _check_header(header, file, target)
+def _parse(file: TextIO, name: str, target: str) -> Table:
+    first = file.readline()
+    file.seek(0)
+    mark = next((mark for mark in SEPARATORS if mark in first), SEPARATORS[0])
+    reader = csv.reader(file, delimiter=mark, strict=True)
+    header = [column.strip() for column in next(reader, [])]
+    _check_header(header, name, target)
     rows = [
-        _numbers(cells, header, f"{file}, line {reader.line_num}") for cells in reader if any(cells)
+        _numbers(cells, header, f"{name}, line {reader.line_num}") for cells in reader if any(cells)
     ]
     if not rows:
-        raise InvalidInputError(f"{file} has a header and no rows; expected at least one.")
+        raise InvalidInputError(f"{name} has a header and no rows; expected at least one.")
     values = np.array(rows)
     place = header.index(target)
     return Table(
         np.ascontiguousarray(np.delete(values, place, axis=1)),
         np.ascontiguousarray(values[:, place]),
-        tuple(name for name in header if name != target),
+        tuple(column for column in header if column != target),
         target,
     )
 

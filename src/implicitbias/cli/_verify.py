@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 @click.pass_context
 def verify(ctx: click.Context, out: Path | None, only: str, as_json: bool) -> None:
     """Hold every result of the theory against simulations, on real and synthetic data."""
+    from threadpoolctl import threadpool_limits
+
     from implicitbias import report as reporting
     from implicitbias._errors import InvalidInputError
     from implicitbias.verification import CHECKS, select
@@ -34,9 +36,12 @@ def verify(ctx: click.Context, out: Path | None, only: str, as_json: bool) -> No
         checks = select(CHECKS, only)
     except InvalidInputError as error:
         raise click.BadParameter(str(error), param_hint="--only") from None
-    with nullcontext() if out is None else reporting.output_directory(out) as scratch:
+    writing = nullcontext() if out is None else reporting.output_directory(out)
+    # The matrices are small: several BLAS threads would only wait for each other.
+    with threadpool_limits(limits=1, user_api="blas"), writing as scratch:
         report = _run(checks)
         if scratch is not None:
+            click.echo("drawing and writing ...", err=True)
             reporting.save(report, scratch)
     if as_json:
         print_json(reporting.as_json(report))

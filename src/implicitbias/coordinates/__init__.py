@@ -1,6 +1,7 @@
 """One decoupled real coordinate as a scalar curve, and Lemma 4's functions."""
 
+from implicitbias.coordinates import lemma4
 from implicitbias.coordinates._curves import Curves
 from implicitbias.coordinates._reduction import RealCoordinates, reduce_to_real
 
-__all__ = ["Curves", "RealCoordinates", "reduce_to_real"]
+__all__ = ["Curves", "lemma4", "RealCoordinates", "reduce_to_real"]

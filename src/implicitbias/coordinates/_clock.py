@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias.coordinates._integrals import carlson_reach, reach
+from implicitbias.coordinates._integrals import SAFE_EXPONENT, blocks, carlson_reach, reach
 from implicitbias.coordinates._panel import (
     NODES,
     WEIGHTS,
@@ -24,9 +24,8 @@ from implicitbias.coordinates._shape import LOG_ZERO, BoolArray, IntArray, Shape
 from implicitbias.coordinates._unit import unit_clock
 
 MAX_PANELS = 64
-BLOCK = 256  # coordinates treated together: bounds the memory of many panels
-SAFE_EXPONENT = 600.0  # e^600 is still far from overflow
-FLAT = 20.0  # e^{-2 FLAT} is below rounding
+BLOCKS = (4096, 256, 4096)  # coordinates treated together: bounds the memory of the nodes
+FLAT = 40.0  # e^{-FLAT} is below rounding
 SATURATED = 2000.0  # offsets of float64 numbers differ by less than e^{2 SATURATED}
 
 
@@ -101,7 +100,8 @@ class Clock:
             return unit_clock(shape.depth).u(x)
         near = ~shape.locked & (np.abs(x) <= panel_length(shape.depth))
         result = np.empty_like(x)
-        result[near] = relative_increment(shape.take(near), np.zeros(int(near.sum())), x[near])
+        zero = np.zeros(int(near.sum()))
+        result[near] = self.take(near).increment(zero, x[near], relative=True)
         rest, y = self.take(~near), x[~near]
         locked = rest.shape.locked
         with np.errstate(over="ignore"):
@@ -160,12 +160,11 @@ class Clock:
         size, panel = np.abs(dx), panel_length(self.shape.depth)
         several = (size <= MAX_PANELS * panel) & (size * (self.shape.depth - 2) <= SAFE_EXPONENT)
         length = np.where(size <= panel, 0, np.where(several, 1, 2))
-        if not length.any():
+        if not length.any() and x.size <= BLOCKS[0]:
             return pieces[0](self, x, dx)
         result = np.empty_like(x)
-        for kind, piece in enumerate(pieces):
-            chosen = np.flatnonzero(length == kind)
-            for part in (chosen[k : k + BLOCK] for k in range(0, chosen.size, BLOCK)):
+        for kind, (piece, block) in enumerate(zip(pieces, BLOCKS, strict=True)):
+            for part in blocks(np.flatnonzero(length == kind), block):
                 result[part] = piece(self.take(part), x[part], dx[part])
         return result
 
@@ -209,7 +208,7 @@ def _panels_increment(clock: Clock, x: FloatArray, dx: FloatArray) -> FloatArray
     log_slopes = -clock.shape.log_factors(x + y)
     top = log_slopes.max(axis=0)
     mean = np.tensordot(weights, np.exp(log_slopes - top), axes=1)
-    return top + np.log(mean) + np.log(np.abs(dx))
+    return np.asarray(top + np.log(mean) + np.log(np.abs(dx)))
 
 
 def _panels_remainder(clock: Clock, x: FloatArray, dx: FloatArray) -> FloatArray:

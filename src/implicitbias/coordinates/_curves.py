@@ -12,7 +12,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates._clock import Clock
 from implicitbias.coordinates._gap import log_divergence, log_growth
 from implicitbias.coordinates._inverse import advance, x_from_u
-from implicitbias.coordinates._shape import BoolArray
+from implicitbias.coordinates._shape import BoolArray, IntArray
 from implicitbias.coordinates._start import Start, start_from
 
 
@@ -74,7 +74,7 @@ class Curves:
             raise InvalidInputError(
                 f"coordinates has shape {array.shape}, one layer; expected (L, m) with L >= 2."
             )
-        scale = float(finite_array(log_scale, "log_scale", shape=()))
+        scale = float(finite_array([log_scale], "log_scale", shape=(1,))[0])
         start = start_from(array, scale)
         return cls(start.log_unit, start, Clock.of(start.shape), start.log_size)
 
@@ -84,6 +84,15 @@ class Curves:
             self,
             log_unit=self.log_unit + log_scale_change,
             _log_size=self._log_size + log_scale_change,
+        )
+
+    def take(self, keep: BoolArray | IntArray) -> Curves:
+        """Return the coordinates ``keep`` (indices or a mask) alone."""
+        return Curves(
+            self.log_unit[keep],
+            self._start.take(keep),
+            self._clock.take(keep),
+            self._log_size[keep],
         )
 
     @property

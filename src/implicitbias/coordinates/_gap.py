@@ -14,8 +14,11 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates._clock import Clock
+from implicitbias.coordinates._integrals import blocks
 from implicitbias.coordinates._panel import NODES, WEIGHTS, panel_length
 from implicitbias.coordinates._shape import LOG2, Shape, log_sinh
+
+BLOCK = 1024  # coordinates treated together: bounds the memory of the nodes
 
 
 def _triangle() -> FloatArray:
@@ -42,11 +45,11 @@ def log_growth(shape: Shape, a: FloatArray, dx: FloatArray) -> tuple[FloatArray,
 def log_divergence(clock: Clock, a: FloatArray, dx: FloatArray) -> FloatArray:
     """Logarithm of the divergence, -inf for dx = 0."""
     near = np.abs(dx) <= panel_length(clock.shape.depth)
-    if near.all():
-        return _near(clock.shape, a, dx)
     result = np.empty_like(a)
-    result[near] = _near(clock.shape.take(near), a[near], dx[near])
-    result[~near] = _far(clock.take(~near), a[~near], dx[~near])
+    for part in blocks(np.flatnonzero(near), BLOCK):
+        result[part] = _near(clock.shape.take(part), a[part], dx[part])
+    if not near.all():
+        result[~near] = _far(clock.take(~near), a[~near], dx[~near])
     return result
 
 
@@ -57,7 +60,7 @@ def _near(shape: Shape, a: FloatArray, dx: FloatArray) -> FloatArray:
     inner = TRIANGLE @ np.exp(log_u - top_u)
     total = (np.exp(log_r - top_r) * inner).sum(axis=0)
     with np.errstate(divide="ignore"):
-        return 2.0 * np.log(np.abs(dx)) + top_u + top_r + np.log(total)
+        return np.asarray(2.0 * np.log(np.abs(dx)) + top_u + top_r + np.log(total))
 
 
 def _far(clock: Clock, a: FloatArray, dx: FloatArray) -> FloatArray:

@@ -11,13 +11,22 @@ which converges geometrically on an integrand analytic in a strip of width 2 pi.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.special import elliprf
 
 from implicitbias._arrays import FloatArray
+from implicitbias.coordinates._shape import IntArray
 
-BLOCK = 512  # coordinates treated together: the work array stays in the cache
+BLOCK = 128  # coordinates treated together: the work array stays in the cache
 TAIL = 42.0  # e^{-42}: below rounding
+SAFE_EXPONENT = 600.0  # e^{600} leaves room for the tail
+
+
+def blocks(indices: IntArray, size: int) -> Iterator[IntArray]:
+    """Cut an array of indices into pieces of at most ``size``."""
+    return (indices[start : start + size] for start in range(0, indices.size, size))
 
 
 def carlson_reach(smallest: FloatArray, following: FloatArray) -> FloatArray:
@@ -46,7 +55,7 @@ def reach(ratio: FloatArray, log_following: FloatArray) -> FloatArray:
         lower = np.maximum(0.5 * np.log(ratio), -TAIL) - TAIL - np.log(n)
     order = np.argsort(upper)
     result = np.empty(ratio.size)
-    for block in (order[k : k + BLOCK] for k in range(0, order.size, BLOCK)):
+    for block in blocks(order, BLOCK):
         span = float(lower[block].min()), float(upper[block].max())
         result[block] = _trapezoid(ratio[block], log_following[:, block], span)
     return result
@@ -60,6 +69,11 @@ def _trapezoid(
     y = step * np.arange(np.floor(span[0] / step), np.ceil(span[1] / step) + 1.0)[:, None]
     with np.errstate(over="ignore"):
         product = (1.0 + ratio * np.exp(-y)) * (1.0 + np.exp(-y))
-        for row in log_following:
-            product *= 1.0 + np.exp(y + row)
+        if log_following.min() > -SAFE_EXPONENT:
+            tau = np.exp(y)
+            for row in np.exp(log_following):
+                product *= 1.0 + tau * row
+        else:
+            for row in log_following:
+                product *= 1.0 + np.exp(y + row)
         return np.asarray(0.5 * step * (1.0 / np.sqrt(product)).sum(axis=0))

@@ -6,9 +6,12 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates._clock import Clock
+from implicitbias.coordinates._integrals import blocks
 from implicitbias.coordinates._panel import panel_length, relative_increment
 from implicitbias.coordinates._shape import LOG2, MAX_NEWTON, QUADRATIC
 from implicitbias.coordinates._unit import unit_clock
+
+BLOCK = 4096  # coordinates treated together: bounds the memory of the nodes
 
 
 def x_from_u(clock: Clock, u: FloatArray) -> FloatArray:
@@ -16,7 +19,8 @@ def x_from_u(clock: Clock, u: FloatArray) -> FloatArray:
     if clock.shape.depth == 2:
         return u
     locked = clock.shape.locked
-    slack = np.where(locked, -u, clock.half_range - np.abs(u))
+    with np.errstate(invalid="ignore"):  # infinite u
+        slack = np.where(locked, -u, clock.half_range - np.abs(u))
     return _from_slack(clock, np.abs(u), slack) * np.where(locked, 1.0, np.sign(u))
 
 
@@ -32,8 +36,8 @@ def advance(clock: Clock, x: FloatArray, du: FloatArray) -> FloatArray:
     length = panel_length(shape.depth)
     near = np.abs(goal) <= 0.5 * length
     step = np.full_like(x, np.nan)
-    if near.any():
-        step[near] = _advance_near(clock if near.all() else clock.take(near), x[near], goal[near])
+    for part in blocks(np.flatnonzero(near), BLOCK):
+        step[part] = _advance_near(clock.take(part), x[part], goal[part])
     near &= np.abs(step) <= length
     if not near.all():
         far = ~near
@@ -42,14 +46,15 @@ def advance(clock: Clock, x: FloatArray, du: FloatArray) -> FloatArray:
 
 
 def _advance_near(clock: Clock, x: FloatArray, goal: FloatArray) -> FloatArray:
-    """Newton's method on one panel; NaN where the root lies beyond it."""
+    """Newton's method, sped up by the curvature, on one panel; NaN where the root lies beyond."""
     shape, length = clock.shape, panel_length(clock.shape.depth)
-    start = shape.log_factors(x)
-    step = goal.copy()
+    start, rate = shape.log_factors(x), shape.log_factors_slope(x)
+    step = goal * (1.0 + 0.5 * rate * goal)
     for _ in range(MAX_NEWTON):
         inside = np.clip(step, -length, length)
         miss = relative_increment(shape, x, inside) - goal
         change = miss * np.exp(shape.log_factors(x + inside) - start)
+        change = change / (1.0 + 0.5 * np.clip(rate * change, -1.0, 1.0))  # Halley
         step = inside - change
         if np.all((np.abs(change) <= QUADRATIC * np.abs(step)) | (np.abs(step) > length)):
             break
@@ -105,7 +110,7 @@ def _solve_tail(clock: Clock, log_slack: FloatArray) -> FloatArray:
     count = np.arange(1, clock.shape.depth - 1)[:, None]
     log_rise = np.where(clock.shape.locked, 0.0, LOG2) - 0.5 * clock.shape.log_g
     bounds = (np.cumsum(log_rise, axis=0) - np.log(count) - log_slack) / count
-    x = bounds.min(axis=0)
+    x: FloatArray = bounds.min(axis=0)
     x = np.where(clock.shape.locked, x, np.maximum(x, 0.0))
     for _ in range(MAX_NEWTON):
         log_reach = clock.log_reach(x)

@@ -14,9 +14,16 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates._shape import Shape
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(14)
-NODES = 0.5 * (1.0 + _NODES)
-WEIGHTS = 0.5 * _WEIGHTS
+
+def _gauss(count: int) -> tuple[FloatArray, FloatArray]:
+    """Gauss-Legendre nodes and weights on [0, 1]."""
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return 0.5 * (1.0 + nodes), 0.5 * weights
+
+
+NODES, WEIGHTS = _gauss(14)
+FEW = _gauss(8)
+FEW_SUFFICE = 0.25  # up to this part of a panel
 
 
 def panel_length(depth: int) -> float:
@@ -26,14 +33,21 @@ def panel_length(depth: int) -> float:
 
 def relative_increment(shape: Shape, x: FloatArray, dx: FloatArray) -> FloatArray:
     """[u(x + dx) - u(x)] / (du/dx)(x)."""
-    _, root = _growth(shape, x, NODES[:, None] * dx)
-    return dx * np.tensordot(WEIGHTS, 1.0 / root, axes=1)
+    nodes, weights = _rule(shape, dx)
+    _, root = _growth(shape, x, nodes[:, None] * dx)
+    return dx * np.tensordot(weights, 1.0 / root, axes=1)
 
 
 def relative_remainder(shape: Shape, x: FloatArray, dx: FloatArray) -> FloatArray:
     """[u(x + dx) - u(x)] / (du/dx)(x) - dx."""
-    excess, root = _growth(shape, x, NODES[:, None] * dx)
-    return -dx * np.tensordot(WEIGHTS, excess / (root * (1.0 + root)), axes=1)
+    nodes, weights = _rule(shape, dx)
+    excess, root = _growth(shape, x, nodes[:, None] * dx)
+    return -dx * np.tensordot(weights, excess / (root * (1.0 + root)), axes=1)
+
+
+def _rule(shape: Shape, dx: FloatArray) -> tuple[FloatArray, FloatArray]:
+    short = float(np.abs(dx).max(initial=0.0)) <= FEW_SUFFICE * panel_length(shape.depth)
+    return FEW if short else (NODES, WEIGHTS)
 
 
 def _growth(shape: Shape, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -89,16 +89,27 @@ class Shape:
     def log_factor(self, x: FloatArray, index: int) -> FloatArray:
         """Log f_i of one of the n other layers."""
         grown, fixed = 2.0 * self.base(x) + self.log_g[index], self.log_h[index]
-        return 0.5 * (np.maximum(grown, fixed) + np.log1p(np.exp(-np.abs(grown - fixed))))
+        smaller = np.log1p(np.exp(-np.abs(grown - fixed)))
+        return np.asarray(0.5 * (np.maximum(grown, fixed) + smaller))
 
     def log_factors(self, x: FloatArray) -> FloatArray:
         """Sum_i log f_i = -log du/dx; its relative accuracy survives where it is tiny."""
+        if self.depth == 2:
+            return np.zeros_like(x)
         if self.equal:
             return (self.depth - 2) * log_cosh(x)
         return self.log_factors_at(self.base(x))
 
+    def log_factors_slope(self, x: FloatArray) -> FloatArray:
+        """d/dx of log_factors."""
+        if self.equal:
+            return np.asarray((self.depth - 2) * np.tanh(x))
+        return np.asarray(self.rates(x)[2].sum(axis=0))
+
     def log_factors_at(self, base: FloatArray) -> FloatArray:
         """Sum_i log f_i as a function of b."""
+        if self.depth == 2:
+            return np.zeros_like(base)
         if self.equal:
             return 0.5 * (self.depth - 2) * np.logaddexp(0.0, 2.0 * base)
         top, rest = self._parts(base)
@@ -142,7 +153,7 @@ class Shape:
 
     def log_r_slope(self, x: FloatArray) -> FloatArray:
         """Log dr/dx: a sum of positive terms."""
-        total = (self.depth - 2) * np.tanh(x) if self.equal else self.rates(x)[2].sum(axis=0)
+        total = self.log_factors_slope(x)
         turning = np.where(self.locked, 0.0, total) * np.tanh(2.0 * x)
         crossing = log_cosh(2.0 * x) + np.log1p(0.5 * turning)
         own = self._by_kind(crossing, 2.0 * x + np.log(2.0 + np.abs(total)))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from implicitbias._arrays import FloatArray
-from implicitbias.coordinates._shape import LOG_ZERO, BoolArray, Shape
+from implicitbias.coordinates._shape import LOG_ZERO, BoolArray, IntArray, Shape
 
 SAME = 4 * np.finfo(np.float64).eps  # offsets within their own rounding count as equal
 
@@ -40,7 +40,7 @@ class Start:
     """
 
     shape: Shape
-    order: npt.NDArray[np.intp]
+    order: IntArray
     signs: npt.NDArray[np.int8]
     orientation: FloatArray
     dead: BoolArray
@@ -48,6 +48,20 @@ class Start:
     log_unit: FloatArray
     log_others: FloatArray
     t0: FloatArray
+
+    def take(self, keep: BoolArray | IntArray) -> Start:
+        """Return the coordinates ``keep`` alone."""
+        return Start(
+            shape=self.shape.take(keep),
+            order=self.order[:, keep],
+            signs=self.signs[:, keep],
+            orientation=self.orientation[keep],
+            dead=self.dead[keep],
+            log_size=self.log_size[keep],
+            log_unit=self.log_unit[keep],
+            log_others=self.log_others[:, keep],
+            t0=self.t0[keep],
+        )
 
 
 def start_from(coordinates: FloatArray, log_scale: float) -> Start:

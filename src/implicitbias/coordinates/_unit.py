@@ -102,7 +102,7 @@ class UnitClock:
         factor = self.tail_inverse(np.minimum(y, self.y_split))
         sech_squared = np.minimum(y * factor, 1.0)
         far = -0.5 * (log_y + np.log(factor)) + np.log1p(np.sqrt(1.0 - sech_squared))
-        return np.where(u <= self.u_split, np.arctanh(w), far)
+        return np.asarray(np.where(u <= self.u_split, np.arctanh(w), far))
 
     @property
     def y_split(self) -> float:
@@ -141,7 +141,9 @@ def _piecewise(
     to_values, to_powers = _bases()
     values = function((knots[:-1, None] + width[:, None] * POINTS).ravel())
     powers = to_powers @ np.linalg.solve(to_values, values.reshape(width.size, -1).T)
-    return PPoly((powers / width ** np.arange(DEGREE + 1)[:, None])[::-1], knots)
+    local = powers / width ** np.arange(DEGREE + 1)[:, None]
+    pieces: Callable[[FloatArray], Any] = PPoly(local[::-1], knots)
+    return pieces
 
 
 @lru_cache(maxsize=1)
@@ -152,7 +154,8 @@ def _bases() -> tuple[FloatArray, FloatArray]:
         for k in range(DEGREE + 1)
     ]
     to_powers = np.stack([np.pad(c, (0, DEGREE + 1 - c.size)) for c in columns], axis=1)
-    return chebyshev.chebvander(2.0 * POINTS - 1.0, DEGREE), to_powers
+    to_values = chebyshev.chebvander(2.0 * POINTS - 1.0, DEGREE)
+    return np.asarray(to_values, dtype=float), np.asarray(to_powers, dtype=float)
 
 
 def _near(y: FloatArray, n: int) -> FloatArray:

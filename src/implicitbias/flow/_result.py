@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._arrays import FloatArray, IntArray, Parameters
 from implicitbias._errors import Outcome
 
 
@@ -19,9 +19,11 @@ class FlowState:
     log_loss
         Logarithm of the training loss.
     residual
-        ||X beta - y|| / ||y||.
+        ||X beta - y|| / ||y||; NaN for classification.
     num_steps
         Integration steps so far.
+    margin, log_margin
+        Classification: min_i y_i x_i^T beta and its logarithm (-inf where it is not positive).
     """
 
     time: float
@@ -29,6 +31,32 @@ class FlowState:
     log_loss: float
     residual: float
     num_steps: int
+    margin: float | None = None
+    log_margin: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SlideReport:
+    """How a classification flow went on where margins differ by less than rounding.
+
+    Attributes
+    ----------
+    log_handover
+        Log of the margin from which on the smallest margins were kept equal.
+    num_steps, num_events, num_evaluations
+        Steps, points that left or entered the support, and evaluations of the velocity.
+    violation
+        Largest relative difference of the support's margins at any step.
+    support
+        Indices of the points of smallest margin at the end, one of each set of equal points.
+    """
+
+    log_handover: float
+    num_steps: int
+    num_events: int
+    violation: float
+    num_evaluations: int
+    support: IntArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,7 +90,11 @@ class Flow:
     seconds
         Wall time.
     directions, final_direction, margins, log_margins
-        Classification only: beta scaled to min_i y_i x_i^T beta = 1, and that margin.
+        Classification only: beta scaled to min_i y_i x_i^T beta = 1 (to unit length where that
+        margin is not positive), and that margin. Coefficients and margins are infinite, and
+        log_losses -inf, where they leave float64; directions and log_margins never do.
+    slide
+        Classification by the dual route past the hand-over: how that went; else None.
     """
 
     coefficients: FloatArray
@@ -83,6 +115,7 @@ class Flow:
     directions: FloatArray | None = None
     margins: FloatArray | None = None
     log_margins: FloatArray | None = None
+    slide: SlideReport | None = None
 
     @property
     def final_coefficients(self) -> FloatArray:
@@ -98,8 +131,7 @@ class Flow:
         return (
             f"Flow by the {self.route} ({self.method}): {self.outcome.value}\n"
             f"  {self.message}\n"
-            f"  time {self._last_time()}, log loss {self.log_losses[-1]:.4g}, residual "
-            f"{self.residual:.1e}, remaining change {self.remaining_change:.1e}\n"
+            f"  time {self._last_time()}, log loss {self.log_losses[-1]:.4g}, {self._progress()}\n"
             f"  drift of the conserved quantities {self.drift:.1e}; {self.num_steps} steps, "
             f"{self.num_evaluations} evaluations, {self.seconds:.2f} s"
         )
@@ -107,8 +139,19 @@ class Flow:
     def __repr__(self) -> str:
         return (
             f"Flow({self.outcome.name}, route={self.route!r}, d={self.coefficients.shape[1]}, "
-            f"time={self._last_time()}, residual={self.residual:.1e})"
+            f"time={self._last_time()}, {self._progress()})"
         )
+
+    def _progress(self) -> str:
+        if self.log_margins is None:
+            return f"residual {self.residual:.1e}, remaining change {self.remaining_change:.1e}"
+        text = f"log margin {self.log_margins[-1]:.6g}"
+        if self.slide is not None:
+            text += (
+                f"; from {self.slide.log_handover:.4g} on {self.slide.support.size} equal smallest "
+                f"margins, to {self.slide.violation:.1e}, {self.slide.num_events} events"
+            )
+        return text
 
     def _last_time(self) -> str:
         time = float(self.times[-1])

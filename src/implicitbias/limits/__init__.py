@@ -2,12 +2,15 @@
 
 from implicitbias.limits._certify import certify
 from implicitbias.limits._ends import EndPoint, large_scale_end, small_scale_end
+from implicitbias.limits._kkt import KKT
 from implicitbias.limits._limit import (
     Certificate,
     Limit,
     relative_difference,
     relative_residual,
 )
+from implicitbias.limits._margin_groups import Groups, conjugate_groups, fourier_groups
+from implicitbias.limits._max_margin import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits._one_point import OnePoint, solve_one_point
 from implicitbias.limits._potential import (
     PathError,
@@ -16,6 +19,7 @@ from implicitbias.limits._potential import (
     rescale,
     solve,
 )
+from implicitbias.limits._quasi_norm import StationaryPoint, many_starts, stationary_point
 from implicitbias.limits._reachable import Reachable, reachable
 from implicitbias.limits._sensitivity import PotentialSensitivity
 from implicitbias.limits._singular_vectors import (
@@ -24,17 +28,26 @@ from implicitbias.limits._singular_vectors import (
 )
 
 __all__ = [
+    "KKT",
     "Certificate",
     "EndPoint",
+    "Groups",
     "Limit",
+    "MaxMargin",
     "OnePoint",
     "PathError",
     "PotentialProblem",
     "PotentialSensitivity",
     "PotentialState",
     "Reachable",
+    "StationaryPoint",
     "certify",
+    "conjugate_groups",
+    "fourier_groups",
+    "l1_max_margin",
+    "l2_max_margin",
     "large_scale_end",
+    "many_starts",
     "reachable",
     "relative_difference",
     "relative_residual",
@@ -42,6 +55,7 @@ __all__ = [
     "small_scale_end",
     "solve",
     "solve_one_point",
+    "stationary_point",
     "tensor_singular_residual",
     "tensor_singular_vectors",
 ]

@@ -185,10 +185,20 @@ def best_multipliers(
 
     Nonnegative least squares for the multipliers of a point that has none, such as a flow's
     direction scaled to a smallest margin of 1; points with margins above 2 get zero. Shape (n,).
+
+    Raises
+    ------
+    InvalidInputError
+        The smallest margin is above 2: ``rho`` is not scaled.
     """
     size = np.abs(rho)
     margins = (A @ rho).real
     near = margins <= 2.0
+    if not near.any():
+        raise InvalidInputError(
+            f"rho has the smallest margin {float(margins.min()):.3g}; expected about 1. Divide rho "
+            "by its smallest margin."
+        )
     columns = (A[near] * rho).T  # rho_j A_ij: the phase of rho_j turns the gradient real
     target = size * np.abs(norm_gradient(rho, exponent, weights))
     matrix = np.vstack([columns.real, columns.imag, np.diag(margins[near] - 1.0)])

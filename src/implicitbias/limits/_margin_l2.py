@@ -162,7 +162,7 @@ def least_norm(A: FloatArray) -> Hull:
             raise not_separable(A, dependent.weights / norms) from None
     z = state.z if basis is None else basis @ state.z
     margins = rows @ state.z
-    noise = 8 * EPS * (np.abs(rows) @ np.abs(state.z))
+    noise = max(8, rows.shape[1]) * EPS * (np.abs(rows) @ np.abs(state.z))
     if not np.all(margins > noise):
         raise undecided(float(margins.min()) / max(float(np.linalg.norm(state.z)), EPS))
     multipliers = np.zeros(n)

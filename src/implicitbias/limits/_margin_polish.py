@@ -103,7 +103,6 @@ def polish(problem: GroupedProblem, point: Point) -> Point:
             continue
         seen.append(key)
         found = newton(unit, start, guess)
-        found = Point(found.r, found.a.clip(min=0.0), found.b)
         found_merit = merit(unit, found)
         if found_merit < best_merit:
             best, best_merit = found, found_merit
@@ -135,7 +134,7 @@ def newton(problem: GroupedProblem, point: Point, guess: ActiveSet, steps: int =
         step, *_ = lstsq(matrix, right, lapack_driver="gelsy", check_finite=False)
         at = _moved(problem, at, guess, step)
     back = problem.value(best.r) ** (1 - p)
-    return Point(best.r, best.a * back, best.b * back)
+    return Point(best.r, np.clip(best.a * back, 0.0, None), best.b * back)
 
 
 def _phases(problem: GroupedProblem, r: FloatArray, size: FloatArray) -> FloatArray:

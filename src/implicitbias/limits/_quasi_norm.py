@@ -18,7 +18,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, NumericArray, finite_array, positive_int
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import Verdict
-from implicitbias.limits._kkt import KKT, best_multipliers, kkt_residuals
+from implicitbias.limits._kkt import EPS, KKT, best_multipliers, kkt_residuals
 from implicitbias.limits._margin_faces import Kind, second_order
 from implicitbias.limits._margin_groups import Groups
 from implicitbias.limits._margin_polish import ActiveSet, merit, newton, polish
@@ -35,6 +35,7 @@ NEGLIGIBLE = 1e-13  # a coordinate below this share of the largest is dropped be
 DESCENTS = 300
 SETTLING = 0.02  # relative change of a step from which on Newton is tried
 NEAR = 0.2  # radians; a basin is not expected to reach further from a late direction
+SADDLE_BONUS = 100  # how much nearer a point that is no minimum must lie to be meant
 SAME = 1e-6  # relative distance below which two stationary points are one
 
 
@@ -124,7 +125,7 @@ def stationary_point(
     InvalidInputError
         Wrong shapes, not finite, depth below 3, or a start without positive margins.
     NoPredictionError
-        No candidate's KKT residual reached 1e-8 (or rounding); carries the best one's.
+        No candidate's KKT residual reached 1e-8 (or rounding).
     """
     A, groups = checked_rows(A, groups)
     depth = checked_depth(depth)
@@ -137,11 +138,19 @@ def stationary_point(
             f"start has the smallest margin {worst:.3g}; expected a direction with positive "
             "margins. Pass the direction of a flow that separates the data."
         )
+    found = [(merit(problem, point), point) for point in _routes(problem, r)]
+    noise = 100 * EPS * float((np.abs(problem.rows) @ np.abs(r)).max())
     candidates = [
-        _finished(A, depth, groups, problem, start, r, point) for point in _routes(problem, r)
+        _finished(A, depth, groups, problem, start, r, point)
+        for residual, point in found
+        if residual <= max(CERTIFIED, noise)
     ]
     if not candidates:
-        raise NoPredictionError("No stationary point was found from this start; train longer.")
+        best = min((residual for residual, _ in found), default=np.inf)
+        raise NoPredictionError(
+            f"No stationary point of l_2/{depth} was certified from this start: the best KKT "
+            f"residual is {best:.1e}, wanted {CERTIFIED:.0e}. Start from a later direction."
+        )
     return _chosen(candidates)
 
 
@@ -232,10 +241,7 @@ def _routes(problem: GroupedProblem, r: FloatArray) -> list[Point]:
     """Candidates: Newton on the support that the start shows, and descent."""
     found = [newton(problem, *guess) for guess in _shown(problem, r)]
     descended = _descend(problem, r)
-    if descended is not None:
-        found.append(descended)
-    noise = 100 * np.finfo(float).eps * float((np.abs(problem.rows) @ np.abs(r)).max())
-    return [point for point in found if merit(problem, point) <= max(CERTIFIED, noise)]
+    return found if descended is None else [*found, descended]
 
 
 def _shown(problem: GroupedProblem, r: FloatArray) -> list[tuple[Point, ActiveSet]]:
@@ -358,10 +364,10 @@ def _same_basin(
 
 
 def _chosen(candidates: list[StationaryPoint]) -> StationaryPoint:
-    """The nearest minimum, unless a point that is none lies ten times nearer."""
+    """The nearest minimum, unless a point that is none lies far nearer: most flows leave those."""
     minima = [c for c in candidates if c.kind == "local minimum"]
     nearest = min(candidates, key=lambda c: c.angle)
     if not minima:
         return nearest
     minimum = min(minima, key=lambda c: c.angle)
-    return nearest if 10 * nearest.angle < minimum.angle else minimum
+    return nearest if SADDLE_BONUS * nearest.angle < minimum.angle else minimum

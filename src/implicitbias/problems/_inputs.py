@@ -19,12 +19,27 @@ def feature_matrix(X: Any) -> FloatArray:
         Sparse, masked, not numeric, not two-dimensional, empty, or not finite.
     """
     refuse_containers(X, "X")
-    if not hasattr(X, "__len__") or np.ndim(X) == 1:
+    shape = given_shape(X, "X")
+    if len(shape) < 2:
+        hint = (
+            " Write X.reshape(1, -1) for a single point, X.reshape(-1, 1) for a single feature."
+            if shape
+            else ""
+        )
+        raise InvalidInputError(f"X has shape {shape}; expected (n, d), one row a point.{hint}")
+    if 0 in shape:
         raise InvalidInputError(
-            f"X has shape {np.shape(X)}; expected (n, d), one row a point. Write "
-            "X.reshape(1, -1) for a single point, X.reshape(-1, 1) for a single feature."
+            f"X has shape {shape}; expected (n, d) with at least one point and one feature."
         )
     return finite_array(X, "X", shape=(None, None))
+
+
+def given_shape(value: Any, name: str) -> tuple[int, ...]:
+    """Return the shape NumPy gives a value, refusing what has none."""
+    try:
+        return np.shape(value)
+    except ValueError as error:
+        raise InvalidInputError(f"{name} is not a rectangular array ({error}).") from None
 
 
 def refuse_containers(value: Any, name: str) -> None:
@@ -44,13 +59,13 @@ def refuse_containers(value: Any, name: str) -> None:
 
 def one_per_row(value: Any, name: str, num_points: int) -> Any:
     """Refuse a ``value`` whose shape is not (n,), with the likely cause."""
-    shape = np.shape(value)
+    shape = given_shape(value, name)
     if shape == (num_points,):
         return value
     if len(shape) == 2 and 1 in shape and max(shape) == num_points:
         hint = f"Pass {name}.ravel()."
     elif len(shape) == 1:
-        hint = f"X has {num_points} rows: are the two from the same split of the data?"
+        hint = f"X has {num_points} rows; take both from the same split of the data."
     else:
         hint = "One number a row of X is expected."
     raise InvalidInputError(f"{name} has shape {shape}; expected ({num_points},). {hint}")

@@ -43,13 +43,7 @@ def signs_and_classes(labels: Any, num_points: int) -> tuple[FloatArray, Numeric
 
 
 def _flat_labels(labels: Any, num_points: int) -> NumericArray:
-    try:
-        given = np.asarray(labels)
-    except ValueError as error:
-        raise InvalidInputError(
-            f"y is not a flat list of labels ({error}); expected shape ({num_points},)."
-        ) from None
-    given = np.asarray(one_per_row(given, "y", num_points))
+    given = np.asarray(one_per_row(labels, "y", num_points))
     if given.dtype.kind == "O":
         given = _plain(given)
     if given.dtype.kind not in "biufUSTO":
@@ -68,7 +62,8 @@ def _flat_labels(labels: Any, num_points: int) -> NumericArray:
 def _plain(given: NumericArray) -> NumericArray:
     """Objects of one kind as an array of that kind; a missing label is refused."""
     for index, label in enumerate(given):
-        if label is None or label != label:  # NaN is not equal to itself
+        # NaN is not equal to itself; pandas' NA refuses to say
+        if label is None or type(label).__name__ == "NAType" or label != label:
             raise InvalidInputError(
                 f"y contains {label!r} at index {index}; every point needs a label. Drop the "
                 "points without one."
@@ -90,4 +85,4 @@ def _wrong_number(found: NumericArray, kind: str) -> str:
     text = f"y contains {found.size} different labels ({shown}); expected two. "
     if kind == "f" and np.any(found != np.round(found)):
         return text + "These look like regression targets: use Regression(X, y)."
-    return text + f"Choose two classes, or one against the rest: y == {found[0]!r}."
+    return text + f"Choose two classes, or one against the rest: y == {found.tolist()[0]!r}."

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.limits import OnePoint, solve_one_point
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, FullyConnectedNetwork
+from implicitbias.problems import Classification
 from implicitbias.theorems._situation import Situation
 
 ROUNDING = 1e-12  # relative defects below this are rounding
@@ -184,6 +186,74 @@ def first_layer_larger(situation: Situation) -> Verdict:
         worst,
         float(max(_size(svd.first), _size(svd.second)) ** 2),
         "lambda, averaged over tied singular values",
+    )
+
+
+def _classification(situation: Situation) -> Classification:
+    if not isinstance(situation.problem, Classification):
+        raise InvalidInputError("this assumption is about a Classification problem.")
+    return situation.problem
+
+
+def separable(situation: Situation) -> Verdict:
+    """Some z has y_i x_i^T z > 0 for all i."""
+    return _classification(situation).separability().verdict
+
+
+def last_layer_smaller(situation: Situation) -> Verdict:
+    """|[U_l^T vbar_l]_j|^2 - |[U_L^T vbar_L]_j|^2 >= lambda > 0 for l < L and all j."""
+    squares = np.abs(situation.coordinates) ** 2
+    return positive(
+        "|[U_l^T vbar_l]_j|^2 - |[U_L^T vbar_L]_j|^2 >= lambda > 0 for l < L and all j",
+        float((squares[:-1] - squares[-1]).min()),
+        float(squares.max()),
+        "lambda",
+    )
+
+
+def some_layer_smallest(situation: Situation) -> Verdict:
+    """In each coordinate one layer is smaller than all others by lambda > 0.
+
+    The decoupled equations do not change when layers trade places in one coordinate, so Theorem 2
+    holds with "the smallest layer" for "the last".
+    """
+    squares = np.sort(np.abs(situation.coordinates) ** 2, axis=0)
+    return positive(
+        "in each coordinate one layer is smaller than all others by lambda > 0",
+        float((squares[1] - squares[0]).min()),
+        float(squares.max()),
+        "lambda",
+    )
+
+
+def convolutional(situation: Situation) -> Verdict:
+    """The network is convolutional."""
+    holds = isinstance(situation.network, ConvolutionalNetwork)
+    return counted("the network is convolutional", float(holds), holds)
+
+
+def top_space_moves(situation: Situation) -> Verdict:
+    """a + sign(y) b has a part in the space of the largest singular value."""
+    svd = situation.one_point
+    top = tied_groups(svd.values)[0]
+    moving = (svd.first + np.sign(svd.target) * svd.second)[top]
+    return positive(
+        "U_1^T vbar_1 + sign(y) U_2^T vbar_2 has a part in the top singular space",
+        float(np.linalg.norm(moving)),
+        float(max(_size(svd.first), _size(svd.second))),
+        "its length",
+    )
+
+
+def loss_below_one(situation: Situation) -> Verdict:
+    """L(Theta(t_0)) < 1 for some t_0: measured at the start, undecided where it is above."""
+    beta = situation.network.coefficients(situation.start_parameters)
+    log_loss = _classification(situation).log_loss(situation.problem.X @ beta)
+    return Verdict(
+        "the training loss falls below 1",
+        "holds" if log_loss < 0 else "undecided",
+        float(np.exp(min(log_loss, 700.0))),
+        "the loss at the start" + ("" if log_loss < 0 else "; training decides"),
     )
 
 

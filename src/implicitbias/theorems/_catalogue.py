@@ -14,7 +14,7 @@ from typing import Literal
 from implicitbias._verdicts import Verdict
 from implicitbias.limits import Limit
 from implicitbias.theorems import _assumptions as measured
-from implicitbias.theorems import _regression
+from implicitbias.theorems import _classification, _regression
 from implicitbias.theorems._situation import Situation
 
 Task = Literal["regression", "classification"]
@@ -140,5 +140,82 @@ REGRESSION = (
         (measured.fully_connected, measured.moves_at_zero_loss),
         _regression.minimum_norm_limit,
         f"{YKM}, section 5; the identity is exact at every scale",
+    ),
+)
+
+_L1_OR_STATIONARY = (
+    "beta tends in direction to S^T rho, rho the l1 max-margin point (L = 2) or a stationary point "
+    "of min ||rho||_{2/L} s.t. margins >= 1 (L > 2)"
+)
+_TOP_SINGULAR = (
+    "v_1 and v_2 tend in direction to U_1 eta and sign(y) U_2 eta in the space of M(x)'s largest "
+    "singular value"
+)
+
+CLASSIFICATION = (
+    Result(
+        "Corollary 4",
+        "classification",
+        _TOP_SINGULAR + ", M(x) the shifts of x under the filter",
+        (
+            measured.two_layers,
+            measured.convolutional,
+            measured.single_point,
+            measured.first_layer_larger,
+        ),
+        _classification.one_point_direction,
+    ),
+    Result(
+        "Theorem 3",
+        "classification",
+        _TOP_SINGULAR,
+        (measured.two_layers, measured.single_point, measured.first_layer_larger),
+        _classification.one_point_direction,
+    ),
+    Result(
+        "Corollary 1",
+        "classification",
+        "beta tends in direction to argmin ||z||_2 s.t. y_i x_i^T z >= 1",
+        (measured.fully_connected, measured.moves_at_zero_loss, measured.loss_below_one),
+        _classification.l2_limit,
+        f"{YKM}; Ji and Telgarsky (NeurIPS 2020)",
+    ),
+    Result(
+        "Corollary 2",
+        "classification",
+        _L1_OR_STATIONARY + ", S = I",
+        (measured.diagonal, measured.last_layer_smaller),
+        _classification.quasi_norm_limit,
+    ),
+    Result(
+        "Corollary 3",
+        "classification",
+        _L1_OR_STATIONARY + ", S = d^{(L-1)/2} F",
+        (measured.full_length_filters, measured.last_layer_smaller),
+        _classification.quasi_norm_limit,
+        f"{YKM}; Gunasekar, Lee, Soudry and Srebro (NeurIPS 2018)",
+    ),
+    Result(
+        "Theorem 2",
+        "classification",
+        _L1_OR_STATIONARY,
+        (measured.orthogonally_decomposable, measured.last_layer_smaller),
+        _classification.quasi_norm_limit,
+    ),
+    Result(
+        "beyond Theorem 2",
+        "classification",
+        _L1_OR_STATIONARY,
+        (measured.orthogonally_decomposable, measured.some_layer_smallest),
+        _classification.quasi_norm_limit,
+        "the decoupled equations are symmetric in the layers, coordinate by coordinate",
+    ),
+    Result(
+        "beyond Theorem 3",
+        "classification",
+        _TOP_SINGULAR,
+        (measured.two_layers, measured.single_point, measured.top_space_moves),
+        _classification.one_point_direction,
+        "the exact flow of a two-layer network at one point",
     ),
 )

@@ -8,7 +8,7 @@ from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
-from implicitbias.theorems._catalogue import REGRESSION, Result
+from implicitbias.theorems._catalogue import CLASSIFICATION, REGRESSION, Result
 from implicitbias.theorems._situation import Situation, situation_of
 
 CERTIFIED = 1e-8
@@ -40,16 +40,20 @@ def predict_limit(
     NoPredictionError
         No result applies: the message lists, for each, the assumption that fails and its number.
         Or a limit was found but its certificate is worse than ``tol``.
+    InfeasibleProblemError
+        The two classes are not linearly separable; ``evidence`` is the Farkas vector.
     InvalidInputError
         Network, problem and initialization do not fit together.
 
     Notes
     -----
-    Source: Theorems 5 and 6, Corollaries 5 and 6 of Yun, Krishnan and Mobahi, "A unifying view on
-    implicit bias in training linear neural networks", ICLR 2021, and the dual flow for every other
-    real start.
+    Source: Theorems 2, 3, 5 and 6 and Corollaries 1 to 6 of Yun, Krishnan and Mobahi, "A
+    unifying view on implicit bias in training linear neural networks", ICLR 2021, and the dual flow
+    for every other real start.
     """
     situation = situation_of(network, problem, init)
+    if isinstance(problem, Classification):
+        problem.require_separable()
     result, verdicts = applicable(situation)
     limit = result.limit(situation, result.name, verdicts)
     if not limit.certificate.worst <= tol:
@@ -72,7 +76,8 @@ def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
         Every result has a failing assumption; all verdicts are kept on the error.
     """
     failed: list[tuple[Result, tuple[Verdict, ...]]] = []
-    for result in REGRESSION:
+    results = REGRESSION if isinstance(situation.problem, Regression) else CLASSIFICATION
+    for result in results:
         verdicts = result.measure(situation)
         if not any(verdict.fails for verdict in verdicts):
             return result, verdicts

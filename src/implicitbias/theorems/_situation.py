@@ -40,15 +40,17 @@ class Situation:
 
     @cached_property
     def rows(self) -> FloatArray:
-        """Independent rows of X, shape (rank, d); X itself where all are independent."""
+        """Independent rows of X (regression), or all of them (classification)."""
         problem = self.problem
-        if problem.rank == problem.num_points:
+        if isinstance(problem, Classification) or problem.rank == problem.num_points:
             return problem.X
         return np.ascontiguousarray(problem.X[problem.rows])
 
     @cached_property
     def targets(self) -> FloatArray:
         """The entries of y that belong to ``rows``."""
+        if isinstance(self.problem, Classification):
+            return self.problem.y
         return np.ascontiguousarray(self.problem.y[self.problem.rows])
 
     @cached_property

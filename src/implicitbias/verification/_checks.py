@@ -164,7 +164,7 @@ def select(checks: Iterable[Check], text: str) -> tuple[Check, ...]:
     checks = tuple(checks)
     chosen = tuple(check for check in checks if text.casefold() in check.title.casefold())
     if not chosen:
-        results = ", ".join(dict.fromkeys(check.result for check in checks))
+        results = "; ".join(dict.fromkeys(check.result for check in checks))
         raise InvalidInputError(
             f"no check is about {text!r}; expected part of a result, network or data set. "
             f"Results: {results}."

@@ -32,7 +32,7 @@ UNTIL_RESIDUAL = 1e-12
 Routes = Sequence[Literal["parameters", "dual"]]
 BOTH: Routes = ("parameters", "dual")
 SMALL_SCALE = "fully connected, small scale"
-DIABETES_STARTS = ((2, 50.0), (2, 300.0), (3, 10.0), (3, 50.0), (4, 20.0))  # (L, alpha)
+DIABETES_STARTS = ((2, 50.0), (2, 300.0), (3, 15.0), (3, 50.0), (4, 20.0))  # (L, alpha)
 SHRINKING_SCALES = (1.0, 0.1, 0.01)
 
 

@@ -12,6 +12,8 @@ Source: Woodworth et al., "Kernel and rich regimes in overparametrized models", 
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.optimize import root
@@ -36,7 +38,7 @@ def checks() -> tuple[Check, ...]:
             "Woodworth et al., two layers",
             f"beta = u^2 - v^2, as diagonal, L = 2, scale {2 * a:g}",
             "sparse, s = 3",
-            lambda a=a: potential(a),  # type: ignore[misc]
+            partial(potential, a),
         )
         for a in (1.0, 0.1)
     )
@@ -62,6 +64,7 @@ def potential(a: float) -> Measurement:
         problem.X.shape,
         note=f"flow - minimiser {errors[2]:.1e}, minimiser - Corollary 5 {errors[1]:.1e}, "
         f"q_2(4 t) - 8 H_2(t) {errors[3]:.1e}",
+        settings={"depth": 2, "scale": 2 * a, "seed of the data": 2},
         arrays={"limit": limit.coefficients, "flow": flow, "minimiser of q_2": minimiser},
     )
 

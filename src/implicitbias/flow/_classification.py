@@ -1,0 +1,136 @@
+"""gradient_flow for classification: the softmax flow up to a hand-over margin, then the slide."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from implicitbias._arrays import Parameters
+from implicitbias._errors import InvalidInputError, Outcome
+from implicitbias.flow._arguments import Route
+from implicitbias.flow._classification_dual import Coordinates, DualMargins, dual_margins
+from implicitbias.flow._classification_loop import Run, follow, saved
+from implicitbias.flow._classification_loss import LossName, MarginLoss
+from implicitbias.flow._classification_parameters import SAFE_NOISE, ParameterMargins
+from implicitbias.flow._classification_system import MarginSystem
+from implicitbias.flow._integrate import Budget, Callback
+from implicitbias.flow._margin_record import MarginRecord
+from implicitbias.flow._reduction import dual_coordinates
+from implicitbias.flow._result import Flow, SlideReport
+from implicitbias.flow._slide_run import slide_on
+from implicitbias.initialization import Initialization
+from implicitbias.networks import Network
+from implicitbias.problems import Classification
+
+HANDOVER = 1e7  # margin beyond which the dual route slides; the slide is off by its inverse
+EARLIEST = 1e3
+LARGEST_LOG = 709.0
+
+
+def classification_flow(
+    network: Network,
+    problem: Classification,
+    init: Initialization,
+    *,
+    route: Route,
+    log_target: float,
+    budget: Budget,
+    loss: LossName = "exponential",
+    tol: float | None = None,
+    callback: Callback | None = None,
+    handover: float = HANDOVER,
+) -> Flow:
+    """Follow the direction of beta until the smallest margin is exp(log_target).
+
+    Parameters
+    ----------
+    network, problem, init, route, budget, loss, tol, callback
+        As for ``gradient_flow``.
+    log_target
+        Natural logarithm of the margin to stop at.
+    handover
+        Margin at which the dual route passes from the softmax flow to the slide.
+
+    Raises
+    ------
+    InfeasibleProblemError
+        The classes are proved not to be separable.
+    InvalidInputError
+        ``route="dual"`` without real decoupled coordinates.
+    """
+    began = time.perf_counter()
+    problem.require_separable()
+    system = _system(network, problem, init, route, MarginLoss(loss), log_target, tol)
+    record = MarginRecord(budget.num_points)
+    slides = isinstance(system, DualMargins)
+    until = _handover(system, handover) if slides else np.inf
+    run = follow(system, min(log_target, until), budget, record, callback)
+    arrived = run.end is not None and run.end.outcome is Outcome.MARGIN_REACHED
+    if isinstance(system, DualMargins) and arrived and log_target > until:
+        t, slide = slide_on(system, run, log_target, budget, record, callback)
+        parameters = system.coordinates.parameters(t)
+    else:
+        record.close(saved(system, run.state, run.point, run.time.value))
+        slide, parameters = None, system.parameters(run.state)
+    return _flow(system, run, record, parameters, slide, time.perf_counter() - began)
+
+
+def _handover(system: MarginSystem, handover: float) -> float:
+    """Log margin up to which the integrator's tolerance resolves the softmax."""
+    return float(np.log(min(handover, max(SAFE_NOISE / system.rtol, EARLIEST))))
+
+
+def _system(
+    network: Network,
+    problem: Classification,
+    init: Initialization,
+    route: Route,
+    loss: MarginLoss,
+    log_target: float,
+    tol: float | None,
+) -> MarginSystem:
+    if route != "parameters":
+        decoupled = dual_coordinates(network, problem.X, init)
+        if decoupled.exact:
+            return dual_margins(Coordinates(network, problem, init, decoupled), loss, tol)
+        if route == "dual":
+            raise InvalidInputError(
+                f"route='dual' needs a network with real decoupled coordinates: "
+                f"{decoupled.why_not}. Use route='parameters', which takes every network."
+            )
+    target = float(np.exp(min(log_target, LARGEST_LOG)))
+    return ParameterMargins(network, problem, loss, init.parameters(), tol, target)
+
+
+def _flow(
+    system: MarginSystem,
+    run: Run,
+    record: MarginRecord,
+    parameters: Parameters | None,
+    slide: SlideReport | None,
+    seconds: float,
+) -> Flow:
+    path, end = record.path(), run.end
+    assert end is not None
+    return Flow(
+        coefficients=path.coefficients,
+        final_parameters=parameters,
+        times=path.times,
+        log_times=path.log_times,
+        log_losses=path.log_losses,
+        residual=float("nan"),
+        remaining_change=float("nan"),
+        drift=run.drift,
+        outcome=end.outcome,
+        message=end.message,
+        route=system.route,
+        method="LSODA" if slide is None else "LSODA, then the slide",
+        num_steps=run.num_steps,
+        num_evaluations=run.num_evaluations,
+        seconds=seconds,
+        directions=path.directions,
+        margins=path.margins,
+        log_margins=path.log_margins,
+        slide=slide,
+    )

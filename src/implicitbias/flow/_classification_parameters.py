@@ -1,0 +1,153 @@
+"""The parameter flow of a margin loss, for any network: the witness.
+
+    dv_l/dtau = M(c) o (v_1, .., I at l, .., v_L),   c = sum_i w_i y_i x_i,   w = softmax(-margins),
+
+in the loss clock d tau = loss dt. The right side grows like ||Theta||^{L-1}, so that tau is
+bounded for L >= 3; in the clock d sigma = ||Theta||^{L-2} d tau growth is at most exponential at
+every depth, both near the saddle at zero and far out. It knows nothing of potentials or duals.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, Parameters
+from implicitbias.flow._classification_loss import MarginLoss
+from implicitbias.flow._classification_system import MarginPoint, MarginSystem
+from implicitbias.flow._squared_loss import stable_norm
+from implicitbias.flow._stationary import Rest, rest_of
+from implicitbias.networks import Network
+from implicitbias.problems import Classification
+
+RTOL = 1e-10
+FINEST = 1e-13
+SAFE_NOISE = 1e-2  # of a margin, by the tolerance: keeps the softmax smooth from step to step
+SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
+ABSOLUTE = 0.1  # absolute over relative tolerance, in units of the entry's own scale
+EPS = float(np.finfo(np.float64).eps)
+
+
+class ParameterMargins(MarginSystem):
+    """Gradient flow in Theta, flattened."""
+
+    route = "parameters"
+
+    def __init__(
+        self,
+        network: Network,
+        problem: Classification,
+        loss: MarginLoss,
+        start: Parameters,
+        tol: float | None,
+        target: float,
+    ) -> None:
+        self.network, self.loss = network, loss
+        self.rows = problem.y[:, None] * problem.X
+        self.ends = np.cumsum((0, *network.layer_sizes))
+        self.start = network.flatten(start)
+        self.conserved = network.conserved(start)
+        self.rtol = tol or float(np.clip(SAFE_NOISE / target, FINEST, RTOL))
+        self.atol = ABSOLUTE * self.rtol * self._entry_scales()
+        self.length = float(np.linalg.norm(self.rows, axis=1).max())
+
+    def velocity(self, state: FloatArray) -> FloatArray:
+        """||Theta|| times the layers' gradients of c^T beta at Theta / ||Theta||."""
+        size = stable_norm(state)
+        layers = self.layers(state / size if size > 0 else state)
+        weights = self._weights(layers, size)[1]
+        gradients = self.network.layer_gradients(layers, weights @ self.rows)
+        return size * np.concatenate([gradient.ravel() for gradient in gradients])
+
+    def jacobian(self, state: FloatArray) -> FloatArray:
+        """D^2 (c^T beta) at fixed w, the clock's rank one term, and the pull of each margin."""
+        size = stable_norm(state)
+        unit = state / size
+        layers = self.layers(unit)
+        margins, weights = self._weights(layers, size)
+        direction = weights @ self.rows
+        moved = self.rows @ self.network.coefficient_jacobian(layers)
+        change = self.loss.change_of_weights(margins, weights, moved)
+        with np.errstate(over="ignore", invalid="ignore"):
+            pull = size**self.network.depth * (moved.T @ change)
+        gradient = weights @ moved
+        clock = (self.network.depth - 2) * np.outer(gradient, unit)
+        return self.network.second_derivative(layers, direction) - clock + pull
+
+    def look(self, state: FloatArray) -> MarginPoint:
+        """Margins, loss and clocks."""
+        size = stable_norm(state)
+        layers = self.layers(state / size if size > 0 else state)
+        relative = self.rows @ self.network.coefficients(layers)
+        with np.errstate(divide="ignore", over="ignore"):
+            log_norm = float(np.log(size))
+            margins = size**self.network.depth * relative
+        return MarginPoint(
+            relative,
+            self.network.depth * log_norm,
+            self.loss.log_loss(margins),
+            self.loss.log_rate(margins),
+            -(self.network.depth - 2) * log_norm if self.network.depth > 2 else 0.0,
+        )
+
+    def shape_of(self, state: FloatArray) -> FloatArray:
+        """beta over ||Theta||^L."""
+        size = stable_norm(state)
+        return self.network.coefficients(self.layers(state / size if size > 0 else state))
+
+    def parameters(self, state: FloatArray) -> Parameters | None:
+        """Theta."""
+        return self.network.unflatten(state)
+
+    def rest(self, state: FloatArray, point: MarginPoint) -> Rest | None:
+        """Whether each eigenvector of the loss's Hessian has a negligible way to go, or only noise.
+
+        Judged in units of the loss: velocity G = sum_i w_i grad gamma_i and its Hessian
+        sum_i w_i (hess gamma_i - grad gamma_i grad gamma_i^T).
+        """
+        size = stable_norm(state)
+        velocity = self.velocity(state)
+        if size == 0.0 or not velocity.any():
+            return rest_of(np.zeros(1), np.zeros((1, 1)), 1.0, noise=np.zeros(1), rounding=0.0)
+        layers = self.layers(state / size)
+        weights = self._weights(layers, size)[1]
+        moved = self.rows @ self.network.coefficient_jacobian(layers)
+        with np.errstate(over="ignore", invalid="ignore"):
+            pull = size**self.network.depth * ((moved.T * weights) @ moved)
+        curvature = self.network.second_derivative(layers, weights @ self.rows) - pull
+        if not np.isfinite(curvature).all():
+            return None
+        noise = (self.rtol * np.abs(state) + self.atol) / size
+        rounding = EPS * self.length * float(np.linalg.norm(moved))
+        return rest_of(velocity / size, curvature, 1.0, noise=noise, rounding=rounding)
+
+    def drift(self, state: FloatArray) -> float:
+        """Largest |change| of a conserved quantity over its natural size; 0/0 = 0."""
+        layers = self.layers(state)
+        change = np.abs(self.network.conserved(layers) - self.conserved)
+        scale = self.network.conserved_scale(layers)
+        return float(np.max(np.divide(change, scale, where=scale > 0, out=np.zeros_like(change))))
+
+    def layers(self, state: FloatArray) -> Parameters:
+        """Views of the layers in a flattened state."""
+        return tuple(
+            state[begin:end].reshape(shape)
+            for begin, end, shape in zip(
+                self.ends[:-1], self.ends[1:], self.network.parameter_shapes, strict=True
+            )
+        )
+
+    def _weights(self, layers: Parameters, size: float) -> tuple[FloatArray, FloatArray]:
+        """Margins and weights at ``size`` times the layers."""
+        with np.errstate(over="ignore"):
+            scale = size**self.network.depth
+        margins = scale * (self.rows @ self.network.coefficients(layers))
+        return margins, self.loss.weights(margins)
+
+    def _entry_scales(self) -> FloatArray:
+        """The natural size of each entry: its own start, or the largest where a layer is zero."""
+        sizes = np.abs(self.start)
+        top = float(sizes.max(initial=0.0)) or 1.0
+        for begin, end in zip(self.ends[:-1], self.ends[1:], strict=True):
+            largest = float(sizes[begin:end].max()) or top
+            sizes[begin:end] = np.maximum(sizes[begin:end], SMALL_ENTRY * largest)
+        return sizes

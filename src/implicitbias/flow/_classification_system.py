@@ -1,0 +1,103 @@
+"""What the loop around a classification flow needs to know of it, whatever its variables."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, Parameters
+from implicitbias.flow._stationary import Rest
+
+
+@dataclass(frozen=True)
+class MarginPoint:
+    """One state of a flow, with beta and the margins as exp(log_size) times numbers of order 1.
+
+    Attributes
+    ----------
+    margins
+        y_i x_i^T beta over exp(log_size), (n,).
+    log_size
+        -inf where beta = 0.
+    log_loss
+        Log of the training loss; -inf where the margin itself is beyond float64.
+    log_rate
+        Log of d tau / dt, tau the loss clock.
+    log_clock
+        Log of d tau / d sigma, sigma the variable of integration.
+    """
+
+    margins: FloatArray
+    log_size: float
+    log_loss: float
+    log_rate: float
+    log_clock: float
+
+    @property
+    def log_margin(self) -> float:
+        """Log of the smallest margin; -inf where it is not positive."""
+        smallest = float(self.margins.min())
+        return self.log_size + float(np.log(smallest)) if smallest > 0 else -float("inf")
+
+    @property
+    def margin(self) -> float:
+        """The smallest margin; inf where it overflows."""
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.exp(self.log_size) * self.margins.min())
+
+    @property
+    def log_speed(self) -> float:
+        """Log of dt / dsigma."""
+        return self.log_clock - self.log_rate
+
+
+class MarginSystem(ABC):
+    """dz/dsigma = velocity(z): gradient flow of a margin loss in variables z and a clock sigma.
+
+    Laws: ``jacobian`` is the derivative of ``velocity``; beta along z(sigma) is that of
+    dTheta/dt = -grad L at dt/dsigma = exp(log_speed). The clock keeps both growth and rest finite.
+
+    Attributes
+    ----------
+    start
+        z(0), (N,).
+    rtol, atol
+        Local error control of the integrator.
+    route
+        "parameters" or "dual".
+    """
+
+    start: FloatArray
+    rtol: float
+    atol: FloatArray
+    route: str
+
+    @abstractmethod
+    def velocity(self, state: FloatArray) -> FloatArray:
+        """dz/dsigma, (N,)."""
+
+    @abstractmethod
+    def jacobian(self, state: FloatArray) -> FloatArray:
+        """Derivative of ``velocity``, (N, N)."""
+
+    @abstractmethod
+    def look(self, state: FloatArray) -> MarginPoint:
+        """Margins, loss and clocks."""
+
+    @abstractmethod
+    def shape_of(self, state: FloatArray) -> FloatArray:
+        """beta over exp(log_size), (d,)."""
+
+    @abstractmethod
+    def parameters(self, state: FloatArray) -> Parameters | None:
+        """Theta, or None where it overflows."""
+
+    @abstractmethod
+    def rest(self, state: FloatArray, point: MarginPoint) -> Rest | None:
+        """Return how the flow is at rest with positive loss; None where it still moves."""
+
+    @abstractmethod
+    def drift(self, state: FloatArray) -> float:
+        """Relative drift of the conserved quantities since the start."""

@@ -1,0 +1,95 @@
+"""Saved points of a classification flow: every step, thinned evenly when there are too many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+
+
+@dataclass(frozen=True)
+class SavedPoint:
+    """beta as exp(log_size) * shape, with the time and the loss.
+
+    Attributes
+    ----------
+    shape
+        (d,), of order 1.
+    margin
+        Smallest y_i x_i^T shape.
+    """
+
+    shape: FloatArray
+    log_size: float
+    margin: float
+    log_time: float
+    log_loss: float
+
+
+@dataclass(frozen=True)
+class SavedPath:
+    """The saved points as the columns of a ``Flow``.
+
+    Attributes
+    ----------
+    coefficients, directions
+        (T, d): beta, and beta over its smallest margin (over its length where that is <= 0).
+    log_times, times, log_losses, margins, log_margins
+        (T,).
+    """
+
+    coefficients: FloatArray
+    directions: FloatArray
+    log_times: FloatArray
+    times: FloatArray
+    log_losses: FloatArray
+    margins: FloatArray
+    log_margins: FloatArray
+
+
+class MarginRecord:
+    """At most ``num_points`` points, the first and the last among them."""
+
+    def __init__(self, num_points: int) -> None:
+        self.room = num_points
+        self.points: list[SavedPoint] = []
+        self.stride, self.skipped = 1, 0
+
+    def add(self, point: SavedPoint) -> None:
+        """Save the point of a step, or skip it if the stride says so."""
+        self.skipped += 1
+        if self.points and self.skipped < self.stride:
+            return
+        if len(self.points) >= self.room:
+            self.points = self.points[::2]
+            self.stride *= 2
+        self.points.append(point)
+        self.skipped = 0
+
+    def close(self, point: SavedPoint) -> None:
+        """Save the end."""
+        del self.points[self.room - 1 :]
+        self.points.append(point)
+
+    def path(self) -> SavedPath:
+        """Everything saved, as arrays."""
+        shapes = np.stack([point.shape for point in self.points])
+        sizes, smallest, log_times, log_losses = np.array(
+            [(p.log_size, p.margin, p.log_time, p.log_loss) for p in self.points]
+        ).T
+        lengths = np.linalg.norm(shapes, axis=1)
+        units = np.where(smallest > 0, smallest, np.where(lengths > 0, lengths, 1.0))
+        with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
+            scales = np.exp(sizes)[:, None]
+            log_margins = np.where(smallest > 0, sizes + np.log(np.abs(smallest)), -np.inf)
+            return SavedPath(
+                np.where(shapes == 0.0, 0.0, shapes * scales),
+                shapes / units[:, None],
+                log_times,
+                np.exp(log_times),
+                log_losses,
+                np.where(smallest == 0.0, 0.0, scales[:, 0] * smallest),
+                log_margins,
+            )

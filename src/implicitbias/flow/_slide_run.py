@@ -1,0 +1,111 @@
+"""From the hand-over on: slide, save, tell the callback, and stop."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+from implicitbias._errors import Outcome
+from implicitbias.flow._classification_dual import Coordinates, DualMargins
+from implicitbias.flow._classification_loop import Run, saved
+from implicitbias.flow._integrate import Budget, Callback
+from implicitbias.flow._margin_record import MarginRecord, SavedPoint
+from implicitbias.flow._result import FlowState, SlideReport
+from implicitbias.flow._rules import End
+from implicitbias.flow._slide import Slide, SlideError, SlidePoint
+from implicitbias.flow._slide_face import Face
+
+TOL = 100.0  # the slide's tolerance over the stiff flow's
+ARRIVED = 1e-12
+
+
+def slide_on(
+    system: DualMargins,
+    run: Run,
+    log_target: float,
+    budget: Budget,
+    record: MarginRecord,
+    callback: Callback | None,
+) -> tuple[FloatArray, SlideReport]:
+    """Continue a flow that has reached the hand-over to the margin exp(log_target).
+
+    ``run`` gets the new end and the counts of steps; the record gets every step and the end.
+
+    Returns
+    -------
+    (t, report)
+        The curves' parameter at the end, and how the slide went.
+    """
+    slide = Slide(system.coordinates, TOL * system.rtol)
+    t, begun = system.points(run.state), run.point.log_margin
+    log_margin, support = begun, np.zeros(0, dtype=np.intp)
+    last = saved(system, run.state, run.point, run.time.value)
+    run.end = None
+    try:
+        point = slide.begin(t)
+        while run.end is None:
+            point = slide.advance(point, log_target)
+            run.num_steps += 1
+            t, log_margin, support = point.t, point.log_margin, slide.support(point)
+            last = _saved(system.coordinates, slide, point)
+            record.add(last)
+            run.end = _rules(run, point, last, log_target, budget, callback)
+    except SlideError as error:
+        run.end = End(
+            Outcome.PRECISION_REACHED,
+            f"at margin {power_of_ten(log_margin)} the sliding flow cannot go on: {error}.",
+        )
+    record.close(last)
+    run.num_evaluations += slide.num_evaluations
+    report = SlideReport(
+        begun, slide.num_steps, slide.num_events, slide.violation, slide.num_evaluations, support
+    )
+    return t, report
+
+
+def power_of_ten(log_margin: float) -> str:
+    """A margin by its logarithm, also where it overflows."""
+    tens, rest = divmod(round(log_margin / np.log(10.0), 9), 1.0)
+    return f"{10.0**rest:.4g}e{int(tens)}"
+
+
+def _saved(coordinates: Coordinates, slide: Slide, point: SlidePoint) -> SavedPoint:
+    """What the record keeps. With margins growing at the rate k in tau, t = 1 / (k loss).
+
+    Log t and log loss are right to a relative 1 / margin; beyond float64 they are infinite.
+    """
+    spectrum, log_size = coordinates.spectrum(point.t)
+    smallest = float((coordinates.features @ spectrum).min())
+    features = slide.features[point.active]
+    face = Face(features, coordinates.log_slopes(point.t)[1])
+    growth = face.rates(point.weights, features)[1]
+    with np.errstate(over="ignore", divide="ignore"):
+        margin = float(np.exp(point.log_margin))
+        log_growth = face.log_top + float(np.log(growth))
+    shape = coordinates.coefficients(spectrum)
+    return SavedPoint(shape, log_size, smallest, margin - log_growth, -margin)
+
+
+def _rules(
+    run: Run,
+    point: SlidePoint,
+    step: SavedPoint,
+    log_target: float,
+    budget: Budget,
+    callback: Callback | None,
+) -> End | None:
+    with np.errstate(over="ignore"):
+        time, margin = float(np.exp(step.log_time)), float(np.exp(point.log_margin))
+    state = FlowState(
+        time, step.log_time, step.log_loss, np.nan, run.num_steps, margin, point.log_margin
+    )
+    if callback is not None and callback(state):
+        return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {run.num_steps} steps.")
+    if point.log_margin >= log_target - ARRIVED * max(1.0, abs(log_target)):
+        return End(Outcome.MARGIN_REACHED, f"margin {power_of_ten(point.log_margin)}.")
+    if run.num_steps >= budget.max_steps:
+        return End(
+            Outcome.STEP_LIMIT,
+            f"max_steps = {budget.max_steps} used up at margin {power_of_ten(point.log_margin)}.",
+        )
+    return None

@@ -1,0 +1,155 @@
+"""The house stays as drawn: who may import whom, and habits that no linter checks."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "implicitbias"
+MAX_LINES = 400
+
+BASE = {"_errors", "_verdicts", "_arrays"}
+SHARED = BASE | {"problems", "networks"}
+RESULTS = SHARED | {"initialization", "flow", "limits", "theorems", "comparison", "datasets"}
+
+# Each package or module may import these, and itself.
+MAY_IMPORT = {
+    "__init__": RESULTS | {"coordinates"},  # the public list, under TYPE_CHECKING
+    "_errors": set(),
+    "_verdicts": {"_errors"},
+    "_arrays": {"_errors"},
+    "problems": BASE,
+    "networks": BASE,
+    "initialization": BASE | {"networks"},
+    "coordinates": BASE,
+    "dual": BASE | {"coordinates"},
+    "flow": SHARED | {"initialization", "coordinates", "dual"},
+    "limits": SHARED | {"coordinates", "dual"},
+    "theorems": SHARED | {"initialization", "coordinates", "dual", "limits"},
+    "comparison": SHARED | {"initialization", "flow", "limits", "theorems"},
+    "datasets": BASE | {"problems"},
+    "estimators": RESULTS,
+    "verification": RESULTS | {"coordinates", "dual"},
+    "plotting": RESULTS,
+    "sweeps": RESULTS,
+    "report": RESULTS | {"verification", "plotting"},
+    "cli": RESULTS | {"verification", "plotting", "sweeps", "report", "estimators"},
+    "__main__": {"cli"},
+}
+# Where the dual flow decides which of several stationary points is reached.
+THEOREMS_BY_FLOW = "theorems/_classification.py"
+# The parameter flow is the witness: it knows nothing of potentials or duals.
+WITNESS = sorted((PACKAGE / "flow").glob("_parameters*.py"))
+HIDDEN_FROM_WITNESS = {"coordinates", "dual"}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SOURCES = [
+    path
+    for folder in ("src", "tests", "benchmarks")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+TEXTS = [
+    *SOURCES,
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "pyproject.toml")),
+]
+
+
+def name_of(path):
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def owner(path):
+    """The package or top-level module that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path):
+    """Full names of everything a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def owners_imported(path):
+    """The packages of ours that a file imports."""
+    names = [name.split(".") for name in imported(path)]
+    known = {"implicitbias." + key for key in MAY_IMPORT}
+    return {parts[1] for parts in names if ".".join(parts[:2]) in known}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_follow_the_table(path):
+    allowed = MAY_IMPORT[owner(path)] | {owner(path)}
+    if name_of(path) == THEOREMS_BY_FLOW:
+        allowed = allowed | {"flow"}
+    assert owners_imported(path) <= allowed
+
+
+def test_the_table_has_no_circles():
+    order = []
+    while len(order) < len(MAY_IMPORT):
+        ready = [
+            name
+            for name, needed in MAY_IMPORT.items()
+            if name not in order and needed & set(MAY_IMPORT) <= set(order)
+        ]
+        assert ready, f"circle among {set(MAY_IMPORT) - set(order)}"
+        order += ready
+
+
+def test_the_witness_never_sees_potentials_or_duals():
+    assert WITNESS
+    waiting, seen = list(WITNESS), set()
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        assert not owners_imported(path) & HIDDEN_FROM_WITNESS, name_of(path)
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[:2] == ["implicitbias", "flow"] and len(parts) > 2:
+                found = PACKAGE / "flow" / f"{parts[2]}.py"
+                if found.exists() and found not in seen:
+                    waiting.append(found)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_stay_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_assert_in_the_package(path):
+    """Input is validated by typed errors: asserts vanish under -O."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+
+
+def test_references_import_nothing_of_the_package():
+    references = sorted((ROOT / "tests" / "reference").glob("*.py"))
+    assert references
+    for path in references:
+        assert not [name for name in imported(path) if name.split(".")[0] == "implicitbias"]
+
+
+FORBIDDEN = [
+    "TO" + "DO",
+    "FIX" + "ME",
+    *(f"/{folder}/" for folder in ("work", "root", "home", "opt", "Users")),
+    *(f"{host}.org" for host in ("pypi", "pythonhosted")),
+]
+
+
+@pytest.mark.parametrize("word", FORBIDDEN)
+def test_nothing_left_open_and_no_path_of_one_machine(word):
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for path in TEXTS
+        if word in path.read_text(encoding="utf-8")
+    ]
+    assert not found

@@ -1,0 +1,96 @@
+"""Named problems: the numbers they promise, against scikit-learn's raw data."""
+
+from itertools import combinations_with_replacement
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes, load_digits
+
+from implicitbias import datasets
+from implicitbias._errors import InfeasibleProblemError, InvalidInputError
+
+
+def test_diabetes_has_all_monomials_of_the_first_patients():
+    raw = load_diabetes()
+    problem = datasets.diabetes()
+    assert problem.X.shape == (100, 285)
+    assert problem.rank == 100
+    np.testing.assert_array_equal(problem.y, raw.target[:100])
+    monomials = [
+        np.prod(raw.data[:100][:, choice], axis=1)
+        for degree in (1, 2, 3)
+        for choice in map(list, combinations_with_replacement(range(10), degree))
+    ]
+    np.testing.assert_allclose(problem.X, np.array(monomials).T, rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize(("degree", "features"), [(1, 10), (2, 65), (4, 1000)])
+def test_diabetes_degrees(degree, features):
+    assert datasets.diabetes(degree, 5).X.shape == (5, features)
+    assert len(datasets.diabetes_names(degree)) == features
+
+
+def test_diabetes_names_belong_to_their_columns():
+    names, problem = datasets.diabetes_names(), datasets.diabetes()
+    column = {name: problem.X[:, j] for j, name in enumerate(names)}
+    np.testing.assert_allclose(column["bmi² s5"], column["bmi"] ** 2 * column["s5"], rtol=1e-13)
+
+
+def test_even_digits_are_the_real_part_of_the_spectrum():
+    problem = datasets.digits_even()
+    spectrum = np.fft.fft(problem.X)
+    assert np.abs(spectrum.imag).max() < 1e-12 * np.abs(spectrum).max()
+    np.testing.assert_allclose(
+        spectrum.real, np.fft.fft(load_digits().data[:20]).real, rtol=0, atol=1e-11
+    )
+    np.testing.assert_array_equal(problem.y, load_digits().target[:20])
+
+
+@pytest.mark.parametrize("build", [lambda: datasets.digits_even(28), lambda: datasets.digits(51)])
+def test_ranks_that_the_docstrings_state(build):
+    problem = build()
+    assert problem.rank == problem.num_points
+
+
+def test_condition_number_that_the_docstring_states():
+    values = np.linalg.svd(datasets.digits_even().X, compute_uv=False)[:20]
+    assert round(values[0] / values[-1]) == 120
+
+
+@pytest.mark.parametrize("build", [lambda: datasets.digits_even(29), lambda: datasets.digits(52)])
+def test_one_point_more_cannot_be_interpolated(build):
+    with pytest.raises(InfeasibleProblemError, match="is a combination of others"):
+        build()
+
+
+def test_synthetic_designs_repeat_and_differ_by_seed():
+    first, again, other = (datasets.gaussian(4, 7, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.X, again.X)
+    np.testing.assert_array_equal(first.y, again.y)
+    assert np.abs(first.X - other.X).min() > 0
+
+
+def test_sparse_design_has_the_coefficients_it_states():
+    exact = datasets.sparse(30, 40, 4, seed=3)
+    noisy = datasets.sparse(30, 40, 4, seed=3, noise=0.5)
+    np.testing.assert_allclose(exact.y, exact.X[:, :4].sum(axis=1) / 2, rtol=1e-13, atol=1e-13)
+    np.testing.assert_array_equal(exact.X, noisy.X)
+    assert 0.3 < np.std(noisy.y - exact.y) < 0.8
+
+
+REFUSED = {
+    "diabetes points": (lambda: datasets.diabetes(3, 443), "num_points is 443; the data set has"),
+    "diabetes degree": (lambda: datasets.diabetes(0), "degree is 0; expected a whole number"),
+    "digits points": (lambda: datasets.digits(0), "num_points is 0; expected a whole number"),
+    "wide": (lambda: datasets.gaussian(5, 4, 0), "expected num_points <= num_features"),
+    "seed": (lambda: datasets.gaussian(2, 4, -1), "seed is -1; expected a whole number >= 0"),
+    "nonzero": (lambda: datasets.sparse(2, 4, 5, 0), "num_nonzero is 5; expected at most"),
+    "noise": (lambda: datasets.sparse(2, 4, 1, 0, noise=-1), "noise is -1; expected a finite"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_arguments_are_named(case):
+    build, text = REFUSED[case]
+    with pytest.raises(InvalidInputError, match=text):
+        build()

@@ -1,0 +1,75 @@
+"""The public list, and what importing it costs."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import implicitbias
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("numpy", "scipy", "sklearn", "matplotlib", "rich", "click", "clarabel", "joblib")
+CONTRACT = {
+    *("Regression", "Classification", "Initialization", "multilinear_multiply"),
+    *("DiagonalNetwork", "ConvolutionalNetwork", "FullyConnectedNetwork"),
+    *("TensorNetwork", "OrthogonalNetwork", "lemma4"),
+    *("gradient_flow", "predict_limit", "limit_path", "compare", "verify"),
+    *("tensor_singular_vectors", "tensor_singular_residual"),
+    *("ImplicitBiasError", "InvalidInputError", "InfeasibleProblemError", "NoPredictionError"),
+}
+
+
+@pytest.mark.parametrize("name", implicitbias.__all__)
+def test_every_listed_name_resolves(name):
+    assert getattr(implicitbias, name) is not None
+
+
+def test_the_contract_is_listed():
+    assert set(implicitbias.__all__) >= CONTRACT
+    assert set(dir(implicitbias)) == set(implicitbias.__all__)
+    assert len(set(implicitbias.__all__)) == len(implicitbias.__all__)
+
+
+def test_public_things_have_docstrings():
+    for name in implicitbias.__all__:
+        assert getattr(implicitbias, name).__doc__, name
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(AttributeError, match="no attribute 'gradient_flows'"):
+        _ = implicitbias.gradient_flows
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_importing_is_light():
+    listed = run(
+        "import sys, implicitbias; dir(implicitbias); implicitbias.__version__;"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    assert listed == "[]"
+
+
+def test_networks_do_not_wait_for_scikit_learn():
+    listed = run(
+        "import sys, implicitbias; implicitbias.DiagonalNetwork(2, 2); implicitbias.Initialization;"
+        "print([name for name in ('sklearn', 'matplotlib', 'rich') if name in sys.modules])"
+    )
+    assert listed == "[]"
+
+
+def test_version_has_one_home():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "src/implicitbias/__init__.py"
+    assert implicitbias.__version__.count(".") == 2
+
+
+def test_types_are_shipped():
+    assert (Path(implicitbias.__file__).parent / "py.typed").exists()

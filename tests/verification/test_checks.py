@@ -1,0 +1,99 @@
+"""How rows are chosen, run and judged, whatever they measure."""
+
+import numpy as np
+import pytest
+
+from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._verdicts import Verdict
+from implicitbias.verification import CHECKS, Check, Measurement, run_check, run_checks, select
+
+
+def check(measure, result="Theorem 5"):
+    return Check(result, "diagonal, L = 2", "Gaussian", measure)
+
+
+def row_of(**changes):
+    values = {"error": 1e-12, "certificate": 1e-15} | changes
+    return run_check(check(lambda: Measurement(**values)))
+
+
+HOLDS, FAILS, UNDECIDED = (
+    Verdict("rank X = n", status, 3.0) for status in ("holds", "fails", "undecided")
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "agrees"),
+    [
+        ({}, True),
+        ({"error": 2e-8}, False),
+        ({"error": np.nan}, False),
+        ({"error": np.inf}, False),
+        ({"certificate": 2e-8}, False),
+        ({"certificate": np.nan}, False),
+        ({"holds": False}, False),
+        ({"assumptions": (HOLDS, FAILS)}, False),
+        ({"assumptions": (HOLDS, UNDECIDED)}, True),
+    ],
+)
+def test_what_counts_as_agreement(changes, agrees):
+    assert row_of(**changes).agrees is agrees
+
+
+def test_assumptions_in_short():
+    assert row_of().assumptions == "none needed"
+    assert row_of(assumptions=(HOLDS, HOLDS)).assumptions == "all 2 hold"
+    assert row_of(assumptions=(HOLDS, UNDECIDED)).assumptions == "undecided: rank X = n (3)"
+
+
+@pytest.mark.parametrize(
+    "error", [NoPredictionError("no result covers it"), ZeroDivisionError("0")]
+)
+def test_a_check_that_raises_is_a_failed_row(error):
+    def measure():
+        raise error
+
+    row = run_check(check(measure))
+    assert not row.agrees
+    assert row.measured is None
+    assert row.note == f"{type(error).__name__}: {error}"
+
+
+def test_an_interrupt_is_no_failed_row():
+    def measure():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_check(check(measure))
+
+
+def test_report_counts_and_calls_back():
+    seen = []
+    good, bad = (check(lambda e=e: Measurement(e, 0.0)) for e in (0.0, 1.0))
+    report = run_checks(
+        [good, bad],
+        started=lambda index, check: seen.append((index, check)),
+        finished=lambda index, row: seen.append((index, row.agrees)),
+    )
+    assert seen == [(0, good), (0, True), (1, bad), (1, False)]
+    assert not report.agrees
+    assert str(report).startswith("2 checks, 1 DISAGREE, ")
+    assert run_checks([good]).agrees
+
+
+def test_selection_ignores_case_and_looks_everywhere():
+    assert {one.result for one in select(CHECKS, "COROLLARY 6")} == {"Corollary 6"}
+    assert {one.result for one in select(CHECKS, "digits")} == {"Corollary 6", "Theorem 6"}
+    assert select(CHECKS, "") == CHECKS
+    with pytest.raises(InvalidInputError, match=r"about 'Theorem 7'.*Results: Lemma 4; Theorem 5"):
+        select(CHECKS, "Theorem 7")
+
+
+def test_the_table_covers_the_regression_results():
+    networks = {}
+    for one in CHECKS:
+        networks.setdefault(one.result, []).append(one.network)
+    assert {"Lemma 4", "Theorem 5", "Corollary 5", "Corollary 6", "Theorem 6"} <= set(networks)
+    theorem_5 = " / ".join(networks["Theorem 5"])
+    assert all(text in theorem_5 for text in ("L = 2", "L = 3", "L = 4", "random orthogonal"))
+    assert len(set(one.title for one in CHECKS)) == len(CHECKS)
