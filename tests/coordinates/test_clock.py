@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from helpers.coordinates import EPS, KINDS, error, log_error, one, single, start_layers
+from implicitbias.coordinates import Curves
 from reference.scalar_curves import exact
 
 CASES = [(depth, kind) for depth in (2, 3, 4, 5, 8) for kind in KINDS]
@@ -96,14 +97,14 @@ def test_increments_and_their_inverse(depth, kind):
 
 @pytest.mark.parametrize(("depth", "kind"), [case for case in CASES if case[0] > 2])
 def test_remainders(depth, kind):
-    with mp.workdps(50):  # the reference itself cancels
+    with mp.workdps(40):  # the reference itself cancels
         for curves, reference, t, rng in points(depth, kind):
             width = rng.choice([10.0 ** rng.uniform(-10, 0), 3.0, 30.0])
             dt = float(rng.uniform(0.1, 1) * width * rng.choice([-1, 1]))
             q, moved = reference.smallest_layer(t), reference.smallest_layer(exact(t) + exact(dt))
             unit = slope(reference, q)
             remainder = reference.clock_unit * reference.between(q, moved) / unit - exact(dt)
-            if abs(remainder) > mp.mpf(10) ** -20 * abs(dt):
+            if abs(remainder) > mp.mpf(10) ** -12 * abs(dt):
                 value = curves.u_remainder(one(t), one(dt), relative=True)
                 assert error(value, remainder) <= 4 * ROUNDING
 
@@ -136,3 +137,43 @@ def test_scales_of_1e300_at_eight_layers(kind, log_scale):
         q = reference.smallest_layer(float(t[0]))
         assert abs(mp.log(abs(reference.rho(q))) - log_rho) <= 10 * EPS * 8 * 690
         assert abs(curves.log_abs_rho(t)[0] - log_rho) <= 10 * EPS * 8 * 690
+
+
+@pytest.mark.parametrize("t", [-60.0, -30.0, -1e-7, 0.0, 10.0, 40.0])
+def test_locked_far_below_the_other_layer(t):
+    """L = 4, c = (0, 0, a): the slack is (sqrt(1 + a / Q^2) - 1) / a."""
+    small, large = 1e-7, 3e5
+    curves = Curves.from_start(np.array([[small], [-large], [-small], [small]]), 0.0)
+    q = exact(small) * mp.exp(exact(t))
+    a = (exact(large) - exact(small)) * (exact(large) + exact(small))
+    slack = (mp.sqrt(1 + a / q**2) - 1) / a * mp.exp(2 * exact(curves.log_unit[0]))
+    assert log_error(curves.log_slack(one(t))[0], slack) <= ROUNDING
+
+
+@pytest.mark.parametrize("depth", [3, 5])
+def test_locked_below_all_other_layers_runs_at_constant_speed(depth):
+    layers = np.linspace(1.0, 2.0, depth)[:, None]
+    layers[-1] = 1.0
+    curves = Curves.from_start(layers, 0.0)
+    far, step = one(-1e7), one(-1.0)
+    speed = np.exp(curves.log_u_slope(far))
+    np.testing.assert_allclose(curves.u(far), -1e7 * speed, rtol=1e-6)
+    np.testing.assert_allclose(curves.u_increment(far, step), -speed, rtol=1e-14)
+    np.testing.assert_allclose(curves.t_from_u(curves.u(far)), far, rtol=1e-12)
+
+
+@pytest.mark.parametrize("depth", [3, 4, 5])
+def test_many_coordinates_are_treated_as_each_one_is(depth):
+    rng = np.random.default_rng(depth)
+    layers = rng.standard_normal((depth, 9000))
+    curves, pick = Curves.from_start(layers, 0.0), rng.choice(9000, 20, replace=False)
+    few = curves.take(pick)
+    t, dt = 3 * rng.standard_normal(9000), rng.standard_normal(9000)
+    for name in ("u_increment", "u_remainder", "divergence", "t_increment"):
+        wide, narrow = getattr(curves, name), getattr(few, name)
+        np.testing.assert_allclose(wide(t, dt)[pick], narrow(t[pick], dt[pick]), rtol=1e-9)
+    for name in ("u", "rho", "slack", "conjugate"):
+        np.testing.assert_allclose(
+            getattr(curves, name)(t)[pick], getattr(few, name)(t[pick]), rtol=1e-13
+        )
+    np.testing.assert_array_equal(curves.layers(t)[:, pick], few.layers(t[pick]))

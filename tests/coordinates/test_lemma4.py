@@ -1,3 +1,5 @@
+"""Lemma 4 against mpmath, at the ends of the float range, and with bad input."""
+
 import mpmath as mp
 import numpy as np
 import pytest
@@ -141,7 +143,7 @@ def test_shapes_and_scalars(function):
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("depth", [1, 0, -3, 2.0, 2.5, True, "3", None])
 def test_depth_is_a_whole_number_of_at_least_two(function, depth):
-    with pytest.raises(InvalidInputError, match="depth is .*expected a whole number >= 2"):
+    with pytest.raises(InvalidInputError, match=r"depth is .*expected a whole number >= 2"):
         function(0.1, depth)
     with pytest.raises(InvalidInputError, match="depth is"):
         lemma4.existence_time(depth)

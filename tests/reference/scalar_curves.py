@@ -1,7 +1,7 @@
 """Scalar curves dp_l/ds = prod_{k != l} p_k in mpmath, slowly and by definition.
 
 Two independent routes: integrals over the smallest layer (``ScalarCurve``) and Taylor integration
-of the differential equations themselves (``integrate_layers``). Lemma 4's functions by root finding.
+of the differential equations themselves (``integrate_layers``). Lemma 4 by root finding.
 """
 
 from __future__ import annotations

@@ -4,4 +4,4 @@ from implicitbias.coordinates import lemma4
 from implicitbias.coordinates._curves import Curves
 from implicitbias.coordinates._reduction import RealCoordinates, reduce_to_real
 
-__all__ = ["Curves", "lemma4", "RealCoordinates", "reduce_to_real"]
+__all__ = ["Curves", "RealCoordinates", "lemma4", "reduce_to_real"]

@@ -1,4 +1,4 @@
-"""The dual of a decomposable regression: D(nu) and its derivatives, and nothing of size d outside."""
+"""The dual of a decomposable regression: D(nu) and its derivatives, all of size n."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class DualOracle:
 
     def value(self, nu: FloatArray) -> float:
         """D(nu)."""
-        factor = np.exp((self.curves.depth - 2) * self.log_unit)
+        factor = float(np.exp((self.curves.depth - 2) * self.log_unit))
         potential = factor * float(self.curves.potential(self.points(nu)).sum())
         return potential - float(self.target @ nu)
 

@@ -6,12 +6,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from implicitbias._arrays import positive_float
+from implicitbias._arrays import finite_array, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network
-from implicitbias.problems import Regression
+from implicitbias.problems import Classification, Regression
 
+LossName = Literal["exponential", "logistic"]
 Route = Literal["auto", "parameters", "dual"]
 FINEST = 100 * float(np.finfo(np.float64).eps)  # what scipy's integrators accept
 COARSEST = 1e-3
@@ -25,15 +26,16 @@ def check_fit(network: Any, problem: Any, init: Any) -> None:
     InvalidInputError
         A wrong type, sizes that differ, or directions of the wrong shape.
     """
-    for value, kind, name in (
-        (network, Network, "network"),
-        (problem, Regression, "problem"),
-        (init, Initialization, "init"),
+    for value, kinds, name in (
+        (network, (Network,), "network"),
+        (problem, (Regression, Classification), "problem"),
+        (init, (Initialization,), "init"),
     ):
-        if not isinstance(value, kind):
+        if not isinstance(value, kinds):
+            expected = " or a ".join(kind.__name__ for kind in kinds)
             raise InvalidInputError(
-                f"{name} is a {type(value).__name__}; expected a {kind.__name__}. The order of "
-                "the arguments is network, problem, init."
+                f"{name} is a {type(value).__name__}; expected a {expected}. The order of the "
+                "arguments is network, problem, init."
             )
     if network.num_features != problem.num_features:
         raise InvalidInputError(
@@ -48,6 +50,21 @@ def check_route(route: Any) -> None:
     if route not in get_args(Route):
         raise InvalidInputError(
             f"route is {route!r}; expected one of " + ", ".join(map(repr, get_args(Route))) + "."
+        )
+
+
+def check_log_margin(until_margin: Any, until_log_margin: Any) -> float:
+    """Return the logarithm of the margin to stop at; the second argument decides if it is given."""
+    if until_log_margin is None:
+        return float(np.log(positive_float(until_margin, "until_margin")))
+    return float(finite_array(until_log_margin, "until_log_margin", shape=()))
+
+
+def check_loss(loss: Any) -> None:
+    """Refuse an unknown loss of a classification."""
+    if loss not in get_args(LossName):
+        raise InvalidInputError(
+            f"loss is {loss!r}; expected one of " + ", ".join(map(repr, get_args(LossName))) + "."
         )
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from implicitbias._arrays import Parameters
 from implicitbias._errors import InvalidInputError, Outcome
-from implicitbias.flow._arguments import Route
+from implicitbias.flow._arguments import LossName, Route
 from implicitbias.flow._classification_dual import Coordinates, DualMargins, dual_margins
 from implicitbias.flow._classification_loop import Run, follow, saved
-from implicitbias.flow._classification_loss import LossName, MarginLoss
+from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_parameters import SAFE_NOISE, ParameterMargins
 from implicitbias.flow._classification_system import MarginSystem
 from implicitbias.flow._integrate import Budget, Callback

@@ -172,7 +172,9 @@ class MultiplierFlow(DualMargins):
     def __init__(self, coordinates: Coordinates, loss: MarginLoss, tol: float | None) -> None:
         super().__init__(coordinates, loss, tol)
         self.start = np.zeros(len(self.features))
-        self.atol = np.full(self.start.size, self.rtol / max(float(np.abs(self.features).max()), EPS))
+        self.atol = np.full(
+            self.start.size, self.rtol / max(float(np.abs(self.features).max()), EPS)
+        )
 
     def points(self, state: FloatArray) -> FloatArray:
         """t_0 + Z^T a."""

@@ -1,4 +1,4 @@
-"""The loop around LSODA for classification: step, tell the time, save, and stop in the right place."""
+"""The loop around LSODA for classification: step, tell the time, save, stop where it should."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import Outcome
 from implicitbias.flow._classification_system import MarginPoint, MarginSystem
-from implicitbias.flow._integrate import Budget, Callback, finite
+from implicitbias.flow._integrate import Budget, Callback
 from implicitbias.flow._margin_record import MarginRecord, SavedPoint
 from implicitbias.flow._margin_time import LogTime
 from implicitbias.flow._result import FlowState
@@ -23,7 +23,11 @@ REST_FALL = 1e-10  # of log loss over a doubling of the time: then ask whether t
 RESOLVED = 0.05  # noise of a margin above which the integrator loses the softmax
 ROUNDINGS = 1000.0  # of the smallest margin: its terms are larger and many
 EPS = float(np.finfo(np.float64).eps)
-LOWEST = -1e4  # stands for the log margin of a margin that is not positive
+LOWEST = -1e4  # stands for the logarithm of a number that is not positive
+SMALLEST_PART = 1e-12  # of a step
+PIECE = 0.2  # of log margin, within which the chord of log(dt/dsigma) tells the time
+LARGEST_LOG = 709.0
+HUGE = 1e200
 
 
 @dataclass
@@ -56,7 +60,7 @@ def follow(
     record: MarginRecord,
     callback: Callback | None,
 ) -> Run:
-    """Integrate from the system's start until the margin, a rule, the budget or the callback ends it.
+    """Integrate until the margin, a rule, the budget or the callback ends it.
 
     Parameters
     ----------
@@ -78,12 +82,14 @@ def follow(
         run.end = End(Outcome.MARGIN_REACHED, "the margin was there at the start.")
     elif not system.velocity(system.start).any():
         run.end = _rest(system, run)
-    solver = None if run.end else _solver(system)
+    solver = _solver(system)
     while run.end is None:
         failure = _step(solver)
         run.num_steps, run.num_evaluations = run.num_steps + 1, solver.nfev
         if failure is not None:
-            run.end = End(Outcome.FAILED, f"LSODA gave up at margin {run.point.margin:.3g}: {failure}")
+            run.end = End(
+                Outcome.FAILED, f"LSODA gave up at margin {run.point.margin:.3g}: {failure}"
+            )
             break
         _accept(system, solver, run, log_target, budget)
         record.add(saved(system, run.state, run.point, run.time.value))
@@ -91,7 +97,9 @@ def follow(
     return run
 
 
-def saved(system: MarginSystem, state: FloatArray, point: MarginPoint, log_time: float) -> SavedPoint:
+def saved(
+    system: MarginSystem, state: FloatArray, point: MarginPoint, log_time: float
+) -> SavedPoint:
     """What the record keeps of a state."""
     smallest = float(point.margins.min())
     return SavedPoint(system.shape_of(state), point.log_size, smallest, log_time, point.log_loss)
@@ -104,13 +112,20 @@ def flow_state(point: MarginPoint, log_time: float, steps: int) -> FlowState:
     return FlowState(time, log_time, point.log_loss, np.nan, steps, point.margin, point.log_margin)
 
 
+def _finite(array: FloatArray) -> FloatArray:
+    """The array without NaN and infinities: LSODA rejects what is huge, and chokes on those."""
+    if np.isfinite(array).all():
+        return array
+    return np.nan_to_num(array, nan=HUGE, posinf=HUGE, neginf=-HUGE)
+
+
 def _solver(system: MarginSystem) -> LSODA:
     return LSODA(
-        lambda _, state: finite(system.velocity(state)),
+        lambda _, state: _finite(system.velocity(state)),
         0.0,
         system.start,
         np.inf,
-        jac=lambda _, state: finite(system.jacobian(state)),
+        jac=lambda _, state: _finite(system.jacobian(state)),
         rtol=system.rtol,
         atol=system.atol,
     )
@@ -118,7 +133,10 @@ def _solver(system: MarginSystem) -> LSODA:
 
 def _step(solver: LSODA) -> str | None:
     """One step; the integrator's complaint if it fails."""
-    with warnings.catch_warnings(record=True) as caught, np.errstate(over="ignore", invalid="ignore"):
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        np.errstate(over="ignore", invalid="ignore"),
+    ):
         warnings.simplefilter("always")
         message = solver.step()
     if solver.status != "failed":
@@ -130,48 +148,74 @@ def _accept(
     system: MarginSystem, solver: LSODA, run: Run, log_target: float, budget: Budget
 ) -> None:
     """Take the step, or the part of it up to the margin or the time to stop at."""
-    begin, step = float(solver.t_old), float(solver.t - solver.t_old)
-    state, point = solver.y, system.look(solver.y)
-    part, end = 1.0, None
-    if point.log_margin >= log_target:
-        part = _part_until(lambda x: system.look(x).log_margin, log_target, solver, run, point)
-        end = End(Outcome.MARGIN_REACHED, f"margin {np.exp(min(log_target, 709.0)):.4g}.")
-    if budget.max_time is not None:
-        log_limit = float(np.log(budget.max_time))
-        if run.time.after(step, point.log_speed, part) >= log_limit:
-            part = run.time.part_until(log_limit, step, point.log_speed)
-            end = End(Outcome.TIME_REACHED, f"max_time = {budget.max_time:.4g}.")
-    if end is not None:
-        log_time = run.time.after(step, point.log_speed, part)
-        state = solver.dense_output()(begin + part * step)
-        point, run.time.value = system.look(state), log_time
+    step, before = float(solver.t - solver.t_old), run.point.log_margin
+    run.state, run.point = solver.y, system.look(solver.y)
+    log_time = run.time.after(step, run.point.log_speed)
+    log_limit = np.inf if budget.max_time is None else float(np.log(budget.max_time))
+    if run.point.log_margin < log_target and log_time < log_limit:
+        _tell_time(system, solver, run, before, 1.0)
     else:
-        run.time.advance(step, point.log_speed)
-    run.state, run.point, run.end = state, point, end
-    run.drift = max(run.drift, system.drift(state))
+        _stop_within(system, solver, run, before, log_target, log_limit)
+    run.drift = max(run.drift, system.drift(run.state))
 
 
-def _part_until(
-    value: Callable[[FloatArray], float], target: float, solver: LSODA, run: Run, point: MarginPoint
-) -> float:
-    """The part of the step after which ``value`` reaches ``target``."""
+def _stop_within(
+    system: MarginSystem,
+    solver: LSODA,
+    run: Run,
+    before: float,
+    log_target: float,
+    log_limit: float,
+) -> None:
+    """Go back to where, within the step, the margin or the time was reached first."""
     dense, begin, step = solver.dense_output(), solver.t_old, solver.t - solver.t_old
-    if max(run.point.log_margin, LOWEST) >= target or point.log_margin == target:
-        return 1.0
-    return float(
-        brentq(
-            lambda part: max(value(dense(begin + part * step)), LOWEST) - target if part < 1.0
-            else point.log_margin - target,
-            0.0,
-            1.0,
-            xtol=1e-14,
+
+    def at(part: float) -> tuple[FloatArray, MarginPoint]:
+        state = dense(begin + part * step) if part < 1.0 else solver.y
+        return state, system.look(state)
+
+    def margin_left(part: float) -> float:
+        return max(at(part)[1].log_margin, LOWEST) - log_target
+
+    def time_left(part: float) -> float:
+        log_time = run.time.after(part * step, at(part)[1].log_speed)
+        return max(log_time, LOWEST) - log_limit
+
+    parts = [_zero(margin_left), _zero(time_left) if np.isfinite(log_limit) else np.inf]
+    part = min(parts)
+    run.state, run.point = at(part)
+    _tell_time(system, solver, run, before, part)
+    if parts[0] == part:
+        margin = np.exp(min(log_target, LARGEST_LOG))
+        run.end = End(Outcome.MARGIN_REACHED, f"margin {margin:.4g}.")
+    else:
+        limit = np.exp(log_limit)
+        run.end = End(
+            Outcome.TIME_REACHED, f"max_time = {limit:.4g} with margin {run.point.margin:.4g}."
         )
-    )
 
 
-def _rules(
-    system: MarginSystem, run: Run, budget: Budget, callback: Callback | None
-) -> End | None:
+def _tell_time(system: MarginSystem, solver: LSODA, run: Run, before: float, part: float) -> None:
+    """Advance the time to ``run.point``, in pieces over which the margin grows only so much."""
+    length = part * (solver.t - solver.t_old)
+    growth = run.point.log_margin - before
+    pieces = int(np.ceil(growth / PIECE)) if PIECE < growth < np.inf else 1
+    for piece in range(1, pieces):
+        state = solver.dense_output()(solver.t_old + length * piece / pieces)
+        run.time.advance(length / pieces, system.look(state).log_speed)
+    run.time.advance(length / pieces, run.point.log_speed)
+
+
+def _zero(left: Callable[[float], float]) -> float:
+    """The part of a step at which an increasing function is 0; infinity where beyond it."""
+    if left(1.0) < 0.0:
+        return float("inf")
+    if left(SMALLEST_PART) >= 0.0:
+        return SMALLEST_PART
+    return float(brentq(left, SMALLEST_PART, 1.0, xtol=1e-14))
+
+
+def _rules(system: MarginSystem, run: Run, budget: Budget, callback: Callback | None) -> End | None:
     """Why the flow ends at this step, if it does."""
     if callback is not None and callback(flow_state(run.point, run.time.value, run.num_steps)):
         return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {run.num_steps} steps.")

@@ -1,4 +1,4 @@
-"""Margin losses sum_i l(gamma_i), gamma_i = y_i x_i^T beta, through logarithms that never underflow.
+"""Margin losses sum_i l(gamma_i), gamma_i = y_i x_i^T beta, in logarithms that never underflow.
 
 The flow dTheta/dt = sum_i -l'(gamma_i) grad gamma_i runs in the clock d tau = rate dt,
 rate = sum_i -l'(gamma_i), where it is dTheta/dtau = sum_i w_i grad gamma_i with weights
@@ -8,14 +8,12 @@ w_i = -l'(gamma_i) / rate on the simplex, whatever the size of the loss.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.special import expit
 
 from implicitbias._arrays import FloatArray
-
-LossName = Literal["exponential", "logistic"]
+from implicitbias.flow._arguments import LossName
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,8 @@ class ParameterMargins(MarginSystem):
             return None
         noise = (self.rtol * np.abs(state) + self.atol) / size
         rounding = EPS * self.length * float(np.linalg.norm(moved))
-        return rest_of(velocity / size, curvature, 1.0, noise=noise, rounding=rounding)
+        with np.errstate(invalid="ignore"):  # 0 / 0 where nothing moves along an eigenvector
+            return rest_of(velocity / size, curvature, 1.0, noise=noise, rounding=rounding)
 
     def drift(self, state: FloatArray) -> float:
         """Largest |change| of a conserved quantity over its natural size; 0/0 = 0."""

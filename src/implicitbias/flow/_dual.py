@@ -10,18 +10,19 @@ the one minimiser of D; the conserved quantities hold by construction.
 from __future__ import annotations
 
 import numpy as np
+from scipy.integrate import LSODA, OdeSolver
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import Outcome
 from implicitbias.coordinates import Curves
 from implicitbias.dual import DualOracle
+from implicitbias.flow._integrate import finite
 from implicitbias.flow._reduction import DualCoordinates
 from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
 from implicitbias.flow._stationary import NEGLIGIBLE, SOLVED, Rest
 from implicitbias.flow._system import FlowSystem, Reading, relative
 from implicitbias.initialization import Initialization
 
-METHOD = "LSODA"
 RTOL = 1e-9
 EPS = float(np.finfo(np.float64).eps)
 
@@ -30,7 +31,7 @@ class DualFlow(FlowSystem):
     """Gradient flow of the squared loss in nu."""
 
     route = "dual"
-    method = METHOD
+    method = "LSODA"
 
     def __init__(
         self,
@@ -46,15 +47,19 @@ class DualFlow(FlowSystem):
         self.log_time_unit = -(self.curves.depth - 2) * self.oracle.log_unit
         self.start = np.zeros(loss.y.size)
         self.rtol = RTOL if tol is None else tol
-        self.atol = self.rtol * self._scale()
 
-    def velocity(self, state: FloatArray) -> FloatArray:
-        """y - Z rho."""
-        return -self.oracle.gradient(state)
-
-    def jacobian(self, state: FloatArray) -> FloatArray:
-        """-Z diag(psi') Z^T."""
-        return -self.oracle.hessian(state)
+    def integrator(self, first_step: float, bound: float) -> OdeSolver:
+        """LSODA with the velocity y - Z rho and the Jacobian -Z diag(psi') Z^T."""
+        return LSODA(
+            lambda _, state: finite(-self.oracle.gradient(state)),
+            0.0,
+            self.start,
+            bound,
+            first_step=first_step,
+            rtol=self.rtol,
+            atol=self.rtol * self._scale(),
+            jac=lambda _, state: finite(-self.oracle.hessian(state)),
+        )
 
     def read(self, state: FloatArray) -> Reading:
         """Return the loss and the residual."""
@@ -142,7 +147,7 @@ class DualFlow(FlowSystem):
         return np.ascontiguousarray(decomposition.coefficients(reduction.spectrum(rho)).real)
 
     def _scale(self) -> FloatArray:
-        """Natural size of nu: one unit of the fastest clock, or the first Newton step if shorter."""
+        """Size of nu: one unit of the fastest clock, or the first Newton step if shorter."""
         step = shortest_solution(self.oracle.hessian(self.start), self.oracle.gradient(self.start))
         sizes = [float(np.abs(step).max(initial=0.0))]
         sizes.append(float(np.max(self.oracle.lengths * self.oracle.weights, initial=0.0)) ** -1.0)

@@ -10,23 +10,27 @@ from threadpoolctl import threadpool_limits
 from implicitbias._arrays import positive_float, positive_int
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.flow._arguments import (
+    LossName,
     Route,
     check_callback,
     check_fit,
+    check_log_margin,
+    check_loss,
     check_route,
     check_tolerance,
 )
+from implicitbias.flow._classification import classification_flow
 from implicitbias.flow._dual import DualFlow
 from implicitbias.flow._integrate import Budget, Callback, Trajectory, integrate
 from implicitbias.flow._parameters import ParameterFlow
 from implicitbias.flow._reduction import dual_coordinates
 from implicitbias.flow._result import Flow
-from implicitbias.flow._rules import RegressionRules
+from implicitbias.flow._rules import Goal, RegressionRules
 from implicitbias.flow._squared_loss import squared_loss
 from implicitbias.flow._system import FlowSystem
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network
-from implicitbias.problems import Regression
+from implicitbias.problems import Classification, Regression
 
 SETTLED = (Outcome.RESIDUAL_REACHED, Outcome.STATIONARY, Outcome.PRECISION_REACHED)
 LOST = 1e-3  # drift from which on rounding, not the flow, may have decided where it ended
@@ -35,7 +39,7 @@ SINGLE_THREAD = 1 << 20  # entries of X up to which several BLAS threads only wa
 
 def gradient_flow(
     network: Network,
-    problem: Regression,
+    problem: Regression | Classification,
     init: Initialization,
     *,
     route: Route = "auto",
@@ -43,13 +47,16 @@ def gradient_flow(
     until_change: float = 1e-11,
     until_margin: float = 1e6,
     until_log_margin: float | None = None,
+    loss: LossName = "exponential",
     max_time: float | None = None,
     max_steps: int = 100_000,
     tol: float | None = None,
     num_points: int = 200,
     callback: Callback | None = None,
 ) -> Flow:
-    """Simulate dTheta/dt = -grad L(Theta) from Theta(0) until the loss has been fitted.
+    """Simulate dTheta/dt = -grad L(Theta) from Theta(0) until the data are fitted.
+
+    Regression is followed to its end point, classification, where beta grows for ever, to a margin.
 
     Parameters
     ----------
@@ -66,7 +73,14 @@ def gradient_flow(
         ... and once beta has at most this part of |beta|_inf left to go, by a Newton step on the
         linearised flow: on ill-conditioned data a small residual alone promises little.
     until_margin, until_log_margin
-        For classification; not used in regression.
+        Classification: stop where min_i y_i x_i^T beta reaches this, exactly there; the natural
+        logarithm, for margins beyond float64, decides if given. Both routes work in the loss
+        clock and underflow at no loss. Past margins near 1e10 float64 no longer resolves the
+        differences that weigh the points: "parameters" stops there, while from 1e7 on "dual"
+        keeps the smallest margins equal and slides, which is off by a relative 1e-7 at most.
+    loss
+        Classification: sum_i exp(-y_i f_i), for which the theory is stated, or "logistic",
+        sum_i log(1 + exp(-y_i f_i)), whose tail is the same.
     max_time
         Stop at t = max_time.
     max_steps
@@ -81,16 +95,18 @@ def gradient_flow(
     Returns
     -------
     Flow
-        ``outcome`` and ``message`` say why it ended: RESIDUAL_REACHED; STATIONARY at a point with
-        positive loss (dead or sign-locked coordinates); TIME_REACHED; STOPPED_BY_CALLBACK;
-        STEP_LIMIT; PRECISION_REACHED where float64 resolves no more, or the conserved quantities
-        were lost to rounding; FAILED.
+        ``outcome`` and ``message`` say why it ended: RESIDUAL_REACHED or MARGIN_REACHED;
+        STATIONARY at a point with positive loss (dead or sign-locked coordinates); TIME_REACHED;
+        STOPPED_BY_CALLBACK; STEP_LIMIT; PRECISION_REACHED where float64 resolves no more, or the
+        conserved quantities were lost to rounding; FAILED.
 
     Raises
     ------
     InvalidInputError
         Arguments that do not fit together or are out of range; ``route="dual"`` for a network
         without real decoupled coordinates (the message names the assumption that fails).
+    InfeasibleProblemError
+        Classes that are proved not to be linearly separable; ``evidence`` is the proof.
 
     Notes
     -----
@@ -100,10 +116,12 @@ def gradient_flow(
     check_fit(network, problem, init)
     check_route(route)
     check_callback(callback)
-    rules = {
-        "until_residual": positive_float(until_residual, "until_residual", allow_zero=True),
-        "until_change": positive_float(until_change, "until_change", allow_zero=True),
-    }
+    check_loss(loss)
+    log_target = check_log_margin(until_margin, until_log_margin)
+    goal = Goal(
+        positive_float(until_residual, "until_residual", allow_zero=True),
+        positive_float(until_change, "until_change", allow_zero=True),
+    )
     budget = Budget(
         None if max_time is None else positive_float(max_time, "max_time"),
         positive_int(max_steps, "max_steps"),
@@ -112,7 +130,19 @@ def gradient_flow(
     tol = check_tolerance(tol)
     threads = 1 if problem.X.size <= SINGLE_THREAD else None
     with threadpool_limits(limits=threads, user_api="blas"):
-        return _regression_flow(network, problem, init, route, rules, budget, tol, callback)
+        if isinstance(problem, Classification):
+            return classification_flow(
+                network,
+                problem,
+                init,
+                route=route,
+                log_target=log_target,
+                budget=budget,
+                loss=loss,
+                tol=tol,
+                callback=callback,
+            )
+        return _regression_flow(network, problem, init, route, goal, budget, tol, callback)
 
 
 def _regression_flow(
@@ -120,14 +150,14 @@ def _regression_flow(
     problem: Regression,
     init: Initialization,
     route: Route,
-    limits: dict[str, float],
+    goal: Goal,
     budget: Budget,
     tol: float | None,
     callback: Callback | None,
 ) -> Flow:
     began = time.perf_counter()
     system = _regression_system(network, problem, init, route, tol)
-    rules = RegressionRules(start=system.coefficients(system.start), **limits)
+    rules = RegressionRules(goal, system.coefficients(system.start))
     trajectory = integrate(system, rules, budget, callback)
     if trajectory.end.outcome not in SETTLED:
         rules.measure(system, trajectory.state, trajectory.reading)
@@ -159,8 +189,8 @@ def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds:
     outcome, message = trajectory.end.outcome, trajectory.end.message
     if trajectory.drift > LOST:
         message += (
-            f" But conserved quantities have drifted by {trajectory.drift:.1e} of their size: where "
-            "the flow passed a saddle, rounding decided how it went on."
+            f" But conserved quantities have drifted by {trajectory.drift:.1e} of their size: "
+            "where the flow passed a saddle, rounding decided how it went on."
         )
         outcome = Outcome.PRECISION_REACHED if outcome.converged else outcome
     return Flow(

@@ -1,4 +1,4 @@
-"""The one loop around scipy's integrators: step, save, ask the rules, tell the callback."""
+"""The one loop around the integrators: step, save, ask the rules, tell the callback."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.integrate import BDF, DOP853, LSODA, Radau
+from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import Outcome
@@ -16,8 +16,7 @@ from implicitbias.flow._rules import End, RegressionRules
 from implicitbias.flow._saving import Recorder
 from implicitbias.flow._system import FlowSystem, Reading
 
-INTEGRATORS = {"DOP853": DOP853, "LSODA": LSODA, "BDF": BDF, "Radau": Radau}
-HUGE = 1e200  # stands for a velocity that overflowed: any integrator rejects the step
+HUGE = 1e200
 FIRST_POINT = 1e-2  # first saved time over the fastest time scale of the start
 FIRST_STEP = 1e-3  # first step over the first saved time
 
@@ -58,21 +57,8 @@ class Trajectory:
     num_evaluations: int
 
 
-class _Guarded:
-    """The system's velocity and Jacobian with finite numbers in place of overflow."""
-
-    def __init__(self, system: FlowSystem) -> None:
-        self.system = system
-
-    def velocity(self, _: float, state: FloatArray) -> FloatArray:
-        return finite(self.system.velocity(state))
-
-    def jacobian(self, _: float, state: FloatArray) -> FloatArray:
-        return finite(self.system.jacobian(state))
-
-
 def finite(array: FloatArray) -> FloatArray:
-    """Return the array itself, or a copy without NaN and infinities."""
+    """The array itself, or HUGE where it overflowed or is undefined: solvers reject such a step."""
     if np.isfinite(array).all():
         return array
     return np.nan_to_num(array, nan=HUGE, posinf=HUGE, neginf=-HUGE)
@@ -94,7 +80,7 @@ def integrate(
     first = FIRST_POINT * system.fastest_time(reading)
     recorder = Recorder(first, budget.num_points)
     bound = _bound(system, budget)
-    solver = _solver(system, min(FIRST_STEP * first, bound), bound)
+    solver = system.integrator(min(FIRST_STEP * first, bound), bound)
     drift, steps = 0.0, 0
     while end is None:
         failure = _step(solver)
@@ -121,24 +107,12 @@ def _bound(system: FlowSystem, budget: Budget) -> float:
         return float(np.exp(np.log(budget.max_time) - system.log_time_unit))
 
 
-def _solver(system: FlowSystem, first_step: float, bound: float):  # type: ignore[no-untyped-def]
-    guarded = _Guarded(system)
-    options = {} if system.method == "DOP853" else {"jac": guarded.jacobian}
-    return INTEGRATORS[system.method](
-        guarded.velocity,
-        0.0,
-        system.start,
-        bound,
-        first_step=first_step,
-        rtol=system.rtol,
-        atol=system.atol,
-        **options,
-    )
-
-
-def _step(solver) -> str | None:  # type: ignore[no-untyped-def]
+def _step(solver: OdeSolver) -> str | None:
     """One step; the integrator's complaint if it fails."""
-    with warnings.catch_warnings(record=True) as caught, np.errstate(over="ignore", invalid="ignore"):
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        np.errstate(over="ignore", invalid="ignore"),
+    ):
         warnings.simplefilter("always")
         message = solver.step()
     if solver.status != "failed":
@@ -146,7 +120,7 @@ def _step(solver) -> str | None:  # type: ignore[no-untyped-def]
     return " ".join(str(warning.message) for warning in caught) or str(message)
 
 
-def _save(solver, system: FlowSystem, recorder: Recorder) -> None:  # type: ignore[no-untyped-def]
+def _save(solver: OdeSolver, system: FlowSystem, recorder: Recorder) -> None:
     dense = None
     for time in recorder.due(solver.t):
         dense = dense or solver.dense_output()
@@ -156,7 +130,7 @@ def _save(solver, system: FlowSystem, recorder: Recorder) -> None:  # type: igno
 
 def _interruption(
     system: FlowSystem,
-    solver,  # type: ignore[no-untyped-def]
+    solver: OdeSolver,
     reading: Reading,
     steps: int,
     budget: Budget,

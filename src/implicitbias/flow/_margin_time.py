@@ -2,8 +2,9 @@
 
 b = log(dt/dsigma) grows by millions while the margin grows by a per mille, so that a sum of
 endpoint values is off by whole powers of e. Within a step b is interpolated by the parabola
-through this step's ends and the step before; with x -> q, q running evenly in the integral of the
-chord's exponential, what is left is smooth and a few Gauss points do:
+through this step's ends and the step before, bent no further than keeps the slope at the end
+within half of the chord's; with x -> q, q running evenly in the integral of the chord's
+exponential, what is left is smooth and a few Gauss points do:
 
     int_0^h exp(b) = h (e^{b_1} - e^{b_0}) / (b_1 - b_0) * int_0^1 exp(b(x(q)) - chord(x(q))) dq.
 """
@@ -16,7 +17,6 @@ from implicitbias._arrays import FloatArray
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 NODES, WEIGHTS = 0.5 * (1.0 + _NODES), 0.5 * _WEIGHTS
-BISECTIONS = 60
 
 
 class LogTime:
@@ -31,17 +31,14 @@ class LogTime:
     def __init__(self, log_speed: float) -> None:
         self.value = -np.inf
         self.last = log_speed
-        self.curvature = 0.0  # half the second derivative of b, from the last two steps
         self.slope: float | None = None
         self.length = 0.0
 
-    def after(self, step: float, log_speed: float, part: float = 1.0) -> float:
-        """log t after ``part`` of a step at whose end b is ``log_speed``."""
+    def after(self, step: float, log_speed: float) -> float:
+        """log t after a step, or a part of one, at whose end b is ``log_speed``."""
         curvature = self._curvature(step, log_speed)
-        rise = log_speed - self.last + curvature * step**2 * (part - 1.0)
-        bend = curvature * (part * step) ** 2
-        gained = _log_integral(rise * part, bend) + self.last + np.log(part * step)
-        return float(np.logaddexp(self.value, gained))
+        gained = _log_integral(log_speed - self.last, curvature * step**2)
+        return float(np.logaddexp(self.value, gained + self.last + np.log(step)))
 
     def advance(self, step: float, log_speed: float) -> None:
         """Take the step."""
@@ -49,22 +46,13 @@ class LogTime:
         self.slope, self.length = (log_speed - self.last) / step, step
         self.last = log_speed
 
-    def part_until(self, log_time: float, step: float, log_speed: float) -> float:
-        """The part of the step after which log t is ``log_time``."""
-        low, high = 0.0, 1.0
-        for _ in range(BISECTIONS):
-            middle = 0.5 * (low + high)
-            if self.after(step, log_speed, middle) < log_time:
-                low = middle
-            else:
-                high = middle
-        return high
-
     def _curvature(self, step: float, log_speed: float) -> float:
         if self.slope is None:
             return 0.0
         slope = (log_speed - self.last) / step
-        return (slope - self.slope) / (step + self.length)
+        steepest = 0.5 * abs(slope) / step
+        curvature = (slope - self.slope) / (step + self.length)
+        return float(np.clip(curvature, -steepest, steepest))
 
 
 def _log_integral(rise: float, bend: float) -> float:
@@ -81,7 +69,7 @@ def _quantiles(rise: float) -> FloatArray:
         return NODES
     size = abs(rise)
     x = 1.0 + np.log(NODES + (1.0 - NODES) * np.exp(-size)) / size
-    return x if rise > 0 else 1.0 - x
+    return np.asarray(x if rise > 0 else 1.0 - x)
 
 
 def _log_mean_exp(rise: float) -> float:

@@ -9,18 +9,19 @@ can bear witness against predictions made from them.
 from __future__ import annotations
 
 import numpy as np
+from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import Outcome
+from implicitbias.flow._radau import LowRankRadau
 from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
 from implicitbias.flow._stationary import Rest, newton_change, rest_of
 from implicitbias.flow._system import FlowSystem, Reading
 from implicitbias.networks import Network
 
-METHOD = "LSODA"
-RTOL = 1e-12
+TOLERANCE = 1e-7
 SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
-ABSOLUTE = 0.1  # absolute over relative tolerance, in units of the entry's own scale
+RESOLVED = 1e-13  # what the integration loses of an entry, relative to its size
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -28,7 +29,7 @@ class ParameterFlow(FlowSystem):
     """Gradient flow of the squared loss in Theta, flattened."""
 
     route = "parameters"
-    method = METHOD
+    method = "Radau IIA, order 13"
 
     def __init__(
         self, network: Network, loss: SquaredLoss, start: Parameters, tol: float | None
@@ -38,8 +39,26 @@ class ParameterFlow(FlowSystem):
         self.ends = np.cumsum((0, *network.layer_sizes))
         self.start = network.flatten(start)
         self.conserved = network.conserved(start)
-        self.rtol = RTOL if tol is None else tol
-        self.atol = ABSOLUTE * self.rtol * self._entry_scales()
+        self.tol = TOLERANCE if tol is None else tol
+        self.sizes = self._entry_sizes()
+
+    def integrator(self, first_step: float, bound: float) -> OdeSolver:
+        """Radau IIA, whose stiff factor here is X J."""
+        return LowRankRadau(
+            lambda _, state: self.velocity(state),
+            self.start,
+            bound,
+            first_step=first_step,
+            factor=self.factor,
+            tol=self.tol,
+            sizes=self.sizes,
+        )
+
+    def factor(self, state: FloatArray) -> FloatArray:
+        """X J, (n, P), with J = d beta / d Theta."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved: FloatArray = self.loss.X @ self.network.coefficient_jacobian(self.layers(state))
+        return moved
 
     def velocity(self, state: FloatArray) -> FloatArray:
         """dTheta/dt."""
@@ -51,12 +70,9 @@ class ParameterFlow(FlowSystem):
 
     def jacobian(self, state: FloatArray) -> FloatArray:
         """D^2 ((-X^T r)^T beta) at fixed r, minus (X J)^T (X J) with J = d beta / d Theta."""
-        layers = self.layers(state)
-        with np.errstate(over="ignore", invalid="ignore"):
-            residual = self.loss.X @ self.network.coefficients(layers) - self.loss.y
-            moved = self.loss.X @ self.network.coefficient_jacobian(layers)
-            curvature = self.network.second_derivative(layers, -(residual @ self.loss.X))
-            return curvature - moved.T @ moved
+        moved = self.factor(state)
+        driver = -(self.read(state).residual_vector @ self.loss.X)
+        return self.network.second_derivative(self.layers(state), driver) - moved.T @ moved
 
     def layers(self, state: FloatArray) -> Parameters:
         """Views of the layers in a flattened state."""
@@ -98,8 +114,8 @@ class ParameterFlow(FlowSystem):
         return self.loss.relative(EPS * stable_norm(self.lengths * self.coefficients(state)))
 
     def noise(self, state: FloatArray) -> float:
-        """What tolerances of beta, ten of them, add to the relative residual."""
-        return 10.0 * self.rtol / EPS * self.rounding(state)
+        """A thousand roundings: what Newton's method may leave in the stages."""
+        return 1e3 * self.rounding(state)
 
     def newton_change(self, state: FloatArray, reading: Reading) -> FloatArray | None:
         """J dTheta with dTheta the shortest solution of (X J) dTheta = -r."""
@@ -116,7 +132,7 @@ class ParameterFlow(FlowSystem):
             velocity,
             self.jacobian(state),
             size,
-            noise=self.rtol * np.abs(state) + self.atol,
+            noise=RESOLVED * (np.abs(state) + self.sizes),
             rounding=EPS * self._gradient_terms(state, reading),
         )
 
@@ -127,7 +143,7 @@ class ParameterFlow(FlowSystem):
         scale = self.network.conserved_scale(layers)
         return float(np.max(np.divide(change, scale, where=scale > 0, out=np.zeros_like(change))))
 
-    def _entry_scales(self) -> FloatArray:
+    def _entry_sizes(self) -> FloatArray:
         """The natural size of each entry of Theta: its own start, or its first movement.
 
         An entry that starts at zero is measured by the Newton step towards zero loss in the
@@ -147,11 +163,10 @@ class ParameterFlow(FlowSystem):
 
     def _first_newton_step(self) -> FloatArray:
         residual = self.read(self.start).residual_vector
-        moved = self.loss.X @ self.network.coefficient_jacobian(self.layers(self.start))
+        moved = self.factor(self.start)
         if not residual.any() or not np.isfinite(moved).all() or not np.isfinite(residual).all():
             return np.zeros_like(self.start)
-        step: FloatArray = np.linalg.lstsq(moved, -residual, rcond=None)[0]
-        return step
+        return np.asarray(np.linalg.lstsq(moved, -residual, rcond=None)[0], dtype=np.float64)
 
     def _gradient_terms(self, state: FloatArray, reading: Reading) -> float:
         """||X||_F ||r|| ||d beta / d Theta||_F: what the velocity is a sum of."""

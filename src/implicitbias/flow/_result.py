@@ -120,12 +120,14 @@ class Flow:
     @property
     def final_coefficients(self) -> FloatArray:
         """Beta at the end, (d,)."""
-        return self.coefficients[-1]
+        final: FloatArray = self.coefficients[-1]
+        return final
 
     @property
     def final_direction(self) -> FloatArray | None:
         """The last of ``directions``; None for regression."""
-        return None if self.directions is None else self.directions[-1]
+        final: FloatArray | None = None if self.directions is None else self.directions[-1]
+        return final
 
     def __str__(self) -> str:
         return (

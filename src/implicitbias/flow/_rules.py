@@ -1,9 +1,9 @@
 """When a regression's flow has ended.
 
 - The residual has fallen to ``until_residual`` *and* the coefficients have at most ``until_change``
-  left to go. The first alone says little about the coefficients where X is ill-conditioned: the
-  movement left is -J J^T X^T K^{-1} r with the tangent kernel K = X J J^T X^T, J = d beta / d Theta,
-  which is the residual times anything up to sqrt(||J||^2 / smallest eigenvalue of K).
+  left to go. The first alone says little about the coefficients where X is ill-conditioned: with
+  J = d beta / d Theta and the tangent kernel K = X J J^T X^T, the movement left is
+  -J J^T X^T K^{-1} r, the residual times anything up to ||J|| / sqrt(smallest eigenvalue of K).
 - The residual is at the rounding of beta, or has stopped falling near what the integrator's
   tolerance resolves.
 - Every component of the velocity is either noise or has a negligible distance to go while the loss
@@ -34,12 +34,19 @@ class End:
     message: str
 
 
+@dataclass(frozen=True)
+class Goal:
+    """Where a regression's flow is done: see ``gradient_flow``."""
+
+    until_residual: float
+    until_change: float
+
+
 @dataclass
 class RegressionRules:
     """The stopping rules, with what they remember of the flow so far."""
 
-    until_residual: float
-    until_change: float
+    goal: Goal
     start: FloatArray
     remaining: float = float("inf")
     measured_at: float = float("inf")
@@ -56,7 +63,7 @@ class RegressionRules:
         self.steps += 1
         if reading.residual < PROGRESS * self.best:
             self.best, self.best_step = reading.residual, self.steps
-        if reading.residual <= self.until_residual:
+        if reading.residual <= self.goal.until_residual:
             return self._reached(system, state, reading)
         if self.steps % LOOK_EVERY != 1:
             return None
@@ -75,10 +82,10 @@ class RegressionRules:
     def _reached(self, system: FlowSystem, state: FloatArray, reading: Reading) -> End | None:
         if reading.residual < PROGRESS * self.measured_at or reading.residual == 0.0:
             self.measured_at = reading.residual
-            if self.measure(system, state, reading) <= self.until_change:
+            if self.measure(system, state, reading) <= self.goal.until_change:
                 return End(
                     Outcome.RESIDUAL_REACHED,
-                    f"residual {reading.residual:.1e} <= {self.until_residual:.1e}, and the "
+                    f"residual {reading.residual:.1e} <= {self.goal.until_residual:.1e}, and the "
                     f"coefficients have {self.remaining:.1e} of their size left to go.",
                 )
         if reading.residual > system.rounding(state) and not self._stalled(system, state):
@@ -86,9 +93,9 @@ class RegressionRules:
         self.measure(system, state, reading)
         return End(
             Outcome.RESIDUAL_REACHED,
-            f"residual {reading.residual:.1e} <= {self.until_residual:.1e}; rounding prevents "
+            f"residual {reading.residual:.1e} <= {self.goal.until_residual:.1e}; rounding prevents "
             f"more, and the coefficients may still be {self.remaining:.1e} of their size away "
-            f"(until_change was {self.until_change:.1e}): the data are ill-conditioned.",
+            f"(until_change was {self.goal.until_change:.1e}): the data are ill-conditioned.",
         )
 
     def _stalled(self, system: FlowSystem, state: FloatArray) -> bool:
@@ -100,9 +107,9 @@ class RegressionRules:
         return End(
             Outcome.PRECISION_REACHED,
             f"residual {reading.residual:.1e} is above until_residual = "
-            f"{self.until_residual:.1e}, but float64 resolves it no further here (a rounding is "
-            f"worth {system.rounding(state):.1e}); the coefficients have {self.remaining:.1e} of "
-            "their size left to go.",
+            f"{self.goal.until_residual:.1e}, but float64 resolves it no further here (a rounding "
+            f"is worth {system.rounding(state):.1e}); the coefficients have {self.remaining:.1e} "
+            "of their size left to go.",
         )
 
     def _rest(

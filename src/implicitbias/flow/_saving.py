@@ -44,7 +44,7 @@ class Recorder:
     def arrays(
         self, ends: tuple[tuple[float, FloatArray, float], ...]
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Times (T,), coefficients (T, d), log losses (T,) between the first and the last of ``ends``."""
+        """Times (T,), coefficients (T, d) and log losses (T,), between the given ends."""
         (start, *last) = ends
         saved = list(zip(self.times, self.coefficients, self.log_losses, strict=True))
         rows = [start, *saved, *last]

@@ -1,10 +1,11 @@
 """The weights that keep the smallest margins equal.
 
 On points A with equal margins, da/dtau = w with sum w = 1 changes margin i at the rate (K w)_i,
-K = Z_A D Z_A^T, D = diag(psi'). They stay equal when (K w)_A is constant, which makes w the minimiser
-of w^T K w on sum w = 1: the point of least norm in the affine hull of the columns b_i = D^{1/2} z_i.
-With c_i = b_i - b_0 that is least squares, min || b_0 + C eta ||, by Householder QR with the rows in
-decreasing order of D and column pivoting: row-wise stable, whatever the range of D.
+K = Z_A D Z_A^T, D = diag(psi'). They stay equal when (K w)_A is constant, which makes w the
+minimiser of w^T K w on sum w = 1: the point of least norm in the affine hull of the columns
+b_i = D^{1/2} z_i. With c_i = b_i - b_0 that is least squares, min || b_0 + C eta ||, by Householder
+QR with the rows in decreasing order of D and column pivoting: row-wise stable, whatever the range
+of D.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def choose_face(
     (A, w) or None
         Indices and positive weights; None where the pivots do not end.
     """
-    active = list(np.flatnonzero(weights > 0.0))
+    active = [int(index) for index in np.flatnonzero(weights > 0.0)]
     current = weights[active]
     for _ in range(MAX_PIVOTS):
         face = Face(features[active], log_slopes)

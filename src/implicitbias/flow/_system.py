@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias.flow._stationary import Rest
@@ -31,17 +32,14 @@ class Reading:
 
 
 class FlowSystem(ABC):
-    """dz/dtau = velocity(z), gradient flow in some variables z, with t = exp(log_time_unit) tau.
+    """Gradient flow in some variables z and a time tau with t = exp(log_time_unit) tau.
 
-    Laws: ``jacobian`` is the derivative of ``velocity``; along the flow the loss falls at the rate
-    ``speed``^2, the squared Euclidean norm of dTheta/dtau^{1/2}: d loss/d tau = -speed(z)^2.
+    Law: along the flow the loss falls at the rate ``speed``^2.
 
     Attributes
     ----------
     start
         z(0), (N,).
-    rtol, atol
-        Local error control: |error_i| <= rtol |z_i| + atol_i.
     route, method
         What it is called, and the integrator that wins on it.
     log_time_unit
@@ -49,19 +47,13 @@ class FlowSystem(ABC):
     """
 
     start: FloatArray
-    rtol: float
-    atol: FloatArray
     route: str
     method: str
     log_time_unit: float = 0.0
 
     @abstractmethod
-    def velocity(self, state: FloatArray) -> FloatArray:
-        """dz/dtau, (N,)."""
-
-    @abstractmethod
-    def jacobian(self, state: FloatArray) -> FloatArray:
-        """Derivative of ``velocity``, (N, N)."""
+    def integrator(self, first_step: float, bound: float) -> OdeSolver:
+        """Return a solver at tau = 0, to be stepped up to tau = bound at most."""
 
     @abstractmethod
     def read(self, state: FloatArray) -> Reading:
@@ -85,7 +77,7 @@ class FlowSystem(ABC):
 
     @abstractmethod
     def fastest_time(self, reading: Reading) -> float:
-        """The shortest time tau in which Theta, or the loss, changes by its own size at the start."""
+        """Shortest tau in which Theta, or the loss, changes by its own size at the start."""
 
     @abstractmethod
     def rounding(self, state: FloatArray) -> float:

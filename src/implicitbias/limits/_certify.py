@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from implicitbias._arrays import FloatArray
@@ -31,11 +33,11 @@ def certify(problem: PotentialProblem, state: PotentialState) -> tuple[Certifica
     a = np.exp(log_a)
     rho = curves.rho(state.t)
     missing = problem.features @ rho - problem.target
-    feasibility = relative_residual(problem.features @ rho, problem.target)
-    nu = _refit(problem, state)
+    feasibility = relative_residual(problem.features, rho, problem.target)
+    state, nu = _refit(problem, state)
     log_unit = -(curves.depth - 2) * float(curves.log_unit.max())
     start, there = curves.u(curves.t0), curves.u(state.t)
-    slope = a * (problem.features.T @ nu)
+    slope = a * (state.rows.features.T @ state.nu)  # digits that B^{-T} nu would lose
     direct = start + slope - there
     if _held(problem, state.t):
         dual_t = state.t + curves.t_increment(state.t, direct)
@@ -47,7 +49,8 @@ def certify(problem: PotentialProblem, state: PotentialState) -> tuple[Certifica
             log_mismatch = float(np.log(np.abs(nu @ missing))) + log_unit
         gap = _ratio(np.logaddexp(excess, log_mismatch), objective)
         return Certificate(feasibility, gap), _in_units(nu, log_unit)
-    rounding = 16 * EPS * (a * (np.abs(problem.features.T) @ np.abs(nu)) + np.abs(there))
+    sizes = np.abs(state.rows.features.T) @ np.abs(state.nu)
+    rounding = 16 * EPS * (a * sizes + np.abs(there) + np.abs(start))
     seen = np.maximum(np.abs(direct) - rounding, 0.0)
     carried = np.abs(state.mismatch) * np.exp(curves.log_u_slope(state.t))
     with np.errstate(divide="ignore"):
@@ -73,20 +76,28 @@ def _held(problem: PotentialProblem, t: FloatArray) -> bool:
     curves = problem.curves
     if curves.depth == 2:
         return True
-    low, high = curves.u_limits()
-    reach = np.where(t >= 0, high, -low)
-    inside = ~(curves.dead | curves.locked) & np.isfinite(reach)
-    return bool(np.all(curves.slack(t)[inside] > HELD * np.abs(reach[inside])))
+    start, there = curves.u(curves.t0), curves.u(t)
+    reach = np.maximum(np.abs(start), np.abs(there - start))
+    return bool(np.all((curves.slack(t) > HELD * reach)[~curves.dead]))
 
 
-def _refit(problem: PotentialProblem, state: PotentialState) -> FloatArray:
-    """The dual point in the given rows that fits the carried slopes best."""
+def _refit(problem: PotentialProblem, state: PotentialState) -> tuple[PotentialState, FloatArray]:
+    """The dual point that fits the slopes best, in the state's rows and as given.
+
+    In combined rows it is read off the basis: [B^T nu]_i = (u_i - u_i(t_0)) / a_i.
+    """
     found = linearise(problem, problem.curves, state) if state.nu.size else None
     if found is None:
-        return state.rows.dual_as_given(state.nu)
+        return state, state.rows.dual_as_given(state.nu)
     system, state = found
-    _, dnu = system.solve(np.zeros(problem.target.size), state.mismatch)
-    return system.rows.dual_as_given(state.nu + dnu)
+    if system.rows.basis is None:
+        nu = state.nu + system.solve(np.zeros(state.nu.size), state.mismatch)[1]
+    else:
+        curves, basis = problem.curves, system.rows.basis
+        moved = curves.u(state.t) - curves.u(curves.t0)
+        nu = (moved * np.exp(-log_dual_weights(curves)))[basis]
+    state = replace(state, nu=nu)
+    return state, state.rows.dual_as_given(nu)
 
 
 def _sum_of(logs: FloatArray) -> float:

@@ -14,10 +14,12 @@ Kind = Literal["point", "direction", "stationary direction", "small-scale limit"
 GapKind = Literal["duality gap", "first-order gap with the carried slack"]
 
 
-def relative_residual(predictions: FloatArray, y: FloatArray) -> float:
-    """||predictions - y|| / ||y||, with 0/0 = 0."""
-    missing = float(np.linalg.norm(predictions - y))
+def relative_residual(X: FloatArray, coefficients: FloatArray, y: FloatArray) -> float:
+    """||X beta - y|| / ||y||, with 0/0 = 0; relative to || |X| |beta| || where y = 0."""
+    missing = float(np.linalg.norm(X @ coefficients - y))
     size = float(np.linalg.norm(y))
+    if missing > 0.0 and size == 0.0:
+        size = float(np.linalg.norm(np.abs(X) @ np.abs(coefficients)))
     if missing == 0.0:
         return 0.0
     return missing / size if size > 0 else np.inf
@@ -96,6 +98,9 @@ class Limit:
     unreached
         alpha (I - X^+ X) Wbar_1 of a fully connected network, shape (d, d_2): times the later
         layers it is the part of beta that training never moves to the minimum-norm solution.
+    rate
+        For directions: the exponent of the margin with which the flow's direction closes in,
+        asymptotically; None where no result gives it.
     note
         What a reader should know besides, or "".
     """
@@ -109,6 +114,7 @@ class Limit:
     spectrum: NumericArray | None = None
     dual: FloatArray | None = None
     unreached: FloatArray | None = field(default=None, repr=False)
+    rate: float | None = None
     note: str = ""
 
     def __str__(self) -> str:
@@ -120,6 +126,8 @@ class Limit:
             f"  certificate: {self.certificate}",
             *(f"  {verdict}" for verdict in self.assumptions),
         ]
+        if self.rate is not None:
+            lines.append(f"  the flow's direction closes in like margin^-{self.rate:.3g}")
         if self.note:
             lines.append(f"  {self.note}")
         return "\n".join(lines)

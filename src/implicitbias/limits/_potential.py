@@ -186,6 +186,8 @@ def correct(
             _moved(curves, state, step, dt, dnu, 1.0 - step), iterations=state.iterations + 1
         )
         size = float(np.abs(goal).max(initial=0.0))
+        if size == 0.0:
+            size = float((np.abs(system.rows.features) @ np.abs(rho)).max(initial=0.0))
         near = length < close and float(np.abs(missing).max(initial=0.0)) <= close * size
         if last or (near and rough):
             return state

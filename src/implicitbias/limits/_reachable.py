@@ -16,6 +16,7 @@ from implicitbias._arrays import FloatArray
 from implicitbias.coordinates import Curves
 
 CONSISTENT = 1e-9
+LARGEST_GROWTH = 1e9
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def _positive_part(
     """Which of the last ``num_locked`` nonnegative variables can be positive in C v = y.
 
     max sum_j w_j over C v = tau y, v >= w, 0 <= w <= 1, tau >= 1: homogeneous, so that one solution
-    has w = 1 wherever positive is possible.
+    has w = 1 wherever positive is possible. tau is bounded: what could only be positive by less
+    than 1 / tau relative to y is zero up to rounding.
     """
     rows, total = columns.shape
     size = max(float(np.abs(target).max(initial=0.0)), np.finfo(float).tiny)
@@ -82,7 +84,7 @@ def _positive_part(
         b_eq=np.zeros(rows),
         A_ub=np.hstack([-picks, np.eye(num_locked), np.zeros((num_locked, 1))]),
         b_ub=np.zeros(num_locked),
-        bounds=[(0, None)] * total + [(0, 1)] * num_locked + [(1, None)],
+        bounds=[(0, None)] * total + [(0, 1)] * num_locked + [(1, LARGEST_GROWTH)],
         method="highs-ds",
     )
     if answer.status != 0:

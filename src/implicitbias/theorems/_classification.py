@@ -51,6 +51,7 @@ def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         certificate_of(situation, beta, found.kkt),
         verdicts,
         dual=found.multipliers,
+        rate=1.0 / situation.network.depth,
     )
 
 
@@ -78,9 +79,9 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
     if situation.network.depth == 2:
         found = l1_max_margin(rows, groups=groups)
         beta = _coefficients(situation, found.rho)
-        note = f"kappa = {found.kappa:.4g}: the flow closes in like margin^-{found.rate:.3g}."
+        note = f"kappa = {found.kappa:.4g}."
         if found.unique is not None and not found.unique.holds:
-            note = f"{found.unique}; the flow may end at another point of the same norm. " + note
+            note = f"{found.unique}; the flow may end at another point of the same norm."
         return Limit(
             beta,
             "direction",
@@ -89,6 +90,7 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
             verdicts,
             spectrum=found.rho,
             dual=found.multipliers,
+            rate=found.rate,
             note=note,
         )
     start = _flow_spectrum(situation, verdicts)
@@ -109,6 +111,7 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
         (*verdicts, point.same_basin),
         spectrum=point.rho,
         dual=point.multipliers,
+        rate=point.rate,
         note=f"{point.kind} (curvature {point.curvature:.3g}) with ||rho||_{{2/L}} = "
         f"{point.value:.6g}; the flow's direction at margin {BASIN_MARGIN:.0e} decided among the "
         "stationary points.",
@@ -131,8 +134,7 @@ def _flow_spectrum(situation: Situation, verdicts: Verdicts) -> NumericArray:
     if not situation.reduction.exact:
         return rho
     phases = situation.reduction.phases
-    real: FloatArray = (rho if phases is None else phases.conj() * rho).real
-    return real
+    return np.asarray((rho if phases is None else phases.conj() * rho).real)
 
 
 def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
@@ -161,6 +163,8 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
         ),
         verdicts,
         parameters=parameters,
+        rate=1.0
+        - (float(svd.values[top.size] / svd.values[0]) if top.size < svd.values.size else 0),
         note=note,
     )
 

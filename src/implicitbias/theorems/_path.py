@@ -191,7 +191,7 @@ def _end(
         "point",
         name,
         Certificate(
-            relative_residual(situation.problem.X @ coefficients, situation.problem.y), end.gap
+            relative_residual(situation.problem.X, coefficients, situation.problem.y), end.gap
         ),
         verdicts,
         spectrum=rho,

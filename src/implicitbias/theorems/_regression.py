@@ -50,13 +50,19 @@ def assemble_potential(
     real_rho[~situation.reach.forced] = problem.curves.rho(state.t)
     rho = reduction.spectrum(real_rho)
     coefficients = np.ascontiguousarray(decomposition.coefficients(rho).real)
+    if not np.isfinite(coefficients).all():
+        raise NoPredictionError(
+            f"{name} applies, but the limit's coefficients do not fit float64: the start is at "
+            f"scale exp({situation.init.log_scale:.4g}).",
+            verdicts,
+        )
     certificate, nu = certify(problem, state)
     return Limit(
         coefficients,
         "point",
         name,
         Certificate(
-            relative_residual(situation.problem.X @ coefficients, situation.problem.y),
+            relative_residual(situation.problem.X, coefficients, situation.problem.y),
             certificate.gap,
             gap_kind=certificate.gap_kind,
         ),
@@ -115,7 +121,7 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
         )
     )
     coefficients = situation.network.coefficients(parameters)
-    residual = relative_residual(situation.problem.X @ coefficients, situation.problem.y)
+    residual = relative_residual(situation.problem.X, coefficients, situation.problem.y)
     clocks = _clock_spread(situation, parameters, nu)
     return Limit(
         coefficients,
@@ -158,7 +164,7 @@ def minimum_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> L
         "small-scale limit",
         name,
         Certificate(
-            relative_residual(X @ coefficients, y),
+            relative_residual(X, coefficients, y),
             kkt_residual=float(np.linalg.norm(outside)) / size if size > 0 else 0.0,
         ),
         verdicts,
