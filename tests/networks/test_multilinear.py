@@ -63,7 +63,7 @@ def test_outer_columns_are_row_major():
         (np.eye(2), [np.eye(2)], "1 entries for a tensor with 2 modes"),
         (np.eye(2), 3, "sequence with one entry a mode"),
         (np.eye(2), [None, np.ones((3, 2))], r"entry 2, has shape \(3, 2\); .* \(2, any\)"),
-        (np.eye(2), [np.ones(3), None], r"entry 1, has shape \(3,\); .* \(2\)"),
+        (np.eye(2), [np.ones(3), None], r"entry 1, has shape \(3,\); .* \(2,\)"),
         (np.eye(2), [None, np.full(2, np.nan)], "entry 2, contains nan"),
         (np.array([[np.inf]]), [None, None], "tensor contains inf"),
         (np.array(3.0), [], "at least one mode"),

@@ -78,7 +78,7 @@ def classification_flow(
 
 def _handover(system: MarginSystem, handover: float) -> float:
     """Log margin up to which the integrator's tolerance resolves the softmax."""
-    return float(np.log(min(handover, max(SAFE_NOISE / system.rtol, EARLIEST))))
+    return float(np.log(min(handover, max(SAFE_NOISE / system.margin_tol, EARLIEST))))
 
 
 def _system(

@@ -130,7 +130,7 @@ class DualMargins(MarginSystem):
         """Theta, or None where it overflows."""
         return self.coordinates.parameters(self.points(state))
 
-    def rest(self, state: FloatArray, point: MarginPoint) -> Rest | None:
+    def rest(self, state: FloatArray, point: MarginPoint, log_time: float) -> Rest | None:
         """Whether every coordinate is undriven, or locked and driven into its lock.
 
         A coordinate that crosses and is driven will move in the end, however slow it is now; a

@@ -140,7 +140,7 @@ def _step(solver: LSODA) -> str | None:
         warnings.simplefilter("always")
         message = solver.step()
     if solver.status != "failed":
-        return None
+        return "its step fell below rounding" if solver.t == solver.t_old else None
     return " ".join(str(warning.message) for warning in caught) or str(message)
 
 
@@ -219,10 +219,10 @@ def _rules(system: MarginSystem, run: Run, budget: Budget, callback: Callback | 
     """Why the flow ends at this step, if it does."""
     if callback is not None and callback(flow_state(run.point, run.time.value, run.num_steps)):
         return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {run.num_steps} steps.")
-    if (system.rtol + ROUNDINGS * EPS) * max(run.point.margin, 0.0) > RESOLVED:
+    if (system.margin_tol + ROUNDINGS * EPS) * max(run.point.margin, 0.0) > RESOLVED:
         return End(
             Outcome.PRECISION_REACHED,
-            f"at margin {run.point.margin:.3g} float64, or the tolerance {system.rtol:.1e}, no "
+            f"at margin {run.point.margin:.3g} float64, or the tolerance {system.margin_tol:.1e}, no "
             "longer resolves the differences of margins that weigh the points against each other.",
         )
     if run.time.value >= run.rest_time + np.log(2.0):
@@ -240,7 +240,7 @@ def _rules(system: MarginSystem, run: Run, budget: Budget, callback: Callback | 
 
 
 def _rest(system: MarginSystem, run: Run) -> End | None:
-    rest = system.rest(run.state, run.point)
+    rest = system.rest(run.state, run.point, run.time.value)
     if rest is None:
         return None
     return End(rest.outcome, f"{rest.how}; loss exp({run.point.log_loss:.4g}).")

@@ -23,6 +23,7 @@ RTOL = 1e-10
 FINEST = 1e-13
 SAFE_NOISE = 1e-2  # of a margin, by the tolerance: keeps the softmax smooth from step to step
 SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
+GROWING = 1e-3  # relative growth of an entry over log t above which it is not at rest
 ABSOLUTE = 0.1  # absolute over relative tolerance, in units of the entry's own scale
 EPS = float(np.finfo(np.float64).eps)
 
@@ -47,6 +48,7 @@ class ParameterMargins(MarginSystem):
         self.start = network.flatten(start)
         self.conserved = network.conserved(start)
         self.rtol = tol or float(np.clip(SAFE_NOISE / target, FINEST, RTOL))
+        self.margin_tol = self.rtol
         self.atol = ABSOLUTE * self.rtol * self._entry_scales()
         self.length = float(np.linalg.norm(self.rows, axis=1).max())
 
@@ -98,14 +100,19 @@ class ParameterMargins(MarginSystem):
         """Theta."""
         return self.network.unflatten(state)
 
-    def rest(self, state: FloatArray, point: MarginPoint) -> Rest | None:
+    def rest(self, state: FloatArray, point: MarginPoint, log_time: float) -> Rest | None:
         """Whether each eigenvector of the loss's Hessian has a negligible way to go, or only noise.
 
         Judged in units of the loss: velocity G = sum_i w_i grad gamma_i and its Hessian
-        sum_i w_i (hess gamma_i - grad gamma_i grad gamma_i^T).
+        sum_i w_i (hess gamma_i - grad gamma_i grad gamma_i^T). Entries far below these units that
+        still grow by a part of themselves while t doubles are on their way out of a saddle.
         """
         size = stable_norm(state)
         velocity = self.velocity(state)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_growth = log_time - point.log_speed + np.log(velocity / state)
+        if np.any(log_growth > np.log(GROWING)):
+            return None
         if size == 0.0 or not velocity.any():
             return rest_of(np.zeros(1), np.zeros((1, 1)), 1.0, noise=np.zeros(1), rounding=0.0)
         layers = self.layers(state / size)

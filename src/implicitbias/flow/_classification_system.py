@@ -64,7 +64,9 @@ class MarginSystem(ABC):
     start
         z(0), (N,).
     rtol, atol
-        Local error control of the integrator.
+        Local error control of the integrator: |error_i| <= rtol |z_i| + atol_i.
+    margin_tol
+        The relative error of a margin that these amount to.
     route
         "parameters" or "dual".
     """
@@ -72,6 +74,7 @@ class MarginSystem(ABC):
     start: FloatArray
     rtol: float
     atol: FloatArray
+    margin_tol: float
     route: str
 
     @abstractmethod
@@ -95,8 +98,8 @@ class MarginSystem(ABC):
         """Theta, or None where it overflows."""
 
     @abstractmethod
-    def rest(self, state: FloatArray, point: MarginPoint) -> Rest | None:
-        """Return how the flow is at rest with positive loss; None where it still moves."""
+    def rest(self, state: FloatArray, point: MarginPoint, log_time: float) -> Rest | None:
+        """Return how the flow is at rest with positive loss at time t; None where it moves."""
 
     @abstractmethod
     def drift(self, state: FloatArray) -> float:

@@ -66,7 +66,8 @@ def gradient_flow(
         "parameters" integrates the layers, for any network, knowing nothing of the theory. "dual"
         integrates the n-dimensional flow d nu/dt = y - X S^T psi(S X^T nu), the same trajectory at
         a cost that does not depend on the depth, where the network has real decoupled coordinates.
-        "auto" takes the dual where it exists.
+        "auto" takes the dual where it exists, and the parameters where it does not or where it
+        ends at the floor of float64 (deep networks at small scales).
     until_residual
         Stop at ||X beta - y|| <= until_residual ||y|| (0/0 = 0; where y = 0 relative to the start)
     until_change
@@ -119,8 +120,8 @@ def gradient_flow(
     check_loss(loss)
     log_target = check_log_margin(until_margin, until_log_margin)
     goal = Goal(
-        positive_float(until_residual, "until_residual", allow_zero=True),
-        positive_float(until_change, "until_change", allow_zero=True),
+        positive_float(until_residual, "until_residual"),
+        positive_float(until_change, "until_change"),
     )
     budget = Budget(
         None if max_time is None else positive_float(max_time, "max_time"),
@@ -155,31 +156,36 @@ def _regression_flow(
     tol: float | None,
     callback: Callback | None,
 ) -> Flow:
+    """Run the route asked for; "auto" runs the parameters where the dual does not reach the end."""
+    start = init.parameters()
+    coefficients = network.coefficients(start)
+    if not np.isfinite(coefficients).all():
+        raise InvalidInputError(
+            f"the initialization's coefficients do not fit float64 at log_scale "
+            f"{init.log_scale:g}. Predictions accept such scales, simulations do not."
+        )
+    loss = squared_loss(problem, coefficients)
+    if route != "parameters":
+        coordinates = dual_coordinates(network, loss.X, init)
+        if coordinates.exact:
+            flow = _run(DualFlow(loss, init, coordinates, start, tol), goal, budget, callback)
+            if route == "dual" or flow.outcome not in (Outcome.PRECISION_REACHED, Outcome.FAILED):
+                return flow
+        elif route == "dual":
+            raise InvalidInputError(
+                f"route='dual' needs a network with real decoupled coordinates: "
+                f"{coordinates.why_not}. Use route='parameters', which takes every network."
+            )
+    return _run(ParameterFlow(network, loss, start, tol), goal, budget, callback)
+
+
+def _run(system: FlowSystem, goal: Goal, budget: Budget, callback: Callback | None) -> Flow:
     began = time.perf_counter()
-    system = _regression_system(network, problem, init, route, tol)
     rules = RegressionRules(goal, system.coefficients(system.start))
     trajectory = integrate(system, rules, budget, callback)
     if trajectory.end.outcome not in SETTLED:
         rules.measure(system, trajectory.state, trajectory.reading)
     return _flow(system, trajectory, rules.remaining, time.perf_counter() - began)
-
-
-def _regression_system(
-    network: Network, problem: Regression, init: Initialization, route: Route, tol: float | None
-) -> FlowSystem:
-    start = init.parameters()
-    loss = squared_loss(problem, network.coefficients(start))
-    if route == "parameters":
-        return ParameterFlow(network, loss, start, tol)
-    coordinates = dual_coordinates(network, loss.X, init)
-    if coordinates.exact:
-        return DualFlow(loss, init, coordinates, start, tol)
-    if route == "auto":
-        return ParameterFlow(network, loss, start, tol)
-    raise InvalidInputError(
-        f"route='dual' needs a network with real decoupled coordinates: {coordinates.why_not}. "
-        "Use route='parameters', which takes every network."
-    )
 
 
 def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds: float) -> Flow:

@@ -75,29 +75,43 @@ def integrate(
     reading = system.read(state)
     start = (0.0, system.coefficients(state), reading.log_loss)
     end = rules.check(system, state, reading, 0.0)
+    first = FIRST_POINT * system.fastest_time(reading) if end is None else 1.0
+    end = end or _beyond_float64(first)
     if end is not None:
         return Trajectory(*Recorder(1.0, 2).arrays((start,)), state, reading, end, 0.0, 0, 0)
-    first = FIRST_POINT * system.fastest_time(reading)
     recorder = Recorder(first, budget.num_points)
     bound = _bound(system, budget)
     solver = system.integrator(min(FIRST_STEP * first, bound), bound)
-    drift, steps = 0.0, 0
+    time, drift, steps = 0.0, 0.0, 0
     while end is None:
         failure = _step(solver)
         steps += 1
         if failure is not None:
-            end = End(Outcome.FAILED, f"{system.method} gave up at time {solver.t:.3g}: {failure}")
+            end = rules.gave_up(system, state, reading, failure)
+            break
+        after = system.read(solver.y)
+        end = rules.lost(system, state, reading, after)
+        if end is not None:
             break
         _save(solver, system, recorder)
-        state, reading = solver.y, system.read(solver.y)
+        state, reading, time = solver.y, after, float(solver.t)
         system.accepted(state)
         drift = max(drift, system.drift(state))
-        end = rules.check(system, state, reading, solver.t)
+        end = rules.check(system, state, reading, time)
         if end is None:
             end = _interruption(system, solver, reading, steps, budget, callback)
-    last = (float(solver.t), system.coefficients(state), reading.log_loss)
+    last = (time, system.coefficients(state), reading.log_loss)
     arrays = recorder.arrays((start, last))
     return Trajectory(*arrays, state, reading, end, drift, steps, solver.nfev)
+
+
+def _beyond_float64(first: float) -> End | None:
+    if np.finfo(np.float64).tiny < FIRST_STEP * first < np.inf:
+        return None
+    return End(
+        Outcome.PRECISION_REACHED,
+        "the time scale of the start does not fit float64; predict_limit takes any scale.",
+    )
 
 
 def _bound(system: FlowSystem, budget: Budget) -> float:
@@ -122,10 +136,10 @@ def _step(solver: OdeSolver) -> str | None:
 
 def _save(solver: OdeSolver, system: FlowSystem, recorder: Recorder) -> None:
     dense = None
-    for time in recorder.due(solver.t):
+    for due in recorder.due(solver.t):
         dense = dense or solver.dense_output()
-        state = dense(time)
-        recorder.add(time, system.coefficients(state), system.read(state).log_loss)
+        state = dense(due)
+        recorder.add(due, system.coefficients(state), system.read(state).log_loss)
 
 
 def _interruption(

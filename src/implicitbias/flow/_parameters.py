@@ -4,6 +4,14 @@
 
 It knows the network and the loss and nothing else: no potential, no dual, no decomposition, so it
 can bear witness against predictions made from them.
+
+Where the flow ends is decided by its conserved quantities, of size scale^2 beside parameters of
+size 1, so that an error e on the way moves the limit by about e / scale^2. Measured on an
+orthogonal network with L = 4 at scale 1e-2 (n = 10, d = 40), error of the limit and seconds: LSODA
+at tolerance 1e-12: 1e-8, 14 s; at the finest tolerance float64 allows: 8e-10, 30 s; Radau IIA of
+order 13 (``_radau``): 6e-11, 4 s. On diagonal networks with n = 20, d = 100 that method needs 0.1 s
+to 5 s from scale 1e2 to 1e-2, LSODA 0.1 s to 19 s; DOP853 and scipy's Radau and BDF, of order 8 and
+5, take longer still on the plateaus of small scales or do not come to the end of them.
 """
 
 from __future__ import annotations
@@ -38,7 +46,8 @@ class ParameterFlow(FlowSystem):
         self.lengths = np.sqrt(np.einsum("ij,ij->j", loss.X, loss.X))
         self.ends = np.cumsum((0, *network.layer_sizes))
         self.start = network.flatten(start)
-        self.conserved = network.conserved(start)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.conserved = network.conserved(start)
         self.tol = TOLERANCE if tol is None else tol
         self.sizes = self._entry_sizes()
 
@@ -126,7 +135,7 @@ class ParameterFlow(FlowSystem):
         """Whether each eigenvector of the Jacobian has a negligible way to go, or only noise."""
         velocity = self.velocity(state)
         if not velocity.any() and self._underflows(state, reading):
-            how = "the products of the layers underflow in float64; route='dual' has no such limit"
+            how = "the products of the layers underflow in float64; predict_limit takes any scale"
             return Rest(Outcome.PRECISION_REACHED, how, float("inf"))
         return rest_of(
             velocity,

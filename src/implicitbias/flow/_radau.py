@@ -35,6 +35,7 @@ SAFETY = 0.85
 GROWTH, SHRINK = 3.0, 0.2
 HOPELESS = 2.0  # estimated error that rejects a step before Newton's method has converged
 WILD = 4.0  # an extrapolation that grows more than this over the previous step is not used
+SHORTEST = 1e-30  # first step over time; the time may stand still for a while, the state does not
 FILTER = 1.0 / STAGES
 
 
@@ -113,8 +114,8 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]
     def _step_impl(self) -> tuple[bool, str | None]:
         while True:
             h = min(self.h, self.t_bound - self.t)
-            if self.t + h == self.t:
-                return False, "the step size fell below the rounding of the time"
+            if h < SHORTEST * self.t:
+                return False, "the step size fell far below the rounding of the time"
             stages, error, iterations = self._solve(h)
             if stages is not None and error <= 1.0:
                 break

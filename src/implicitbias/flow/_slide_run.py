@@ -36,7 +36,7 @@ def slide_on(
     (t, report)
         The curves' parameter at the end, and how the slide went.
     """
-    slide = Slide(system.coordinates, TOL * system.rtol)
+    slide = Slide(system.coordinates, TOL * system.margin_tol)
     t, begun = system.points(run.state), run.point.log_margin
     log_margin, support = begun, np.zeros(0, dtype=np.intp)
     last = saved(system, run.state, run.point, run.time.value)

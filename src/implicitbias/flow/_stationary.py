@@ -12,6 +12,7 @@ from implicitbias._errors import Outcome
 NEGLIGIBLE = 1e-8  # distance left over the largest ||Theta|| so far
 NOISE = 10.0  # tolerances that an integrator's error may amount to
 SOLVED = 0.1  # part of the residual that a Newton step may leave
+FAINTEST = 800.0  # e-foldings from the smallest number in float64 to an escape from a saddle
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,15 @@ class Rest:
         In words.
     remaining
         Relative distance it may still have to go.
+    wait
+        Time after which the verdict is final: what leads away from a saddle may be too faint to see
+        in an eigenvector, but not to grow.
     """
 
     outcome: Outcome
     how: str
     remaining: float
+    wait: float = 0.0
 
 
 def newton_change(
@@ -95,12 +100,14 @@ def rest_of(
     speeds = np.abs(velocity @ vectors)
     off = np.sqrt(np.square(noise) @ np.square(vectors))
     quiet = speeds <= NOISE * (np.abs(values) * off + rounding)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 only where quiet
         distance = np.where(quiet | (values >= 0), 0.0, speeds / np.abs(values))
     going = ~quiet & ((values >= 0) | (distance > NEGLIGIBLE * size))
     if going.any():
         return None
-    escapes = int(np.sum(values > NOISE * rounding / max(size, np.finfo(float).tiny)))
+    away = values > NOISE * rounding / max(size, np.finfo(float).tiny)
+    escapes = int(np.sum(away))
     kind = f"a saddle that {escapes} directions lead away from" if escapes else "a stationary point"
     left = float(distance.max(initial=0.0)) / size if size > 0 else 0.0
-    return Rest(Outcome.STATIONARY, f"at rest at {kind}, {left:.1e} away", left)
+    wait = FAINTEST / float(values[away].max()) if escapes else 0.0
+    return Rest(Outcome.STATIONARY, f"at rest at {kind}, {left:.1e} away", left, wait)
