@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "implicitbias"
 MAX_LINES = 400
 
-BASE = {"_errors", "_verdicts", "_arrays"}
+BASE = {"_errors", "_verdicts", "_arrays", "_threads"}
 SHARED = BASE | {"problems", "networks"}
 RESULTS = SHARED | {"initialization", "flow", "limits", "theorems", "comparison", "datasets"}
 
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "_errors": set(),
     "_verdicts": {"_errors"},
     "_arrays": {"_errors"},
+    "_threads": set(),
     "problems": BASE,
     "networks": BASE,
     "initialization": BASE | {"networks"},

@@ -4,7 +4,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_diabetes, load_digits
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
 from implicitbias import datasets
 from implicitbias._errors import InfeasibleProblemError, InvalidInputError
@@ -78,7 +78,53 @@ def test_sparse_design_has_the_coefficients_it_states():
     assert 0.3 < np.std(noisy.y - exact.y) < 0.8
 
 
+def test_digit_pairs_are_the_images_of_two_digits():
+    raw = load_digits()
+    problem = datasets.digits_pair(8, 3)
+    kept = np.isin(raw.target, (3, 8))
+    np.testing.assert_array_equal(problem.X, raw.data[kept] / 16)
+    np.testing.assert_array_equal(problem.y, np.where(raw.target[kept] == 3, 1, -1))
+    np.testing.assert_array_equal(datasets.digits_pair(8, 3, 20).X, problem.X[:20])
+
+
+def test_wine_is_spread_over_the_cultivars_and_standardised():
+    raw = load_wine()
+    whole, part = datasets.wine(1), datasets.wine(1, 60)
+    np.testing.assert_allclose(whole.X[:, :13].mean(axis=0), 0, atol=1e-13)
+    np.testing.assert_allclose(whole.X[:, :13].std(axis=0), 1, rtol=1e-13)
+    np.testing.assert_array_equal(whole.X[:, 13], 1)
+    np.testing.assert_array_equal(whole.y, np.where(raw.target == 1, 1, -1))
+    rows = [int(np.flatnonzero((x == whole.X).all(axis=1))[0]) for x in part.X]
+    assert sorted(set(rows)) == rows
+    assert np.diff(rows).max() <= 3
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        datasets.iris_setosa,
+        datasets.breast_cancer,
+        *(lambda c=c: datasets.wine(c) for c in range(3)),
+        lambda: datasets.digits_pair(3, 8),
+        lambda: datasets.digits_pair(1, 7),
+    ],
+)
+def test_classes_are_separable(build):
+    assert build().separability().verdict.holds
+
+
+def test_breast_cancer_has_the_shape_and_labels_it_states():
+    problem = datasets.breast_cancer()
+    assert problem.X.shape == (569, 31)
+    np.testing.assert_array_equal(problem.y, 2 * load_breast_cancer().target - 1)
+
+
 REFUSED = {
+    "one digit": (lambda: datasets.digits_pair(3, 3), "first and second are 3 and 3; expected two"),
+    "no digit": (lambda: datasets.digits_pair(3, 10), "expected two different digits"),
+    "few images": (lambda: datasets.digits_pair(3, 8, 400), "num_points is 400; the data set has"),
+    "cultivar": (lambda: datasets.wine(3), "cultivar is 3; expected 0, 1 or 2"),
+    "wines": (lambda: datasets.wine(0, 179), "num_points is 179; the data set has 178"),
     "diabetes points": (lambda: datasets.diabetes(3, 443), "num_points is 443; the data set has"),
     "diabetes degree": (lambda: datasets.diabetes(0), "degree is 0; expected a whole number"),
     "digits points": (lambda: datasets.digits(0), "num_points is 0; expected a whole number"),

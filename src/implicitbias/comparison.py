@@ -14,11 +14,54 @@ from implicitbias.flow import Flow, gradient_flow, has_dual_flow
 from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit, relative_difference
 from implicitbias.networks import Network
-from implicitbias.problems import Regression
+from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import predict_limit
 
 TOLERANCE = 1e-8
+SETTLED = 0.15  # relative change of a closing exponent below which it counts as asymptotic
+RATE_TOLERANCE = 0.25
+SLOWEST = 0.1  # part of the predicted exponent below which an angle stands still
+ASYMPTOTIC = 0.02  # radians; further away no exponent is the last one
+LARGEST_LOG_MARGIN = 2.5e4
+ROUNDING = 1e-11  # angles below this are those of the solvers, and say nothing about the rate
 TRAINED = (Outcome.RESIDUAL_REACHED, Outcome.PRECISION_REACHED, Outcome.MARGIN_REACHED)
+
+
+@dataclass(frozen=True)
+class Closing:
+    """How a flow's direction approaches a predicted one.
+
+    Attributes
+    ----------
+    angle
+        Between the two at the flow's end, in radians.
+    exponent
+        -d log(angle) / d log(margin) over the last factor 100 of the margin.
+    settled
+        Whether it agrees with that over the factor 100 before to 15 %, at an angle below 0.02:
+        further away an exponent may stand still for long and be another than the last one.
+    rate
+        The exponent the theory predicts asymptotically, or None.
+    """
+
+    angle: float
+    exponent: float
+    settled: bool
+    rate: float | None
+
+    @property
+    def consistent(self) -> bool:
+        """Whether the angle falls noticeably, and as predicted where the exponent has settled."""
+        if not self.exponent > (0.0 if self.rate is None else SLOWEST * self.rate):
+            return False
+        if self.rate is None or not self.settled:
+            return True
+        return abs(self.exponent - self.rate) <= RATE_TOLERANCE * self.rate
+
+    def __str__(self) -> str:
+        state = "" if self.settled else ", not settled"
+        expected = "" if self.rate is None else f", predicted {self.rate:.3g} asymptotically"
+        return f"angle {self.angle:.1e}, closing like margin^-{self.exponent:.3g}{state}{expected}"
 
 
 @dataclass(frozen=True)
@@ -28,16 +71,19 @@ class Comparison:
     Attributes
     ----------
     error
-        The largest relative difference over all pairs that were compared.
+        The largest relative difference over all pairs that were compared; for directions the
+        smallest angle that a flow reached.
     tolerance
         What counts as agreement.
     flow, limit
         The witness (the parameter flow where it was run) and the prediction.
     pairs
-        The relative difference per pair, such as "parameters - limit".
+        The relative difference or angle per pair, such as "parameters - limit".
     distance
         For a small-scale limit: ||beta(flow) - beta(limit)|| / ||beta(limit)||, which the theory
         does not say to be small at this scale; None otherwise.
+    closings
+        For directions: how each flow closes in, in the order of ``pairs``.
     """
 
     error: float
@@ -46,6 +92,7 @@ class Comparison:
     limit: Limit
     pairs: Mapping[str, float] = field(default_factory=dict)
     distance: float | None = None
+    closings: tuple[Closing, ...] = ()
 
     @property
     def trained(self) -> bool:
@@ -54,13 +101,25 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether the flow reached its end and every pair agrees to the tolerance."""
+        """Whether the flow reached its end and every pair agrees.
+
+        Points agree to the tolerance. A direction, which no flow reaches, agrees when the angle is
+        below the tolerance or falls, at the predicted rate once its exponent has settled.
+        """
+        if self.closings:
+            near = all(one.angle <= self.tolerance or one.consistent for one in self.closings)
+            return self.trained and near
         return self.trained and bool(self.error <= self.tolerance)
 
     def __str__(self) -> str:
         word = "agrees" if self.agrees else "DISAGREES"
-        pairs = ", ".join(f"{name} {error:.1e}" for name, error in self.pairs.items())
-        text = f"{word} with {self.limit.theorem}: error {self.error:.1e} ({pairs})"
+        if self.closings:
+            named = zip(self.pairs, self.closings, strict=True)
+            found = "; ".join(f"{name}: {closing}" for name, closing in named)
+        else:
+            pairs = ", ".join(f"{name} {error:.1e}" for name, error in self.pairs.items())
+            found = f"error {self.error:.1e} ({pairs})"
+        text = f"{word} with {self.limit.theorem}: {found}"
         if self.distance is not None:
             text += f"; distance to the small-scale limit {self.distance:.2e}"
         if not self.trained:
@@ -72,21 +131,63 @@ def compare(flow: Flow, limit: Limit, *, tol: float = TOLERANCE) -> Comparison:
     """Hold one flow's end against one limit; assert only what the limit's kind promises.
 
     - a point: |beta_flow - beta|_inf / |beta|_inf;
+    - a direction: the angle, and the exponent with which it falls against the predicted one;
     - a small-scale limit: the exact identity beta_flow = X^+ y + alpha P Wbar_1 W_2 ... w_L at the
       flow's end, relative to |X^+ y|_inf, with the distance itself reported beside it.
 
     Raises
     ------
     InvalidInputError
-        The two do not belong to the same number of features.
+        The two do not belong to the same number of features, or to the same kind of problem.
     """
-    if flow.final_coefficients.shape != limit.coefficients.shape:
+    is_direction = limit.kind in ("direction", "stationary direction")
+    if (flow.final_direction is not None) != is_direction:
         raise InvalidInputError(
-            f"the flow has {flow.final_coefficients.size} coefficients and the limit "
-            f"{limit.coefficients.size}: they come from different problems."
+            f"the limit is a {limit.kind} and the flow is of "
+            f"{'a regression' if is_direction else 'a classification'}: they come from different "
+            "problems."
+        )
+    size = flow.coefficients.shape[1] if flow.directions is None else flow.directions.shape[1]
+    if size != limit.coefficients.size:
+        raise InvalidInputError(
+            f"the flow has {size} coefficients and the limit {limit.coefficients.size}: they come "
+            "from different problems."
+        )
+    name = f"{flow.route} - limit"
+    if is_direction:
+        closing = _closing(flow, limit)
+        return Comparison(
+            closing.angle, tol, flow, limit, {name: closing.angle}, closings=(closing,)
         )
     error, distance = _error(flow, limit)
-    return Comparison(error, tol, flow, limit, {f"{flow.route} - limit": error}, distance)
+    return Comparison(error, tol, flow, limit, {name: error}, distance)
+
+
+def angle_between(first: FloatArray, second: FloatArray) -> float:
+    """The angle of two directions in radians, accurate where it is tiny."""
+    one, other = first / np.linalg.norm(first), second / np.linalg.norm(second)
+    return float(2 * np.arctan2(np.linalg.norm(one - other), np.linalg.norm(one + other)))
+
+
+def _closing(flow: Flow, limit: Limit) -> Closing:
+    directions = flow.coefficients if flow.directions is None else flow.directions
+    heights = np.asarray(flow.log_margins)
+    separates = np.isfinite(heights)  # before, the margin is not positive
+    heights = heights[separates]
+    angles = np.array([angle_between(b, limit.coefficients) for b in directions[separates]])
+    if angles.size == 0:
+        return Closing(np.pi, np.nan, False, limit.rate)
+    end = float(angles[-1])
+    angles, heights = angles[angles > ROUNDING], heights[angles > ROUNDING]
+    if angles.size < 3:
+        return Closing(end, np.nan, False, limit.rate)
+    # Two equal stretches of log margin: a factor 100 each, more for flows that went much further.
+    stretch = max(np.log(100.0), 0.2 * (heights[-1] - heights[0]))
+    marks = heights[-1] - stretch * np.arange(3)
+    logs = np.interp(marks, heights, np.log(angles))
+    last, before = float(logs[1] - logs[0]) / stretch, float(logs[2] - logs[1]) / stretch
+    alike = abs(last - before) <= SETTLED * abs(last) and marks[2] >= heights[0]
+    return Closing(end, last, bool(alike and end < ASYMPTOTIC), limit.rate)
 
 
 def _error(flow: Flow, limit: Limit) -> tuple[float, float | None]:
@@ -109,11 +210,12 @@ def _through_later_layers(first: FloatArray, parameters: Parameters) -> FloatArr
 
 def verify(
     network: Network,
-    problem: Regression,
+    problem: Regression | Classification,
     init: Initialization,
     *,
     routes: Sequence[Literal["parameters", "dual"]] = ("parameters", "dual"),
     until_residual: float = 1e-12,
+    until_margin: float = 1e6,
     tol: float = TOLERANCE,
 ) -> Comparison:
     """Run the flows, predict the limit, and compare every pair.
@@ -125,7 +227,10 @@ def verify(
     routes
         The flows to run; "dual" is left out where the network has no real decoupled coordinates.
     until_residual
-        Where the flows stop, relative to ||y||.
+        Where the flows of a regression stop, relative to ||y||.
+    until_margin
+        Where the flows of a classification stop. The dual flow of two layers goes on until the
+        predicted rate makes the angle negligible: its margin may reach 10^1000 and more.
     tol
         What counts as agreement.
 
@@ -146,13 +251,30 @@ def verify(
         route for route in routes if route != "dual" or has_dual_flow(network, problem, init)
     ] or ["parameters"]
     flows = [
-        gradient_flow(network, problem, init, route=route, until_residual=until_residual)
+        gradient_flow(
+            network,
+            problem,
+            init,
+            route=route,
+            until_residual=until_residual,
+            until_margin=until_margin,
+            until_log_margin=_far_enough(limit) if route == "dual" else None,
+        )
         for route in wanted
     ]
     single = [compare(flow, limit, tol=tol) for flow in flows]
     pairs = {name: error for one in single for name, error in one.pairs.items()}
-    if len(flows) == 2:
+    closings = tuple(closing for one in single for closing in one.closings)
+    if len(flows) == 2 and not closings:
         pairs["parameters - dual"] = relative_difference(
             flows[1].final_coefficients, flows[0].final_coefficients
         )
-    return Comparison(max(pairs.values()), tol, flows[0], limit, pairs, single[0].distance)
+    error = min(pairs.values()) if closings else max(pairs.values())
+    return Comparison(error, tol, flows[0], limit, pairs, single[0].distance, closings)
+
+
+def _far_enough(limit: Limit) -> float | None:
+    """log margin at which margin^-rate is 1e-9, for the two-layer directions that slide there."""
+    if limit.kind != "direction" or not limit.rate:
+        return None
+    return float(min(-np.log(1e-9) / limit.rate, LARGEST_LOG_MARGIN))

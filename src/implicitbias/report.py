@@ -20,6 +20,7 @@ import numpy as np
 
 from implicitbias import __version__
 from implicitbias._verdicts import Verdict
+from implicitbias.comparison import Closing
 from implicitbias.limits import Certificate
 from implicitbias.verification import Report, Row
 
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
 
+    from implicitbias.plotting import MarginRun
+
 ARRAYS, MANIFEST, FIGURE = "arrays.npz", "manifest.json", "scale-path-diabetes.png"
+MARGIN_FIGURE = "margin-paths.png"
 PACKAGES = ("numpy", "scipy", "scikit-learn", "threadpoolctl", "matplotlib")
 FIGURE_RESULT = "Corollary 5"  # the rows whose limits the figure follows along the scale
 FIGURE_SCALES = np.geomspace(1e-6, 1e4, 71)
+NEAR, FAR = 10.0, 500.0  # log10 of the margins that the panels of the other figure end at
 
 
 def table(report: Report) -> Table:
@@ -109,6 +114,7 @@ def _row_as_json(number: int, row: Row) -> dict[str, Any]:
         "error": finite_or_text(found.error),
         "certificate": finite_or_text(found.certificate),
         "arrays": {name: _key(number, name) for name in found.arrays},
+        "closings": [closing_as_json(closing) for closing in found.closings],
     }
 
 
@@ -119,6 +125,16 @@ def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
         "status": verdict.status,
         "value": finite_or_text(verdict.value),
         "detail": verdict.detail,
+    }
+
+
+def closing_as_json(closing: Closing) -> dict[str, Any]:
+    """How a flow approaches a direction as what ``json.dumps`` takes."""
+    return {
+        "angle": finite_or_text(closing.angle),
+        "exponent": finite_or_text(closing.exponent),
+        "settled": closing.settled,
+        "rate": None if closing.rate is None else finite_or_text(closing.rate),
     }
 
 
@@ -172,7 +188,7 @@ def output_directory(directory: Path) -> Iterator[Path]:
 
 
 def _replace_files(scratch: Path, directory: Path) -> None:
-    for name in (ARRAYS, FIGURE, MANIFEST):
+    for name in (ARRAYS, FIGURE, MARGIN_FIGURE, MANIFEST):
         if (scratch / name).exists():
             os.replace(scratch / name, directory / name)
         else:
@@ -191,7 +207,7 @@ def replacing(file: Path) -> Iterator[Path]:
 
 
 def save(report: Report, directory: Path) -> list[str]:
-    """Write the arrays, the figure (where its rows were run) and the manifest; return the names."""
+    """Write arrays, figures (where their rows were run) and the manifest; return the names."""
     arrays: dict[str, Any] = {
         _key(number, name): array
         for number, row in enumerate(report.rows, start=1)
@@ -202,6 +218,8 @@ def save(report: Report, directory: Path) -> list[str]:
     files = [ARRAYS]
     if draw(report, directory / FIGURE):
         files.append(FIGURE)
+    if draw_margins(report, directory / MARGIN_FIGURE):
+        files.append(MARGIN_FIGURE)
     manifest = {
         **as_json(report),
         "versions": {"implicitbias": __version__, "python": platform.python_version()}
@@ -269,6 +287,54 @@ def draw(report: Report, file: Path) -> bool:
     )
     figure.savefig(file, dpi=150)
     return True
+
+
+def draw_margins(report: Report, file: Path) -> bool:
+    """Draw how directions are approached: angles up to two margins, and normalised margins.
+
+    Returns
+    -------
+    bool
+        False, with nothing drawn, where no row it needs was run and succeeded.
+    """
+    from implicitbias import plotting
+
+    runs = margin_runs(report)
+    if not runs:
+        return False
+    figure = new_figure((15.5, 4.8))
+    panels = figure.subplots(1, 3)
+    plotting.margin_path(runs, ax=panels[0], until=NEAR, legend=False)
+    plotting.margin_path(runs, ax=panels[1], until=FAR, legend=False)
+    plotting.margin_path(runs, quantity="normalised margin", ax=panels[2], until=NEAR)
+    titles = ("Angles; dotted: predicted slopes", "The same, further", "Normalised margins")
+    for ax, title in zip(panels, titles, strict=True):
+        ax.set_title(title, fontsize="medium")
+    figure.savefig(file, dpi=150)
+    return True
+
+
+def margin_runs(report: Report) -> list[MarginRun]:
+    """The rows of the figure on margins, as flows and the directions predicted for them."""
+    from implicitbias.plotting import MarginRun
+
+    runs = []
+    for row in report.rows:
+        if row.measured is None or "log10 margins" not in row.measured.arrays:
+            continue
+        arrays, settings = row.measured.arrays, row.measured.settings
+        runs.append(
+            MarginRun(
+                f"{row.check.network}; {row.check.data}",
+                arrays["directions"],
+                arrays["log10 margins"] * np.log(10),
+                arrays["limit"],
+                settings["rate"] if np.isfinite(settings["rate"]) else None,
+                settings["norm power"],
+                bool(settings.get("fourier")),
+            )
+        )
+    return runs
 
 
 def new_figure(size: tuple[float, float]) -> Figure:

@@ -177,3 +177,37 @@ def test_many_coordinates_are_treated_as_each_one_is(depth):
             getattr(curves, name)(t)[pick], getattr(few, name)(t[pick]), rtol=1e-13
         )
     np.testing.assert_array_equal(curves.layers(t)[:, pick], few.layers(t[pick]))
+
+
+@pytest.mark.parametrize(
+    "layers", [(1.0, 1.5, 0.0), (1.0, 1e40, 0.0), (1.0, 1e40, 2, 0), (1.0, 1e35, 1e45, 1e40, 0)]
+)
+@pytest.mark.parametrize(("t", "dt"), [(-50.0, 90.0), (1.0, 70.0), (-1.0, -80.0), (60.0, -200.0)])
+def test_increments_over_long_steps(layers, t, dt):
+    curves, reference = single(np.array(layers))
+    q, moved = reference.smallest_layer(t), reference.smallest_layer(t + dt)
+    increment = reference.clock_unit * reference.between(q, moved)
+    assert error(curves.u_increment(one(t), one(dt)), increment) <= 10 * ROUNDING
+    remainder = increment - slope(reference, q) * exact(dt)
+    wrong = abs(exact(curves.u_remainder(one(t), one(dt))[0]) - remainder)
+    assert wrong <= 10 * ROUNDING * max(abs(increment), abs(remainder))
+
+
+@pytest.mark.parametrize("dt", [1e-6, -0.5, 3.0, -20.0])
+def test_remainders_where_no_layer_grows_yet(dt):
+    """L = 3, locked, du/dx ~ 1 - e^{2x} / (2 r): the remainder is tiny, and exact."""
+    curves = Curves.from_start(np.array([[1.0], [1.0], [1e12]]), 0.0)
+    t = -30.0
+    with mp.workdps(60):
+        bracket = (mp.expm1(2 * exact(dt)) / 2 - exact(dt)) * mp.exp(2 * exact(t))
+        expected = -bracket / (2 * (exact(1e12) ** 2 - 1))
+        value = curves.u_remainder(one(t), one(dt), relative=True)
+        assert error(value, expected) <= 4 * ROUNDING
+
+
+@pytest.mark.parametrize("others", [(1.0, 1.0), (1.5, 7.0)])
+def test_slopes_near_zero_are_relatively_accurate(others):
+    curves, reference = single(np.array([1.0, *others, 0.0]))
+    for t in (1e-7, 1e-3, 0.3):
+        expected = mp.log(slope(reference, reference.smallest_layer(t)))
+        assert error(curves.log_u_slope(one(t)), expected) <= ROUNDING

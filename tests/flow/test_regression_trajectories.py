@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference.brute_flow import regression_flow
 
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.flow import gradient_flow, has_dual_flow
@@ -17,6 +16,7 @@ from implicitbias.networks import (
     TensorNetwork,
 )
 from implicitbias.problems import Regression
+from reference.brute_flow import regression_flow
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(3, 5)), RNG.normal(size=3)

@@ -59,9 +59,7 @@ def _newton(z, y, unit, nu, depth):
     value, tau = _value(z, y, unit, nu, depth)
     for _ in range(400):
         rho = mp.matrix([a**depth * h(t, depth) for a, t in zip(unit, tau, strict=True)])
-        slope = [
-            a ** (2 * depth - 2) * h_slope(t, depth) for a, t in zip(unit, tau, strict=True)
-        ]
+        slope = [a ** (2 * depth - 2) * h_slope(t, depth) for a, t in zip(unit, tau, strict=True)]
         gradient = z * rho - y
         weighted = mp.matrix(z.rows, z.cols)
         for i in range(z.rows):

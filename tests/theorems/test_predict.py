@@ -192,3 +192,16 @@ def test_coordinates_driven_to_zero_are_named_and_the_rest_is_solved():
         predict_limit(network, Regression(np.eye(3), [1.0, 1.0, 1.0]), dead)
     moved = predict_limit(network, Regression(np.eye(3)[:2], [1.0, 1.0]), dead)
     np.testing.assert_allclose(moved.coefficients, [1.0, 1.0, 0.0], rtol=1e-13)
+
+
+def test_signs_locked_up_to_the_rounding_of_a_projection_are_locked():
+    """p_1 = p_2 in an orthogonal network: U_l^T v_l rounds, and must not unlock the sign."""
+    rng = np.random.default_rng(5)
+    bases = [np.linalg.qr(rng.normal(size=(6, 3)))[0] for _ in range(2)]
+    network = OrthogonalNetwork(np.eye(3), bases)
+    eta = rng.normal(size=3)
+    init = Initialization([basis @ eta for basis in bases], 0.5)
+    with pytest.raises(NoPredictionError, match="signs"):
+        predict_limit(network, Regression(np.eye(3), [1.0, -1.0, 1.0]), init)
+    limit = predict_limit(network, Regression(np.eye(3), [1.0, 2.0, 1.0]), init)
+    np.testing.assert_allclose(limit.coefficients, [1.0, 2.0, 1.0], rtol=1e-12)

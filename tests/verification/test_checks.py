@@ -83,7 +83,8 @@ def test_report_counts_and_calls_back():
 
 def test_selection_ignores_case_and_looks_everywhere():
     assert {one.result for one in select(CHECKS, "COROLLARY 6")} == {"Corollary 6"}
-    assert {one.result for one in select(CHECKS, "digits")} == {"Corollary 6", "Theorem 6"}
+    assert {"Corollary 6", "Theorem 6"} <= {one.result for one in select(CHECKS, "digits")}
+    assert all("digits" in one.title for one in select(CHECKS, "digits"))
     assert select(CHECKS, "") == CHECKS
     with pytest.raises(InvalidInputError, match=r"about 'Theorem 7'.*Results: Lemma 4; Theorem 5"):
         select(CHECKS, "Theorem 7")

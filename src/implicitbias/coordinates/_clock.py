@@ -11,22 +11,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.coordinates._integrals import SAFE_EXPONENT, blocks, carlson_reach, reach
 from implicitbias.coordinates._panel import (
     NODES,
     WEIGHTS,
-    panel_length,
+    panel_of,
     relative_increment,
     relative_remainder,
 )
-from implicitbias.coordinates._shape import LOG_ZERO, BoolArray, IntArray, Shape
+from implicitbias.coordinates._shape import LOG_ZERO, Shape
+from implicitbias.coordinates._turning import SATURATED, Turning
 from implicitbias.coordinates._unit import unit_clock
 
 MAX_PANELS = 64
 BLOCKS = (4096, 256, 4096)  # coordinates treated together: bounds the memory of the nodes
 FLAT = 40.0  # e^{-FLAT} is below rounding
-SATURATED = 2000.0  # offsets of float64 numbers differ by less than e^{2 SATURATED}
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Clock:
         shape = self.shape
         if shape.equal:
             return unit_clock(shape.depth).log_reach(x)
+        if shape.turning is not None:
+            return self._log_reach_with_turning(x)
         at, flat = self._into_reach(x)
         if shape.depth <= 4 and float(shape.log_g.min(initial=0.0)) > -SAFE_EXPONENT:
             smallest, following, _ = shape.rates(at)
@@ -72,6 +74,13 @@ class Clock:
             ratio = np.where(shape.locked, 1.0, np.tanh(at) ** 2)
             rest = reach(ratio, shape.log_following(at))
         return np.where(np.isnan(x), np.nan, np.log(rest + flat))
+
+    def _log_reach_with_turning(self, x: FloatArray) -> FloatArray:
+        reaches, real = np.empty_like(x), ~self.shape.is_turning
+        reaches[real] = np.exp(self.take(real).log_reach(x[real]))
+        at = np.clip(np.where(np.isnan(x), 0.0, x), 0.0, SATURATED)
+        reaches = self.shape.or_turning(reaches, Turning.reach, at)
+        return np.where(np.isnan(x), np.nan, np.log(reaches))
 
     def _into_reach(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """A bounded x and what the reach from there to x lacks.
@@ -98,7 +107,7 @@ class Clock:
             return x
         if shape.equal:
             return unit_clock(shape.depth).u(x)
-        near = ~shape.locked & (np.abs(x) <= panel_length(shape.depth))
+        near = ~shape.locked & (np.abs(x) <= panel_of(shape))
         result = np.empty_like(x)
         zero = np.zeros(int(near.sum()))
         result[near] = self.take(near).increment(zero, x[near], relative=True)
@@ -157,7 +166,7 @@ class Clock:
         self, x: FloatArray, dx: FloatArray, pieces: tuple[_Piece, _Piece, _Piece]
     ) -> FloatArray:
         """Treat each coordinate by the piece its step calls for."""
-        size, panel = np.abs(dx), panel_length(self.shape.depth)
+        size, panel = np.abs(dx), panel_of(self.shape)
         several = (size <= MAX_PANELS * panel) & (size * (self.shape.depth - 2) <= SAFE_EXPONENT)
         length = np.where(size <= panel, 0, np.where(several, 1, 2))
         if not length.any() and x.size <= BLOCKS[0]:
@@ -196,15 +205,15 @@ def _short_remainder(clock: Clock, x: FloatArray, dx: FloatArray) -> FloatArray:
     return relative_remainder(clock.shape, x, dx)
 
 
-def _composite(depth: int, dx: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _composite(panel: float, dx: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Nodes on the way to dx, (N, m), and weights that sum to 1."""
-    panels = int(np.ceil(np.abs(dx).max() / panel_length(depth)))
+    panels = int(np.ceil(np.abs(dx).max() / panel))
     nodes = (np.arange(panels)[:, None] + NODES) / panels
     return nodes.reshape(-1, 1) * dx, np.tile(WEIGHTS / panels, panels)
 
 
 def _panels_increment(clock: Clock, x: FloatArray, dx: FloatArray) -> FloatArray:
-    y, weights = _composite(clock.shape.depth, dx)
+    y, weights = _composite(panel_of(clock.shape), dx)
     log_slopes = -clock.shape.log_factors(x + y)
     top = log_slopes.max(axis=0)
     mean = np.tensordot(weights, np.exp(log_slopes - top), axes=1)
@@ -212,7 +221,7 @@ def _panels_increment(clock: Clock, x: FloatArray, dx: FloatArray) -> FloatArray
 
 
 def _panels_remainder(clock: Clock, x: FloatArray, dx: FloatArray) -> FloatArray:
-    y, weights = _composite(clock.shape.depth, dx)
+    y, weights = _composite(panel_of(clock.shape), dx)
     change = np.expm1(-clock.shape.log_growth(x, y))
     return dx * np.tensordot(weights, change, axes=1)
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, finite_array
+from implicitbias._arrays import BoolArray, FloatArray, IntArray, NumericArray, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates._clock import Clock
 from implicitbias.coordinates._gap import log_divergence, log_growth
 from implicitbias.coordinates._inverse import advance, x_from_u
-from implicitbias.coordinates._shape import BoolArray, IntArray
-from implicitbias.coordinates._start import Start, start_from
+from implicitbias.coordinates._start import Start, start_from, start_from_complex
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +30,13 @@ class Curves:
       (-c, c) around the point t = 0, finite for L >= 3;
     - locked (a c_l = 0, Q(0) != 0):      Q = +-C e^{+-t}, C = |Q(0)|, t = 0 at the start: Q keeps
       its sign and reaches 0 only as t -> -+inf;
-    - dead (a c_l = 0 and Q(0) = 0):      rho = 0 for ever; t = s.
+    - dead (a c_l = 0 and Q(0) = 0):      rho = 0 for ever; t = s;
+    - turning (complex layers with conjugates on the right, I = Im prod_l p_l != 0): rho stands for
+      Re prod_l p_l, which crosses like the first kind; I stays (``_turning``).
 
     Scales enter as logarithms only: with u the clock in units,
-    s = exp(-(L - 2) log_unit) (u(t) - u(t0)).
+    s = exp(-(L - 2) log_unit) (u(t) - u(t0)). Only t itself is bound to float64: for rho / C^L
+    below 1e-308, where rho is linear in t to rounding, the t of a crossing coordinate is 0.
 
     Attributes
     ----------
@@ -75,7 +77,32 @@ class Curves:
                 f"coordinates has shape {array.shape}, one layer; expected (L, m) with L >= 2."
             )
         scale = float(finite_array([log_scale], "log_scale", shape=(1,))[0])
-        start = start_from(array, scale)
+        return cls._of(start_from(array, scale))
+
+    @classmethod
+    def from_complex_start(cls, coordinates: Any, log_scale: float) -> Curves:
+        """Curves of dp_l/ds = conj(prod_{k != l} p_k) through exp(log_scale) * coordinates[l].
+
+        Parameters
+        ----------
+        coordinates
+            Shape (L, m), L >= 2. Coordinates whose product of layers is real must have real layers.
+        log_scale
+            The logarithm of the scale.
+
+        Raises
+        ------
+        InvalidInputError
+            As ``from_start``, or complex layers with a real product.
+        """
+        array = finite_array(coordinates, "coordinates", shape=(None, None), allow_complex=True)
+        if len(array) < 2 or not np.iscomplexobj(array) or not array.imag.any():
+            return cls.from_start(array.real, log_scale)
+        scale = float(finite_array([log_scale], "log_scale", shape=(1,))[0])
+        return cls._of(start_from_complex(array, scale))
+
+    @classmethod
+    def _of(cls, start: Start) -> Curves:
         return cls(start.log_unit, start, Clock.of(start.shape), start.log_size)
 
     def shifted(self, log_scale_change: float) -> Curves:
@@ -88,12 +115,8 @@ class Curves:
 
     def take(self, keep: BoolArray | IntArray) -> Curves:
         """Return the coordinates ``keep`` (indices or a mask) alone."""
-        return Curves(
-            self.log_unit[keep],
-            self._start.take(keep),
-            self._clock.take(keep),
-            self._log_size[keep],
-        )
+        start, clock = self._start.take(keep), self._clock.take(keep)
+        return Curves(self.log_unit[keep], start, clock, self._log_size[keep])
 
     @property
     def depth(self) -> int:
@@ -119,6 +142,21 @@ class Curves:
     def dead(self) -> BoolArray:
         """Where rho = 0 for ever."""
         return self._start.dead
+
+    @property
+    def turning(self) -> BoolArray:
+        """Where Im prod_l p_l != 0."""
+        turning = self._start.turning
+        return np.zeros(self.size, dtype=bool) if turning is None else turning.columns
+
+    @property
+    def imaginary(self) -> FloatArray:
+        """Im prod_l p_l, constant; 0 where the layers are real."""
+        result, turning = np.zeros(self.size), self._start.turning
+        if turning is not None:
+            log_size = turning.log_imaginary + self.depth * self._log_size[turning.columns]
+            result[turning.columns] = turning.side * _exp(log_size)
+        return result
 
     @property
     def equal(self) -> bool:
@@ -207,8 +245,16 @@ class Curves:
 
     # layers and potentials
 
-    def layers(self, t: FloatArray) -> FloatArray:
-        """The layers p_l, (L, m), in their original order."""
+    def layers(self, t: FloatArray) -> NumericArray:
+        """The layers p_l, (L, m), in their original order; complex if some coordinates turn."""
+        layers, turning = self._real_layers(t), self._start.turning
+        if turning is None:
+            return layers
+        columns, layers = turning.columns, layers.astype(np.complex128)
+        layers[:, columns] = turning.layers(t[columns], self._log_size[columns])
+        return layers
+
+    def _real_layers(self, t: FloatArray) -> NumericArray:
         start, shape, x = self._start, self._clock.shape, self._x(t)
         moved = [shape.base(x) + self._log_size, shape.log_next(x) + self._log_size]
         others = start.log_others + (self._log_size - start.log_size)

@@ -15,8 +15,9 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates._clock import Clock
 from implicitbias.coordinates._integrals import blocks
-from implicitbias.coordinates._panel import NODES, WEIGHTS, panel_length
-from implicitbias.coordinates._shape import LOG2, Shape, log_sinh
+from implicitbias.coordinates._panel import NODES, WEIGHTS, panel_of
+from implicitbias.coordinates._scalars import LOG2, log_sinh
+from implicitbias.coordinates._shape import Shape
 
 BLOCK = 1024  # coordinates treated together: bounds the memory of the nodes
 
@@ -44,7 +45,7 @@ def log_growth(shape: Shape, a: FloatArray, dx: FloatArray) -> tuple[FloatArray,
 
 def log_divergence(clock: Clock, a: FloatArray, dx: FloatArray) -> FloatArray:
     """Logarithm of the divergence, -inf for dx = 0."""
-    near = np.abs(dx) <= panel_length(clock.shape.depth)
+    near = np.abs(dx) <= panel_of(clock.shape)
     result = np.empty_like(a)
     for part in blocks(np.flatnonzero(near), BLOCK):
         result[part] = _near(clock.shape.take(part), a[part], dx[part])

@@ -16,8 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.special import elliprf
 
-from implicitbias._arrays import FloatArray
-from implicitbias.coordinates._shape import IntArray
+from implicitbias._arrays import FloatArray, IntArray
 
 BLOCK = 128  # coordinates treated together: the work array stays in the cache
 TAIL = 42.0  # e^{-42}: below rounding

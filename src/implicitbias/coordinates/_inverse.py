@@ -7,8 +7,9 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates._clock import Clock
 from implicitbias.coordinates._integrals import blocks
-from implicitbias.coordinates._panel import panel_length, relative_increment
-from implicitbias.coordinates._shape import LOG2, MAX_NEWTON, QUADRATIC
+from implicitbias.coordinates._panel import panel_of, relative_increment
+from implicitbias.coordinates._scalars import LOG2, MAX_NEWTON, QUADRATIC
+from implicitbias.coordinates._turning import Turning
 from implicitbias.coordinates._unit import unit_clock
 
 BLOCK = 4096  # coordinates treated together: bounds the memory of the nodes
@@ -33,7 +34,7 @@ def advance(clock: Clock, x: FloatArray, du: FloatArray) -> FloatArray:
         return x_from_u(clock, du)
     with np.errstate(over="ignore", invalid="ignore"):
         goal = du * np.exp(shape.log_factors(x))  # du over du/dx
-    length = panel_length(shape.depth)
+    length = panel_of(shape)
     near = np.abs(goal) <= 0.5 * length
     step = np.full_like(x, np.nan)
     for part in blocks(np.flatnonzero(near), BLOCK):
@@ -47,7 +48,7 @@ def advance(clock: Clock, x: FloatArray, du: FloatArray) -> FloatArray:
 
 def _advance_near(clock: Clock, x: FloatArray, goal: FloatArray) -> FloatArray:
     """Newton's method, sped up by the curvature, on one panel; NaN where the root lies beyond."""
-    shape, length = clock.shape, panel_length(clock.shape.depth)
+    shape, length = clock.shape, panel_of(clock.shape)
     start, rate = shape.log_factors(x), shape.log_factors_slope(x)
     step = goal * (1.0 + 0.5 * rate * goal)
     for _ in range(MAX_NEWTON):
@@ -110,7 +111,7 @@ def _solve_tail(clock: Clock, log_slack: FloatArray) -> FloatArray:
     count = np.arange(1, clock.shape.depth - 1)[:, None]
     log_rise = np.where(clock.shape.locked, 0.0, LOG2) - 0.5 * clock.shape.log_g
     bounds = (np.cumsum(log_rise, axis=0) - np.log(count) - log_slack) / count
-    x: FloatArray = bounds.min(axis=0)
+    x = clock.shape.or_turning(bounds.min(axis=0), Turning.tail_bound, log_slack)
     x = np.where(clock.shape.locked, x, np.maximum(x, 0.0))
     for _ in range(MAX_NEWTON):
         log_reach = clock.log_reach(x)

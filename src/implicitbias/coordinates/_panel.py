@@ -31,6 +31,11 @@ def panel_length(depth: int) -> float:
     return min(1.0, 8.0 / depth)
 
 
+def panel_of(shape: Shape) -> float:
+    """The same for a shape: singularities of turning coordinates are half as far away."""
+    return panel_length(shape.depth) * (1.0 if shape.turning is None else 0.5)
+
+
 def relative_increment(shape: Shape, x: FloatArray, dx: FloatArray) -> FloatArray:
     """[u(x + dx) - u(x)] / (du/dx)(x)."""
     nodes, weights = _rule(shape, dx)
@@ -46,7 +51,7 @@ def relative_remainder(shape: Shape, x: FloatArray, dx: FloatArray) -> FloatArra
 
 
 def _rule(shape: Shape, dx: FloatArray) -> tuple[FloatArray, FloatArray]:
-    short = float(np.abs(dx).max(initial=0.0)) <= FEW_SUFFICE * panel_length(shape.depth)
+    short = float(np.abs(dx).max(initial=0.0)) <= FEW_SUFFICE * panel_of(shape)
     return FEW if short else (NODES, WEIGHTS)
 
 
@@ -64,4 +69,9 @@ def _growth(shape: Shape, x: FloatArray, y: FloatArray) -> tuple[FloatArray, Flo
         change = sinh * (2.0 * rate * cosh + (smallest + following) * sinh)
         excess += change + change * excess
         product *= 1.0 + change
-    return excess, np.sqrt(product)
+    root = np.sqrt(product)
+    if shape.turning is not None:
+        columns = shape.turning.columns
+        turned = shape.turning.growth(x[columns], y[:, columns])
+        excess[:, columns], root[:, columns] = turned
+    return excess, root

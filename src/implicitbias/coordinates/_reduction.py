@@ -1,11 +1,15 @@
-"""When complex decoupled coordinates follow real scalar curves.
+"""When complex decoupled coordinates follow scalar curves in real clocks.
 
 For each coordinate j the layers obey dp_l/dt = conj([S(-X^T r)]_j prod_{k != l} p_{k,j}). If the
 numbers [S x_i]_j share a phase theta_j up to sign over the points i, then Z = e^{-i theta} X S^T is
 real, and with phases phi_l that add up to theta_j the turned layers q_l = e^{i phi_l} p_l obey
-dq_l/ds = conj(prod_{k != l} q_k) in the real clock s = Z^T nu. They stay real when they start real,
-which some choice of phi allows exactly when e^{i theta} prod_l p_l(0) is real: always, if one layer
-starts at zero. Then rho = e^{-i theta} prod_l q_l.
+dq_l/ds = conj(prod_{k != l} q_k) in the real clock s = Z^T nu, and rho = e^{-i theta} prod_l q_l.
+
+- They stay real when they start real, which some choice of phi allows exactly when
+  e^{i theta} prod_l p_l(0) is real: always, if one layer starts at zero.
+- Otherwise I = Im prod_l q_l stays, and R = Re prod_l q_l follows a curve of its own
+  (``_turning``): rho = e^{-i theta} (R + i I). X S^T e^{-i theta} i I is imaginary where beta is
+  real, so that predictions are Z R, and only beta = Re S^T rho keeps the part of I.
 
 Single points, even data and data with a common shift reduce; see theory of the dual flow.
 """
@@ -13,77 +17,142 @@ Single points, even data and data with a common shift reduce; see theory of the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from implicitbias._arrays import ComplexArray, FloatArray, NumericArray
+from implicitbias._arrays import BoolArray, ComplexArray, FloatArray, IntArray, NumericArray
 from implicitbias._verdicts import Status, Verdict
+from implicitbias.coordinates._curves import Curves
 
 TOLERANCE = 1e-10
+ROUNDING = 1e-13  # imaginary parts of the start below this, relative to its largest, are dropped
+TWIN = 1e-12  # coordinates whose data and start agree to this part of the largest entry are one
+NEAR = 1e-6  # parameters this close are averaged themselves
 
 
 @dataclass(frozen=True)
 class RealCoordinates:
-    """Real data and real starts, equivalent to complex ones.
+    """Real data, and starts as real as possible, equivalent to complex ones.
 
     Attributes
     ----------
     features
         Z, real, shape (n, m).
     start
-        The turned layers q_l(0), real, shape (L, m), in units of the scale.
+        The turned layers q_l(0), shape (L, m), in units of the scale. A column is real where
+        I = 0; elsewhere one of its layers is complex.
     phases
-        e^{-i theta}, shape (m,): rho = phases * (real rho). None where all are 1.
+        e^{-i theta}, shape (m,): rho = phases * (R + i I). None where all are 1.
     gauge
         e^{-i phi_l}, shape (L, m): p_l = gauge_l * q_l. None where all are 1.
     data_verdict, start_verdict
         Whether the data share a phase and whether the start is real in it, with the defects. Where
-        one of them fails the real numbers above are only the nearest ones.
+        the data do not, the real features above are only the nearest ones.
+    paired
+        Whether the coordinates were complex: those of a conjugate pair then follow one curve.
     """
 
     features: FloatArray
-    start: FloatArray
+    start: NumericArray
     phases: ComplexArray | None
     gauge: ComplexArray | None
     data_verdict: Verdict
     start_verdict: Verdict
+    paired: bool = False
 
     @property
     def exact(self) -> bool:
-        """Whether the reduction holds."""
+        """Whether the coordinates are equivalent to real ones."""
         return self.data_verdict.holds and self.start_verdict.holds
+
+    @property
+    def reduces(self) -> bool:
+        """Whether the coordinates follow scalar curves in real clocks, real or not."""
+        return self.data_verdict.holds
 
     @property
     def turned(self) -> bool:
         """Whether any phase had to be taken out."""
         return self.phases is not None or self.gauge is not None
 
-    def spectrum(self, rho: FloatArray) -> NumericArray:
-        """Rho in the original phases."""
-        return rho if self.phases is None else self.phases * rho
+    def curves(self, log_scale: float, keep: BoolArray | None = None) -> Curves:
+        """The scalar curves (of the columns ``keep``) from the start times exp(log_scale)."""
+        start = self.start if keep is None else self.start[:, keep]
+        return Curves.from_complex_start(start, log_scale)
 
-    def layers(self, values: FloatArray) -> NumericArray:
-        """p_l in the original phases, from the real layer values (L, m)."""
+    def spectrum(self, rho: FloatArray, imaginary: FloatArray | None = None) -> NumericArray:
+        """Rho in the original phases, from R and, where it counts, I = ``Curves.imaginary``."""
+        whole: NumericArray = rho
+        if imaginary is not None and imaginary.any():
+            whole = rho + 1j * imaginary
+        return whole if self.phases is None else self.phases * whole
+
+    def layers(self, values: NumericArray) -> NumericArray:
+        """p_l in the original phases, from the values q_l of the layers, (L, m)."""
         return values if self.gauge is None else self.gauge * values
+
+    def level(self, curves: Curves, t: FloatArray, keep: BoolArray | None = None) -> FloatArray:
+        """The parameters t of the curves (of the columns ``keep``), those of each pair made equal.
+
+        Near the end of the clock a rounding decides how a pair shares its rho. beta takes only the
+        sum, which is kept; real layers need equal halves.
+        """
+        if not self.paired:
+            return t
+        labels, signs = self._twins
+        if keep is not None:
+            labels, signs = labels[keep], signs[keep]
+        count = np.bincount(labels)[labels]
+
+        def mean(values: FloatArray) -> FloatArray:
+            return np.asarray(np.bincount(labels, values)[labels] / count)
+
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            middle, shared = mean(signs * t), mean(signs * curves.rho(t))
+            wide = mean(np.abs(signs * t - middle)) > NEAR * (1.0 + np.abs(middle))
+            far = curves.t_from_rho(signs * np.sign(shared), np.log(np.abs(shared)))
+        level = np.where(wide, far, signs * middle)
+        return np.where((count > 1) & np.isfinite(level) & np.isfinite(t), level, t)
+
+    @cached_property
+    def _twins(self) -> tuple[IntArray, FloatArray]:
+        """Labels, equal where data and start agree up to the sign of the clock; and that sign."""
+        mix = np.cos(np.arange(1.0, len(self.features) + 1.0))  # any generic combination
+        signs = np.where(mix @ self.features < 0.0, -1.0, 1.0)
+        features, start = _unit(self.features * signs), _unit(self.start)
+        key = np.vstack([features, np.abs(start), signs * np.prod(start, axis=0).real])
+        order = np.argsort(np.cos(np.arange(2.0, len(key) + 2.0)) @ key, kind="stable")
+        apart = np.abs(np.diff(key[:, order], axis=1)).max(axis=0, initial=0.0) > TWIN
+        labels = np.empty(order.size, dtype=np.intp)
+        labels[order] = np.concatenate([[0], np.cumsum(apart)])
+        return labels, signs
 
 
 def reduce_to_real(features: NumericArray, start: NumericArray) -> RealCoordinates:
     """Take the common phases out of X S^T (n, m) and of the start p (L, m)."""
     phases, real_features, data_defect = _common_phases(features)
-    gauge, real_start, start_defect = _real_start(start, phases)
+    gauge, turned_start, start_defect = _turned_start(start, phases)
+    data = "the data share a phase in every coordinate"
     return RealCoordinates(
         real_features,
-        real_start,
+        turned_start,
         phases,
         gauge,
-        _verdict("the data share a phase in every coordinate", data_defect, "the phase defect"),
-        _verdict("the start is real in that phase", start_defect, "its imaginary part"),
+        _verdict(data, data_defect, TOLERANCE, "the phase defect"),
+        _verdict("the start is real in that phase", start_defect, ROUNDING, "its imaginary part"),
+        np.iscomplexobj(features) or np.iscomplexobj(start),
     )
 
 
-def _verdict(assumption: str, defect: float, name: str) -> Verdict:
-    status: Status = "holds" if defect <= TOLERANCE else "fails"
+def _verdict(assumption: str, defect: float, tolerance: float, name: str) -> Verdict:
+    status: Status = "holds" if defect <= tolerance else "fails"
     return Verdict(assumption, status, defect, f"{name}, relative to the largest entry")
+
+
+def _unit(array: NumericArray) -> NumericArray:
+    """The array over its largest magnitude; zero stays zero."""
+    return array / (float(np.abs(array).max(initial=0.0)) or 1.0)
 
 
 def _common_phases(features: NumericArray) -> tuple[ComplexArray | None, FloatArray, float]:
@@ -101,22 +170,26 @@ def _common_phases(features: NumericArray) -> tuple[ComplexArray | None, FloatAr
     return phases, np.ascontiguousarray(turned.real), defect
 
 
-def _real_start(
+def _turned_start(
     start: NumericArray, phases: ComplexArray | None
-) -> tuple[ComplexArray | None, FloatArray, float]:
+) -> tuple[ComplexArray | None, NumericArray, float]:
     size = float(np.abs(start).max(initial=0.0))
     imaginary = float(np.abs(start.imag).max(initial=0.0)) if np.iscomplexobj(start) else 0.0
-    if phases is None and imaginary <= TOLERANCE * size:
+    if phases is None and imaginary <= ROUNDING * size:
         return None, np.ascontiguousarray(start.real, dtype=np.float64), 0.0
     magnitude = np.abs(start)
     columns = np.arange(start.shape[1])
     turn = np.where(
-        np.abs(np.imag(start)) <= TOLERANCE * size, 1.0, np.exp(-1j * np.angle(start))
+        np.abs(np.imag(start)) <= ROUNDING * size, 1.0, np.exp(-1j * np.angle(start))
     ).astype(np.complex128)
     free = magnitude.argmin(axis=0)  # the smallest layer takes up the remaining phase
     turn[free, columns] = 1.0
     total = np.ones(start.shape[1]) if phases is None else phases.conj()
     turn[free, columns] = total / turn.prod(axis=0)
     turned = turn * start
-    defect = float(np.abs(turned.imag).max()) / size if size > 0 else 0.0
-    return turn.conj(), np.ascontiguousarray(turned.real), defect
+    left = np.where(np.arange(len(start))[:, None] == free, turned.imag, 0.0)
+    defect = float(np.abs(left).max()) / size if size > 0 else 0.0
+    left[np.abs(left) <= ROUNDING * size] = 0.0
+    if not left.any():
+        return turn.conj(), np.ascontiguousarray(turned.real), defect
+    return turn.conj(), turned.real + 1j * left, defect

@@ -12,38 +12,28 @@ Then dQ = next dx, so that in units both rho and the clock s have simple derivat
     r(x) = Q next prod f_i / C^2,      du/dx = 1 / prod f_i.
 
 Everything is kept as logarithms: with b = log |sinh x| or x, f_i^2 = exp(2 b + log_g) + exp(log_h).
+Complex layers share all this, with one f in place of prod f_i (``_turning``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import BoolArray, FloatArray, IntArray
+from implicitbias.coordinates._scalars import (
+    MAX_NEWTON,
+    QUADRATIC,
+    arcsinh_exp,
+    log_cosh,
+    log_sinh,
+)
+from implicitbias.coordinates._turning import Turning
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.intp]
-LOG2 = float(np.log(2.0))
 LOG_ZERO = -1e300  # stands for log 0 where differences must stay defined
-QUADRATIC = 1e-9  # a Newton step this short leaves an error of its square: rounding
-MAX_NEWTON = 100
-
-
-def log_sinh(x: FloatArray) -> FloatArray:
-    """Log |sinh x|, -inf at 0."""
-    size = np.abs(x)
-    with np.errstate(divide="ignore"):
-        return size + np.log(-np.expm1(-2.0 * size)) - LOG2
-
-
-def log_cosh(x: FloatArray) -> FloatArray:
-    """Log cosh x, relatively accurate."""
-    size = np.abs(x)
-    small = 0.5 * np.log1p(np.sinh(np.minimum(size, 1.0)) ** 2)
-    return np.where(size < 1.0, small, size + np.log1p(np.exp(-2.0 * size)) - LOG2)
 
 
 @dataclass(frozen=True)
@@ -60,6 +50,8 @@ class Shape:
         Coefficients of the n = L - 2 other layers, (n, m) each, both in [LOG_ZERO, 0].
     equal
         Whether every coordinate crosses with all r_i = 1.
+    turning
+        The coordinates of complex layers, whose log_g and log_h mean nothing; None without any.
     """
 
     depth: int
@@ -67,16 +59,33 @@ class Shape:
     log_g: FloatArray
     log_h: FloatArray
     equal: bool
+    turning: Turning | None = None
 
     @property
     def size(self) -> int:
         """m."""
         return self.locked.size
 
+    @property
+    def is_turning(self) -> BoolArray:
+        """Which coordinates turn, (m,)."""
+        return np.zeros(self.size, dtype=bool) if self.turning is None else self.turning.columns
+
     def take(self, keep: BoolArray | IntArray) -> Shape:
         """Return the coordinates ``keep`` alone."""
         locked = self.locked[keep]
-        return Shape(self.depth, locked, self.log_g[:, keep], self.log_h[:, keep], self.equal)
+        turning = None if self.turning is None else self.turning.take(keep)
+        log_g, log_h = self.log_g[:, keep], self.log_h[:, keep]
+        return Shape(self.depth, locked, log_g, log_h, self.equal, turning)
+
+    def or_turning(
+        self, real: FloatArray, method: Callable[..., FloatArray], *arguments: FloatArray
+    ) -> FloatArray:
+        """The ``real`` values, those of turning coordinates replaced by ``method``'s."""
+        if self.turning is not None:
+            columns = self.turning.columns
+            real[..., columns] = method(self.turning, *(each[..., columns] for each in arguments))
+        return real
 
     def base(self, x: FloatArray) -> FloatArray:
         """B, the logarithm of |Q| / C."""
@@ -104,7 +113,7 @@ class Shape:
         """d/dx of log_factors."""
         if self.equal:
             return np.asarray((self.depth - 2) * np.tanh(x))
-        return np.asarray(self.rates(x)[2].sum(axis=0))
+        return self.or_turning(self.rates(x)[2].sum(axis=0), Turning.log_factors_slope, x)
 
     def log_factors_at(self, base: FloatArray) -> FloatArray:
         """Sum_i log f_i as a function of b."""
@@ -113,14 +122,15 @@ class Shape:
         if self.equal:
             return 0.5 * (self.depth - 2) * np.logaddexp(0.0, 2.0 * base)
         top, rest = self._parts(base)
-        return 0.5 * (top + rest)
+        return self.or_turning(0.5 * (top + rest), Turning.log_factors_at, base)
 
     def log_growth(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Sum_i log [f_i(x + y) / f_i(x)]: relatively accurate also where no layer grows yet."""
         if self.equal:
             return (self.depth - 2) * (log_cosh(x + y) - log_cosh(x))
         before, after = self._parts(self.base(x)), self._parts(self.base(x + y))
-        return 0.5 * ((after[0] - before[0]) + (after[1] - before[1]))
+        growth = 0.5 * ((after[0] - before[0]) + (after[1] - before[1]))
+        return self.or_turning(growth, Turning.log_growth, x, y)
 
     def _parts(self, base: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Sums over i of the larger exponent in f_i^2 and of what the smaller one adds."""
@@ -170,6 +180,10 @@ class Shape:
         log r is convex in b with slopes between 1 and L, so that Newton's method started above the
         root falls to it monotonically; the start is the least of the bounds by its asymptotes.
         """
+        if self.turning is not None:
+            x, real = np.empty_like(log_r), ~self.is_turning
+            x[real] = self.take(real).x_from_log_r(log_r[real])
+            return self.or_turning(x, Turning.x_from_log_r, log_r)
         lock = self.locked
         weights = np.concatenate([np.zeros_like(log_r[None]), np.cumsum(-0.5 * self.log_g, axis=0)])
         count = np.arange(2, self.depth + 1)[:, None]
@@ -186,6 +200,4 @@ class Shape:
                 base = base + step
                 if np.all(np.abs(step) <= QUADRATIC):
                     break
-        large = base + np.log1p(np.sqrt(1.0 + np.exp(-2.0 * np.abs(base))))
-        small = np.arcsinh(np.exp(np.minimum(base, 0.0)))
-        return self._by_kind(np.where(base > 0.0, large, small), base)
+        return self._by_kind(arcsinh_exp(base), base)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from implicitbias._arrays import FloatArray
-from implicitbias.coordinates._shape import LOG_ZERO, BoolArray, IntArray, Shape
+from implicitbias._arrays import BoolArray, ComplexArray, FloatArray, IntArray
+from implicitbias.coordinates._shape import LOG_ZERO, Shape
+from implicitbias.coordinates._turning_start import TurningLayers, turning_start
 
 SAME = 4 * np.finfo(np.float64).eps  # offsets within their own rounding count as equal
 
@@ -37,6 +38,9 @@ class Start:
         Logs of those n values, (n, m); of a dead coordinate, of its constant layers.
     t0
         The start in the curves' parameter, (m,).
+    turning
+        The layers of the coordinates that turn, for which order, signs and log_others mean
+        nothing; None without any.
     """
 
     shape: Shape
@@ -48,6 +52,7 @@ class Start:
     log_unit: FloatArray
     log_others: FloatArray
     t0: FloatArray
+    turning: TurningLayers | None = None
 
     def take(self, keep: BoolArray | IntArray) -> Start:
         """Return the coordinates ``keep`` alone."""
@@ -61,6 +66,7 @@ class Start:
             log_unit=self.log_unit[keep],
             log_others=self.log_others[:, keep],
             t0=self.t0[keep],
+            turning=None if self.turning is None else self.turning.take(keep),
         )
 
 
@@ -104,6 +110,24 @@ def start_from(coordinates: FloatArray, log_scale: float) -> Start:
         log_unit=log_unit + unit,
         log_others=log_others + unit,
         t0=t0,
+    )
+
+
+def start_from_complex(coordinates: ComplexArray, log_scale: float) -> Start:
+    """The same for complex layers: those with an imaginary part turn."""
+    depth, turns = len(coordinates), np.any(coordinates.imag != 0.0, axis=0)
+    unused = (np.arange(depth) > 0).astype(float)[:, None]
+    start = start_from(np.where(turns, unused, coordinates.real), log_scale)
+    layers, log_size, log_product = turning_start(coordinates[:, turns], turns)
+    log_unit = (log_product - log_size) / (depth - 2) if depth > 2 else log_size
+    units = start.log_size.copy(), start.log_unit.copy(), start.t0.copy()
+    for unit, value in zip(units, (log_size, log_unit, layers.t0), strict=True):
+        unit[turns] = value
+    units[0][turns] += log_scale
+    units[1][turns] += log_scale
+    shape = replace(start.shape, equal=False, turning=layers.turning if depth > 2 else None)
+    return replace(
+        start, shape=shape, log_size=units[0], log_unit=units[1], t0=units[2], turning=layers
     )
 
 

@@ -22,7 +22,7 @@ from scipy.special import expit
 
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates._integrals import reach
-from implicitbias.coordinates._shape import MAX_NEWTON, QUADRATIC, log_cosh
+from implicitbias.coordinates._scalars import MAX_NEWTON, QUADRATIC, log_cosh
 
 PI = Fraction("3.14159265358979323846264338327950288419716939937510582097494459")
 DEGREE = 11

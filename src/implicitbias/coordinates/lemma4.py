@@ -19,7 +19,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, positive_int
 from implicitbias._errors import InvalidInputError
-from implicitbias.coordinates._shape import log_cosh
+from implicitbias.coordinates._scalars import log_cosh
 from implicitbias.coordinates._unit import log_q_of, total_clock, unit_clock
 
 FloatOrArray: TypeAlias = "np.float64 | FloatArray"

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_solve, lapack, lu_factor, lu_solve
 from scipy.linalg.blas import dsyrk
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.dual._rows import Rows, as_given, heaviest_rows
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
@@ -161,14 +161,11 @@ def _dominance(rows: Rows, log_weights: FloatArray) -> float:
 
 def _combined(rows: Rows, slopes: Slopes) -> NewtonSystem | None:
     basis = rows.basis
-    decay_rate = slopes.log_u - slopes.log_a
-    with np.errstate(over="ignore", under="ignore"):
-        growth = rows.features * np.exp(
-            np.minimum(slopes.log_rho - slopes.log_rho[basis][:, None], LARGEST_EXPONENT)
-        )
-        decay = rows.features * np.exp(
-            np.minimum(decay_rate[basis][:, None] - decay_rate, LARGEST_EXPONENT)
-        )
+    if basis is None:
+        return None
+    growth = _scaled(rows.features, slopes.log_rho, basis)
+    decay = _scaled(rows.features, slopes.log_a - slopes.log_u, basis)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         matrix = growth @ decay.T
     if not np.isfinite(matrix).all():
         return None
@@ -177,3 +174,12 @@ def _combined(rows: Rows, slopes: Slopes) -> NewtonSystem | None:
     except LinAlgError:
         return None
     return NewtonSystem(rows, slopes, combined=(growth, decay, factor))
+
+
+def _scaled(features: FloatArray, logs: FloatArray, basis: IntArray) -> FloatArray:
+    """Z_ij exp(logs_j - logs_i) with i counted along the basis."""
+    top = float(logs.max())
+    with np.errstate(over="ignore", under="ignore"):
+        if top - float(logs.min()) < LARGEST_EXPONENT:  # few exponentials instead of n m
+            return (features * np.exp(logs - top)) * np.exp(top - logs[basis])[:, None]
+        return features * np.exp(np.minimum(logs - logs[basis][:, None], LARGEST_EXPONENT))

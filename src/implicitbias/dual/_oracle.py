@@ -54,6 +54,8 @@ class DualOracle:
 
     def hessian(self, nu: FloatArray) -> FloatArray:
         """Z diag(psi'(Z^T nu)) Z^T, (n, n)."""
+        if not self.target.size:
+            return np.zeros((0, 0))
         return weighted_gram(self.features, self.slopes(nu))
 
     def spectrum(self, nu: FloatArray) -> FloatArray:

@@ -9,7 +9,8 @@ import numpy as np
 from implicitbias._arrays import Parameters
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.flow._arguments import LossName, Route
-from implicitbias.flow._classification_dual import Coordinates, DualMargins, dual_margins
+from implicitbias.flow._classification_coordinates import Coordinates
+from implicitbias.flow._classification_dual import DualMargins, dual_margins
 from implicitbias.flow._classification_loop import Run, follow, saved
 from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_parameters import SAFE_NOISE, ParameterMargins
@@ -18,6 +19,7 @@ from implicitbias.flow._integrate import Budget, Callback
 from implicitbias.flow._margin_record import MarginRecord
 from implicitbias.flow._reduction import dual_coordinates
 from implicitbias.flow._result import Flow, SlideReport
+from implicitbias.flow._rules import End
 from implicitbias.flow._slide_run import slide_on
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network
@@ -111,8 +113,8 @@ def _flow(
     slide: SlideReport | None,
     seconds: float,
 ) -> Flow:
-    path, end = record.path(), run.end
-    assert end is not None
+    path = record.path()
+    end = run.end or End(Outcome.FAILED, "the flow stopped without an end.")
     return Flow(
         coefficients=path.coefficients,
         final_parameters=parameters,

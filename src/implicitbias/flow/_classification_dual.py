@@ -17,72 +17,27 @@ from abc import abstractmethod
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters
-from implicitbias._errors import Outcome
-from implicitbias.coordinates import Curves
+from implicitbias._arrays import FloatArray, IntArray, Parameters
+from implicitbias._errors import InvalidInputError, Outcome
+from implicitbias.flow._classification_coordinates import Coordinates
 from implicitbias.flow._classification_loss import MarginLoss, log_sum
 from implicitbias.flow._classification_system import MarginPoint, MarginSystem
-from implicitbias.flow._reduction import DualCoordinates
 from implicitbias.flow._stationary import NEGLIGIBLE, Rest
-from implicitbias.initialization import Initialization
-from implicitbias.networks import Network
-from implicitbias.problems import Classification
 
 RTOL = 1e-10
+LARGEST = 600.0
+UNSEEN = 50.0  # a pull that is exp(-50) of another is not seen beside it
+FINEST = 1e-13
+TYPICAL, LOWEST = 20.0, -1e6  # of |t| where margins are large; of log margin per t at the start
 DIFFERENCE = 1e-4  # step of the central difference of a smooth, slowly varying logarithm
 EPS = float(np.finfo(np.float64).eps)
 
 
-class Coordinates:
-    """The coordinates of a classification: Z, the curves, and the way back to beta and Theta."""
-
-    def __init__(
-        self,
-        network: Network,
-        problem: Classification,
-        init: Initialization,
-        decoupled: DualCoordinates,
-    ) -> None:
-        self.decoupled, self.init = decoupled, init
-        self.curves = Curves.from_start(decoupled.reduction.start, init.log_scale)
-        self.features = problem.y[:, None] * decoupled.reduction.features
-        self.log_units = (self.curves.depth - 2) * self.curves.log_unit
-        ones = np.ones(self.curves.size)
-        negative = np.isnan(self.curves.t_from_rho(ones, 0.0 * ones))  # cannot reach rho = 1
-        self.orientation = np.where(self.curves.locked & negative, -1.0, 1.0)
-
-    def spectrum(self, t: FloatArray) -> tuple[FloatArray, float]:
-        """rho over exp(log_size), and log_size, that of the largest."""
-        logs = self.curves.log_abs_rho(t)
-        top = float(logs.max())
-        if top == -np.inf:
-            return np.zeros_like(t), top
-        signs = np.where(self.curves.locked, self.orientation, np.sign(t))
-        with np.errstate(under="ignore"):
-            return signs * np.exp(logs - top), top
-
-    def log_slopes(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Log of dt/ds and of drho/ds, (m,) each; drho/ds = 0 where dead."""
-        log_rates = self.log_units - self.curves.log_u_slope(t)
-        return log_rates, self.curves.log_rho_slope(t) + log_rates
-
-    def coefficients(self, spectrum: FloatArray) -> FloatArray:
-        """S^T rho, (d,)."""
-        rho = self.decoupled.reduction.spectrum(spectrum)
-        return np.ascontiguousarray(self.decoupled.decomposition.coefficients(rho).real)
-
-    def parameters(self, t: FloatArray) -> Parameters | None:
-        """p_l = P_l(t) in the network's layers; the rest of them never moves."""
-        layers = self.decoupled.reduction.layers(self.curves.layers(t))
-        with np.errstate(over="ignore", under="ignore"):
-            start = [direction * np.exp(self.init.log_scale) for direction in self.init.directions]
-        if not all(np.isfinite(values).all() for values in (layers, *start)):
-            return None
-        return self.decoupled.decomposition.parameters(layers, remainder_of=start)
-
-
 class DualMargins(MarginSystem):
-    """The dual flow in either variable."""
+    """The dual flow in either variable z, in which margins change by the order of 1 at the start.
+
+    t is a logarithm, so that its absolute error is the relative error of a margin.
+    """
 
     route = "dual"
 
@@ -90,36 +45,45 @@ class DualMargins(MarginSystem):
         self.coordinates, self.loss = coordinates, loss
         self.features, self.curves = coordinates.features, coordinates.curves
         self.lengths = np.sqrt(np.einsum("ij,ij->j", self.features, self.features))
-        self.rtol = RTOL if tol is None else tol
+        self.margin_tol = RTOL if tol is None else tol
+        with np.errstate(divide="ignore"):
+            log_moves = np.log(self.lengths) + self.curves.log_rho_slope(self.curves.t0)
+        start = float(log_moves.max())
+        self.log_unit = max(0.0, start)
+        self.rtol = max(FINEST, self.margin_tol / (TYPICAL - min(0.0, max(start, LOWEST))))
+        if self.log_unit > LARGEST:
+            raise InvalidInputError(
+                f"the initialization at log_scale={coordinates.init.log_scale:g} is so large that "
+                "the layers change by less than float64 resolves before the margin is of order 1: "
+                "this is the linear model with the network's first features. Use a smaller scale."
+            )
 
     @abstractmethod
     def points(self, state: FloatArray) -> FloatArray:
         """t, (m,)."""
 
     @abstractmethod
-    def log_clock(self, t: FloatArray, weights: FloatArray) -> float:
+    def log_clock(self, t: FloatArray, margins: FloatArray) -> float:
         """Log of d tau / d sigma."""
 
     def margins(self, t: FloatArray) -> FloatArray:
-        """Z rho, (n,)."""
+        """Z rho, (n,), kept finite."""
         spectrum, log_size = self.coordinates.spectrum(t)
-        with np.errstate(over="ignore", under="ignore"):
-            return np.asarray(np.exp(log_size) * (self.features @ spectrum))
+        return np.asarray(_held(log_size) * (self.features @ spectrum))
 
     def look(self, state: FloatArray) -> MarginPoint:
         """Margins, loss and clocks."""
         t = self.points(state)
         spectrum, log_size = self.coordinates.spectrum(t)
         relative = self.features @ spectrum
-        with np.errstate(over="ignore", under="ignore"):
-            margins = np.exp(log_size) * relative
-        weights = self.loss.weights(margins)
+        margins = _held(log_size) * relative
         return MarginPoint(
             relative,
+            float((np.abs(self.features) @ np.abs(spectrum)).max()),
             log_size,
             self.loss.log_loss(margins),
             self.loss.log_rate(margins),
-            self.log_clock(t, weights),
+            self.log_clock(t, margins),
         )
 
     def shape_of(self, state: FloatArray) -> FloatArray:
@@ -159,30 +123,28 @@ class DualMargins(MarginSystem):
         """Zero: every point of the curves has the start's conserved quantities."""
         return 0.0
 
-    def pull(self, t: FloatArray, weights: FloatArray) -> FloatArray:
-        """dw/dt, (n, m)."""
+    def moves(self, t: FloatArray) -> FloatArray:
+        """Derivative of the margins by t, in units exp(-log_unit) of t, (n, m)."""
         with np.errstate(over="ignore", under="ignore"):
-            moved = self.features * np.exp(self.curves.log_rho_slope(t))
-        return self.loss.change_of_weights(self.margins(t), weights, moved)
+            return self.features * np.exp(self.curves.log_rho_slope(t) - self.log_unit)
 
 
 class MultiplierFlow(DualMargins):
-    """L = 2: da/dtau = w in n dimensions, with t = t_0 + Z^T a exactly."""
+    """L = 2: da/dtau = w in n dimensions, with t = t_0 + Z^T a exactly; z = a exp(log_unit)."""
 
     def __init__(self, coordinates: Coordinates, loss: MarginLoss, tol: float | None) -> None:
         super().__init__(coordinates, loss, tol)
         self.start = np.zeros(len(self.features))
-        self.atol = np.full(
-            self.start.size, self.rtol / max(float(np.abs(self.features).max()), EPS)
-        )
+        self.atol = np.full(self.start.size, self.margin_tol / max(self.lengths.max(), EPS))
+        self.unit_features = np.exp(-self.log_unit) * self.features
 
     def points(self, state: FloatArray) -> FloatArray:
         """t_0 + Z^T a."""
-        return self.curves.t0 + state @ self.features
+        return np.asarray(self.curves.t0 + state @ self.unit_features)
 
-    def log_clock(self, t: FloatArray, weights: FloatArray) -> float:
-        """sigma is tau."""
-        return 0.0
+    def log_clock(self, t: FloatArray, margins: FloatArray) -> float:
+        """sigma is tau in units."""
+        return -self.log_unit
 
     def velocity(self, state: FloatArray) -> FloatArray:
         """w."""
@@ -191,52 +153,77 @@ class MultiplierFlow(DualMargins):
     def jacobian(self, state: FloatArray) -> FloatArray:
         """dw/dt Z^T."""
         t = self.points(state)
-        return self.pull(t, self.loss.weights(self.margins(t))) @ self.features.T
+        margins = self.margins(t)
+        with np.errstate(over="ignore", invalid="ignore"):
+            change = self.loss.change_of_log_weights(margins, self.moves(t) @ self.features.T)
+            return self.loss.weights(margins)[:, None] * change
 
 
 class SlackFlow(DualMargins):
-    """Any depth: the m parameters t of the curves, in a clock of their own length."""
+    """Any depth: the m parameters t of the curves, in a clock of their own length.
+
+    z = (t - t_0) exp(log_unit).
+    """
 
     def __init__(self, coordinates: Coordinates, loss: MarginLoss, tol: float | None) -> None:
         super().__init__(coordinates, loss, tol)
-        self.start = coordinates.curves.t0.copy()
-        self.atol = np.full(self.start.size, self.rtol)
-        log_rates, drives = self._drive(self.start)[:2]
-        self.log_omega = _log_norm(log_rates, drives)
+        self.start = np.zeros(self.curves.size)
+        self.atol = np.full(self.start.size, self.margin_tol)
+        t = self.curves.t0
+        pulls, shift, _ = self._pulls(t, self.margins(t))
+        self.log_omega = shift + _log_norm(pulls.sum(axis=1))
 
     def points(self, state: FloatArray) -> FloatArray:
         """t."""
-        return state
+        return np.asarray(self.curves.t0 + np.exp(-self.log_unit) * state)
 
-    def log_clock(self, t: FloatArray, weights: FloatArray) -> float:
-        """-log sqrt(||v||^2 + omega^2)."""
-        log_rates, _ = self.coordinates.log_slopes(t)
-        return -self._log_length(log_rates, weights @ self.features)
+    def log_clock(self, t: FloatArray, margins: FloatArray) -> float:
+        """-log sqrt(||v||^2 + omega^2), in units."""
+        pulls, shift, _ = self._pulls(t, margins)
+        return -self.log_unit - self._log_length(pulls.sum(axis=1), shift)
 
     def velocity(self, state: FloatArray) -> FloatArray:
         """v over its regularised length."""
-        log_rates, drives, _ = self._drive(state)
-        with np.errstate(under="ignore"):
-            return drives * np.exp(log_rates - self._log_length(log_rates, drives))
+        t = self.points(state)
+        pulls, shift, _ = self._pulls(t, self.margins(t))
+        velocity = pulls.sum(axis=1)
+        return np.asarray(velocity * np.exp(shift - self._log_length(velocity, shift)))
 
     def jacobian(self, state: FloatArray) -> FloatArray:
         """(dv - f f^T dv) / length for f = v / length."""
-        log_rates, drives, weights = self._drive(state)
+        t = self.points(state)
+        margins, moved = self.margins(t), self.moves(t)
+        pulls, shift, near = self._pulls(t, margins)
+        velocity = pulls.sum(axis=1)
+        scale = np.exp(shift - self._log_length(velocity, shift))
+        pulls, velocity = scale * pulls, scale * velocity
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            change = pulls @ self.loss.change_of_log_weights(margins, moved)[near]
+            slopes = np.exp(-self.log_unit) * self._rate_slopes(t)
+            change[np.diag_indices(state.size)] += velocity * slopes
+            return np.asarray(change - np.outer(velocity, velocity @ change))
+
+    def _pulls(self, t: FloatArray, margins: FloatArray) -> tuple[FloatArray, float, IntArray]:
+        """E_j z_ij w_i exp(-shift), (m, k), the shift, and the k points that pull at all."""
+        log_rates = np.where(self.curves.dead, -np.inf, self.coordinates.log_rates(t))
+        top = float(log_rates.max())
+        if top == -np.inf:
+            return np.zeros((t.size, 0)), 0.0, np.zeros(0, dtype=np.intp)
+        spread = top - float(np.min(log_rates, where=~self.curves.dead, initial=top))
+        log_weights = self.loss.log_weights(margins)
+        near = np.flatnonzero(log_weights >= -spread - UNSEEN)
+        features, log_weights = self.features[near].T, log_weights[near]
         with np.errstate(under="ignore"):
-            rates = np.exp(log_rates - self._log_length(log_rates, drives))
-        change = (rates[:, None] * self.features.T) @ self.pull(state, weights)
-        velocity = rates * drives
-        change[np.diag_indices(state.size)] += velocity * self._rate_slopes(state)
-        return change - np.outer(velocity, velocity @ change)
+            if spread <= LARGEST:
+                rates = np.exp(log_rates - top)
+                return features * (rates[:, None] * np.exp(log_weights)), top, near
+            # a weight may be as small as the rates are large: neither is formed by itself
+            logs = log_rates[:, None] + log_weights
+            shift = float(np.max(logs, where=features != 0.0, initial=-np.inf))
+            return features * np.exp(np.minimum(logs - shift, 0.0)), shift, near
 
-    def _drive(self, t: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """log E, Z^T w (zero where dead) and w."""
-        weights = self.loss.weights(self.margins(t))
-        drives = np.where(self.curves.dead, 0.0, weights @ self.features)
-        return self.coordinates.log_slopes(t)[0], drives, weights
-
-    def _log_length(self, log_rates: FloatArray, drives: FloatArray) -> float:
-        return 0.5 * log_sum(2.0 * np.array([_log_norm(log_rates, drives), self.log_omega]))
+    def _log_length(self, velocity: FloatArray, shift: float) -> float:
+        return 0.5 * log_sum(2.0 * np.array([shift + _log_norm(velocity), self.log_omega]))
 
     def _rate_slopes(self, t: FloatArray) -> FloatArray:
         """d log E / dt."""
@@ -244,10 +231,16 @@ class SlackFlow(DualMargins):
         return np.asarray((self.curves.log_u_slope(t - DIFFERENCE) - ahead) / (2.0 * DIFFERENCE))
 
 
-def _log_norm(logs: FloatArray, factors: FloatArray) -> float:
-    """log ||exp(logs) * factors||; -inf where it is zero."""
+def _held(log_size: float) -> float:
+    """exp(log_size) held below overflow: the least of such margins takes all the weight anyway."""
+    with np.errstate(under="ignore"):
+        return float(np.exp(min(log_size, LARGEST)))
+
+
+def _log_norm(vector: FloatArray) -> float:
+    """log ||v||; -inf where it is zero."""
     with np.errstate(divide="ignore"):
-        return 0.5 * log_sum(2.0 * (logs + np.log(np.abs(factors))))
+        return float(np.log(np.linalg.norm(vector)))
 
 
 def dual_margins(coordinates: Coordinates, loss: MarginLoss, tol: float | None) -> DualMargins:

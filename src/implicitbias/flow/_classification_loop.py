@@ -21,12 +21,12 @@ from implicitbias.flow._rules import End
 
 REST_FALL = 1e-10  # of log loss over a doubling of the time: then ask whether the flow is at rest
 RESOLVED = 0.05  # noise of a margin above which the integrator loses the softmax
-ROUNDINGS = 1000.0  # of the smallest margin: its terms are larger and many
+ROUNDINGS = 16.0  # of the terms of a margin
 EPS = float(np.finfo(np.float64).eps)
 LOWEST = -1e4  # stands for the logarithm of a number that is not positive
 SMALLEST_PART = 1e-12  # of a step
 PIECE = 0.2  # of log margin, within which the chord of log(dt/dsigma) tells the time
-LARGEST_LOG = 709.0
+FADING = 1e-11  # a step this much shorter than sigma: count sigma from here
 HUGE = 1e200
 
 
@@ -82,10 +82,13 @@ def follow(
         run.end = End(Outcome.MARGIN_REACHED, "the margin was there at the start.")
     elif not system.velocity(system.start).any():
         run.end = _rest(system, run)
-    solver = _solver(system)
+    solver = _solver(system, run.state)
     while run.end is None:
-        failure = _step(solver)
-        run.num_steps, run.num_evaluations = run.num_steps + 1, solver.nfev
+        if solver.t_old is not None and solver.t - solver.t_old <= FADING * solver.t:
+            solver = _solver(system, run.state)
+        evaluations, failure = solver.nfev, _step(solver)
+        run.num_steps += 1
+        run.num_evaluations += solver.nfev - evaluations
         if failure is not None:
             run.end = End(
                 Outcome.FAILED, f"LSODA gave up at margin {run.point.margin:.3g}: {failure}"
@@ -119,11 +122,12 @@ def _finite(array: FloatArray) -> FloatArray:
     return np.nan_to_num(array, nan=HUGE, posinf=HUGE, neginf=-HUGE)
 
 
-def _solver(system: MarginSystem) -> LSODA:
+def _solver(system: MarginSystem, state: FloatArray) -> LSODA:
+    """LSODA at sigma = 0, which can be any state: the flow does not know its clock."""
     return LSODA(
         lambda _, state: _finite(system.velocity(state)),
         0.0,
-        system.start,
+        state,
         np.inf,
         jac=lambda _, state: _finite(system.jacobian(state)),
         rtol=system.rtol,
@@ -186,8 +190,7 @@ def _stop_within(
     run.state, run.point = at(part)
     _tell_time(system, solver, run, before, part)
     if parts[0] == part:
-        margin = np.exp(min(log_target, LARGEST_LOG))
-        run.end = End(Outcome.MARGIN_REACHED, f"margin {margin:.4g}.")
+        run.end = End(Outcome.MARGIN_REACHED, f"margin {run.point.margin:.4g}.")
     else:
         limit = np.exp(log_limit)
         run.end = End(
@@ -219,11 +222,11 @@ def _rules(system: MarginSystem, run: Run, budget: Budget, callback: Callback | 
     """Why the flow ends at this step, if it does."""
     if callback is not None and callback(flow_state(run.point, run.time.value, run.num_steps)):
         return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {run.num_steps} steps.")
-    if (system.margin_tol + ROUNDINGS * EPS) * max(run.point.margin, 0.0) > RESOLVED:
+    if _noise(system, run.point) > RESOLVED:
         return End(
             Outcome.PRECISION_REACHED,
-            f"at margin {run.point.margin:.3g} float64, or the tolerance {system.margin_tol:.1e}, no "
-            "longer resolves the differences of margins that weigh the points against each other.",
+            f"at margin {run.point.margin:.3g} float64, or the tolerance {system.margin_tol:.1e}, "
+            "no longer resolves the differences of margins that weigh the points.",
         )
     if run.time.value >= run.rest_time + np.log(2.0):
         if run.rest_loss - run.point.log_loss < REST_FALL:
@@ -237,6 +240,13 @@ def _rules(system: MarginSystem, run: Run, budget: Budget, callback: Callback | 
             f"max_steps = {budget.max_steps} used up at margin {run.point.margin:.3g}.",
         )
     return None
+
+
+def _noise(system: MarginSystem, point: MarginPoint) -> float:
+    """What the tolerance and rounding leave uncertain of the smallest margin."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = float(np.exp(point.log_size))
+        return system.margin_tol * max(point.margin, 0.0) + ROUNDINGS * EPS * size * point.terms
 
 
 def _rest(system: MarginSystem, run: Run) -> End | None:

@@ -43,20 +43,22 @@ class MarginLoss:
             exact = np.log(np.logaddexp(0.0, -margins))
         return log_sum(np.where(margins > 30.0, -margins, exact))
 
+    def log_weights(self, margins: FloatArray) -> FloatArray:
+        """log w, (n,): differences of large margins first."""
+        pulls = self.log_pulls(margins)
+        pulls = pulls - pulls.max()
+        return np.asarray(pulls - log_sum(pulls))
+
     def weights(self, margins: FloatArray) -> FloatArray:
         """w, (n,): the softmax of ``log_pulls``."""
-        pulls = self.log_pulls(margins)
         with np.errstate(under="ignore"):
-            weights = np.exp(pulls - pulls.max())
-        return np.asarray(weights / weights.sum())
+            return np.exp(self.log_weights(margins))
 
-    def change_of_weights(
-        self, margins: FloatArray, weights: FloatArray, moved: FloatArray
-    ) -> FloatArray:
-        """dw = -(diag w - w w^T) diag(steepness) dgamma for columns dgamma = ``moved``, (n, N)."""
+    def change_of_log_weights(self, margins: FloatArray, moved: FloatArray) -> FloatArray:
+        """d log w = w^T g - g, g = steepness * dgamma, for columns dgamma = ``moved``, (n, N)."""
         if self.name == "logistic":
             moved = expit(margins)[:, None] * moved
-        return np.asarray(weights[:, None] * (weights @ moved - moved))
+        return np.asarray(self.weights(margins) @ moved - moved)
 
 
 def log_sum(logs: FloatArray) -> float:

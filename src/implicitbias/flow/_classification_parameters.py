@@ -68,7 +68,7 @@ class ParameterMargins(MarginSystem):
         margins, weights = self._weights(layers, size)
         direction = weights @ self.rows
         moved = self.rows @ self.network.coefficient_jacobian(layers)
-        change = self.loss.change_of_weights(margins, weights, moved)
+        change = weights[:, None] * self.loss.change_of_log_weights(margins, moved)
         with np.errstate(over="ignore", invalid="ignore"):
             pull = size**self.network.depth * (moved.T @ change)
         gradient = weights @ moved
@@ -79,12 +79,14 @@ class ParameterMargins(MarginSystem):
         """Margins, loss and clocks."""
         size = stable_norm(state)
         layers = self.layers(state / size if size > 0 else state)
-        relative = self.rows @ self.network.coefficients(layers)
+        beta = self.network.coefficients(layers)
+        relative = self.rows @ beta
         with np.errstate(divide="ignore", over="ignore"):
             log_norm = float(np.log(size))
             margins = size**self.network.depth * relative
         return MarginPoint(
             relative,
+            float((np.abs(self.rows) @ np.abs(beta)).max()),
             self.network.depth * log_norm,
             self.loss.log_loss(margins),
             self.loss.log_rate(margins),

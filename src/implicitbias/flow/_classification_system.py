@@ -19,6 +19,8 @@ class MarginPoint:
     ----------
     margins
         y_i x_i^T beta over exp(log_size), (n,).
+    terms
+        The largest sum_j |x_ij beta_j| in the same units: what the margins are differences of.
     log_size
         -inf where beta = 0.
     log_loss
@@ -30,6 +32,7 @@ class MarginPoint:
     """
 
     margins: FloatArray
+    terms: float
     log_size: float
     log_loss: float
     log_rate: float

@@ -19,7 +19,6 @@ from scipy.integrate import LSODA, OdeSolver
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import Outcome
-from implicitbias.coordinates import Curves
 from implicitbias.dual import DualOracle
 from implicitbias.flow._integrate import finite
 from implicitbias.flow._reduction import DualCoordinates
@@ -47,7 +46,7 @@ class DualFlow(FlowSystem):
         tol: float | None,
     ) -> None:
         self.loss, self.coordinates, self.first_layers = loss, coordinates, start
-        self.curves = Curves.from_start(coordinates.reduction.start, init.log_scale)
+        self.curves = coordinates.reduction.curves(init.log_scale)
         self.oracle = DualOracle(coordinates.reduction.features, loss.y, self.curves)
         self.start = np.zeros(loss.y.size)
         self.unit = self._natural_size()
@@ -75,11 +74,13 @@ class DualFlow(FlowSystem):
 
     def coefficients(self, state: FloatArray) -> FloatArray:
         """Compute beta = S^T rho."""
-        return self._from_spectrum(self.oracle.spectrum(self.unit * state))
+        return self._from_spectrum(self.oracle.spectrum(self.unit * state), self.curves.imaginary)
 
     def parameters(self, state: FloatArray) -> Parameters | None:
         """p_l = P_l(Z^T nu) in the network's layers; the rest of them never moves."""
-        layers = self.coordinates.reduction.layers(self.oracle.layers(self.unit * state))
+        reduction = self.coordinates.reduction
+        t = reduction.level(self.curves, self.oracle.points(self.unit * state))
+        layers = reduction.layers(self.curves.layers(t))
         if not np.isfinite(layers).all():
             return None
         return self.coordinates.decomposition.parameters(layers, remainder_of=self.first_layers)
@@ -155,9 +156,9 @@ class DualFlow(FlowSystem):
         """Measure the clocks from the step just taken."""
         self.oracle.rebase(self.unit * state)
 
-    def _from_spectrum(self, rho: FloatArray) -> FloatArray:
-        decomposition, reduction = self.coordinates.decomposition, self.coordinates.reduction
-        return np.ascontiguousarray(decomposition.coefficients(reduction.spectrum(rho)).real)
+    def _from_spectrum(self, rho: FloatArray, imaginary: FloatArray | None = None) -> FloatArray:
+        spectrum = self.coordinates.reduction.spectrum(rho, imaginary)
+        return np.ascontiguousarray(self.coordinates.decomposition.coefficients(spectrum).real)
 
     def _natural_size(self) -> float:
         """Size of nu: one unit of the fastest clock, or the first Newton step if shorter."""

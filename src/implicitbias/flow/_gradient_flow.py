@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from implicitbias._arrays import positive_float, positive_int
 from implicitbias._errors import InvalidInputError, Outcome
+from implicitbias._threads import threads_for
 from implicitbias.flow._arguments import (
     LossName,
     Route,
@@ -34,7 +34,6 @@ from implicitbias.problems import Classification, Regression
 
 SETTLED = (Outcome.RESIDUAL_REACHED, Outcome.STATIONARY, Outcome.PRECISION_REACHED)
 LOST = 1e-3  # drift from which on rounding, not the flow, may have decided where it ended
-SINGLE_THREAD = 1 << 20  # entries of X up to which several BLAS threads only wait for each other
 
 
 def gradient_flow(
@@ -129,8 +128,7 @@ def gradient_flow(
         positive_int(num_points, "num_points", at_least=2),
     )
     tol = check_tolerance(tol)
-    threads = 1 if problem.X.size <= SINGLE_THREAD else None
-    with threadpool_limits(limits=threads, user_api="blas"):
+    with threads_for(problem.X.size):
         if isinstance(problem, Classification):
             return classification_flow(
                 network,
@@ -167,9 +165,10 @@ def _regression_flow(
     loss = squared_loss(problem, coefficients)
     if route != "parameters":
         coordinates = dual_coordinates(network, loss.X, init)
-        if coordinates.exact:
+        if coordinates.reduces:
             flow = _run(DualFlow(loss, init, coordinates, start, tol), goal, budget, callback)
-            if route == "dual" or flow.outcome not in (Outcome.PRECISION_REACHED, Outcome.FAILED):
+            stopped_short = flow.outcome in (Outcome.PRECISION_REACHED, Outcome.FAILED)
+            if route == "dual" or not stopped_short or flow.remaining_change <= goal.until_change:
                 return flow
         elif route == "dual":
             raise InvalidInputError(

@@ -36,9 +36,9 @@ class LogTime:
 
     def after(self, step: float, log_speed: float) -> float:
         """log t after a step, or a part of one, at whose end b is ``log_speed``."""
-        curvature = self._curvature(step, log_speed)
-        gained = _log_integral(log_speed - self.last, curvature * step**2)
-        return float(np.logaddexp(self.value, gained + self.last + np.log(step)))
+        rise = log_speed - self.last
+        gained = _log_integral(rise, self._bend(step, rise)) + self.last + np.log(step)
+        return float(np.logaddexp(self.value, gained))
 
     def advance(self, step: float, log_speed: float) -> None:
         """Take the step."""
@@ -46,13 +46,12 @@ class LogTime:
         self.slope, self.length = (log_speed - self.last) / step, step
         self.last = log_speed
 
-    def _curvature(self, step: float, log_speed: float) -> float:
+    def _bend(self, step: float, rise: float) -> float:
+        """Half the second derivative of b times step^2."""
         if self.slope is None:
             return 0.0
-        slope = (log_speed - self.last) / step
-        steepest = 0.5 * abs(slope) / step
-        curvature = (slope - self.slope) / (step + self.length)
-        return float(np.clip(curvature, -steepest, steepest))
+        bend = (rise - self.slope * step) * (step / (step + self.length))
+        return float(np.clip(bend, -0.5 * abs(rise), 0.5 * abs(rise)))
 
 
 def _log_integral(rise: float, bend: float) -> float:

@@ -35,7 +35,7 @@ SAFETY = 0.85
 GROWTH, SHRINK = 3.0, 0.2
 HOPELESS = 2.0  # estimated error that rejects a step before Newton's method has converged
 WILD = 4.0  # an extrapolation that grows more than this over the previous step is not used
-SHORTEST = 1e-30  # first step over time; the time may stand still for a while, the state does not
+SHORTEST = 1e-250  # step over time: the time may stand still for a while, the state does not
 FILTER = 1.0 / STAGES
 
 
@@ -145,6 +145,8 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]
         _, matrix, top = tableau()
         stages = self._predicted(h)
         factors = np.stack([self.factor(self.y + stage) for stage in stages])
+        if not np.isfinite(factors).all():
+            return None, np.inf, 0
         newton = _Newton(h, matrix, factors)
         scale = np.abs(self.y) + self.sizes
         last, error = np.inf, np.inf
@@ -186,7 +188,7 @@ class _Newton:
         stages, points, size = factors.shape
         rows = factors.reshape(stages * points, size)
         gram = (rows @ rows.T).reshape(stages, points, stages, points)
-        self.last = np.eye(points) + FILTER * h * gram[-1, :, -1]
+        self.values, self.vectors = np.linalg.eigh(gram[-1, :, -1])
         coupled = h * matrix[:, None, :, None] * gram
         system = coupled.reshape(stages * points, -1)
         system[np.diag_indices_from(system)] += 1.0
@@ -204,8 +206,10 @@ class _Newton:
     def filtered(self, error: FloatArray) -> FloatArray:
         """(I + h F^T F / s)^{-1} error: what of it stiff components will not forget."""
         last = self.factors[-1]
-        inside = np.linalg.solve(self.last, last @ error)
-        remembered: FloatArray = error - FILTER * self.h * (inside @ last)
+        length = FILTER * self.h
+        damping = length / (1.0 + length * np.maximum(self.values, 0.0))
+        inside = self.vectors @ (damping * (self.vectors.T @ (last @ error)))
+        remembered: FloatArray = error - inside @ last
         return remembered
 
 

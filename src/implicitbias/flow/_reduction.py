@@ -8,7 +8,7 @@ from implicitbias._arrays import FloatArray
 from implicitbias.coordinates import RealCoordinates, reduce_to_real
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network, OrthogonalDecomposition
-from implicitbias.problems import Regression
+from implicitbias.problems import Classification, Regression
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,16 @@ class DualCoordinates:
         return self.decomposition.verdict.holds and self.reduction.exact
 
     @property
+    def reduces(self) -> bool:
+        """The same for a regression, whose dual flow carries constant imaginary parts along."""
+        return self.decomposition.verdict.holds and self.reduction.reduces
+
+    @property
     def why_not(self) -> str:
         """The verdicts that do not hold."""
-        verdicts = (
-            self.decomposition.verdict,
-            self.reduction.data_verdict,
-            self.reduction.start_verdict,
-        )
+        verdicts = [self.decomposition.verdict, self.reduction.data_verdict]
+        if self.reduction.reduces:  # else no phase to be real in
+            verdicts.append(self.reduction.start_verdict)
         return "; ".join(str(verdict) for verdict in verdicts if not verdict.holds)
 
 
@@ -49,6 +52,9 @@ def dual_coordinates(network: Network, X: FloatArray, init: Initialization) -> D
     return DualCoordinates(decomposition, reduce_to_real(decomposition.features(X), start))
 
 
-def has_dual_flow(network: Network, problem: Regression, init: Initialization) -> bool:
-    """Whether ``gradient_flow(..., route="dual")`` exists: real decoupled coordinates."""
-    return dual_coordinates(network, problem.X, init).exact
+def has_dual_flow(
+    network: Network, problem: Regression | Classification, init: Initialization
+) -> bool:
+    """Whether ``gradient_flow(..., route="dual")`` exists: decoupled coordinates in real clocks."""
+    coordinates = dual_coordinates(network, problem.X, init)
+    return coordinates.reduces if isinstance(problem, Regression) else coordinates.exact

@@ -24,8 +24,8 @@ from implicitbias.flow._system import FlowSystem, Reading, relative
 
 STALLED_STEPS = 200  # steps without progress, near the noise of the integrator
 LOOK_EVERY = 10  # steps between two looks at rounding and rest
-STUCK_STEPS = 500  # steps in which the time has not moved by more than roundings
-ROUNDINGS = 1e3 * float(np.finfo(np.float64).eps)
+STUCK_STEPS = 1000  # steps in which neither the time nor the loss has moved
+STUCK_TIME, STUCK_LOSS = 1e-2, 1e-8  # relative
 RISE = float(np.log(4.0))  # of the log loss, in one step and above a quarter of the first loss
 REST_LOSS = 1e-10  # relative fall of the loss over another doubling of the time
 PROGRESS = 0.5
@@ -61,7 +61,7 @@ class RegressionRules:
     largest: float = 0.0
     next_rest: float = 0.0
     quiet: tuple[float, float] | None = None  # time and log loss when the flow came to rest
-    mark: tuple[int, float] = (0, 0.0)  # steps and time at the last look at the clock
+    mark: tuple[int, float, float] = (0, 0.0, float("inf"))  # steps, time and log loss, once
     steps: int = 0
 
     def check(
@@ -78,7 +78,7 @@ class RegressionRules:
         if self.steps % LOOK_EVERY != 1:
             return None
         self.largest = max(self.largest, system.size(state))
-        stuck = self._stalled(system, state) or self._stuck(time)
+        stuck = self._stalled(system, state) or self._stuck(time, reading.log_loss)
         if stuck or reading.residual <= system.rounding(state):
             return self._floor(system, state, reading)
         return self._rest(system, state, reading, time) if time >= self.next_rest else None
@@ -138,12 +138,13 @@ class RegressionRules:
         stuck = self.steps - self.best_step > STALLED_STEPS
         return stuck and self.best <= system.noise(state)
 
-    def _stuck(self, time: float) -> bool:
-        steps, marked = self.mark
+    def _stuck(self, time: float, log_loss: float) -> bool:
+        """Whether rounding has kept the integrator to steps that lead nowhere."""
+        steps, old_time, old_loss = self.mark
         if self.steps - steps <= STUCK_STEPS:
             return False
-        self.mark = self.steps, time
-        return time - marked <= ROUNDINGS * time
+        self.mark = self.steps, time, log_loss
+        return time - old_time <= STUCK_TIME * time and old_loss - log_loss <= STUCK_LOSS
 
     def _floor(self, system: FlowSystem, state: FloatArray, reading: Reading) -> End:
         self.measure(system, state, reading)
@@ -159,9 +160,9 @@ class RegressionRules:
         self, system: FlowSystem, state: FloatArray, reading: Reading, time: float
     ) -> End | None:
         speed = system.speed(state, reading)
-        with np.errstate(divide="ignore", over="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             log_fall = np.log(time) + 2.0 * np.log(speed) - reading.log_loss
-        if speed > 0 and (time == 0 or log_fall > np.log(REST_LOSS)):
+        if speed > 0 and (time == 0 or not log_fall <= np.log(REST_LOSS)):
             self.quiet = None
             return None
         rest = system.rest(state, reading, self.largest)

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from implicitbias._arrays import FloatArray, IntArray
-from implicitbias.flow._classification_dual import Coordinates
+from implicitbias.flow._classification_coordinates import Coordinates, scaled
 from implicitbias.flow._slide_face import Face, choose_face
 from implicitbias.flow._slide_step import explicit_step, next_length
 
@@ -122,32 +122,35 @@ class Slide:
             if self.length < 1e-14 * (1.0 + float(np.abs(point.t).max())):
                 raise SlideError("its step fell below rounding")
         self.num_steps += 1
-        passed = self._passed(point, end)
+        passed = self._conditions(end, point) < -self._limits(point)
         if passed.any():
             return self._event(point, length, passed)
         if self._margins(end)[0] >= log_target:
             end = self._stop(point, length, log_target)
         self.idle = 0
-        return self._level(end, point.active)
+        return self._level(end, point.active, point.weights)
 
     def support(self, point: SlidePoint) -> IntArray:
         """Indices of the points of A among all rows of Z, one for equal rows."""
         return np.sort(self.first_of[point.active])
 
-    def velocity(self, t: FloatArray, active: IntArray) -> tuple[FloatArray, FloatArray]:
-        """dt/dsigma, (m,), and w on A."""
+    def velocity(
+        self, t: FloatArray, active: IntArray, before: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """dt/dsigma, (m,), and w on A, where it was ``before``."""
         self.num_evaluations += 1
         log_rates, log_slopes = self.coordinates.log_slopes(t)
         features = self.features[active]
-        weights = Face(features, log_slopes).weights()
+        weights = Face(features, log_slopes).weights(before)
         drives = np.where(self.coordinates.curves.dead, 0.0, weights @ features)
-        with np.errstate(under="ignore"):
-            velocity = np.exp(log_rates - log_rates.max()) * drives
+        with np.errstate(divide="ignore"):
+            log_speeds = log_rates + np.log(np.abs(drives))
+        velocity = scaled(drives, log_rates - log_speeds.max())
         return velocity / np.linalg.norm(velocity), weights
 
     def _step(self, point: SlidePoint, length: float) -> tuple[FloatArray, float]:
         def velocity(t: FloatArray) -> FloatArray:
-            return self.velocity(t, point.active)[0]
+            return self.velocity(t, point.active, point.weights)[0]
 
         return explicit_step(velocity, point.t, point.slope, length, self.tol)
 
@@ -160,30 +163,30 @@ class Slide:
             raise SlideError("a margin is no longer positive")
         return log_size + float(np.log(smallest)), relative
 
-    def _conditions(self, t: FloatArray, active: IntArray) -> FloatArray:
+    def _conditions(self, t: FloatArray, point: SlidePoint) -> FloatArray:
         """Of every point: its weight if in A, else its gap; an event is where one falls below 0."""
-        relative = self._margins(t)[1]
+        active, relative = point.active, self._margins(t)[1]
         conditions = relative / relative[active].mean() - 1.0
-        conditions[active] = self.velocity(t, active)[1]
+        conditions[active] = self.velocity(t, active, point.weights)[1]
         return np.asarray(conditions)
 
-    def _passed(self, point: SlidePoint, end: FloatArray) -> np.ndarray:
-        conditions = self._conditions(end, point.active)
-        limits = np.full(conditions.size, ENTERED)
+    def _limits(self, point: SlidePoint) -> FloatArray:
+        """How far below 0 each condition may fall: rounding, and points that touch."""
+        limits = np.full(len(self.features), ENTERED)
         limits[point.active] = LEFT
-        return np.asarray(conditions < -limits)
+        return limits
 
     def _event(self, point: SlidePoint, length: float, passed: np.ndarray) -> SlidePoint:
         """Step to where the first of the conditions ``passed`` falls below 0, and change A."""
         part = self._first_zero(point, length, passed)
         t = self._step(point, part * length)[0] if part > 0 else point.t
-        at_event = passed & (self._conditions(t, point.active) < AT_EVENT)
+        at_event = passed & (self._conditions(t, point) < AT_EVENT)
         self.num_events += 1
         self.idle = self.idle + 1 if part < PROGRESS else 0
         if self.idle > STUCK:
             raise SlideError("points leave and enter its face without progress")
         weights = np.zeros(len(passed))
-        weights[point.active] = np.maximum(self.velocity(t, point.active)[1], 0.0)
+        weights[point.active] = np.maximum(self._conditions(t, point)[point.active], 0.0)
         leaving = np.zeros_like(passed)
         leaving[point.active] = at_event[point.active]
         weights[leaving] = 0.0
@@ -192,9 +195,15 @@ class Slide:
         return self._on_face(t, weights, candidates)
 
     def _first_zero(self, point: SlidePoint, length: float, passed: np.ndarray) -> float:
+        """The part of the step after which a condition is half way to its limit.
+
+        Not 0 itself: a point just dropped has a gap of 0, and may come back.
+        """
+        halves = 0.5 * self._limits(point)
+
         def lowest(part: float) -> float:
             t = self._step(point, part * length)[0] if part > 0 else point.t
-            return float(self._conditions(t, point.active)[passed].min())
+            return float((self._conditions(t, point) + halves)[passed].min())
 
         if lowest(0.0) <= 0.0:
             return 0.0
@@ -215,9 +224,9 @@ class Slide:
         face = choose_face(self.features, self.coordinates.log_slopes(t)[1], weights, candidates)
         if face is None:
             raise SlideError("no face of affinely independent points keeps the margins equal")
-        return self._level(t, face[0])
+        return self._level(t, *face)
 
-    def _level(self, t: FloatArray, active: IntArray) -> SlidePoint:
+    def _level(self, t: FloatArray, active: IntArray, before: FloatArray) -> SlidePoint:
         """Make the margins of A equal by increments of a with sum 0, and look around."""
         for _ in range(LEVELLINGS):
             log_margin, relative = self._margins(t)
@@ -228,10 +237,9 @@ class Slide:
                 break
             face = Face(self.features[active], log_slopes)
             pull = face.levelling(gaps) @ self.features[active]
-            with np.errstate(under="ignore"):
-                t = t + np.exp(log_rates - (face.log_top - log_margin)) * pull
+            t = t + scaled(pull, log_rates - (face.log_top - log_margin))
         log_margin, relative = self._margins(t)
         gaps = relative / relative[active].mean() - 1.0
         self.violation = max(self.violation, float(np.abs(gaps[active]).max()))
-        slope, weights = self.velocity(t, active)
+        slope, weights = self.velocity(t, active, before)
         return SlidePoint(t, log_margin, gaps, active, weights, slope)

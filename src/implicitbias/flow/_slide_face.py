@@ -17,10 +17,14 @@ from implicitbias._arrays import FloatArray, IntArray
 
 VIOLATION = 1e-9  # relative, of a margin's growth over the common one
 MAX_PIVOTS = 200
+NEGLIGIBLE = 1e-6  # in D^{1/2}: eps / NEGLIGIBLE is the accuracy of the weights
 
 
 class Face:
-    """Affinely independent points A under one D.
+    """Points A under one D.
+
+    Directions of weights in which K is below ``NEGLIGIBLE`` (points that agree in every coordinate
+    of any size) change no margin: there the weights stay what they were.
 
     Parameters
     ----------
@@ -37,48 +41,45 @@ class Face:
         with np.errstate(under="ignore"):
             self.roots = np.exp(0.5 * (log_slopes[order] - self.log_top))
         self.columns = (features[:, order] * self.roots).T
-        self.size = len(features) - 1
-        if self.size:
-            differences = np.asfortranarray(self.columns[:, 1:] - self.columns[:, :1])
-            self.qr, pivots, self.tau, *_ = lapack.dgeqp3(differences, overwrite_a=1)
-            self.pivots = pivots - 1
+        self.differences = self.columns[:, 1:] - self.columns[:, :1]
+        self.rank = 0
+        if len(features) > 1:
+            self._factor(float(np.linalg.norm(self.columns[:, 0])))
 
-    @property
-    def independent(self) -> bool:
-        """Whether the triangle is invertible at all."""
-        if not self.size:
-            return True
-        return self.size <= len(self.roots) and bool(np.all(np.diag(self.qr)[: self.size] != 0.0))
+    def _factor(self, length: float) -> None:
+        self.qr, pivots, self.tau, *_ = lapack.dgeqp3(self.differences)
+        self.pivots = pivots - 1
+        diagonal = np.abs(np.diagonal(self.qr))
+        self.rank = int(np.sum(diagonal > NEGLIGIBLE * max(float(diagonal[0]), length)))
+        self.triangle = self.qr[: self.rank, : self.rank]
 
-    def weights(self) -> FloatArray:
-        """w, (k,), sum w = 1; not all need be positive."""
-        if not self.size:
-            return np.ones(1)
-        rotated, *_ = lapack.dormqr(
-            "L", "T", self.qr, self.tau, self.columns[:, :1].copy(order="F"), 32 * self.size
-        )
-        steps, _ = lapack.dtrtrs(self.qr[: self.size], -rotated[: self.size])
-        return self._spread(steps[:, 0])
+    def weights(self, before: FloatArray) -> FloatArray:
+        """w, (k,), sum w = 1, from the weights before; not all need be positive."""
+        fixed = before[1:].copy()
+        if self.rank:
+            free = self.pivots[: self.rank]
+            fixed[free] = 0.0
+            target = -(self.columns[:, 0] + self.differences @ fixed)
+            rotated, *_ = lapack.dormqr(
+                "L", "T", self.qr, self.tau, target[:, None], 32 * self.columns.shape[1]
+            )
+            fixed[free] = lapack.dtrtrs(self.triangle, rotated[: self.rank])[0][:, 0]
+        return np.concatenate([[1.0 - fixed.sum()], fixed])
 
     def levelling(self, gaps: FloatArray) -> FloatArray:
         """delta, (k,), of sum 0 with K delta = -gaps + constant, in units exp(log_top)."""
-        if not self.size:
-            return np.zeros(1)
-        target = (gaps[0] - gaps[1:])[self.pivots]
-        triangle = self.qr[: self.size]
-        half, _ = lapack.dtrtrs(triangle, target, trans=1)
-        steps, _ = lapack.dtrtrs(triangle, half)
-        return self._spread(steps, total=0.0)
+        change = np.zeros(len(gaps) - 1)
+        if self.rank:
+            free = self.pivots[: self.rank]
+            target = gaps[0] - gaps[1:][free]
+            half, _ = lapack.dtrtrs(self.triangle, target, trans=1)
+            change[free] = lapack.dtrtrs(self.triangle, half)[0]
+        return np.concatenate([[-change.sum()], change])
 
     def rates(self, weights: FloatArray, features: FloatArray) -> tuple[FloatArray, float]:
         """Growth of the margins of ``features``, and that of A, in units exp(log_top)."""
         pull = self.columns @ weights
         return np.asarray((features[:, self.order] * self.roots) @ pull), float(pull @ pull)
-
-    def _spread(self, steps: FloatArray, total: float = 1.0) -> FloatArray:
-        eta = np.empty(self.size)
-        eta[self.pivots] = steps
-        return np.concatenate([[total - eta.sum()], eta])
 
 
 def choose_face(
@@ -95,7 +96,7 @@ def choose_face(
     log_slopes
         log D, (m,).
     weights
-        A start, (n,), >= 0, of sum 1, its positive entries affinely independent candidates.
+        A start, (n,), >= 0, of sum 1.
     candidates
         Indices of points with the smallest margin.
 
@@ -108,9 +109,7 @@ def choose_face(
     current = weights[active]
     for _ in range(MAX_PIVOTS):
         face = Face(features[active], log_slopes)
-        if not face.independent:
-            return None
-        wanted = face.weights()
+        wanted = face.weights(current)
         if wanted.min() > 0.0:
             growth, common = face.rates(wanted, features[candidates])
             slowest = int(np.argmin(growth))

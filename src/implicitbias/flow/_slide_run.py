@@ -6,7 +6,8 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import Outcome
-from implicitbias.flow._classification_dual import Coordinates, DualMargins
+from implicitbias.flow._classification_coordinates import Coordinates
+from implicitbias.flow._classification_dual import DualMargins
 from implicitbias.flow._classification_loop import Run, saved
 from implicitbias.flow._integrate import Budget, Callback
 from implicitbias.flow._margin_record import MarginRecord, SavedPoint

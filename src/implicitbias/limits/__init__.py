@@ -19,10 +19,16 @@ from implicitbias.limits._potential import (
     rescale,
     solve,
 )
-from implicitbias.limits._quasi_norm import StationaryPoint, many_starts, stationary_point
+from implicitbias.limits._quasi_norm import (
+    StationaryPoint,
+    globally_optimal,
+    many_starts,
+    stationary_point,
+)
 from implicitbias.limits._reachable import Reachable, reachable
 from implicitbias.limits._sensitivity import PotentialSensitivity
 from implicitbias.limits._singular_vectors import (
+    singular_residual_of_network,
     tensor_singular_residual,
     tensor_singular_vectors,
 )
@@ -44,6 +50,7 @@ __all__ = [
     "certify",
     "conjugate_groups",
     "fourier_groups",
+    "globally_optimal",
     "l1_max_margin",
     "l2_max_margin",
     "large_scale_end",
@@ -52,6 +59,7 @@ __all__ = [
     "relative_difference",
     "relative_residual",
     "rescale",
+    "singular_residual_of_network",
     "small_scale_end",
     "solve",
     "solve_one_point",

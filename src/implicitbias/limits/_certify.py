@@ -86,14 +86,14 @@ def _refit(problem: PotentialProblem, state: PotentialState) -> tuple[PotentialS
 
     In combined rows it is read off the basis: [B^T nu]_i = (u_i - u_i(t_0)) / a_i.
     """
-    found = linearise(problem, problem.curves, state) if state.nu.size else None
-    if found is None:
-        return state, state.rows.dual_as_given(state.nu)
-    system, state = found
-    if system.rows.basis is None:
+    curves, basis = problem.curves, state.rows.basis
+    if basis is None:
+        found = linearise(problem, curves, state) if state.nu.size else None
+        if found is None:
+            return state, state.rows.dual_as_given(state.nu)
+        system, state = found
         nu = state.nu + system.solve(np.zeros(state.nu.size), state.mismatch)[1]
     else:
-        curves, basis = problem.curves, system.rows.basis
         moved = curves.u(state.t) - curves.u(curves.t0)
         nu = (moved * np.exp(-log_dual_weights(curves)))[basis]
     state = replace(state, nu=nu)

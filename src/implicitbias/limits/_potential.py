@@ -32,6 +32,8 @@ from implicitbias.dual._rows import Rows, as_given
 
 MAX_CORRECTIONS = 25
 MAX_PATH_STEPS = 2000
+ROUGH = 1e-2
+FACTOR_KEPT = 1e-5  # steps this short change the Newton matrix by as little
 STEP_CAP = 1.5  # largest change of t in one Newton step: rho changes by at most e^{1.5 L}
 HOPELESS_STEP = 1e3  # a Newton step this long means that the guess was too far
 LOG_LINEAR = -23.0  # log t below this: the potential is quadratic to 1e-20
@@ -163,36 +165,52 @@ def correct(
 ) -> PotentialState | None:
     """Newton's method at fixed target and scale; None where it does not converge.
 
-    ``rough`` stops at two digits, enough to follow a path.
+    ``rough`` stops at two digits, enough to follow a path. Otherwise, once a step is short, two
+    more with the same factorisation polish to rounding.
     """
-    close = 1e-2 if rough else 1e-8
-    last = False
+    close = ROUGH if rough else FACTOR_KEPT
     for _ in range(MAX_CORRECTIONS):
-        rho = curves.rho(state.t)
-        if not np.isfinite(rho).all():
-            return None
         found = linearise(problem, curves, state)
         if found is None:
             return None
         system, state = found
         goal = system.rows.target(target)
-        missing = goal - system.rows.features @ rho
-        dt, dnu = system.solve(missing, state.mismatch)
-        length = float(np.abs(dt).max(initial=0.0))
-        if not (length < HOPELESS_STEP and np.isfinite(dnu).all()):
+        step = _newton_step(curves, state, system, goal)
+        if step is None:
             return None
-        step = min(1.0, STEP_CAP / length) if length > 0 else 1.0
-        state = replace(
-            _moved(curves, state, step, dt, dnu, 1.0 - step), iterations=state.iterations + 1
-        )
-        size = float(np.abs(goal).max(initial=0.0))
-        if size == 0.0:
-            size = float((np.abs(system.rows.features) @ np.abs(rho)).max(initial=0.0))
-        near = length < close and float(np.abs(missing).max(initial=0.0)) <= close * size
-        if last or (near and rough):
-            return state
-        last = near  # quadratic from here: one more step polishes to rounding
+        state, length, missing = step
+        state = replace(state, iterations=state.iterations + 1)
+        if length >= close or missing > close:
+            continue
+        for _ in range(0 if rough else 2):
+            step = _newton_step(curves, state, system, goal)
+            if step is None:
+                return None
+            state = step[0]
+        return state
     return None
+
+
+def _newton_step(
+    curves: Curves, state: PotentialState, system: NewtonSystem, goal: FloatArray
+) -> tuple[PotentialState, float, float] | None:
+    """The state after a damped step, the step's length and what was missing relative to goal."""
+    features = system.rows.features
+    rho = curves.rho(state.t)
+    if not np.isfinite(rho).all():
+        return None
+    missing = goal - features @ rho
+    dt, dnu = system.solve(missing, state.mismatch)
+    length = float(np.abs(dt).max(initial=0.0))
+    if not (length < HOPELESS_STEP and np.isfinite(dnu).all()):
+        return None
+    size = float(np.abs(goal).max(initial=0.0))
+    if size == 0.0:
+        size = float((np.abs(features) @ np.abs(rho)).max(initial=0.0))
+    part = float(np.abs(missing).max(initial=0.0))
+    step = min(1.0, STEP_CAP / length) if length > 0 else 1.0
+    moved = _moved(curves, state, step, dt, dnu, 1.0 - step)
+    return moved, length, part / size if part > 0.0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from implicitbias._verdicts import Verdict
 ASSUMPTION = "Assumption 1, an orthogonally decomposable data tensor"
 
 _IMAGINARY_ROUNDING = 1e-9
+COORDINATE_ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,23 @@ class OrthogonalDecomposition(ABC):
         """conj(U_l) p."""
 
     @property
+    def is_exact(self) -> bool:
+        """Whether ``coordinates`` involve no arithmetic."""
+        return False
+
+    @property
     def depth(self) -> int:
         """Number of layers L."""
         return len(self.parameter_shapes)
 
     def coordinates(self, parameters: Sequence[Any]) -> NumericArray:
-        """p_l = U_l^T v_l as the rows of an (L, m) array."""
-        return np.stack([self._project(i, v) for i, v in enumerate(self._flat(parameters))])
+        """p_l = U_l^T v_l as the rows of an (L, m) array.
+
+        Whether |p_{l,j}| are equal or zero decides what a coordinate can reach, and the products
+        round: sizes within that rounding of each other, or of 0, are made equal.
+        """
+        p = np.stack([self._project(i, v) for i, v in enumerate(self._flat(parameters))])
+        return p if self.is_exact else _without_rounding(p)
 
     def parameters(self, coordinates: Any, remainder_of: Sequence[Any] | None = None) -> Parameters:
         """v_l = conj(U_l) p_l + (I - conj(U_l) U_l^T) v_l(0): real layers with coordinates p_l.
@@ -224,3 +235,18 @@ def column_rank(matrix: NumericArray) -> int:
     values = np.linalg.svd(matrix, compute_uv=False)
     cutoff = max(matrix.shape) * np.finfo(float).eps * values[0]
     return int(np.count_nonzero(values > cutoff))
+
+
+def _without_rounding(p: NumericArray) -> NumericArray:
+    """The coordinates with sizes equal to the smallest, or zero, where rounding cannot tell."""
+    sizes = np.abs(p)
+    noise = COORDINATE_ROUNDING * sizes.max(initial=0.0)
+    p = np.where(sizes <= noise, 0.0, p)
+    sizes = np.abs(p)
+    smallest = sizes.min(axis=0)
+    tied = (sizes - smallest <= noise) & (smallest > 0.0)
+    factor = np.where(tied, smallest / np.where(tied, sizes, 1.0), 1.0)
+    equal: NumericArray = p * factor
+    if not np.iscomplexobj(p):
+        equal = np.where(tied, np.sign(p) * smallest, p)
+    return equal

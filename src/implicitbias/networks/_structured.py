@@ -57,6 +57,11 @@ class IdentityDecomposition(_Square):
         """True."""
         return True
 
+    @property
+    def is_exact(self) -> bool:
+        """True."""
+        return True
+
     def features(self, X: NumericArray) -> NumericArray:
         """X itself, by reference."""
         return X

@@ -55,8 +55,17 @@ def single_data_phase(situation: Situation) -> Verdict:
 
 
 def real_start(situation: Situation) -> Verdict:
-    """The decoupled start is real in the data's phase."""
-    return situation.reduction.start_verdict
+    """The decoupled start is real in the data's phase, or its imaginary part is carried along."""
+    verdict = situation.reduction.start_verdict
+    if verdict.holds or not situation.reduction.reduces:
+        return verdict
+    turning = int(situation.curves.turning.sum())
+    return Verdict(
+        f"{verdict.assumption}, or its products keep their imaginary part",
+        "holds",
+        verdict.value,
+        f"{verdict.detail}; it stays in {turning} of {situation.curves.size} coordinates",
+    )
 
 
 def equal_first_layers(situation: Situation) -> Verdict:

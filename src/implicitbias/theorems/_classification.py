@@ -130,11 +130,13 @@ def _flow_spectrum(situation: Situation, verdicts: Verdicts) -> NumericArray:
             verdicts,
         )
     layers = situation.decomposition.coordinates(flow.final_parameters)
-    rho = np.prod(layers / np.abs(layers).max(axis=1, keepdims=True), axis=0)
+    rho: NumericArray = np.prod(layers / np.abs(layers).max(axis=1, keepdims=True), axis=0)
     if not situation.reduction.exact:
         return rho
     phases = situation.reduction.phases
-    return np.asarray((rho if phases is None else phases.conj() * rho).real)
+    turned: NumericArray = rho if phases is None else phases.conj() * rho
+    real: FloatArray = np.ascontiguousarray(turned.real)
+    return real
 
 
 def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
@@ -163,10 +165,26 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
         ),
         verdicts,
         parameters=parameters,
-        rate=1.0
-        - (float(svd.values[top.size] / svd.values[0]) if top.size < svd.values.size else 0),
+        rate=_closing_rate(situation, top.size),
         note=note,
     )
+
+
+def _closing_rate(situation: Situation, num_top: int) -> float:
+    """(1 - s_2 / s_1) / 2: layers grow like e^{s nu}, the margin like e^{2 s_1 nu}.
+
+    Twice that where the network is decomposable: only squares e^{2 s_2 nu} enter beta there. Where
+    all values are tied, s_2 = 0 stands for the part of the start that never moves, if there
+    is one, and s_2 = -s_1 for the decaying halves e^{-s nu} otherwise.
+    """
+    svd = situation.one_point
+    if num_top < svd.values.size:
+        mixing = 1.0 if situation.decomposition.verdict.holds else 2.0
+        return float(1.0 - svd.values[num_top] / svd.values[0]) / mixing
+    layers = [np.ravel(layer) for layer in situation.init.directions]
+    moving = (svd.left @ svd.first, svd.right @ svd.second)
+    kept = max(np.abs(v - part).max() for v, part in zip(layers, moving, strict=True))
+    return 0.5 if kept > 1e-12 * max(np.abs(v).max() for v in layers) else 1.0
 
 
 def _singular_residual(situation: Situation, parameters: Parameters, sign: float) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._threads import threads_for
 from implicitbias._verdicts import Verdict
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
@@ -112,11 +113,12 @@ def limit_path(
         )
     given = directions.directions if isinstance(directions, Initialization) else directions
     situation = situation_of(network, problem, Initialization(given, scale=1.0))
-    result, verdicts = applicable(situation)
-    if result.limit is _regression.potential_limit:
-        limits = _potential_path(situation, result.name, verdicts, alphas)
-    else:
-        limits = [_single(situation, result, verdicts, float(a)) for a in alphas]
+    with threads_for(problem.X.size):
+        result, verdicts = applicable(situation)
+        if result.limit is _regression.potential_limit:
+            limits = _potential_path(situation, result.name, verdicts, alphas)
+        else:
+            limits = [_single(situation, result, verdicts, float(a)) for a in alphas]
     return LimitPath(alphas, tuple(limits), result.name)
 
 

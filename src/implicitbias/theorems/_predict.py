@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from implicitbias._errors import NoPredictionError
+from implicitbias._threads import threads_for
 from implicitbias._verdicts import Verdict
 from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
@@ -52,10 +53,11 @@ def predict_limit(
     for every other real start.
     """
     situation = situation_of(network, problem, init)
-    if isinstance(problem, Classification):
-        problem.require_separable()
-    result, verdicts = applicable(situation)
-    limit = result.limit(situation, result.name, verdicts)
+    with threads_for(problem.X.size):
+        if isinstance(problem, Classification):
+            problem.require_separable()
+        result, verdicts = applicable(situation)
+        limit = result.limit(situation, result.name, verdicts)
     if not limit.certificate.worst <= tol:
         raise NoPredictionError(
             f"{result.name} applies, but its limit was certified only to "

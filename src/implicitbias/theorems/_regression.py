@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters
@@ -46,9 +48,16 @@ def assemble_potential(
 ) -> Limit:
     """Coefficients, layers and certificate of a solved potential problem."""
     reduction, decomposition = situation.reduction, situation.decomposition
+    if not problem.target.any():  # t does not depend on the scale, rho does
+        problem = replace(problem, curves=problem.actual_curves, log_excess=0.0)
+    certificate, nu = certify(problem, state)
+    kept = ~situation.reach.forced
+    state = replace(state, t=reduction.level(problem.curves, state.t, kept))
     real_rho = np.zeros(situation.curves.size)
-    real_rho[~situation.reach.forced] = problem.curves.rho(state.t)
-    rho = reduction.spectrum(real_rho)
+    real_rho[kept] = problem.curves.rho(state.t)
+    imaginary = np.zeros(situation.curves.size)
+    imaginary[kept] = problem.actual_curves.imaginary
+    rho = reduction.spectrum(real_rho, imaginary)
     coefficients = np.ascontiguousarray(decomposition.coefficients(rho).real)
     if not np.isfinite(coefficients).all():
         raise NoPredictionError(
@@ -56,7 +65,6 @@ def assemble_potential(
             f"scale exp({situation.init.log_scale:.4g}).",
             verdicts,
         )
-    certificate, nu = certify(problem, state)
     return Limit(
         coefficients,
         "point",

@@ -65,13 +65,13 @@ class Situation:
 
     @cached_property
     def reduction(self) -> RealCoordinates:
-        """The decoupled coordinates as real ones, with the defects."""
+        """The decoupled coordinates as real ones, or as real as they are, with the defects."""
         return reduce_to_real(self.decomposition.features(self.rows), self.coordinates)
 
     @cached_property
     def curves(self) -> Curves:
-        """The scalar curves of the real coordinates, at the initialization's scale."""
-        return Curves.from_start(self.reduction.start, self.init.log_scale)
+        """The scalar curves of the coordinates, at the initialization's scale."""
+        return self.reduction.curves(self.init.log_scale)
 
     @cached_property
     def reach(self) -> Reachable:
@@ -91,7 +91,7 @@ class Situation:
         return PotentialProblem(rest.X[rest.rows], rest.y[rest.rows], self._curves_of(kept))
 
     def _curves_of(self, kept: BoolArray) -> Curves:
-        return Curves.from_start(self.reduction.start[:, kept], self.init.log_scale)
+        return self.reduction.curves(self.init.log_scale, kept)
 
     @cached_property
     def start_parameters(self) -> Parameters:

@@ -11,6 +11,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Verdict
+from implicitbias.comparison import Closing
 
 AGREEMENT = 1e-8  # the largest relative error that counts as agreement
 CERTIFIED = 1e-8  # the largest certificate that counts as certified
@@ -23,7 +24,8 @@ class Measurement:
     Attributes
     ----------
     error
-        The largest relative difference between what was simulated and what was predicted.
+        The largest relative difference between what was simulated and what was predicted; for
+        directions the largest angle left, for Theorem 1 the residual left.
     certificate
         How far the prediction is from satisfying the problem it is said to solve.
     assumptions
@@ -38,6 +40,8 @@ class Measurement:
         The numbers that define the run: depth, scale, seeds.
     arrays
         What was compared, by name.
+    closings
+        For directions, which no flow reaches: how each flow closes in.
     """
 
     error: float
@@ -48,6 +52,14 @@ class Measurement:
     note: str = ""
     settings: Mapping[str, float] = field(default_factory=dict)
     arrays: Mapping[str, FloatArray] = field(default_factory=dict)
+    closings: tuple[Closing, ...] = ()
+
+    @property
+    def near(self) -> bool:
+        """Whether every flow is there to 1e-8 or, towards a direction, closes in as predicted."""
+        if not self.closings:
+            return bool(self.error <= AGREEMENT)
+        return all(one.angle <= AGREEMENT or one.consistent for one in self.closings)
 
 
 @dataclass(frozen=True)
@@ -103,7 +115,7 @@ class Row:
         return (
             found is not None
             and found.holds
-            and bool(found.error <= AGREEMENT)
+            and found.near
             and bool(found.certificate <= CERTIFIED)
             and not any(verdict.fails for verdict in found.assumptions)
         )

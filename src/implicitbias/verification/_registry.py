@@ -1,10 +1,20 @@
 """All rows in the order of the table. A new group of rows is one more line here."""
 
-from implicitbias.verification import _lemma4, _regression, _woodworth
+from implicitbias.verification import (
+    _classification,
+    _directions,
+    _lemma4,
+    _regression,
+    _theorem_1,
+    _woodworth,
+)
 from implicitbias.verification._checks import Check
 
 CHECKS: tuple[Check, ...] = (
     *_lemma4.checks(),
     *_regression.checks(),
     *_woodworth.checks(),
+    *_theorem_1.checks(),
+    *_classification.checks(),
+    *_directions.checks(),
 )

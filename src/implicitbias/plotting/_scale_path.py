@@ -1,8 +1,4 @@
-"""Figures: data first, then a thin layer that draws on the axes it is given.
-
-Every figure ``f(results, ax=...)`` has a twin ``f_traces(results)`` that returns what is drawn as
-plain arrays. matplotlib is imported only when something is drawn.
-"""
+"""The limit's coefficients along the scale of the initialization."""
 
 from __future__ import annotations
 

@@ -1,0 +1,32 @@
+"""Hyperbolic functions by their logarithms, and when Newton's method has arrived."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+
+LOG2 = float(np.log(2.0))
+QUADRATIC = 1e-9  # a Newton step this short leaves an error of its square: rounding
+MAX_NEWTON = 100
+
+
+def log_sinh(x: FloatArray) -> FloatArray:
+    """Log |sinh x|, -inf at 0."""
+    size = np.abs(x)
+    with np.errstate(divide="ignore"):
+        return size + np.log(-np.expm1(-2.0 * size)) - LOG2
+
+
+def log_cosh(x: FloatArray) -> FloatArray:
+    """Log cosh x, relatively accurate."""
+    size = np.abs(x)
+    small = 0.5 * np.log1p(np.sinh(np.minimum(size, 1.0)) ** 2)
+    return np.where(size < 1.0, small, size + np.log1p(np.exp(-2.0 * size)) - LOG2)
+
+
+def arcsinh_exp(base: FloatArray) -> FloatArray:
+    """arcsinh e^base >= 0."""
+    large = base + np.log1p(np.sqrt(1.0 + np.exp(-2.0 * np.abs(base))))
+    small = np.arcsinh(np.exp(np.minimum(base, 0.0)))
+    return np.where(base > 0.0, large, small)

@@ -1,0 +1,90 @@
+"""Flows of classification held against predicted directions: angle, and rate of closing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from implicitbias._errors import InvalidInputError
+from implicitbias.comparison import compare, verify
+from implicitbias.flow import gradient_flow
+from implicitbias.initialization import Initialization
+from implicitbias.networks import (
+    ConvolutionalNetwork,
+    DiagonalNetwork,
+    FullyConnectedNetwork,
+    TensorNetwork,
+)
+from implicitbias.problems import Classification, Regression
+from implicitbias.theorems import predict_limit
+
+RNG = np.random.default_rng(0)
+X, LABELS = RNG.normal(size=(5, 12)), np.array([1.0, -1.0, 1.0, -1.0, 1.0])
+PROBLEM = Classification(X, LABELS)
+
+
+def with_gap(network, seed=1):
+    return Initialization.random(network, 0.1, seed=seed, gap=0.2)
+
+
+def test_two_diagonal_layers_slide_to_the_l1_direction_at_the_predicted_rate():
+    network = DiagonalNetwork(12, 2)
+    found = verify(network, PROBLEM, with_gap(network))
+    assert found.agrees, str(found)
+    assert found.error < 1e-5
+    flow = gradient_flow(network, PROBLEM, with_gap(network), until_log_margin=3000.0)
+    slide = compare(flow, found.limit).closings[0]
+    assert slide.angle < 1e-12
+    np.testing.assert_allclose(slide.exponent, slide.rate, rtol=0.15)
+
+
+@pytest.mark.parametrize(
+    ("network", "problem", "rate"),
+    [
+        (FullyConnectedNetwork((12, 4)), PROBLEM, 1 / 2),
+        (FullyConnectedNetwork((12, 4, 3)), PROBLEM, 1 / 3),
+        (FullyConnectedNetwork((12, 4)), Classification(X[:1], [1.0]), 1 / 2),
+        (TensorNetwork(RNG.normal(size=(3, 4, 12))), Classification(X[:1], [-1.0]), None),
+    ],
+)
+def test_parameter_flows_close_in_as_predicted(network, problem, rate):
+    found = verify(network, problem, Initialization.random(network, 0.3, seed=2))
+    assert found.agrees, str(found)
+    if rate is not None:
+        np.testing.assert_allclose(found.closings[0].exponent, rate, rtol=0.02)
+        assert found.limit.rate == rate
+        assert found.limit.theorem in ("Corollary 1", "Theorem 3", "beyond Theorem 3")
+        assert found.error < 0.02
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+def test_deeper_diagonal_flows_reach_their_stationary_point(depth):
+    network = DiagonalNetwork(12, depth)
+    found = verify(network, PROBLEM, with_gap(network))
+    assert found.agrees, str(found)
+    assert found.error < 1e-2
+
+
+def test_convolution_closes_in():
+    network = ConvolutionalNetwork(12, (12, 12))
+    found = verify(network, PROBLEM, with_gap(network))
+    assert found.agrees, str(found)
+
+
+def test_the_start_is_forgotten_and_a_wrong_direction_is_called_out():
+    network = DiagonalNetwork(12, 2)
+    limits = [predict_limit(network, PROBLEM, with_gap(network, seed)) for seed in (1, 2)]
+    np.testing.assert_allclose(limits[0].coefficients, limits[1].coefficients, atol=1e-12)
+    flow = gradient_flow(network, PROBLEM, with_gap(network), until_log_margin=2000.0)
+    other = predict_limit(network, Classification(X, -LABELS), with_gap(network))
+    wrong = compare(flow, other)
+    assert not wrong.agrees
+    assert wrong.error > 0.1
+
+
+def test_flows_and_limits_of_different_kinds_are_not_compared():
+    network = DiagonalNetwork(12, 2)
+    init = with_gap(network)
+    limit = predict_limit(network, PROBLEM, init)
+    with pytest.raises(InvalidInputError, match="different problems"):
+        compare(gradient_flow(network, Regression(X, LABELS), init), limit)

@@ -1,0 +1,133 @@
+"""Predicted directions: which result speaks, closed forms, and refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from implicitbias._errors import InfeasibleProblemError, NoPredictionError
+from implicitbias.comparison import angle_between
+from implicitbias.initialization import Initialization
+from implicitbias.networks import (
+    ConvolutionalNetwork,
+    DiagonalNetwork,
+    FullyConnectedNetwork,
+    OrthogonalNetwork,
+    TensorNetwork,
+)
+from implicitbias.problems import Classification
+from implicitbias.theorems import predict_limit
+
+RNG = np.random.default_rng(0)
+X, LABELS = RNG.normal(size=(4, 8)), np.array([1.0, -1.0, 1.0, -1.0])
+PROBLEM = Classification(X, LABELS)
+ONE_POINT = Classification(X[:1], [-1.0])
+ORTHOGONAL = OrthogonalNetwork(
+    RNG.normal(size=(8, 8)), [np.linalg.qr(RNG.normal(size=(9, 8)))[0] for _ in range(2)]
+)
+
+
+def with_gap(network):
+    return Initialization.random(network, 0.1, seed=1, gap=0.2)
+
+
+CASES = [
+    ("Corollary 1", "direction", FullyConnectedNetwork((8, 5, 4)), PROBLEM, None),
+    ("Corollary 2", "direction", DiagonalNetwork(8, 2), PROBLEM, with_gap),
+    ("Corollary 2", "stationary direction", DiagonalNetwork(8, 3), PROBLEM, with_gap),
+    ("Corollary 3", "direction", ConvolutionalNetwork(8, (8, 8)), PROBLEM, with_gap),
+    ("Theorem 2", "direction", ORTHOGONAL, PROBLEM, with_gap),
+    ("beyond Theorem 2", "direction", DiagonalNetwork(8, 2), PROBLEM, None),
+    (
+        "Theorem 3",
+        "direction",
+        TensorNetwork(RNG.normal(size=(3, 4, 8))),
+        ONE_POINT,
+        lambda network: Initialization([np.array([1.0, 2.0, -1.0]), np.zeros(4)], 0.3),
+    ),
+    (
+        "Corollary 4",
+        "direction",
+        ConvolutionalNetwork(8, (3, 8)),
+        ONE_POINT,
+        lambda network: Initialization([np.array([1.0, 0.5, -0.3]), np.zeros(8)], 0.3),
+    ),
+]
+
+
+@pytest.mark.parametrize(("theorem", "kind", "network", "problem", "start"), CASES)
+def test_the_most_specific_result_speaks_and_is_certified(theorem, kind, network, problem, start):
+    init = Initialization.random(network, 0.1, seed=1) if start is None else start(network)
+    limit = predict_limit(network, problem, init)
+    assert (limit.theorem, limit.kind) == (theorem, kind)
+    assert limit.certificate.worst < 1e-12
+    margins = problem.y * (problem.X @ limit.coefficients)
+    np.testing.assert_allclose(margins.min(), 1.0, rtol=1e-12)
+    assert limit.rate > 0
+    assert "closes in" in str(limit)
+
+
+def test_corollary_1_is_the_least_norm_separator():
+    network = FullyConnectedNetwork((8, 3))
+    limit = predict_limit(network, PROBLEM, Initialization.random(network, 0.1))
+    signed = LABELS[:, None] * X
+    multipliers = np.linalg.lstsq(signed.T, limit.coefficients, rcond=None)[0]
+    np.testing.assert_allclose(signed.T @ multipliers, limit.coefficients, atol=1e-12)
+    slack = signed @ limit.coefficients - 1
+    assert np.all(multipliers > -1e-12)
+    np.testing.assert_allclose(multipliers * slack, 0, atol=1e-10)
+
+
+@pytest.mark.parametrize("label", [1.0, -1.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_corollary_4_closed_forms_for_filters_of_one_and_two(label, seed):
+    x = np.random.default_rng(seed).normal(size=7)
+    problem = Classification(x[None], [label])
+    one = ConvolutionalNetwork(7, (1, 7))
+    start = Initialization([np.ones(1), np.zeros(7)], 0.1)
+    assert angle_between(predict_limit(one, problem, start).coefficients, label * x) < 1e-7
+    two = ConvolutionalNetwork(7, (2, 7))
+    start = Initialization([np.array([1.0, 0.3]), np.zeros(7)], 0.1)
+    left, right = np.roll(x, -1), np.roll(x, 1)
+    expected = label * (2 * x + np.sign(x @ left) * (left + right))
+    assert angle_between(predict_limit(two, problem, start).coefficients, expected) < 1e-7
+
+
+def test_tied_singular_values_leave_the_choice_to_the_start():
+    network = FullyConnectedNetwork((8, 3))
+    first = RNG.normal(size=(8, 3))
+    limit = predict_limit(network, ONE_POINT, Initialization([first, np.zeros(3)], 0.1))
+    assert limit.theorem == "Theorem 3"
+    assert "3-fold" in limit.note
+    assert angle_between(limit.coefficients, -X[0]) < 1e-7
+    hidden = X[0] @ first
+    assert angle_between(limit.parameters[1], -hidden) < 1e-7
+
+
+def test_two_basins():
+    problem = Classification([[1.0, 3.0, 0.0], [1.0, 0.0, 3.0]], [1, 1])
+    network = DiagonalNetwork(3, 3)
+    for start, expected in (
+        ([0.3, 1.0, 1.1], [0.0, 1 / 3, 1 / 3]),
+        ([3.0, 0.3, 0.35], [1.0, 0.0, 0.0]),
+    ):
+        init = Initialization([start, start, np.zeros(3)], 0.5)
+        limit = predict_limit(network, problem, init)
+        np.testing.assert_allclose(limit.coefficients, expected, atol=1e-12)
+        assert limit.kind == "stationary direction"
+        assert "local minimum" in limit.note
+
+
+def test_refusals():
+    twice = Classification(np.vstack([X, X[:1]]), np.append(LABELS, -LABELS[0]))
+    network = DiagonalNetwork(8, 2)
+    with pytest.raises(InfeasibleProblemError) as caught:
+        predict_limit(network, twice, with_gap(network))
+    weights = caught.value.evidence
+    np.testing.assert_allclose((weights * twice.y) @ twice.X, 0, atol=1e-12)
+    short = ConvolutionalNetwork(8, (3, 8))
+    with pytest.raises(NoPredictionError, match="single data point"):
+        predict_limit(short, PROBLEM, Initialization.random(short, 0.1))
+    equal = Initialization([np.ones(8), np.ones(8)], 0.1)
+    with pytest.raises(NoPredictionError, match="smaller than all others"):
+        predict_limit(network, PROBLEM, equal)
