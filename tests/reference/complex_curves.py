@@ -63,6 +63,10 @@ class ComplexCurve:
             lifted, fixed = [*self.coefficients, mp.mpf(0)], [mp.mpf(0), *self.coefficients]
             self.coefficients = [a + square * b for a, b in zip(lifted, fixed, strict=True)]
 
+    def parameter(self, x: float) -> Number:
+        """Q = C sinh x with C^2 = g(0) / g'(0)."""
+        return mp.sqrt(self.coefficients[-2] / self.coefficients[-3]) * mp.sinh(mp.mpf(x))
+
     def g(self, z: Number) -> Number:
         """[prod (z + D_l) - prod D_l] / z."""
         total = mp.mpf(0)

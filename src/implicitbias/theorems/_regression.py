@@ -50,8 +50,10 @@ def assemble_potential(
     reduction, decomposition = situation.reduction, situation.decomposition
     if not problem.target.any():  # t does not depend on the scale, rho does
         problem = replace(problem, curves=problem.actual_curves, log_excess=0.0)
-    certificate, nu = certify(problem, state)
     kept = ~situation.reach.forced
+    certificate, nu = Certificate(0.0, 0.0), state.nu
+    if kept.any():
+        certificate, nu = certify(problem, state)
     state = replace(state, t=reduction.level(problem.curves, state.t, kept))
     real_rho = np.zeros(situation.curves.size)
     real_rho[kept] = problem.curves.rho(state.t)

@@ -86,7 +86,7 @@ class Situation:
             return PotentialProblem(features, self.targets, self.curves)
         kept = ~self.reach.forced
         if not kept.any():
-            return PotentialProblem(np.zeros((0, 0)), np.zeros(0), self._curves_of(kept))
+            return PotentialProblem(np.zeros((0, 0)), np.zeros(0), self.curves.take(kept))
         rest = Regression(features[:, kept], self.targets)
         return PotentialProblem(rest.X[rest.rows], rest.y[rest.rows], self._curves_of(kept))
 
