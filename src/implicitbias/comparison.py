@@ -61,6 +61,8 @@ class Closing:
         return abs(self.exponent - self.rate) <= RATE_TOLERANCE * self.rate
 
     def __str__(self) -> str:
+        if self.angle <= ROUNDING or np.isnan(self.exponent):
+            return f"angle {self.angle:.1e}"
         state = "" if self.settled else ", not settled"
         expected = "" if self.rate is None else f", predicted {self.rate:.3g} asymptotically"
         return f"angle {self.angle:.1e}, closing like margin^-{self.exponent:.3g}{state}{expected}"
