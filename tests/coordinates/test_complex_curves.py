@@ -3,7 +3,7 @@
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.coordinates import error, one
@@ -15,6 +15,7 @@ from reference.complex_curves import ComplexCurve, integrate_layers
 seeds = st.integers(0, 2**32 - 1)
 log_scales = st.floats(-3, 3)
 DEPTHS = (2, 3, 4, 5, 8)
+laws = settings(laws, max_examples=40)
 
 
 def complex_layers(rng, depth, kind="generic", spread=1.0):
@@ -173,6 +174,32 @@ def test_order_phases_parts_and_scales(layers, seed, change):
         np.testing.assert_array_equal(each.t0, curves.t0)
         np.testing.assert_allclose(each.log_abs_rho(t), expected, rtol=1e-13, atol=1e-13)
         np.testing.assert_allclose(each.log_unit, curves.log_unit + change, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[1e-140, 1.0, 1e140], [1e-60, 1e-5, 1e70, 1e150], [1e-290, 1e-150, 1e-10, 1e140, 1e290]],
+)
+def test_layers_far_apart_are_like_real_ones(sizes):
+    """The roots of g are then -D_2, .., -D_L to rounding, and Q(0) = |q_1(0)| cos(angle)."""
+    layers = np.array(sizes)[:, None] * np.array([1.0, -1.0])
+    tilted = layers * np.exp(1j * np.array([0.4] + [0.0] * (len(sizes) - 1)))[:, None]
+    layers[0] *= np.cos(0.4)
+    curves, real = Curves.from_complex_start(tilted, 0.0), Curves.from_start(layers, 0.0)
+    tops = (np.log(layers[-1, 0]) - np.log(layers[1, 0])) * np.ones(2)
+    np.testing.assert_allclose(curves.t0, real.t0, rtol=1e-12)
+    for t in (0.0 * tops, 0.3 + 0.0 * tops, -0.7 * tops, 0.99 * tops, 1.01 * tops, 40.0 + tops):
+        for name in ("log_abs_rho", "log_rho_slope", "log_u_slope", "log_slack"):
+            expected = getattr(real, name)(t)
+            np.testing.assert_allclose(getattr(curves, name)(t), expected, rtol=1e-12, atol=1e-12)
+        back = curves.t_from_rho(np.sign(t), curves.log_abs_rho(t))
+        np.testing.assert_allclose(back, t, rtol=1e-12)
+        gap, expected = (each.log_divergence(t, each.t0) for each in (curves, real))
+        np.testing.assert_allclose(gap, expected, rtol=1e-12, atol=1e-12)
+    with np.errstate(under="ignore"):
+        u, expected = curves.u(30.0 + tops), real.u(30.0 + tops)
+    np.testing.assert_allclose(u, expected, rtol=1e-12)
+    np.testing.assert_allclose(curves.t_from_u(0.9 * u), real.t_from_u(0.9 * expected), rtol=1e-11)
 
 
 def test_a_vanishing_imaginary_part_is_a_real_start():

@@ -28,7 +28,7 @@ from implicitbias.coordinates._curves import Curves
 TOLERANCE = 1e-10
 ROUNDING = 1e-13  # imaginary parts of the start below this, relative to its largest, are dropped
 TWIN = 1e-12  # coordinates whose data and start agree to this part of the largest entry are one
-NEAR = 1e-6  # parameters this close are averaged themselves
+NEAR = 1e-9  # parameters this close are averaged themselves: rho changes by the square of it
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class RealCoordinates:
 
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             middle, shared = mean(signs * t), mean(signs * curves.rho(t))
-            wide = mean(np.abs(signs * t - middle)) > NEAR * (1.0 + np.abs(middle))
+            wide = mean(np.abs(signs * t - middle)) > NEAR
             far = curves.t_from_rho(signs * np.sign(shared), np.log(np.abs(shared)))
         level = np.where(wide, far, signs * middle)
         return np.where((count > 1) & np.isfinite(level) & np.isfinite(t), level, t)

@@ -72,8 +72,7 @@ class Turning:
 
     def log_factors_at(self, base: FloatArray) -> FloatArray:
         """Log f as a function of b = log |sinh x|."""
-        top, least = float(base.max(initial=0.0)), float(self.log_weights.min(initial=0.0))
-        if 2.0 * (self.depth - 2) * top < SAFE_EXPONENT and least > -SAFE_EXPONENT:
+        if 2.0 * (self.depth - 2) * float(base.max(initial=0.0)) < SAFE_EXPONENT:
             total, square = np.zeros(base.shape), np.exp(2.0 * base)
             for weight in np.exp(self.log_weights[::-1]):
                 total = (total + weight) * square

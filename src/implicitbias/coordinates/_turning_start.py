@@ -137,7 +137,9 @@ def turning_start(
     """
     depth = len(coordinates)
     parts = np.stack([coordinates.real, coordinates.imag])
-    exponent = np.frexp(np.abs(parts).max(axis=(0, 1)))[1]
+    exponents = np.frexp(np.abs(parts).max(axis=0))[1]
+    top, low = exponents.max(axis=0), exponents.min(axis=0)
+    exponent = np.maximum((top + low) // 2, top - 1000)  # nothing under- or overflows
     scaled = np.ldexp(parts[0], -exponent) + 1j * np.ldexp(parts[1], -exponent)
     sizes = np.abs(scaled)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -13,7 +13,7 @@ from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 
 LossName = Literal["exponential", "logistic"]
-Route = Literal["auto", "parameters", "dual"]
+Route = Literal["auto", "parameters", "dual", "coordinates"]
 FINEST = 100 * float(np.finfo(np.float64).eps)  # what scipy's integrators accept
 COARSEST = 1e-3
 

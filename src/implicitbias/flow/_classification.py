@@ -73,7 +73,7 @@ def classification_flow(
         t, slide = slide_on(system, run, log_target, budget, record, callback)
         parameters = system.coordinates.parameters(t)
     else:
-        record.close(saved(system, run.state, run.point, run.time.value))
+        record.close(saved(system, run.state, run.point, run.log_time))
         slide, parameters = None, system.parameters(run.state)
     return _flow(system, run, record, parameters, slide, time.perf_counter() - began)
 

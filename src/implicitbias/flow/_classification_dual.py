@@ -4,16 +4,17 @@
 
 in the loss clock d tau = loss dt: the network's own flow, whatever its depth. L = 2 has t = t_0 +
 Z^T a in the curves' parameter, and a itself is integrated. For L >= 3 tau and s are bounded, and
-their distance to the bound is all that matters: there t is integrated,
+their distance to the bound is all that matters: there t is integrated, and no slack ever formed,
 
-    dt_j / dsigma = v_j / sqrt(||v||^2 + omega^2),   v_j = E_j z_j^T w,   E_j = (dt/ds)_j,
+    dt_j / dsigma = v_j / pace,    v_j = E_j z_j^T w,    E_j = (dt/ds)_j,
 
-omega = ||v(0)||, a clock that follows both growth and rest. No slack is ever formed.
+in a clock that the growing rates E cannot outrun.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from implicitbias.flow._stationary import NEGLIGIBLE, Rest
 
 RTOL = 1e-10
 LARGEST = 600.0
+LONGEST = 1000.0  # the log of rates that may span more than float64 later on
 UNSEEN = 50.0  # a pull that is exp(-50) of another is not seen beside it
 FINEST = 1e-13
 TYPICAL, LOWEST = 20.0, -1e6  # of |t| where margins are large; of log margin per t at the start
@@ -159,10 +161,54 @@ class MultiplierFlow(DualMargins):
             return self.loss.weights(margins)[:, None] * change
 
 
-class SlackFlow(DualMargins):
-    """Any depth: the m parameters t of the curves, in a clock of their own length.
+@dataclass(frozen=True)
+class Pull:
+    """How the points pull at the coordinates.
 
-    z = (t - t_0) exp(log_unit).
+    Attributes
+    ----------
+    parts
+        E_j z_ij w_i exp(-shift), (m, k), for the k points that pull at all.
+    points
+        Their indices, (k,).
+    log_rates
+        log E, (m,); -inf where dead.
+    """
+
+    parts: FloatArray
+    shift: float
+    points: IntArray
+    log_rates: FloatArray
+
+    @property
+    def speeds(self) -> FloatArray:
+        """v exp(-shift), (m,)."""
+        return np.asarray(self.parts.sum(axis=1))
+
+    @property
+    def log_power(self) -> float:
+        """log sum_j v_j^2 / E_j; -inf where nothing is pulled."""
+        speeds = self.speeds
+        moved = speeds != 0.0
+        if not moved.any():
+            return -np.inf
+        logs = 2.0 * np.log(np.abs(speeds[moved])) - self.log_rates[moved]
+        return log_sum(logs) + 2.0 * self.shift
+
+    @property
+    def log_length(self) -> float:
+        """log ||v||; -inf where nothing is pulled."""
+        with np.errstate(divide="ignore"):
+            return self.shift + float(np.log(np.linalg.norm(self.speeds)))
+
+
+class SlackFlow(DualMargins):
+    """Any depth: the m parameters t of the curves, z = (t - t_0) exp(log_unit).
+
+    The clock is d sigma = pace d tau, pace = sum_j v_j^2 / E_j + omega, omega that of the start. On
+    plateaus large coordinates balance, E spans many orders of magnitude, and the noise in a
+    balanced v_j / E_j = z_j^T w ~ 0 enters squared. Where E spans more than float64 does,
+    pace = sqrt(||v||^2 + omega^2), omega = ||v(0)||.
     """
 
     def __init__(self, coordinates: Coordinates, loss: MarginLoss, tol: float | None) -> None:
@@ -170,60 +216,72 @@ class SlackFlow(DualMargins):
         self.start = np.zeros(self.curves.size)
         self.atol = np.full(self.start.size, self.margin_tol)
         t = self.curves.t0
-        pulls, shift, _ = self._pulls(t, self.margins(t))
-        self.log_omega = shift + _log_norm(pulls.sum(axis=1))
+        pull = self._pull(t, self.margins(t))
+        self.by_length = bool(pull.log_rates.min(initial=0.0, where=~self.curves.dead) < -LONGEST)
+        self.log_omega = pull.log_length if self.by_length else pull.log_power
 
     def points(self, state: FloatArray) -> FloatArray:
         """t."""
         return np.asarray(self.curves.t0 + np.exp(-self.log_unit) * state)
 
     def log_clock(self, t: FloatArray, margins: FloatArray) -> float:
-        """-log sqrt(||v||^2 + omega^2), in units."""
-        pulls, shift, _ = self._pulls(t, margins)
-        return -self.log_unit - self._log_length(pulls.sum(axis=1), shift)
+        """-log pace, in units."""
+        return -self.log_unit - self._log_pace(self._pull(t, margins))
 
     def velocity(self, state: FloatArray) -> FloatArray:
-        """v over its regularised length."""
+        """v / pace."""
         t = self.points(state)
-        pulls, shift, _ = self._pulls(t, self.margins(t))
-        velocity = pulls.sum(axis=1)
-        return np.asarray(velocity * np.exp(shift - self._log_length(velocity, shift)))
+        pull = self._pull(t, self.margins(t))
+        with np.errstate(under="ignore"):
+            return np.asarray(self._scale(pull) * pull.speeds)
 
     def jacobian(self, state: FloatArray) -> FloatArray:
-        """(dv - f f^T dv) / length for f = v / length."""
+        """(dv - f dpace) / pace for f = v / pace."""
         t = self.points(state)
         margins, moved = self.margins(t), self.moves(t)
-        pulls, shift, near = self._pulls(t, margins)
-        velocity = pulls.sum(axis=1)
-        scale = np.exp(shift - self._log_length(velocity, shift))
-        pulls, velocity = scale * pulls, scale * velocity
+        pull = self._pull(t, margins)
+        slopes = np.exp(-self.log_unit) * self._rate_slopes(t)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            change = pulls @ self.loss.change_of_log_weights(margins, moved)[near]
-            slopes = np.exp(-self.log_unit) * self._rate_slopes(t)
-            change[np.diag_indices(state.size)] += velocity * slopes
-            return np.asarray(change - np.outer(velocity, velocity @ change))
+            scale = self._scale(pull)
+            change = self.loss.change_of_log_weights(margins, moved)[pull.points]
+            change = (scale * pull.parts) @ change
+            velocity = scale * pull.speeds
+            change[np.diag_indices(state.size)] += slopes * velocity
+            if self.by_length:
+                pace = velocity @ change
+            else:
+                drives = self.loss.weights(margins) @ self.features
+                pace = 2.0 * (drives @ change) - slopes * velocity * drives
+            return np.asarray(change - np.outer(velocity, pace))
 
-    def _pulls(self, t: FloatArray, margins: FloatArray) -> tuple[FloatArray, float, IntArray]:
-        """E_j z_ij w_i exp(-shift), (m, k), the shift, and the k points that pull at all."""
+    def _scale(self, pull: Pull) -> float:
+        """exp(shift) / pace."""
+        log_pace = self._log_pace(pull)
+        return float(np.exp(min(pull.shift - log_pace, LARGEST))) if log_pace > -np.inf else 0.0
+
+    def _log_pace(self, pull: Pull) -> float:
+        if self.by_length:
+            return 0.5 * float(np.logaddexp(2.0 * pull.log_length, 2.0 * self.log_omega))
+        return float(np.logaddexp(pull.log_power, self.log_omega))
+
+    def _pull(self, t: FloatArray, margins: FloatArray) -> Pull:
         log_rates = np.where(self.curves.dead, -np.inf, self.coordinates.log_rates(t))
         top = float(log_rates.max())
         if top == -np.inf:
-            return np.zeros((t.size, 0)), 0.0, np.zeros(0, dtype=np.intp)
+            return Pull(np.zeros((t.size, 0)), 0.0, np.zeros(0, dtype=np.intp), log_rates)
         spread = top - float(np.min(log_rates, where=~self.curves.dead, initial=top))
         log_weights = self.loss.log_weights(margins)
         near = np.flatnonzero(log_weights >= -spread - UNSEEN)
         features, log_weights = self.features[near].T, log_weights[near]
         with np.errstate(under="ignore"):
             if spread <= LARGEST:
-                rates = np.exp(log_rates - top)
-                return features * (rates[:, None] * np.exp(log_weights)), top, near
+                parts = features * (np.exp(log_rates - top)[:, None] * np.exp(log_weights))
+                return Pull(parts, top, near, log_rates)
             # a weight may be as small as the rates are large: neither is formed by itself
             logs = log_rates[:, None] + log_weights
             shift = float(np.max(logs, where=features != 0.0, initial=-np.inf))
-            return features * np.exp(np.minimum(logs - shift, 0.0)), shift, near
-
-    def _log_length(self, velocity: FloatArray, shift: float) -> float:
-        return 0.5 * log_sum(2.0 * np.array([shift + _log_norm(velocity), self.log_omega]))
+            parts = features * np.exp(np.minimum(logs - shift, 0.0))
+            return Pull(parts, shift, near, log_rates)
 
     def _rate_slopes(self, t: FloatArray) -> FloatArray:
         """d log E / dt."""
@@ -235,12 +293,6 @@ def _held(log_size: float) -> float:
     """exp(log_size) held below overflow: the least of such margins takes all the weight anyway."""
     with np.errstate(under="ignore"):
         return float(np.exp(min(log_size, LARGEST)))
-
-
-def _log_norm(vector: FloatArray) -> float:
-    """log ||v||; -inf where it is zero."""
-    with np.errstate(divide="ignore"):
-        return float(np.log(np.linalg.norm(vector)))
 
 
 def dual_margins(coordinates: Coordinates, loss: MarginLoss, tol: float | None) -> DualMargins:

@@ -15,7 +15,7 @@ from implicitbias._errors import Outcome
 from implicitbias.flow._classification_system import MarginPoint, MarginSystem
 from implicitbias.flow._integrate import Budget, Callback
 from implicitbias.flow._margin_record import MarginRecord, SavedPoint
-from implicitbias.flow._margin_time import LogTime
+from implicitbias.flow._margin_time import log_elapsed
 from implicitbias.flow._result import FlowState
 from implicitbias.flow._rules import End
 
@@ -25,8 +25,9 @@ ROUNDINGS = 16.0  # of the terms of a margin
 EPS = float(np.finfo(np.float64).eps)
 LOWEST = -1e4  # stands for the logarithm of a number that is not positive
 SMALLEST_PART = 1e-12  # of a step
-PIECE = 0.2  # of log margin, within which the chord of log(dt/dsigma) tells the time
+PIECE = 0.2  # of log margin, over which log(dt/dsigma) is a parabola
 FADING = 1e-11  # a step this much shorter than sigma: count sigma from here
+RESTARTS, SHORTER = 12, 1e-3  # where a step falls below rounding, or far below the last
 HUGE = 1e200
 
 
@@ -36,7 +37,7 @@ class Run:
 
     Attributes
     ----------
-    state, point
+    state, point, log_time
         Where it is.
     end
         Why it ended, or None while it runs.
@@ -44,7 +45,7 @@ class Run:
 
     state: FloatArray
     point: MarginPoint
-    time: LogTime
+    log_time: float = -np.inf
     drift: float = 0.0
     num_steps: int = 0
     num_evaluations: int = 0
@@ -76,27 +77,32 @@ def follow(
         Called with a ``FlowState`` after every step.
     """
     point = system.look(system.start)
-    run = Run(system.start, point, LogTime(point.log_speed))
+    run = Run(system.start, point)
     record.add(saved(system, run.state, point, -np.inf))
     if point.log_margin >= log_target:
         run.end = End(Outcome.MARGIN_REACHED, "the margin was there at the start.")
     elif not system.velocity(system.start).any():
         run.end = _rest(system, run)
-    solver = _solver(system, run.state)
+    solver, first_step, tries = _solver(system, run.state), 0.0, 0
     while run.end is None:
-        if solver.t_old is not None and solver.t - solver.t_old <= FADING * solver.t:
-            solver = _solver(system, run.state)
         evaluations, failure = solver.nfev, _step(solver)
-        run.num_steps += 1
         run.num_evaluations += solver.nfev - evaluations
+        if failure is not None and first_step > 0.0 and tries < RESTARTS:
+            first_step, tries = SHORTER * first_step, tries + 1
+            solver = _solver(system, run.state, first_step)
+            continue
+        run.num_steps += 1
         if failure is not None:
             run.end = End(
                 Outcome.FAILED, f"LSODA gave up at margin {run.point.margin:.3g}: {failure}"
             )
             break
         _accept(system, solver, run, log_target, budget)
-        record.add(saved(system, run.state, run.point, run.time.value))
+        record.add(saved(system, run.state, run.point, run.log_time))
         run.end = run.end or _rules(system, run, budget, callback)
+        first_step, tries = float(solver.t - solver.t_old), 0
+        if first_step <= FADING * solver.t:
+            solver = _solver(system, run.state, first_step)
     return run
 
 
@@ -122,7 +128,7 @@ def _finite(array: FloatArray) -> FloatArray:
     return np.nan_to_num(array, nan=HUGE, posinf=HUGE, neginf=-HUGE)
 
 
-def _solver(system: MarginSystem, state: FloatArray) -> LSODA:
+def _solver(system: MarginSystem, state: FloatArray, first_step: float = 0.0) -> LSODA:
     """LSODA at sigma = 0, which can be any state: the flow does not know its clock."""
     return LSODA(
         lambda _, state: _finite(system.velocity(state)),
@@ -130,6 +136,7 @@ def _solver(system: MarginSystem, state: FloatArray) -> LSODA:
         state,
         np.inf,
         jac=lambda _, state: _finite(system.jacobian(state)),
+        first_step=first_step or None,
         rtol=system.rtol,
         atol=system.atol,
     )
@@ -152,75 +159,70 @@ def _accept(
     system: MarginSystem, solver: LSODA, run: Run, log_target: float, budget: Budget
 ) -> None:
     """Take the step, or the part of it up to the margin or the time to stop at."""
-    step, before = float(solver.t - solver.t_old), run.point.log_margin
-    run.state, run.point = solver.y, system.look(solver.y)
-    log_time = run.time.after(step, run.point.log_speed)
+    step = _Step(system, solver, run)
+    part, (state, point), log_time = 1.0, step.at(1.0), step.log_time(1.0)
     log_limit = np.inf if budget.max_time is None else float(np.log(budget.max_time))
-    if run.point.log_margin < log_target and log_time < log_limit:
-        _tell_time(system, solver, run, before, 1.0)
-    else:
-        _stop_within(system, solver, run, before, log_target, log_limit)
-    run.drift = max(run.drift, system.drift(run.state))
-
-
-def _stop_within(
-    system: MarginSystem,
-    solver: LSODA,
-    run: Run,
-    before: float,
-    log_target: float,
-    log_limit: float,
-) -> None:
-    """Go back to where, within the step, the margin or the time was reached first."""
-    dense, begin, step = solver.dense_output(), solver.t_old, solver.t - solver.t_old
-
-    def at(part: float) -> tuple[FloatArray, MarginPoint]:
-        state = dense(begin + part * step) if part < 1.0 else solver.y
-        return state, system.look(state)
-
-    def margin_left(part: float) -> float:
-        return max(at(part)[1].log_margin, LOWEST) - log_target
-
-    def time_left(part: float) -> float:
-        log_time = run.time.after(part * step, at(part)[1].log_speed)
-        return max(log_time, LOWEST) - log_limit
-
-    parts = [_zero(margin_left), _zero(time_left) if np.isfinite(log_limit) else np.inf]
-    part = min(parts)
-    run.state, run.point = at(part)
-    _tell_time(system, solver, run, before, part)
-    if parts[0] == part:
-        run.end = End(Outcome.MARGIN_REACHED, f"margin {run.point.margin:.4g}.")
-    else:
-        limit = np.exp(log_limit)
-        run.end = End(
-            Outcome.TIME_REACHED, f"max_time = {limit:.4g} with margin {run.point.margin:.4g}."
+    if point.log_margin >= log_target or log_time >= log_limit:
+        margin_part = _zero(lambda x: step.at(x)[1].log_margin - log_target)
+        time_part = _zero(lambda x: step.log_time(x) - log_limit)
+        part = min(margin_part, time_part)
+        (state, point), log_time = step.at(part), step.log_time(part)
+        run.end = (
+            End(Outcome.MARGIN_REACHED, f"margin {point.margin:.4g}.")
+            if margin_part == part
+            else End(Outcome.TIME_REACHED, f"t = {budget.max_time:g} at margin {point.margin:.4g}.")
         )
+    run.state, run.point, run.log_time = state, point, log_time
+    run.drift = max(run.drift, system.drift(state))
 
 
-def _tell_time(system: MarginSystem, solver: LSODA, run: Run, before: float, part: float) -> None:
-    """Advance the time to ``run.point``, in pieces over which the margin grows only so much."""
-    length = part * (solver.t - solver.t_old)
-    growth = run.point.log_margin - before
-    pieces = int(np.ceil(growth / PIECE)) if PIECE < growth < np.inf else 1
-    for piece in range(1, pieces):
-        state = solver.dense_output()(solver.t_old + length * piece / pieces)
-        run.time.advance(length / pieces, system.look(state).log_speed)
-    run.time.advance(length / pieces, run.point.log_speed)
+class _Step:
+    """The solver's last step, seen at any part of it."""
+
+    def __init__(self, system: MarginSystem, solver: LSODA, run: Run) -> None:
+        self.system, self.solver = system, solver
+        self.before, self.log_time_before = run.point, run.log_time
+        self.length = float(solver.t - solver.t_old)
+        self.dense = solver.dense_output()
+
+    def at(self, part: float) -> tuple[FloatArray, MarginPoint]:
+        """State and point."""
+        inside = part < 1.0
+        state = self.dense(self.solver.t_old + part * self.length) if inside else self.solver.y
+        return state, self.system.look(state)
+
+    def log_time(self, part: float) -> float:
+        """log t, in pieces over which the margin grows only so much."""
+        end = self.at(part)[1]
+        growth = end.log_margin - self.before.log_margin
+        pieces = int(np.ceil(growth / PIECE)) if PIECE < growth < np.inf else 1
+        ends = part * np.arange(1, pieces + 1) / pieces
+        speeds = [self.at(x)[1].log_speed for x in ends[:-1]]
+        speeds = [self.before.log_speed, *speeds, end.log_speed]
+        log_time, length = self.log_time_before, part / pieces
+        for x, first, last in zip(ends, speeds[:-1], speeds[1:], strict=True):
+            middle = self.at(float(x) - 0.5 * length)[1].log_speed
+            gained = log_elapsed(length * self.length, first, middle, last)
+            log_time = float(np.logaddexp(log_time, gained))
+        return log_time
 
 
 def _zero(left: Callable[[float], float]) -> float:
     """The part of a step at which an increasing function is 0; infinity where beyond it."""
-    if left(1.0) < 0.0:
+
+    def held(part: float) -> float:
+        return max(left(part), LOWEST)
+
+    if held(1.0) < 0.0:
         return float("inf")
-    if left(SMALLEST_PART) >= 0.0:
+    if held(SMALLEST_PART) >= 0.0:
         return SMALLEST_PART
-    return float(brentq(left, SMALLEST_PART, 1.0, xtol=1e-14))
+    return float(brentq(held, SMALLEST_PART, 1.0, xtol=1e-14))
 
 
 def _rules(system: MarginSystem, run: Run, budget: Budget, callback: Callback | None) -> End | None:
     """Why the flow ends at this step, if it does."""
-    if callback is not None and callback(flow_state(run.point, run.time.value, run.num_steps)):
+    if callback is not None and callback(flow_state(run.point, run.log_time, run.num_steps)):
         return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {run.num_steps} steps.")
     if _noise(system, run.point) > RESOLVED:
         return End(
@@ -228,12 +230,12 @@ def _rules(system: MarginSystem, run: Run, budget: Budget, callback: Callback | 
             f"at margin {run.point.margin:.3g} float64, or the tolerance {system.margin_tol:.1e}, "
             "no longer resolves the differences of margins that weigh the points.",
         )
-    if run.time.value >= run.rest_time + np.log(2.0):
+    if run.log_time >= run.rest_time + np.log(2.0):
         if run.rest_loss - run.point.log_loss < REST_FALL:
             end = _rest(system, run)
             if end is not None:
                 return end
-        run.rest_time, run.rest_loss = run.time.value, run.point.log_loss
+        run.rest_time, run.rest_loss = run.log_time, run.point.log_loss
     if run.num_steps >= budget.max_steps:
         return End(
             Outcome.STEP_LIMIT,
@@ -250,7 +252,7 @@ def _noise(system: MarginSystem, point: MarginPoint) -> float:
 
 
 def _rest(system: MarginSystem, run: Run) -> End | None:
-    rest = system.rest(run.state, run.point, run.time.value)
+    rest = system.rest(run.state, run.point, run.log_time)
     if rest is None:
         return None
     return End(rest.outcome, f"{rest.how}; loss exp({run.point.log_loss:.4g}).")

@@ -20,6 +20,11 @@ from implicitbias.flow._arguments import (
     check_tolerance,
 )
 from implicitbias.flow._classification import classification_flow
+from implicitbias.flow._coordinates import (
+    FASTER_FROM,
+    CoordinateFlow,
+    has_fourier_coordinates,
+)
 from implicitbias.flow._dual import DualFlow
 from implicitbias.flow._integrate import Budget, Callback, Trajectory, integrate
 from implicitbias.flow._parameters import ParameterFlow
@@ -64,9 +69,11 @@ def gradient_flow(
     route
         "parameters" integrates the layers, for any network, knowing nothing of the theory. "dual"
         integrates the n-dimensional flow d nu/dt = y - X S^T psi(S X^T nu), the same trajectory at
-        a cost that does not depend on the depth, where the network has real decoupled coordinates.
-        "auto" takes the dual where it exists, and the parameters where it does not or where it
-        ends at the floor of float64 (deep networks at small scales).
+        a cost that does not depend on the depth, where the network has decoupled coordinates in
+        real clocks. "coordinates" integrates the spectra of full-length filters, whatever the data
+        (regression only). "auto" takes the dual where it exists, then the coordinates where they
+        are faster, then the parameters; the last also where the dual ends at the floor of float64
+        (deep networks at small scales).
     until_residual
         Stop at ||X beta - y|| <= until_residual ||y|| (0/0 = 0; where y = 0 relative to the start)
     until_change
@@ -130,6 +137,10 @@ def gradient_flow(
     tol = check_tolerance(tol)
     with threads_for(problem.X.size):
         if isinstance(problem, Classification):
+            if route == "coordinates":
+                raise InvalidInputError(
+                    "route='coordinates' is for regression; use route='auto' for classification."
+                )
             return classification_flow(
                 network,
                 problem,
@@ -163,6 +174,13 @@ def _regression_flow(
             f"{init.log_scale:g}. Predictions accept such scales, simulations do not."
         )
     loss = squared_loss(problem, coefficients)
+    if route == "coordinates":
+        if not has_fourier_coordinates(network):
+            raise InvalidInputError(
+                "route='coordinates' needs a ConvolutionalNetwork with full-length filters; got "
+                f"{network!r}. Use route='parameters', which takes every network."
+            )
+        return _run(CoordinateFlow(network, loss, start, tol), goal, budget, callback)
     if route != "parameters":
         coordinates = dual_coordinates(network, loss.X, init)
         if coordinates.reduces:
@@ -175,6 +193,8 @@ def _regression_flow(
                 f"route='dual' needs a network with real decoupled coordinates: "
                 f"{coordinates.why_not}. Use route='parameters', which takes every network."
             )
+        elif has_fourier_coordinates(network) and network.num_features >= FASTER_FROM:
+            return _run(CoordinateFlow(network, loss, start, tol), goal, budget, callback)
     return _run(ParameterFlow(network, loss, start, tol), goal, budget, callback)
 
 

@@ -40,7 +40,7 @@ def slide_on(
     slide = Slide(system.coordinates, TOL * system.margin_tol)
     t, begun = system.points(run.state), run.point.log_margin
     log_margin, support = begun, np.zeros(0, dtype=np.intp)
-    last = saved(system, run.state, run.point, run.time.value)
+    last = saved(system, run.state, run.point, run.log_time)
     run.end = None
     try:
         point = slide.begin(t)

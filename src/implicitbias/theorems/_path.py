@@ -176,7 +176,7 @@ def _end(
 ) -> Limit:
     if alpha == 0.0:
         end, where = small_scale_end(problem), "0"
-    elif np.any(problem.curves.t0 != 0.0):
+    elif np.any(problem.curves.t0 != 0.0) or problem.curves.turning.any():
         raise NoPredictionError(
             "the limit diverges with the scale: the start has beta(0) != 0. Ask for a finite "
             "scale, or start with a zero layer.",

@@ -55,7 +55,11 @@ class Sensitivity:
     @cached_property
     def by_log_scale(self) -> FloatArray:
         """d beta / d log alpha, (d,)."""
-        return self._coefficients(self._spectral.by_log_scale()[:, None])[:, 0]
+        situation, imaginary = self._situation, self._situation.curves.imaginary
+        constant = situation.reduction.spectrum(np.zeros_like(imaginary), imaginary)
+        kept = situation.decomposition.coefficients(constant).real  # grows like alpha^L
+        moved = self._coefficients(self._spectral.by_log_scale()[:, None])[:, 0]
+        return np.asarray(moved + situation.network.depth * kept)
 
     @cached_property
     def by_direction(self) -> FloatArray:

@@ -1,0 +1,60 @@
+"""Classification flow by the definition: dense tensors, dv_l/dt = -grad_l sum_i exp(-margin_i)."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+
+def flow_to_margin(tensor, rows, layers, margin, *, logistic=False):
+    """Time, layers and beta where the smallest margin is reached.
+
+    Parameters
+    ----------
+    tensor
+        T (k_1, .., k_L, d) with beta_i = T[j_1, .., j_L, i] v_1[j_1] .. v_L[j_L].
+    rows
+        y_i x_i, (n, d).
+    layers
+        v_l(0), flat.
+    """
+    cuts = np.cumsum([layer.size for layer in layers])[:-1]
+    per_point = np.tensordot(tensor, rows, axes=(-1, 1))  # (k_1, .., k_L, n)
+
+    def velocity(_, state):
+        parts = np.split(state, cuts)
+        margins = _contract(per_point, parts)
+        pulls = 1 / (1 + np.exp(margins)) if logistic else np.exp(-margins)
+        pulled = per_point @ pulls
+        return np.concatenate([_all_but_one(pulled, parts, index) for index in range(len(parts))])
+
+    def arrived(_, state):
+        return _contract(per_point, np.split(state, cuts)).min() - margin
+
+    arrived.terminal = True
+    solution = solve_ivp(
+        velocity,
+        (0.0, 1e30),
+        np.concatenate(layers),
+        method="DOP853",
+        events=arrived,
+        rtol=1e-12,
+        atol=1e-14,
+    )
+    parts = np.split(solution.y[:, -1], cuts)
+    return float(solution.t[-1]), parts, _contract(tensor, parts)
+
+
+def _contract(array, parts):
+    """Contract the leading modes with the layers."""
+    for part in parts:
+        array = np.tensordot(part, array, axes=(0, 0))
+    return array
+
+
+def _all_but_one(array, parts, index):
+    for part in reversed(parts[index + 1 :]):
+        array = array @ part
+    for part in parts[:index]:
+        array = np.tensordot(part, array, axes=(0, 0))
+    return array
