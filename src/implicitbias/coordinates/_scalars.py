@@ -23,7 +23,7 @@ def log_cosh(x: FloatArray) -> FloatArray:
     """Log cosh x, relatively accurate."""
     size = np.abs(x)
     if size.max(initial=0.0) < SQUARED:
-        return 0.5 * np.log1p(np.sinh(size) ** 2)
+        return np.asarray(0.5 * np.log1p(np.sinh(size) ** 2))
     small = 0.5 * np.log1p(np.sinh(np.minimum(size, 1.0)) ** 2)
     return np.where(size < 1.0, small, size + np.log1p(np.exp(-2.0 * size)) - LOG2)
 
