@@ -39,8 +39,11 @@ if TYPE_CHECKING:
     )
     from implicitbias.problems import Classification, Regression, Separability
     from implicitbias.theorems import (
+        Explanation,
+        Finding,
         LimitPath,
         Sensitivity,
+        explain,
         limit_path,
         predict_limit,
         sensitivity,
@@ -82,8 +85,11 @@ _HOMES = {
     ),
     "implicitbias.problems": ("Classification", "Regression", "Separability"),
     "implicitbias.theorems": (
+        "Explanation",
+        "Finding",
         "LimitPath",
         "Sensitivity",
+        "explain",
         "limit_path",
         "predict_limit",
         "sensitivity",
@@ -97,6 +103,8 @@ __all__ = [
     "Comparison",
     "ConvolutionalNetwork",
     "DiagonalNetwork",
+    "Explanation",
+    "Finding",
     "Flow",
     "FullyConnectedNetwork",
     "ImplicitBiasError",
@@ -118,6 +126,7 @@ __all__ = [
     "__version__",
     "compare",
     "datasets",
+    "explain",
     "gradient_flow",
     "lemma4",
     "limit_path",

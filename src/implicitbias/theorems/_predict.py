@@ -78,7 +78,8 @@ def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
         Every result has a failing assumption; all verdicts are kept on the error.
     """
     failed: list[tuple[Result, tuple[Verdict, ...]]] = []
-    results = REGRESSION if isinstance(situation.problem, Regression) else CLASSIFICATION
+    regression = isinstance(situation.problem, Regression)
+    task, results = ("regression", REGRESSION) if regression else ("classification", CLASSIFICATION)
     for result in results:
         verdicts = result.measure(situation)
         if not any(verdict.fails for verdict in verdicts):
@@ -86,8 +87,10 @@ def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
         failed.append((result, verdicts))
     lines = [f"  {result.name}: {verdicts[-1]}" for result, verdicts in failed]
     raise NoPredictionError(
-        f"no result covers gradient flow of {situation.network!r} on this problem and start:\n"
+        f"no {task} theorem covers gradient flow of {situation.network!r} on this problem and "
+        "start:\n"
         + "\n".join(lines)
-        + "\nSimulate it instead: gradient_flow(network, problem, init).",
+        + "\nSimulate it instead: gradient_flow(network, problem, init). What would have to "
+        "change: explain(network, problem, init).",
         [verdict for _, verdicts in failed for verdict in verdicts],
     )
