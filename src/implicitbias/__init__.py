@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from implicitbias._verdicts import Verdict
     from implicitbias.comparison import Comparison, compare, verify
     from implicitbias.coordinates import lemma4
-    from implicitbias.flow import Flow, gradient_flow
+    from implicitbias.flow import ActivationFlow, Flow, gradient_flow
     from implicitbias.initialization import Initialization
     from implicitbias.limits import (
         Certificate,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         tensor_singular_vectors,
     )
     from implicitbias.networks import (
+        Activation,
         ConvolutionalNetwork,
         DiagonalNetwork,
         FullyConnectedNetwork,
@@ -65,7 +66,7 @@ _HOMES = {
     "implicitbias._verdicts": ("Verdict",),
     "implicitbias.comparison": ("Comparison", "compare", "verify"),
     "implicitbias.coordinates": ("lemma4",),
-    "implicitbias.flow": ("Flow", "gradient_flow"),
+    "implicitbias.flow": ("ActivationFlow", "Flow", "gradient_flow"),
     "implicitbias.initialization": ("Initialization",),
     "implicitbias.limits": (
         "Certificate",
@@ -74,6 +75,7 @@ _HOMES = {
         "tensor_singular_vectors",
     ),
     "implicitbias.networks": (
+        "Activation",
         "ConvolutionalNetwork",
         "DiagonalNetwork",
         "FullyConnectedNetwork",
@@ -98,6 +100,8 @@ _HOMES = {
 _MODULES = ("datasets", "lemma4")
 
 __all__ = [
+    "Activation",
+    "ActivationFlow",
     "Certificate",
     "Classification",
     "Comparison",

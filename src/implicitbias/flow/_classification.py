@@ -61,9 +61,20 @@ def classification_flow(
     InvalidInputError
         ``route="dual"`` without real decoupled coordinates.
     """
-    began = time.perf_counter()
     problem.require_separable()
     system = _system(network, problem, init, route, MarginLoss(loss), log_target, tol)
+    return margin_flow(system, log_target, budget, callback, handover)
+
+
+def margin_flow(
+    system: MarginSystem,
+    log_target: float,
+    budget: Budget,
+    callback: Callback | None,
+    handover: float = HANDOVER,
+) -> Flow:
+    """Follow one system until the margin is exp(log_target): see ``classification_flow``."""
+    began = time.perf_counter()
     record = MarginRecord(budget.num_points)
     slides = isinstance(system, DualMargins)
     until = _handover(system, handover) if slides else np.inf

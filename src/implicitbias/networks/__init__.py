@@ -1,5 +1,6 @@
 """The networks whose training is studied: linear tensor networks in five families."""
 
+from implicitbias.networks._activation import Activation, AnyActivation, as_activation
 from implicitbias.networks._base import Network
 from implicitbias.networks._convolutional import ConvolutionalNetwork
 from implicitbias.networks._decomposition import OrthogonalDecomposition
@@ -10,6 +11,8 @@ from implicitbias.networks._orthogonal import OrthogonalNetwork
 from implicitbias.networks._tensor import TensorNetwork
 
 __all__ = [
+    "Activation",
+    "AnyActivation",
     "ConvolutionalNetwork",
     "DiagonalNetwork",
     "FullyConnectedNetwork",
@@ -17,5 +20,6 @@ __all__ = [
     "OrthogonalDecomposition",
     "OrthogonalNetwork",
     "TensorNetwork",
+    "as_activation",
     "multilinear_multiply",
 ]

@@ -11,9 +11,15 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks._base import Activation, Network
+from implicitbias.networks._base import Network
 from implicitbias.networks._decomposition import OrthogonalDecomposition
-from implicitbias.networks._multilinear import contract_first, contract_last
+from implicitbias.networks._multilinear import (
+    contract_all_but_second,
+    contract_first,
+    contract_last,
+    contract_second,
+    outer_second,
+)
 from implicitbias.networks._search import search_decomposition
 
 
@@ -80,32 +86,33 @@ class TensorNetwork(Network):
             between = left
             for second in range(first + 1, self.depth):
                 yield first, second, reduce(contract_last, layers[:second:-1], between)
-                between = _contract_second(between, layers[second])
+                between = contract_second(between, layers[second])
             left = contract_first(left, layers[first])
 
     def _jacobian_blocks(self, layers: Parameters) -> Iterator[FloatArray]:
         left = self.tensor
         for index, layer in enumerate(layers):
-            yield reduce(_contract_second, layers[index + 1 :], left).T
+            yield reduce(contract_second, layers[index + 1 :], left).T
             left = contract_first(left, layer)
 
     def _data_tensor(self, x: FloatArray) -> FloatArray:
         return self.tensor @ x
 
-    def _hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> Iterator[FloatArray]:
-        sizes = self.layer_sizes[1:]
-        first = contract_first(self.tensor, layers[0]).reshape(-1, self.num_features)
-        hidden = phi((X @ first.T).reshape(len(X), *sizes))
-        yield hidden
-        for layer in layers[1:-1]:
-            hidden = phi(_contract_second(hidden, layer))
-            yield hidden
+    def _step(self, index: int, hidden: FloatArray, layer: FloatArray) -> FloatArray:
+        if index:
+            return contract_second(hidden, layer)
+        first = contract_first(self.tensor, layer).reshape(-1, self.num_features)
+        return (hidden @ first.T).reshape(len(hidden), *self.layer_sizes[1:])
+
+    def _step_jacobian(self, index: int, hidden: FloatArray, pulled: FloatArray) -> FloatArray:
+        if index:
+            return contract_all_but_second(hidden, pulled)
+        rest = self.tensor.reshape(self.layer_sizes[0], -1, self.num_features)
+        driven: FloatArray = (rest @ hidden.T).transpose(2, 0, 1)  # M(x_i), (n, k_1, k_2 ... k_L)
+        return contract_all_but_second(driven, pulled)
+
+    def _step_adjoint(self, index: int, layer: FloatArray, pulled: FloatArray) -> FloatArray:
+        return outer_second(layer, pulled)
 
     def _entries_per_row(self) -> int:
         return prod(self.layer_sizes[1:])
-
-
-def _contract_second(tensor: FloatArray, vector: FloatArray) -> FloatArray:
-    """Compute A o (I, v, I, ..., I): the second mode contracted away."""
-    size, _, *rest = tensor.shape
-    return (vector @ tensor.reshape(size, len(vector), -1)).reshape(size, *rest)
