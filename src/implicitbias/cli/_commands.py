@@ -137,10 +137,11 @@ def path(
 @scale_option
 @click.option(
     "--route",
-    type=click.Choice(("auto", "parameters", "dual")),
+    type=click.Choice(("auto", "parameters", "dual", "coordinates")),
     default="auto",
     show_default=True,
-    help="Integrate the layers, or the dual in as many unknowns as points, where it exists.",
+    help="Integrate the layers, the dual in as many unknowns as points, where it exists, or the "
+    "spectra of full-length filters.",
 )
 @click.option(
     "--until-residual",

@@ -14,7 +14,9 @@ from implicitbias.flow._classification_dual import DualMargins, dual_margins
 from implicitbias.flow._classification_loop import Run, follow, saved
 from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_parameters import SAFE_NOISE, ParameterMargins
+from implicitbias.flow._classification_spectra import SpectralMargins
 from implicitbias.flow._classification_system import MarginSystem
+from implicitbias.flow._coordinates import require_fourier_coordinates
 from implicitbias.flow._integrate import Budget, Callback
 from implicitbias.flow._margin_record import MarginRecord
 from implicitbias.flow._reduction import dual_coordinates
@@ -103,7 +105,7 @@ def _system(
     log_target: float,
     tol: float | None,
 ) -> MarginSystem:
-    if route != "parameters":
+    if route in ("auto", "dual"):
         decoupled = dual_coordinates(network, problem.X, init)
         if decoupled.exact:
             return dual_margins(Coordinates(network, problem, init, decoupled), loss, tol)
@@ -113,6 +115,9 @@ def _system(
                 f"{decoupled.why_not}. Use route='parameters', which takes every network."
             )
     target = float(np.exp(min(log_target, LARGEST_LOG)))
+    if route == "coordinates":
+        require_fourier_coordinates(network)
+        return SpectralMargins(network, problem, loss, init.parameters(), tol, target)
     return ParameterMargins(network, problem, loss, init.parameters(), tol, target)
 
 

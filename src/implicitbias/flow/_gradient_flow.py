@@ -29,6 +29,7 @@ from implicitbias.flow._coordinates import (
     FASTER_FROM,
     CoordinateFlow,
     has_fourier_coordinates,
+    require_fourier_coordinates,
 )
 from implicitbias.flow._dual import DualFlow
 from implicitbias.flow._integrate import Budget, Callback, Trajectory, integrate
@@ -118,8 +119,8 @@ def gradient_flow(
         "parameters" integrates the layers, for any network, knowing nothing of the theory. "dual"
         integrates the n-dimensional flow d nu/dt = y - X S^T psi(S X^T nu), the same trajectory at
         a cost that does not depend on the depth, where the network has decoupled coordinates in
-        real clocks. "coordinates" integrates the spectra of full-length filters, whatever the data
-        (regression only). "auto" takes the dual where it exists, then the coordinates where they
+        real clocks. "coordinates" integrates the spectra of full-length filters, whatever the
+        data. "auto" takes the dual where it exists, then the coordinates where they
         are faster, then the parameters; the last also where the dual ends at the floor of float64
         (deep networks at small scales).
     until_residual
@@ -196,10 +197,6 @@ def gradient_flow(
             )
     with threads_for(problem.X.size):
         if isinstance(problem, Classification):
-            if route == "coordinates":
-                raise InvalidInputError(
-                    "route='coordinates' is for regression; use route='auto' for classification."
-                )
             return classification_flow(
                 network,
                 problem,
@@ -259,11 +256,7 @@ def _regression_flow(
         )
     loss = squared_loss(problem, coefficients)
     if route == "coordinates":
-        if not has_fourier_coordinates(network):
-            raise InvalidInputError(
-                "route='coordinates' needs a ConvolutionalNetwork with full-length filters; got "
-                f"{network!r}. Use route='parameters', which takes every network."
-            )
+        require_fourier_coordinates(network)
         return _run(CoordinateFlow(network, loss, start, tol), goal, budget, callback)
     if route != "parameters":
         coordinates = dual_coordinates(network, loss.X, init)
