@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from math import prod
 from typing import Any
@@ -13,6 +13,7 @@ from implicitbias._arrays import FloatArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks._base import Network
 from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._frontends import tensor_from_callable, tensor_from_einsum
 from implicitbias.networks._multilinear import (
     contract_all_but_second,
     contract_first,
@@ -59,6 +60,59 @@ class TensorNetwork(Network):
             num_features=array.shape[-1],
             parameter_shapes=tuple((size,) for size in array.shape[:-1]),
         )
+
+    @classmethod
+    def from_einsum(cls, specification: str, *operands: Any) -> TensorNetwork:
+        """f(x) = the sum over all indices of the product of the operands and x.
+
+        The index ``x`` stands for the features: the input is contracted with it and is not among
+        the operands. So ``from_einsum("x,x,x->", (5,), (5,), (5,))`` is the diagonal network with
+        three layers on five features, ``from_einsum("xa,ab,b->", (5, 3), (3, 2), (2,))`` is fully
+        connected, and ``from_einsum("a,b,abx->", (3,), (4,), A)`` is ``TensorNetwork(A)``.
+
+        Parameters
+        ----------
+        specification
+            As for ``numpy.einsum``: letters for the indices of each operand, commas between them,
+            and "->" with nothing behind it, or no arrow.
+        operands
+            For each, a tuple of whole numbers, the shape of a layer to be trained, or an array, a
+            fixed tensor. At least two layers, which become vectors, flattened row-major, in the
+            order given.
+
+        Raises
+        ------
+        InvalidInputError
+            A specification that is no such sum, operands that do not fit it, or a data tensor of
+            more than 1e7 entries.
+        """
+        return cls(tensor_from_einsum(specification, operands))
+
+    @classmethod
+    def from_callable(
+        cls, function: Callable[..., Any], num_features: int, parameter_shapes: Sequence[Any]
+    ) -> TensorNetwork:
+        """f(x) = function(x, W_1, ..., W_L) for a function that is linear in each argument.
+
+        ``from_callable(lambda x, W, v: x @ W @ v, 5, [(5, 3), (3,)])`` is fully connected.
+
+        Parameters
+        ----------
+        function
+            Takes x, (num_features,), and one array a layer; returns a number. It is called once for
+            each entry of the data tensor, and tried for linearity in every argument first.
+        num_features
+            d.
+        parameter_shapes
+            The shapes of the layers, at least two; they become vectors, flattened row-major.
+
+        Raises
+        ------
+        InvalidInputError
+            Not such a function: the message names the argument in which it is not linear and the
+            size of the violation. Or more than 1e6 entries.
+        """
+        return cls(tensor_from_callable(function, num_features, parameter_shapes))
 
     def __repr__(self) -> str:
         return f"TensorNetwork(tensor of shape {self.tensor.shape})"
