@@ -28,7 +28,8 @@ from implicitbias.theorems._situation import Situation, situation_of
 
 Standing = Literal["applies", "may apply", "does not apply"]
 COLUMNS = 100
-NAMES = re.compile(r"(Theorem|Corollary|Lemma|Assumption) (\d)")
+# Never broken: names of results, and calls.
+WHOLE = re.compile(r"(?:Theorem|Corollary|Lemma|Assumption) \d|\w\([^()]*\)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -311,8 +312,8 @@ def _predicted(result: Result, situation: Situation, tol: float) -> Limit | str:
 
 
 def _wrapped(text: str) -> str:
-    """The lines in ``COLUMNS`` columns, with the names of results in one piece."""
-    lines = NAMES.sub("\\1\xa0\\2", text).split("\n")
+    """The lines in ``COLUMNS`` columns, with names of results and calls in one piece."""
+    lines = WHOLE.sub(lambda found: found[0].replace(" ", "\xa0"), text).split("\n")
     wrapped = "\n".join(
         fill(
             line,
