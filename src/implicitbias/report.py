@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
 import shutil
@@ -19,9 +18,8 @@ from uuid import uuid4
 import numpy as np
 
 from implicitbias import __version__
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import finite_or_text
 from implicitbias.comparison import Closing
-from implicitbias.limits import Certificate
 from implicitbias.verification import Report, Row
 
 if TYPE_CHECKING:
@@ -110,21 +108,11 @@ def _row_as_json(number: int, row: Row) -> dict[str, Any]:
     return entry | {
         "shape": found.shape,
         "settings": dict(found.settings),
-        "assumptions": [verdict_as_json(verdict) for verdict in found.assumptions],
+        "assumptions": [verdict.to_dict() for verdict in found.assumptions],
         "error": finite_or_text(found.error),
         "certificate": finite_or_text(found.certificate),
         "arrays": {name: _key(number, name) for name in found.arrays},
         "closings": [closing_as_json(closing) for closing in found.closings],
-    }
-
-
-def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as what ``json.dumps`` takes."""
-    return {
-        "assumption": verdict.assumption,
-        "status": verdict.status,
-        "value": finite_or_text(verdict.value),
-        "detail": verdict.detail,
     }
 
 
@@ -136,24 +124,6 @@ def closing_as_json(closing: Closing) -> dict[str, Any]:
         "settled": closing.settled,
         "rate": None if closing.rate is None else finite_or_text(closing.rate),
     }
-
-
-def certificate_as_json(certificate: Certificate) -> dict[str, Any]:
-    """A certificate as what ``json.dumps`` takes; null where a number does not apply."""
-    numbers = {
-        "feasibility": certificate.feasibility,
-        "gap": certificate.gap,
-        "kkt_residual": certificate.kkt_residual,
-        "worst": certificate.worst,
-    }
-    return {
-        name: None if number is None else finite_or_text(number) for name, number in numbers.items()
-    }
-
-
-def finite_or_text(value: float) -> float | str:
-    """A number; "inf", "-inf" or "nan" where JSON has none."""
-    return float(value) if math.isfinite(value) else str(float(value))
 
 
 def _key(number: int, name: str) -> str:

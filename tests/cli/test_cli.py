@@ -44,7 +44,7 @@ def test_help_waits_for_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert all(name in done.stdout for name in ("verify", "predict", "path", "flow"))
+    assert all(name in done.stdout for name in ("verify", "predict", "explain", "path", "flow"))
 
 
 def test_module_runs_and_version_is_the_packages():
@@ -63,6 +63,20 @@ def test_predict_and_flow_agree_on_a_file(data, depth):
     for route in ("dual", "parameters"):
         simulated = coefficients(run("flow", data, *options, "--route", route))
         np.testing.assert_allclose(simulated, predicted, rtol=0, atol=1e-8)
+
+
+def test_explain_names_the_result_that_predict_uses(data):
+    options = ("--target", "y", "--scale", 0.1)
+    found = json.loads(run("explain", data, *options, "--json").stdout)
+    predicted = json.loads(run("predict", data, *options, "--json").stdout)
+    assert found["answer"] == predicted["result"] == "Corollary 5"
+    assert found["columns"] == ["age", "bmi", "bp", "s1"]
+    entry = next(one for one in found["results"] if one["result"] == "Corollary 5")
+    values = list(predicted["coefficients"].values())
+    np.testing.assert_allclose(entry["prediction"]["coefficients"], values, rtol=1e-14)
+    text = run("explain", data, *options).output
+    assert "predict_limit answers: point by Corollary 5" in text
+    assert "Corollary 6 does not apply" in text
 
 
 def test_predict_by_random_start(data):
