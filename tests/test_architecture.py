@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "datasets": BASE | {"problems"},
     "estimators": RESULTS,
     "verification": RESULTS | {"coordinates", "dual"},
-    "plotting": RESULTS,
+    "plotting": RESULTS | {"coordinates"},
     "sweeps": RESULTS,
     "report": RESULTS | {"verification", "plotting"},
     "cli": RESULTS | {"verification", "plotting", "sweeps", "report", "estimators"},
