@@ -233,7 +233,34 @@ def test_verify_writes(tmp_path):
     result = run("verify", "--only", "random 7 x 9", "--out", tmp_path / "report")
     assert result.exit_code == 0
     names = sorted(path.name for path in (tmp_path / "report").iterdir())
-    assert names == ["arrays.npz", "manifest.json"]
+    assert names == ["arrays.npz", "manifest.json", "report.html", "summary.svg"]
+
+
+def test_report_writes_one_page_whatever_it_finds(tmp_path, monkeypatch):
+    monkeypatch.setattr(verification, "CHECKS", checks(0.0, 1e-3))
+    page = tmp_path / "page.html"
+    assert run("report", page, "--only", "corollary 1").exit_code == 0
+    good = page.read_text(encoding="utf-8")
+    assert "1 checks, all agree" in good
+    result = run("report", page)
+    assert result.exit_code == 1
+    assert "2 checks, 1 DISAGREE" in result.stdout
+    assert "1.0e-03" in page.read_text(encoding="utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_report_refuses_before_the_work_is_done(tmp_path, monkeypatch):
+    def never():
+        raise AssertionError
+
+    monkeypatch.setattr(verification, "CHECKS", (Check("Lemma 4", "", "", never),))
+    wrong = run("report", tmp_path / "page.pdf")
+    assert wrong.exit_code == 2
+    assert "must end in .html" in wrong.stderr
+    blocked = run("report", tmp_path / "nowhere" / "page.html")
+    assert blocked.exit_code == 1
+    assert blocked.stderr.startswith("Error: ")
+    assert "1/1" not in blocked.stderr
 
 
 def test_verify_usage_errors(tmp_path):
