@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from implicitbias import datasets
+    from implicitbias import datasets, estimators
     from implicitbias._errors import (
         ImplicitBiasError,
         InfeasibleProblemError,
@@ -51,7 +51,7 @@ __version__ = "0.1.0"
 # Where each public name lives. Modules are imported at first use: command-line help and scripts
 # that need one network should not wait for SciPy.
 _HOMES = {
-    "implicitbias": ("datasets",),
+    "implicitbias": ("datasets", "estimators"),
     "implicitbias._errors": (
         "ImplicitBiasError",
         "InfeasibleProblemError",
@@ -89,7 +89,7 @@ _HOMES = {
         "sensitivity",
     ),
 }
-_MODULES = ("datasets", "lemma4")
+_MODULES = ("datasets", "estimators", "lemma4")
 
 __all__ = [
     "Certificate",
@@ -118,6 +118,7 @@ __all__ = [
     "__version__",
     "compare",
     "datasets",
+    "estimators",
     "gradient_flow",
     "lemma4",
     "limit_path",

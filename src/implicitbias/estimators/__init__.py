@@ -1,0 +1,13 @@
+"""Limits of gradient flow as scikit-learn estimators."""
+
+from implicitbias.estimators._classifier import FlowLimitClassifier
+from implicitbias.estimators._cv import FlowLimitRegressorCV
+from implicitbias.estimators._path import flow_limit_path
+from implicitbias.estimators._regressor import FlowLimitRegressor
+
+__all__ = [
+    "FlowLimitClassifier",
+    "FlowLimitRegressor",
+    "FlowLimitRegressorCV",
+    "flow_limit_path",
+]
