@@ -10,11 +10,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from implicitbias import estimators
 
-CASES = {
+LIMITS = {
     "FlowLimitRegressor": ({}, 52),
     "FlowLimitRegressorCV": ({"init_scales": 3, "cv": 2}, 52),
     "FlowLimitClassifier": ({}, 56),
 }
+CASES = LIMITS | {"StoppedFlowRegressor": ({"num_times": 5, "cv": 2, "tol": 1e-3}, 52)}
 COUNT = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
@@ -29,7 +30,7 @@ print(json.dumps([[check["check_name"], check["status"]] for check in found]))
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([getattr(estimators, n)(**given) for n, (given, _) in CASES.items()])
+@parametrize_with_checks([getattr(estimators, n)(**given) for n, (given, _) in LIMITS.items()])
 def test_check(estimator, check):
     check(estimator)
 
