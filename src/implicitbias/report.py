@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 ARRAYS, MANIFEST, FIGURE = "arrays.npz", "manifest.json", "scale-path-diabetes.png"
 MARGIN_FIGURE = "margin-paths.png"
+FILES = (ARRAYS, FIGURE, MARGIN_FIGURE, MANIFEST)
 PACKAGES = ("numpy", "scipy", "scikit-learn", "threadpoolctl", "matplotlib")
 FIGURE_RESULT = "Corollary 5"  # the rows whose limits the figure follows along the scale
 FIGURE_SCALES = np.geomspace(1e-6, 1e4, 71)
@@ -161,12 +162,12 @@ def _key(number: int, name: str) -> str:
 
 
 @contextmanager
-def output_directory(directory: Path) -> Iterator[Path]:
+def output_directory(directory: Path, names: tuple[str, ...] = FILES) -> Iterator[Path]:
     """A scratch directory beside ``directory``, published there if all went well.
 
-    A new directory appears whole, by one rename. In an existing one the files of an earlier report
-    are replaced one by one, the manifest last, and other files are left alone. Nothing half-written
-    stays behind if anything raises before that.
+    A new directory appears whole, by one rename. In an existing one the files ``names`` of an
+    earlier report are replaced one by one, in this order, and other files are left alone. Nothing
+    half-written stays behind if anything raises before that.
 
     Raises
     ------
@@ -180,15 +181,15 @@ def output_directory(directory: Path) -> Iterator[Path]:
     try:
         yield scratch
         if directory.exists():
-            _replace_files(scratch, directory)
+            _replace_files(scratch, directory, names)
         else:
             scratch.rename(directory)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _replace_files(scratch: Path, directory: Path) -> None:
-    for name in (ARRAYS, FIGURE, MARGIN_FIGURE, MANIFEST):
+def _replace_files(scratch: Path, directory: Path, names: tuple[str, ...]) -> None:
+    for name in names:
         if (scratch / name).exists():
             os.replace(scratch / name, directory / name)
         else:

@@ -16,8 +16,7 @@ from implicitbias._arrays import FloatArray, NumericArray, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias.estimators._end import End, end_of_training
 from implicitbias.estimators._model import directions_of, network_of
-from implicitbias.estimators._rows import reachable_part
-from implicitbias.problems import Classification
+from implicitbias.problems import Classification, reachable_part
 
 
 class FlowLimitClassifier(ClassifierMixin, BaseEstimator):

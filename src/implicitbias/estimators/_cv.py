@@ -15,7 +15,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._path import scales_for
 from implicitbias.estimators._regressor import FlowLimitRegressor
-from implicitbias.estimators._rows import equations, reachable_part
+from implicitbias.problems import equations, reachable_part
 from implicitbias.theorems import limit_path
 
 

@@ -12,9 +12,8 @@ from sklearn.utils.validation import check_X_y
 from implicitbias._arrays import FloatArray, Parameters, finite_array, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.estimators._model import directions_of, network_of
-from implicitbias.estimators._rows import reachable_part
 from implicitbias.networks import Network
-from implicitbias.problems import Regression
+from implicitbias.problems import Regression, reachable_part
 from implicitbias.theorems import limit_path
 
 KERNEL = 10.0  # (alpha |wbar|)^L over the largest coefficient, where the limit is l2 to 1%

@@ -14,7 +14,7 @@ from implicitbias._arrays import FloatArray, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.estimators._end import End, end_of_training
 from implicitbias.estimators._model import directions_of, network_of
-from implicitbias.estimators._rows import Equations, equations, reachable_part
+from implicitbias.problems import Equations, equations, reachable_part
 
 FEASIBLE = (
     1e-8  # ||X beta + b - y|| relative to the spread of y: above, the fit does not interpolate

@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from implicitbias._arrays import FloatArray, IntArray, positive_float, positive_int
 from implicitbias.estimators._model import directions_of, network_of
-from implicitbias.estimators._rows import Equations, equations, reachable_part
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
+from implicitbias.problems import Equations, equations, reachable_part
 
 
 class StoppedFlowRegressor(RegressorMixin, BaseEstimator):

@@ -16,7 +16,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InfeasibleProblemError
-from implicitbias.problems import Regression
+from implicitbias.problems._regression import Regression
 
 
 @dataclass(frozen=True)
