@@ -20,7 +20,13 @@ from implicitbias.problems._inputs import (
     one_per_row,
     refuse_containers,
 )
-from implicitbias.problems._rows import RowBasis, UnitRows, rank_tolerance, row_basis
+from implicitbias.problems._rows import (
+    RowBasis,
+    UnitRows,
+    condition_number,
+    rank_tolerance,
+    row_basis,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,6 +103,22 @@ class Regression:
         return (
             f"Regression(num_points={self.num_points}, num_features={self.num_features}, "
             f"rank={self.rank})"
+        )
+
+    def describe(self) -> str:
+        """Sizes, rank and conditioning, as a person reads them."""
+        d, n = self.num_features, self.num_points
+        kind = "interpolators form a space" if self.rank < d else "the interpolator is unique"
+        spread = f"{self.y.min():.4g} to {self.y.max():.4g}, norm {np.linalg.norm(self.y):.4g}"
+        return "\n".join(
+            [
+                f"Regression of {n} points on {d} features",
+                f"  rank {self.rank}: {kind}"
+                + (f" of dimension {d - self.rank}" if self.rank < d else ""),
+                f"  condition number of the independent rows {condition_number(self.X[self.rows])}",
+                f"  targets {spread}",
+                f"  largest contradiction between rows {self.inconsistency:.1e}",
+            ]
         )
 
     def loss(self, predictions: FloatArray) -> float:

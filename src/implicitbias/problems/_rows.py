@@ -154,3 +154,9 @@ def row_basis(rows: UnitRows, tolerance: float) -> RowBasis:
             break
     orthonormal, triangular = np.linalg.qr(kept.T)
     return RowBasis(indices, orthonormal, triangular)
+
+
+def condition_number(rows: FloatArray) -> str:
+    """The largest over the smallest singular value, to three digits; "-" without rows."""
+    values = np.linalg.svd(rows, compute_uv=False)
+    return f"{values[0] / values[-1]:.3g}" if values.size and values[-1] > 0 else "-"
