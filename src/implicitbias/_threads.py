@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from functools import cache
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 SINGLE_THREAD = 1 << 20  # entries of X up to which several BLAS threads only wait for each other
 
@@ -14,7 +15,15 @@ def threads_for(size: int) -> AbstractContextManager[object]:
 
     With a busy core, small matrices run 10 to 30 times slower on several threads.
     """
-    limits: AbstractContextManager[object] = threadpool_limits(
+    limits: AbstractContextManager[object] = _libraries().limit(
         limits=1 if size <= SINGLE_THREAD else None, user_api="blas"
     )
     return limits
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The loaded libraries: looking for them costs a millisecond, more than a small limit."""
+    import scipy.linalg  # noqa: F401  (its own BLAS must be among them)
+
+    return ThreadpoolController()

@@ -22,8 +22,8 @@ def _gauss(count: int) -> tuple[FloatArray, FloatArray]:
 
 
 NODES, WEIGHTS = _gauss(14)
-FEW = _gauss(8)
-FEW_SUFFICE = 0.25  # up to this part of a panel
+SHORTER = ((0.02, _gauss(4)), (0.25, _gauss(8)))  # up to these parts of a panel, fewer suffice
+MULTIPLIED = 8  # depth up to which products beat powers
 
 
 def panel_length(depth: int) -> float:
@@ -51,19 +51,19 @@ def relative_remainder(shape: Shape, x: FloatArray, dx: FloatArray) -> FloatArra
 
 
 def _rule(shape: Shape, dx: FloatArray) -> tuple[FloatArray, FloatArray]:
-    short = float(np.abs(dx).max(initial=0.0)) <= FEW_SUFFICE * panel_of(shape)
-    return FEW if short else (NODES, WEIGHTS)
+    longest = float(np.abs(dx).max(initial=0.0)) / panel_of(shape)
+    for part, rule in SHORTER:
+        if longest <= part:
+            return rule
+    return NODES, WEIGHTS
 
 
 def _growth(shape: Shape, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     """P - 1 and sqrt(P), P = prod_i [f_i(x + y) / f_i(x)]^2, each relatively accurate."""
-    sinh, cosh = np.sinh(y), np.cosh(y)
+    sinh = np.sinh(y)
+    cosh = np.sqrt(1.0 + sinh * sinh)
     if shape.equal:
-        rate = np.tanh(x)
-        log_growth = (shape.depth - 2) * np.log1p(
-            sinh * (2.0 * rate * cosh + (1.0 + rate**2) * sinh)
-        )
-        return np.expm1(log_growth), np.exp(0.5 * log_growth)
+        return _equal_growth(shape.depth, np.tanh(x), sinh, cosh)
     excess, product = np.zeros_like(y), np.ones_like(y)
     for smallest, following, rate in zip(*shape.rates(x), strict=True):
         change = sinh * (2.0 * rate * cosh + (smallest + following) * sinh)
@@ -75,3 +75,18 @@ def _growth(shape: Shape, x: FloatArray, y: FloatArray) -> tuple[FloatArray, Flo
         turned = shape.turning.growth(x[columns], y[:, columns])
         excess[:, columns], root[:, columns] = turned
     return excess, root
+
+
+def _equal_growth(
+    depth: int, rate: FloatArray, sinh: FloatArray, cosh: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The same where all f_i = cosh."""
+    change = sinh * (2.0 * rate * cosh + (1.0 + rate * rate) * sinh)
+    if depth > MULTIPLIED:
+        log_growth = (depth - 2) * np.log1p(change)
+        return np.expm1(log_growth), np.exp(0.5 * log_growth)
+    excess, product = change, 1.0 + change
+    for _ in range(depth - 3):
+        excess = excess + change + change * excess
+        product = product * (1.0 + change)
+    return excess, np.sqrt(product)

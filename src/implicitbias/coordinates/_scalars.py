@@ -9,6 +9,7 @@ from implicitbias._arrays import FloatArray
 LOG2 = float(np.log(2.0))
 QUADRATIC = 1e-9  # a Newton step this short leaves an error of its square: rounding
 MAX_NEWTON = 100
+SQUARED = 300.0  # sinh^2 of less does not overflow
 
 
 def log_sinh(x: FloatArray) -> FloatArray:
@@ -21,6 +22,8 @@ def log_sinh(x: FloatArray) -> FloatArray:
 def log_cosh(x: FloatArray) -> FloatArray:
     """Log cosh x, relatively accurate."""
     size = np.abs(x)
+    if size.max(initial=0.0) < SQUARED:
+        return np.asarray(0.5 * np.log1p(np.sinh(size) ** 2))
     small = 0.5 * np.log1p(np.sinh(np.minimum(size, 1.0)) ** 2)
     return np.where(size < 1.0, small, size + np.log1p(np.exp(-2.0 * size)) - LOG2)
 

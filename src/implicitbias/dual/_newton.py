@@ -26,7 +26,7 @@ from implicitbias.dual._rows import Rows, as_given, heaviest_rows
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
 SAFE_RCOND = 1e-9  # below it the Gram matrix has lost more than half of the digits
-SAFE_LOG_RANGE = 27.0  # log of 1e12: wider weights go to combined rows at once
+SAFE_LOG_RANGE = 60.0  # of log weights: wider ones go to combined rows at once
 SATURATED = -14.0  # log u' below this: dt = w + a Z^T dnu / u' would lose six digits
 DOMINANT = 7.0  # log: an entry this far above the identity calls for a new basis
 LARGEST_EXPONENT = 600.0
@@ -97,13 +97,19 @@ def _like(vector: FloatArray, other: FloatArray) -> FloatArray:
 
 def weighted_gram(features: FloatArray, weights: FloatArray) -> FloatArray:
     """Z diag(weights) Z^T for weights >= 0, in blocks of features; (n, n)."""
+    upper = _upper_gram(features, weights)
+    return upper + np.triu(upper, 1).T
+
+
+def _upper_gram(features: FloatArray, weights: FloatArray) -> FloatArray:
+    """Its upper triangle, zeros below."""
     rows, columns = features.shape
     block = max(1, GRAM_BLOCK // max(rows, 1))
     gram = np.zeros((rows, rows), order="F")
     for start in range(0, columns, block):
         part = features[:, start : start + block] * np.sqrt(weights[start : start + block])
         gram = dsyrk(1.0, part.T, beta=1.0, c=gram, trans=1, overwrite_c=1)
-    return np.triu(gram) + np.triu(gram, 1).T
+    return gram
 
 
 def newton_system(given: FloatArray, rows: Rows, slopes: Slopes) -> NewtonSystem | None:
@@ -140,14 +146,16 @@ def _cholesky(given: FloatArray, slopes: Slopes) -> NewtonSystem | None:
     log_top = float(log_weights.max())
     if log_top - float(log_weights.min()) > SAFE_LOG_RANGE or slopes.log_u.min() < SATURATED:
         return None
-    gram = weighted_gram(given, np.exp(log_weights - log_top))
+    gram = _upper_gram(given, np.exp(log_weights - log_top))
     diagonal = np.diag(gram)
     if not np.all(diagonal > 0):
         return None
     scale = 1.0 / np.sqrt(diagonal)
-    gram = gram * scale * scale[:, None]
-    norm = float(np.abs(gram).sum(axis=0).max())
-    factor, info = lapack.dpotrf(gram, lower=0)
+    gram *= scale
+    gram *= scale[:, None]
+    sizes = np.abs(gram)
+    norm = float((sizes.sum(axis=0) + sizes.sum(axis=1)).max()) - 1.0
+    factor, info = lapack.dpotrf(gram, lower=0, clean=0, overwrite_a=1)
     if info != 0 or lapack.dpocon(factor, norm, uplo="U")[0] < SAFE_RCOND:
         return None
     return NewtonSystem(as_given(given), slopes, log_top, (scale, factor))

@@ -36,6 +36,7 @@ ROUGH = 1e-2
 FACTOR_KEPT = 1e-5  # steps this short change the Newton matrix by as little
 STEP_CAP = 1.5  # largest change of t in one Newton step: rho changes by at most e^{1.5 L}
 HOPELESS_STEP = 1e3  # a Newton step this long means that the guess was too far
+FIRST_STEP = 20.0  # so does a first one this long: a shorter way is cheaper
 LOG_LINEAR = -23.0  # log t below this: the potential is quadratic to 1e-20
 HOPELESS = 1e13  # start predictions this many times the targets leave no digits
 TINY_STEP = 1e-9  # a path step this short means that the path has ended
@@ -169,14 +170,14 @@ def correct(
     more with the same factorisation polish to rounding.
     """
     close = ROUGH if rough else FACTOR_KEPT
-    for _ in range(MAX_CORRECTIONS):
+    for count in range(MAX_CORRECTIONS):
         found = linearise(problem, curves, state)
         if found is None:
             return None
         system, state = found
         goal = system.rows.target(target)
         step = _newton_step(curves, state, system, goal)
-        if step is None:
+        if step is None or (count == 0 and step[1] > FIRST_STEP):
             return None
         state, length, missing = step
         state = replace(state, iterations=state.iterations + 1)
@@ -289,11 +290,12 @@ def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
     problem = problem.shifted(first - log_scale)
     excess = max(log_scale - first, 0.0) if problem.target.any() else log_scale - first
     start = _start_predictions(problem, state)
-    moved = correct(problem, problem.curves, problem.target, state)
+    further = log_scale - first < 0.0 and excess == 0.0
+    moved = correct(problem, problem.curves, problem.target, state, rough=further)
     if moved is None:
         moved = follow(problem, _Path(start, problem.target, 0.0), state)
     problem = replace(problem, log_excess=excess)
-    if log_scale - first < 0.0 and excess == 0.0:
+    if further:
         return rescale(problem, moved, log_scale - first)
     return problem, moved
 
