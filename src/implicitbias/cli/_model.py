@@ -246,30 +246,25 @@ def _classification(
 def _regression(
     table: Table, options: dict[str, Any]
 ) -> tuple[Regression, Callable[[FloatArray], float] | None, str]:
-    import numpy as np
-
     from implicitbias._errors import InfeasibleProblemError
-    from implicitbias.problems import equations, reachable_part
+    from implicitbias.problems import equations
 
     data = equations(table.X, table.y, options["intercept"])
-    problem, fits = reachable_part(data.X, data.y)
+    problem = data.problem
     intercept = data.intercept if data.centred else None
-    if fits:
+    if data.reached:
         return problem, intercept, ""
-    left = data.y - problem.y
-    share = float(np.linalg.norm(left) / np.linalg.norm(data.y))
     if not options["project"]:
         what = "the features and a constant" if data.centred else "the features"
         hint = "" if data.centred else " (add --intercept for a constant)"
         raise InfeasibleProblemError(
             f"X z = y has no solution: {what} cannot fit column {table.target!r} of "
             f"{options['data'].name} in all {len(table.y)} rows. The rank is {problem.rank}, and "
-            f"the least-squares residual is {share:.3g} of the target's size{hint}. Training then "
-            "does not reach zero loss. Pass --project to predict where it ends: the target is "
+            f"the least-squares residual is {data.missed:.3g} of the target's size{hint}. Training "
+            "then does not reach zero loss. Pass --project to predict where it ends: the target is "
             "replaced by the part that can be fitted.",
-            left,
         )
-    return problem, intercept, f", target projected ({share:.3g} of its size left out)"
+    return problem, intercept, f", target projected ({data.missed:.3g} of its size left out)"
 
 
 def _network(family: str, num_features: int, depth: int, width: int | None) -> Network:

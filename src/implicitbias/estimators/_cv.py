@@ -15,7 +15,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._path import scales_for
 from implicitbias.estimators._regressor import FlowLimitRegressor
-from implicitbias.problems import equations, reachable_part
+from implicitbias.problems import equations
 from implicitbias.theorems import limit_path
 
 
@@ -100,7 +100,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         InvalidInputError
             Data or parameters out of range.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True)
         y = np.asarray(y, dtype=np.float64)
         depths = [positive_int(depth, "depths", at_least=2) for depth in np.ravel(self.depths)]
         if not depths:
@@ -131,8 +131,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         data = equations(X, y, self.fit_intercept)
         network = network_of(self.network, depth, X.shape[1])
         directions = directions_of(network, self.init_direction)
-        problem, _ = reachable_part(data.X, data.y)
-        return scales_for(network, problem, directions, self.init_scales, self.eps)
+        return scales_for(network, data.problem, directions, self.init_scales, self.eps)
 
     def _fold(
         self,
@@ -147,8 +146,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         data = equations(X[train], y[train], self.fit_intercept)
         network = network_of(self.network, depth, X.shape[1])
         directions = directions_of(network, self.init_direction)
-        problem, _ = reachable_part(data.X, data.y)
-        coefficients = limit_path(network, problem, directions, scales).coefficients
+        coefficients = limit_path(network, data.problem, directions, scales).coefficients
         intercepts = np.array([data.intercept(beta) for beta in coefficients])
         missing = X[test] @ coefficients.T + intercepts - y[test][:, None]
         errors = np.mean(missing**2, axis=0)

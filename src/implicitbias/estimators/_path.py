@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_X_y
 from implicitbias._arrays import FloatArray, Parameters, finite_array, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.estimators._model import directions_of, network_of
-from implicitbias.networks import Network
+from implicitbias.networks import DiagonalNetwork, Network
 from implicitbias.problems import Regression, reachable_part
 from implicitbias.theorems import limit_path
 
@@ -34,8 +34,9 @@ def flow_limit_path(
     Parameters
     ----------
     X, y
-        (n, d) and (n,), without intercept: centre both first if there should be one. Targets out of
-        reach are projected on the range of X, with a warning.
+        (n, d), for diagonal networks sparse or dense, and (n,), without intercept: centre both
+        first if there should be one. Targets out of reach are projected on the range of X, with a
+        warning.
     network, depth, init_direction
         As for FlowLimitRegressor.
     init_scales
@@ -61,7 +62,7 @@ def flow_limit_path(
     NoPredictionError
         No result of the theory gives the limits over the scale for this network.
     """
-    X, y = check_X_y(X, y, dtype=np.float64, y_numeric=True)
+    X, y = check_X_y(X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True)
     problem, interpolates = reachable_part(X, np.asarray(y, dtype=np.float64))
     if not interpolates:
         warnings.warn(
@@ -86,7 +87,10 @@ def scales_for(
     number, ratio = positive_int(init_scales, "init_scales"), positive_float(eps, "eps")
     if ratio >= 1:
         raise InvalidInputError(f"eps is {ratio:g}; expected the smallest scale over the largest.")
-    least_norm = np.linalg.lstsq(problem.X, problem.y, rcond=None)[0]
+    if isinstance(network, DiagonalNetwork):
+        least_norm = limit_path(network, problem, directions, [np.inf]).coefficients[0]
+    else:
+        least_norm = np.asarray(np.linalg.lstsq(problem.X, problem.y, rcond=None)[0])
     size = float(np.abs(least_norm).max(initial=0.0)) or 1.0
     start = float(np.median(np.abs(directions[0])[np.abs(directions[0]) > 0]))
     largest = (KERNEL * size) ** (1.0 / network.depth) / start

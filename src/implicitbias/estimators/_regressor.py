@@ -14,7 +14,7 @@ from implicitbias._arrays import FloatArray, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.estimators._end import End, end_of_training
 from implicitbias.estimators._model import directions_of, network_of
-from implicitbias.problems import Equations, equations, reachable_part
+from implicitbias.problems import Equations, equations
 
 FEASIBLE = (
     1e-8  # ||X beta + b - y|| relative to the spread of y: above, the fit does not interpolate
@@ -124,7 +124,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X
-            (n, d).
+            (n, d), dense; for diagonal networks also sparse, which stays so.
         y
             (n,).
 
@@ -133,7 +133,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         InvalidInputError
             Data or parameters out of range.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True)
         scale = checked_scale(self.init_scale)
         self._fit(X, np.asarray(y, dtype=np.float64), self.depth, scale)
         return self
@@ -145,9 +145,8 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         network = network_of(self.network, depth, X.shape[1])
         directions = directions_of(network, self.init_direction)
         data = equations(X, y, self.fit_intercept)
-        problem, self.interpolates_ = reachable_part(data.X, data.y)
-        end = end_of_training(network, problem, directions, scale)
-        self.rank_ = problem.rank
+        end = end_of_training(network, data.problem, directions, scale)
+        self.interpolates_, self.rank_ = data.reached, data.problem.rank
         self._keep(data, end, tol)
 
     def _keep(self, data: Equations, end: End, tol: float) -> None:
@@ -177,7 +176,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     def predict(self, X: Any) -> FloatArray:
         """X beta + b, (n,)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         return np.asarray(X @ self.coef_ + self.intercept_)
 
 

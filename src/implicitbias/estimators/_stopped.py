@@ -14,7 +14,7 @@ from implicitbias._arrays import FloatArray, IntArray, positive_float, positive_
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
-from implicitbias.problems import Equations, equations, reachable_part
+from implicitbias.problems import Equations, equations
 
 
 class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
@@ -144,12 +144,11 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
     def _simulate(
         self, data: Equations, times: FloatArray | None = None, max_time: float | None = None
     ) -> Flow:
-        network = network_of(self.network, self.depth, data.X.shape[1])
+        network = network_of(self.network, self.depth, data.problem.num_features)
         directions = directions_of(network, self.init_direction)
-        problem, _ = reachable_part(data.X, data.y)
         return gradient_flow(
             network,
-            problem,
+            data.problem,
             Initialization(directions, scale=self.init_scale),
             times=times,
             max_time=max_time,

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, finite_array, positive_float
+from implicitbias._arrays import FloatArray, finite_array, is_sparse, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network
@@ -41,6 +41,11 @@ def check_fit(network: Any, problem: Any, init: Any) -> None:
         raise InvalidInputError(
             f"the network takes {network.num_features} features and the problem has "
             f"{problem.num_features}."
+        )
+    if is_sparse(problem.X):
+        raise InvalidInputError(
+            "X is sparse; simulations take dense arrays, predictions sparse ones too. Pass "
+            "X.toarray()."
         )
     init.check(network)
 

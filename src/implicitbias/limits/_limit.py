@@ -19,7 +19,7 @@ def relative_residual(X: FloatArray, coefficients: FloatArray, y: FloatArray) ->
     missing = float(np.linalg.norm(X @ coefficients - y))
     size = float(np.linalg.norm(y))
     if missing > 0.0 and size == 0.0:
-        size = float(np.linalg.norm(np.abs(X) @ np.abs(coefficients)))
+        size = float(np.linalg.norm(abs(X) @ np.abs(coefficients)))
     if missing == 0.0:
         return 0.0
     return missing / size if size > 0 else np.inf

@@ -207,7 +207,7 @@ def _newton_step(
         return None
     size = float(np.abs(goal).max(initial=0.0))
     if size == 0.0:
-        size = float((np.abs(features) @ np.abs(rho)).max(initial=0.0))
+        size = float((abs(features) @ np.abs(rho)).max(initial=0.0))
     part = float(np.abs(missing).max(initial=0.0))
     step = min(1.0, STEP_CAP / length) if length > 0 else 1.0
     moved = _moved(curves, state, step, dt, dnu, 1.0 - step)
@@ -305,7 +305,7 @@ def _start_predictions(problem: PotentialProblem, state: PotentialState) -> Floa
     rho = problem.curves.rho(problem.curves.t0)
     with np.errstate(over="ignore", invalid="ignore"):
         start = np.asarray(problem.features @ rho)
-        size = float(np.max(np.abs(problem.features) @ np.abs(rho), initial=0.0))
+        size = float(np.max(abs(problem.features) @ np.abs(rho), initial=0.0))
     target = float(np.abs(problem.target).max(initial=0.0))
     if not size < HOPELESS * target and target > 0:
         raise PathError(
