@@ -132,6 +132,13 @@ def _moved(
     return replace(state, t=t, nu=state.nu + step * dnu, mismatch=mismatch)
 
 
+def moved_along(
+    curves: Curves, state: PotentialState, step: float, dt: FloatArray, dnu: FloatArray
+) -> PotentialState:
+    """The state after a step along a path's tangent, its mismatch carried over whole."""
+    return _moved(curves, state, step, dt, dnu, keep=1.0)
+
+
 def _with_rows(
     problem: PotentialProblem, curves: Curves, state: PotentialState, rows: Rows
 ) -> PotentialState:
