@@ -17,6 +17,8 @@ ComplexArray: TypeAlias = npt.NDArray[np.complex128]
 NumericArray: TypeAlias = npt.NDArray[Any]  # float64, or complex128 where the theory is complex
 Parameters: TypeAlias = tuple[FloatArray, ...]
 
+PRODUCT_BLOCK = 1 << 20  # entries of |A| held at a time
+
 
 def finite_array(
     value: Any, name: str, *, shape: tuple[int | None, ...], allow_complex: bool = False
@@ -170,3 +172,15 @@ def positive_float(value: Any, name: str, *, allow_zero: bool = False) -> float:
     if not np.isfinite(number) or number < 0 or (number == 0 and not allow_zero):
         raise InvalidInputError(f"{name} is {number:g}; expected {wanted}.")
     return number
+
+
+def absolute_product(matrix: FloatArray, vector: FloatArray) -> FloatArray:
+    """|A| |v|, (n,), in blocks of columns: a dense A is never copied."""
+    if is_sparse(matrix):
+        return np.asarray(abs(matrix) @ np.abs(vector))
+    block = max(1, PRODUCT_BLOCK // max(len(matrix), 1))
+    total = np.zeros(len(matrix))
+    for start in range(0, matrix.shape[1], block):
+        part = slice(start, start + block)
+        total += np.abs(matrix[:, part]) @ np.abs(vector[part])
+    return total

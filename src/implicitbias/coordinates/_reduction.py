@@ -165,9 +165,11 @@ def _unit(array: NumericArray) -> NumericArray:
 def _common_phases(features: NumericArray) -> tuple[ComplexArray | None, FloatArray, float]:
     if is_sparse(features):  # real: only diagonal networks keep X as it is
         return None, features, 0.0
+    if not np.iscomplexobj(features):
+        return None, np.asarray(features, dtype=np.float64), 0.0
     size = float(np.abs(features).max(initial=0.0))
-    if size == 0.0 or not np.iscomplexobj(features):
-        return None, np.asarray(features.real, dtype=np.float64), 0.0
+    if size == 0.0:
+        return None, np.ascontiguousarray(features.real), 0.0
     if float(np.abs(features.imag).max()) <= TOLERANCE * size:
         return None, np.ascontiguousarray(features.real), 0.0
     scaled = features / size

@@ -28,7 +28,7 @@ from implicitbias.dual._sparse_rows import heaviest_sparse_rows, with_entries_ti
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
 SAFE_RCOND = 1e-9  # below it the Gram matrix has lost more than half of the digits
-SAFE_LOG_RANGE = 60.0  # of log weights: wider ones go to combined rows at once
+SAFE_LOG_RANGE = 40.0  # of log weights: wider ones go to combined rows at once
 SATURATED = -14.0  # log u' below this: dt = w + a Z^T dnu / u' would lose six digits
 DOMINANT = 7.0  # log: an entry this far above the identity calls for a new basis
 LARGEST_EXPONENT = 600.0
@@ -68,7 +68,9 @@ class NewtonSystem:
         slopes, features = self.slopes, self.rows.features
         scale, factor = self.cholesky
         scale = _like(scale, target)
-        right = target * np.exp(-self.log_top) - features @ (
+        with np.errstate(over="ignore", divide="ignore"):
+            lifted = np.sign(target) * np.exp(np.log(np.abs(target)) - self.log_top)
+        right = lifted - features @ (
             _like(np.exp(slopes.log_rho - self.log_top), mismatch) * mismatch
         )
         dnu = scale * cho_solve((factor, False), scale * right, check_finite=False)

@@ -15,14 +15,15 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._path import scales_for
 from implicitbias.estimators._regressor import FlowLimitRegressor
-from implicitbias.problems import equations
-from implicitbias.theorems import limit_path
+from implicitbias.problems import Regression, equations
+from implicitbias.theorems import rough_limit_path
 
 
 class FlowLimitRegressorCV(FlowLimitRegressor):
     """FlowLimitRegressor with the scale alpha and the depth L of least cross-validated error.
 
-    For every depth and fold one path over all scales is solved, each limit from the one before.
+    For every depth and fold one path over all scales is followed, to about a percent of the largest
+    coefficient: enough to compare scales. The final fit is certified as always.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
     cv
         Folds, as everywhere in scikit-learn; 5 by default.
     n_jobs
-        Depths and folds solved at a time, by joblib.
+        Folds solved at a time, by joblib.
     scoring
         A scorer or its name, by which to choose; None for the mean squared error.
 
@@ -48,7 +49,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
     init_scale_, depth_
         The best, with which the model is then fitted on all the data.
     init_scales_
-        (n_depths, n_scales), or (n_scales,) where ``depths`` is one number; so are the next two.
+        (n_depths, n_scales), or (n_scales,) where ``depths`` is one number.
     mse_path_
         (..., n_scales, n_folds): mean squared errors on the folds left out.
     score_path_
@@ -105,18 +106,13 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         depths = [positive_int(depth, "depths", at_least=2) for depth in np.ravel(self.depths)]
         if not depths:
             raise InvalidInputError("depths is empty; expected at least one depth.")
-        scales = [self._scales(depth, X, y) for depth in depths]
+        whole = equations(X, y, self.fit_intercept).problem
+        scales = [self._scales(depth, whole) for depth in depths]
         folds = list(check_cv(self.cv).split(X, y))
         results = Parallel(n_jobs=self.n_jobs)(
-            delayed(self._fold)(X, y, train, test, depth, along)
-            for depth, along in zip(depths, scales, strict=True)
-            for train, test in folds
+            delayed(self._fold)(X, y, train, test, depths, scales) for train, test in folds
         )
-        shape = (len(depths), len(folds), -1)
-        errors, scores = (
-            np.moveaxis(np.array(values).reshape(shape), 1, 2)
-            for values in zip(*results, strict=True)
-        )
+        errors, scores = (np.stack(each, axis=-1) for each in zip(*results, strict=True))
         best = np.unravel_index(int(np.argmax(scores.mean(axis=-1))), scores.shape[:2])
         single = np.ndim(self.depths) == 0
         self.mse_path_ = errors[0] if single else errors
@@ -127,11 +123,10 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         self._fit(X, y, self.depth_, self.init_scale_)
         return self
 
-    def _scales(self, depth: int, X: Any, y: FloatArray) -> FloatArray:
-        data = equations(X, y, self.fit_intercept)
-        network = network_of(self.network, depth, X.shape[1])
+    def _scales(self, depth: int, problem: Regression) -> FloatArray:
+        network = network_of(self.network, depth, problem.num_features)
         directions = directions_of(network, self.init_direction)
-        return scales_for(network, data.problem, directions, self.init_scales, self.eps)
+        return scales_for(network, problem, directions, self.init_scales, self.eps)
 
     def _fold(
         self,
@@ -139,22 +134,31 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         y: FloatArray,
         train: IntArray,
         test: IntArray,
-        depth: int,
-        scales: FloatArray,
+        depths: list[int],
+        scales: list[FloatArray],
     ) -> tuple[FloatArray, FloatArray]:
-        """Errors and scores on a fold, (n_scales,) each."""
+        """Errors and scores on a fold, (n_depths, n_scales) each."""
         data = equations(X[train], y[train], self.fit_intercept)
-        network = network_of(self.network, depth, X.shape[1])
-        directions = directions_of(network, self.init_direction)
-        coefficients = limit_path(network, data.problem, directions, scales).coefficients
-        intercepts = np.array([data.intercept(beta) for beta in coefficients])
-        missing = X[test] @ coefficients.T + intercepts - y[test][:, None]
-        errors = np.mean(missing**2, axis=0)
-        if self.scoring is None:
-            return errors, -errors
+        errors, scores = [], []
+        for depth, along in zip(depths, scales, strict=True):
+            network = network_of(self.network, depth, X.shape[1])
+            directions = directions_of(network, self.init_direction)
+            coefficients = rough_limit_path(network, data.problem, directions, along)
+            intercepts = data.y_mean - coefficients @ data.X_mean
+            missing = X[test] @ coefficients.T + intercepts - y[test][:, None]
+            errors.append(np.mean(missing**2, axis=0))
+            if self.scoring is not None:
+                scores.append(self._scores(X[test], y[test], coefficients, intercepts))
+        found = np.array(errors)
+        return found, np.array(scores) if scores else -found
+
+    def _scores(
+        self, X: Any, y: FloatArray, coefficients: FloatArray, intercepts: FloatArray
+    ) -> FloatArray:
+        """The scores of linear models, (n_scales,)."""
         model = FlowLimitRegressor()
         scorer = check_scoring(model, self.scoring)
         scores = []
         for model.coef_, model.intercept_ in zip(coefficients, intercepts, strict=True):
-            scores.append(scorer(model, X[test], y[test]))
-        return errors, np.array(scores)
+            scores.append(scorer(model, X, y))
+        return np.array(scores)

@@ -32,6 +32,8 @@ def certify(problem: PotentialProblem, state: PotentialState) -> tuple[Certifica
     log_a = log_dual_weights(curves)
     a = np.exp(log_a)
     rho = curves.rho(state.t)
+    if not np.isfinite(rho).all():
+        return Certificate(np.inf, np.inf), state.nu
     missing = problem.features @ rho - problem.target
     feasibility = relative_residual(problem.features, rho, problem.target)
     state, nu = _refit(problem, state)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters
+from implicitbias._arrays import FloatArray, NumericArray, Parameters, absolute_product
 from implicitbias._verdicts import Verdict
 
 Kind = Literal["point", "direction", "stationary direction", "small-scale limit"]
@@ -16,10 +16,12 @@ GapKind = Literal["duality gap", "first-order gap with the carried slack"]
 
 def relative_residual(X: FloatArray, coefficients: FloatArray, y: FloatArray) -> float:
     """||X beta - y|| / ||y||, with 0/0 = 0; relative to || |X| |beta| || where y = 0."""
-    missing = float(np.linalg.norm(X @ coefficients - y))
     size = float(np.linalg.norm(y))
-    if missing > 0.0 and size == 0.0:
-        size = float(np.linalg.norm(abs(X) @ np.abs(coefficients)))
+    if size == 0.0 and coefficients.any():
+        coefficients = coefficients / np.abs(coefficients).max()  # a ratio of their own sizes
+        size = float(np.linalg.norm(absolute_product(X, coefficients)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        missing = float(np.linalg.norm(X @ coefficients - y))
     if missing == 0.0:
         return 0.0
     return missing / size if size > 0 else np.inf

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, absolute_product
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem, Slopes, newton_system
 from implicitbias.dual._rows import Rows, as_given
@@ -36,7 +36,8 @@ ROUGH = 1e-2
 FACTOR_KEPT = 1e-5  # steps this short change the Newton matrix by as little
 STEP_CAP = 1.5  # largest change of t in one Newton step: rho changes by at most e^{1.5 L}
 HOPELESS_STEP = 1e3  # a Newton step this long means that the guess was too far
-FIRST_STEP = 20.0  # so does a first one this long: a shorter way is cheaper
+FIRST_STEP = 12.0  # so does a first one this long: a shorter way is cheaper
+FAR_OFF = 20.0  # so do predictions that miss the targets by this many times their size
 LOG_LINEAR = -23.0  # log t below this: the potential is quadratic to 1e-20
 HOPELESS = 1e13  # start predictions this many times the targets leave no digits
 TINY_STEP = 1e-9  # a path step this short means that the path has ended
@@ -177,13 +178,18 @@ def correct(
     more with the same factorisation polish to rounding.
     """
     close = ROUGH if rough else FACTOR_KEPT
+    if (
+        not _missing(state.rows.features, state.rows.target(target), curves.rho(state.t))[1]
+        < FAR_OFF
+    ):
+        return None
     for count in range(MAX_CORRECTIONS):
         found = linearise(problem, curves, state)
         if found is None:
             return None
         system, state = found
         goal = system.rows.target(target)
-        step = _newton_step(curves, state, system, goal)
+        step = newton_step(curves, state, system, goal)
         if step is None or (count == 0 and step[1] > FIRST_STEP):
             return None
         state, length, missing = step
@@ -191,7 +197,7 @@ def correct(
         if length >= close or missing > close:
             continue
         for _ in range(0 if rough else 2):
-            step = _newton_step(curves, state, system, goal)
+            step = newton_step(curves, state, system, goal)
             if step is None:
                 return None
             state = step[0]
@@ -199,26 +205,33 @@ def correct(
     return None
 
 
-def _newton_step(
+def newton_step(
     curves: Curves, state: PotentialState, system: NewtonSystem, goal: FloatArray
 ) -> tuple[PotentialState, float, float] | None:
     """The state after a damped step, the step's length and what was missing relative to goal."""
-    features = system.rows.features
-    rho = curves.rho(state.t)
-    if not np.isfinite(rho).all():
+    missing, part = _missing(system.rows.features, goal, curves.rho(state.t))
+    if part == np.inf:
         return None
-    missing = goal - features @ rho
     dt, dnu = system.solve(missing, state.mismatch)
     length = float(np.abs(dt).max(initial=0.0))
     if not (length < HOPELESS_STEP and np.isfinite(dnu).all()):
         return None
-    size = float(np.abs(goal).max(initial=0.0))
-    if size == 0.0:
-        size = float((abs(features) @ np.abs(rho)).max(initial=0.0))
-    part = float(np.abs(missing).max(initial=0.0))
     step = min(1.0, STEP_CAP / length) if length > 0 else 1.0
-    moved = _moved(curves, state, step, dt, dnu, 1.0 - step)
-    return moved, length, part / size if part > 0.0 else 0.0
+    return _moved(curves, state, step, dt, dnu, 1.0 - step), length, part
+
+
+def _missing(features: FloatArray, goal: FloatArray, rho: FloatArray) -> tuple[FloatArray, float]:
+    """What is missing of the goal, and its size relative to the goal, or to the terms if that is 0.
+
+    Infinite where rho does not fit float64.
+    """
+    if not np.isfinite(rho).all():
+        return goal, np.inf
+    missing = goal - features @ rho
+    part, size = (float(np.abs(each).max(initial=0.0)) for each in (missing, goal))
+    if size == 0.0:
+        size = float(absolute_product(features, rho).max(initial=0.0))
+    return missing, part / size if part > 0.0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -312,7 +325,7 @@ def _start_predictions(problem: PotentialProblem, state: PotentialState) -> Floa
     rho = problem.curves.rho(problem.curves.t0)
     with np.errstate(over="ignore", invalid="ignore"):
         start = np.asarray(problem.features @ rho)
-        size = float(np.max(abs(problem.features) @ np.abs(rho), initial=0.0))
+        size = float(np.max(absolute_product(problem.features, rho), initial=0.0))
     target = float(np.abs(problem.target).max(initial=0.0))
     if not size < HOPELESS * target and target > 0:
         raise PathError(

@@ -1,13 +1,13 @@
 """Limits along the scale to about three digits, for choosing a scale and not for answering.
 
-The path is followed as in ``_potential``, but as far at a time as two-digit corrections reach;
-scales on the way are read off by cubic interpolation of t in log alpha between two corrected points
-with their tangents. Nothing is certified.
+The path is followed as in ``_potential``, but corrected to a few digits only; scales on the way are
+read off by cubic interpolation of t in log alpha between two corrected points with their tangents.
+Nothing is certified.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,14 +18,17 @@ from implicitbias.limits._potential import (
     PathError,
     PotentialProblem,
     PotentialState,
-    correct,
     linearise,
     moved_along,
+    newton_step,
     solve,
 )
 
-WIDEST = 1.5  # of log alpha in one step: cubic interpolation then keeps three digits
-FIRST = 0.5
+FIRST, WIDEST = 0.5, 1.2  # steps in log alpha: cubic interpolation keeps its digits
+ROUGH = 2e-2  # of y that interpolated limits may miss
+CLOSE = 0.3  # a Newton step this short leaves the rest to the next
+FAR = 8.0  # one this long asks for a shorter way
+MOST_CORRECTIONS = 5
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ def rough_path(problem: PotentialProblem, log_scales: FloatArray) -> FloatArray:
     top = float(log_scales[order[0]])
     start, state = solve(problem.shifted(top))
     node = _node(start, start.curves, state, top - start.log_excess)
+    if node is None:
+        raise PathError("the rows of X S^T are numerically dependent", state)
     rho = np.empty((log_scales.size, problem.curves.size))
     waiting = [int(i) for i in order]
     while waiting and log_scales[waiting[0]] >= node.x:
@@ -59,9 +64,10 @@ def rough_path(problem: PotentialProblem, log_scales: FloatArray) -> FloatArray:
     last = float(log_scales[order[-1]])
     while waiting:
         width = min(width, node.x - last)
-        following, spent = _next(start, node, width)
-        if following is None:
-            width *= 0.4
+        following = _next(start, node, width)
+        missing = np.inf if following is None else _missing_between(start, node, following)
+        if following is None or missing > ROUGH:
+            width *= 0.5
             if width < TINY_STEP:
                 raise PathError(f"the path stopped at log scale {node.x:.4g}", node.state)
             continue
@@ -70,34 +76,52 @@ def rough_path(problem: PotentialProblem, log_scales: FloatArray) -> FloatArray:
             curves = start.curves.shifted(float(log_scales[index]) - top + start.log_excess)
             rho[index] = curves.rho(_between(node, following, float(log_scales[index])))
         node = following
-        if spent <= 2:
-            width = min(2.0 * width, WIDEST)
+        width = min(width * min(2.0, 0.8 * (ROUGH / max(missing, TINY_STEP)) ** 0.25), WIDEST)
     return rho
 
 
 def _node(
     problem: PotentialProblem, curves: Curves, state: PotentialState, x: float
-) -> _Node:
-    """Attach the tangent: Z rho stays while log alpha moves."""
+) -> _Node | None:
+    """One more Newton step, and the tangent: Z rho stays while log alpha moves."""
     found = linearise(problem, curves, state)
     if found is None:
-        raise PathError("the rows of X S^T are numerically dependent", state)
+        return None
     system, state = found
+    step = newton_step(curves, state, system, system.rows.target(problem.target))
+    if step is None or not step[1] < CLOSE:
+        return None
+    state = step[0]
     growth = -curves.depth * (system.rows.features @ curves.rho(state.t))
     dt, dnu = system.solve(growth, np.zeros_like(state.t))
     return _Node(x, curves, state, dt, dnu)
 
 
-def _next(
-    problem: PotentialProblem, node: _Node, width: float
-) -> tuple[_Node | None, int]:
-    """The node at x - width, and the corrections it took; None where they fail."""
+def _next(problem: PotentialProblem, node: _Node, width: float) -> _Node | None:
+    """The node at x - width; None where the corrections fail."""
     curves = node.curves.shifted(-width)
-    guess = moved_along(node.curves, node.state, -width, node.dt, node.dnu)
-    state = correct(problem, curves, problem.target, replace(guess, iterations=0), rough=True)
-    if state is None:
-        return None, 0
-    return _node(problem, curves, state, node.x - width), state.iterations
+    state = moved_along(node.curves, node.state, -width, node.dt, node.dnu)
+    for _ in range(MOST_CORRECTIONS):
+        found = linearise(problem, curves, state)
+        if found is None:
+            return None
+        system, state = found
+        step = newton_step(curves, state, system, system.rows.target(problem.target))
+        if step is None or step[1] > FAR:
+            return None
+        state, length, missing = step
+        if max(length, missing) < CLOSE:
+            return _node(problem, curves, state, node.x - width)
+    return None
+
+
+def _missing_between(problem: PotentialProblem, first: _Node, second: _Node) -> float:
+    """What the interpolation misses of Z rho = y half-way, relative to y."""
+    half = 0.5 * (first.x + second.x)
+    curves = first.curves.shifted(half - first.x)
+    rho = curves.rho(_between(first, second, half))
+    missing = np.abs(problem.features @ rho - problem.target).max()
+    return float(missing / (np.abs(problem.target).max() or 1.0))
 
 
 def _between(first: _Node, second: _Node, x: float) -> FloatArray:

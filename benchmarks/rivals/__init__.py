@@ -1,0 +1,1 @@
+"""Limits and flows against other people's solvers: ``python -m benchmarks.rivals``."""
