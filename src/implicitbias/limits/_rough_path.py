@@ -24,7 +24,7 @@ from implicitbias.limits._potential import (
     solve,
 )
 
-FIRST, WIDEST = 0.5, 1.2  # steps in log alpha: cubic interpolation keeps its digits
+FIRST, WIDEST = 0.8, 1.5  # steps in log alpha: cubic interpolation keeps its digits
 ROUGH = 2e-2  # of y that interpolated limits may miss
 CLOSE = 0.3  # a Newton step this short leaves the rest to the next
 FAR = 8.0  # one this long asks for a shorter way
@@ -71,10 +71,11 @@ def rough_path(problem: PotentialProblem, log_scales: FloatArray) -> FloatArray:
             if width < TINY_STEP:
                 raise PathError(f"the path stopped at log scale {node.x:.4g}", node.state)
             continue
-        while waiting and log_scales[waiting[0]] >= following.x - TINY_STEP:
-            index = waiting.pop(0)
-            curves = start.curves.shifted(float(log_scales[index]) - top + start.log_excess)
-            rho[index] = curves.rho(_between(node, following, float(log_scales[index])))
+        passed = [i for i in waiting if log_scales[i] >= following.x - TINY_STEP]
+        waiting = waiting[len(passed) :]
+        there = log_scales[passed, None]
+        growth = np.exp(node.curves.depth * (there - node.x))  # rho is alpha^L times its shape
+        rho[passed] = growth * node.curves.rho(_between(node, following, there))
         node = following
         width = min(width * min(2.0, 0.8 * (ROUGH / max(missing, TINY_STEP)) ** 0.25), WIDEST)
     return rho
@@ -118,14 +119,13 @@ def _next(problem: PotentialProblem, node: _Node, width: float) -> _Node | None:
 def _missing_between(problem: PotentialProblem, first: _Node, second: _Node) -> float:
     """What the interpolation misses of Z rho = y half-way, relative to y."""
     half = 0.5 * (first.x + second.x)
-    curves = first.curves.shifted(half - first.x)
-    rho = curves.rho(_between(first, second, half))
+    rho = first.curves.shifted(half - first.x).rho(_between(first, second, np.array(half)))
     missing = np.abs(problem.features @ rho - problem.target).max()
     return float(missing / (np.abs(problem.target).max() or 1.0))
 
 
-def _between(first: _Node, second: _Node, x: float) -> FloatArray:
-    """Cubic Hermite interpolation of t."""
+def _between(first: _Node, second: _Node, x: FloatArray) -> FloatArray:
+    """Cubic Hermite interpolation of t at log alpha = x, one a row."""
     h = second.x - first.x
     s = (x - first.x) / h
     value = (1 + 2 * s) * (1 - s) ** 2 * first.state.t + s * s * (3 - 2 * s) * second.state.t
