@@ -11,7 +11,15 @@ MAX_LINES = 400
 
 BASE = {"_errors", "_verdicts", "_arrays", "_threads"}
 SHARED = BASE | {"problems", "networks"}
-RESULTS = SHARED | {"initialization", "flow", "limits", "theorems", "comparison", "datasets"}
+RESULTS = SHARED | {
+    "initialization",
+    "flow",
+    "limits",
+    "theorems",
+    "comparison",
+    "alignment",
+    "datasets",
+}
 
 # Each package or module may import these, and itself.
 MAY_IMPORT = {
@@ -29,6 +37,7 @@ MAY_IMPORT = {
     "limits": SHARED | {"coordinates", "dual"},
     "theorems": SHARED | {"initialization", "coordinates", "dual", "limits"},
     "comparison": SHARED | {"initialization", "flow", "limits", "theorems"},
+    "alignment": SHARED | {"flow", "limits", "comparison"},
     "datasets": BASE | {"problems"},
     "estimators": RESULTS,
     "verification": RESULTS | {"coordinates", "dual"},

@@ -1,4 +1,4 @@
-"""The races' common problems, and the flow of their parameters written out for other integrators."""
+"""The races' common problems, and the flow of their parameters for other integrators."""
 
 from __future__ import annotations
 

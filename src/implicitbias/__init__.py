@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Outcome,
     )
     from implicitbias._verdicts import Verdict
+    from implicitbias.alignment import Theorem1, theorem_1
     from implicitbias.comparison import Comparison, compare, verify
     from implicitbias.coordinates import lemma4
     from implicitbias.flow import Flow, gradient_flow
@@ -60,6 +61,7 @@ _HOMES = {
         "Outcome",
     ),
     "implicitbias._verdicts": ("Verdict",),
+    "implicitbias.alignment": ("Theorem1", "theorem_1"),
     "implicitbias.comparison": ("Comparison", "compare", "verify"),
     "implicitbias.coordinates": ("lemma4",),
     "implicitbias.flow": ("Flow", "gradient_flow"),
@@ -114,6 +116,7 @@ __all__ = [
     "Sensitivity",
     "Separability",
     "TensorNetwork",
+    "Theorem1",
     "Verdict",
     "__version__",
     "compare",
@@ -127,6 +130,7 @@ __all__ = [
     "sensitivity",
     "tensor_singular_residual",
     "tensor_singular_vectors",
+    "theorem_1",
     "verify",
 ]
 

@@ -143,12 +143,15 @@ def test_least_distance_is_the_support_vector_direction():
 
 
 def test_theorem_1_reports_what_falls(monkeypatch):
-    measured = _theorem_1.theorem_1("fully connected")
+    measured = _theorem_1.alignment("fully connected")
     residuals = measured.arrays["residuals"]
     assert np.all(np.diff(residuals) < 0)
     assert measured.error == residuals[-1]
     assert measured.closings[0].exponent == pytest.approx(1 / 3, rel=0.02)
     values = iter([0.1, 0.2, 0.3])
-    monkeypatch.setattr(_theorem_1, "_residual", lambda *_: next(values))
+    honest = _theorem_1.theorem_1
+    monkeypatch.setattr(
+        _theorem_1, "theorem_1", lambda *given: replace(honest(*given), residual=next(values))
+    )
     check = select(CHECKS, "Theorem 1; diagonal")[0]
     assert not run_check(check).agrees

@@ -27,8 +27,9 @@ from implicitbias.flow._stationary import NEGLIGIBLE, Rest
 
 RTOL = 1e-10
 LARGEST = 600.0
-LONGEST = 1000.0  # the log of rates that may span more than float64 later on
+BALANCED = 1e6  # the speed, in the clock, above which a coordinate is balanced
 UNSEEN = 50.0  # a pull that is exp(-50) of another is not seen beside it
+APART = 27.0  # log of speeds between which slower ones do not move and faster ones are balanced
 FINEST = 1e-13
 TYPICAL, LOWEST = 20.0, -1e6  # of |t| where margins are large; of log margin per t at the start
 DIFFERENCE = 1e-4  # step of the central difference of a smooth, slowly varying logarithm
@@ -172,43 +173,59 @@ class Pull:
     points
         Their indices, (k,).
     log_rates
-        log E, (m,); -inf where dead.
+        log E with its lift, (m,); -inf where dead.
+    lift
+        What ``_lift`` has added to log E, (m,).
     """
 
     parts: FloatArray
     shift: float
     points: IntArray
     log_rates: FloatArray
+    lift: FloatArray
 
     @property
     def speeds(self) -> FloatArray:
         """v exp(-shift), (m,)."""
         return np.asarray(self.parts.sum(axis=1))
 
-    @property
-    def log_power(self) -> float:
-        """log sum_j v_j^2 / E_j; -inf where nothing is pulled."""
-        speeds = self.speeds
+    def log_pace(self, log_omega: float) -> tuple[float, float]:
+        """log p, and the lift of the coordinates that make it up.
+
+        p = omega + sum_j g_j^2 min(E_j, BALANCED p / max_i |z_ij w_i|), g_j = v_j / E_j = z_j^T w,
+        is concave in p on the right: Newton's method from above ends after a few pieces.
+        """
+        speeds, heights = self.speeds, np.abs(self.parts).max(axis=1, initial=0.0)
         moved = speeds != 0.0
         if not moved.any():
-            return -np.inf
-        logs = 2.0 * np.log(np.abs(speeds[moved])) - self.log_rates[moved]
-        return log_sum(logs) + 2.0 * self.shift
-
-    @property
-    def log_length(self) -> float:
-        """log ||v||; -inf where nothing is pulled."""
-        with np.errstate(divide="ignore"):
-            return self.shift + float(np.log(np.linalg.norm(self.speeds)))
+            return log_omega, 0.0
+        powers = 2.0 * (np.log(np.abs(speeds[moved])) + self.shift) - self.log_rates[moved]
+        log_caps = np.log(heights[moved]) + self.shift - np.log(BALANCED)
+        held, log_pace = np.zeros(powers.size, dtype=bool), log_sum(np.append(powers, log_omega))
+        with np.errstate(under="ignore"):
+            for _ in range(powers.size):
+                above = log_caps > log_pace
+                share = float(np.exp(powers - log_caps)[above].sum())
+                if share >= 1.0 or (above == held).all():
+                    break
+                held = above
+                log_pace = log_sum(np.append(powers[~held], log_omega)) - float(np.log1p(-share))
+            shares = np.where(held, 0.0, np.exp(np.where(held, 0.0, powers - log_pace)))
+        total = float(shares.sum())
+        return log_pace, (float(shares @ self.lift[moved]) / total if total > 0.0 else 0.0)
 
 
 class SlackFlow(DualMargins):
     """Any depth: the m parameters t of the curves, z = (t - t_0) exp(log_unit).
 
-    The clock is d sigma = pace d tau, pace = sum_j v_j^2 / E_j + omega, omega that of the start. On
-    plateaus large coordinates balance, E spans many orders of magnitude, and the noise in a
-    balanced v_j / E_j = z_j^T w ~ 0 enters squared. Where E spans more than float64 does,
-    pace = sqrt(||v||^2 + omega^2), omega = ||v(0)||.
+    The clock is d sigma = pace d tau, with pace = sum_j v_j^2 / E_j + omega, omega that of the
+    start. On a plateau large coordinates balance: g_j = v_j / E_j = z_j^T w is a difference of
+    which rounding and the integrator's iterates leave nothing but noise, while E_j exceeds the pace
+    by many orders of magnitude. So the pace counts E_j only up to a multiple of itself; and where
+    speeds E_j z_ij w_i lie apart by more than exp(APART), the gap is taken to be that wide
+    (``_lift``): beside what is slower by that much the faster are balanced, beside what is faster
+    the slower stand still, to exp(-APART) either way. A plateau that lasts exp(1380) is crossed
+    like any other; the time is told by the true speeds.
     """
 
     def __init__(self, coordinates: Coordinates, loss: MarginLoss, tol: float | None) -> None:
@@ -216,9 +233,10 @@ class SlackFlow(DualMargins):
         self.start = np.zeros(self.curves.size)
         self.atol = np.full(self.start.size, self.margin_tol)
         t = self.curves.t0
-        pull = self._pull(t, self.margins(t))
-        self.by_length = bool(pull.log_rates.min(initial=0.0, where=~self.curves.dead) < -LONGEST)
-        self.log_omega = pull.log_length if self.by_length else pull.log_power
+        with np.errstate(divide="ignore"):
+            self.log_sizes = np.log(np.abs(self.features))
+        self.log_omega = -np.inf
+        self.log_omega = self._pull(t, self.margins(t)).log_pace(-np.inf)[0]
 
     def points(self, state: FloatArray) -> FloatArray:
         """t."""
@@ -226,7 +244,8 @@ class SlackFlow(DualMargins):
 
     def log_clock(self, t: FloatArray, margins: FloatArray) -> float:
         """-log pace, in units."""
-        return -self.log_unit - self._log_pace(self._pull(t, margins))
+        log_pace, lift = self._pull(t, margins).log_pace(self.log_omega)
+        return lift - log_pace - self.log_unit
 
     def velocity(self, state: FloatArray) -> FloatArray:
         """v / pace."""
@@ -236,7 +255,7 @@ class SlackFlow(DualMargins):
             return np.asarray(self._scale(pull) * pull.speeds)
 
     def jacobian(self, state: FloatArray) -> FloatArray:
-        """(dv - f dpace) / pace for f = v / pace."""
+        """(dv - f dpace) / pace for f = v / pace, the pace as where E_j counts in full."""
         t = self.points(state)
         margins, moved = self.margins(t), self.moves(t)
         pull = self._pull(t, margins)
@@ -247,46 +266,60 @@ class SlackFlow(DualMargins):
             change = (scale * pull.parts) @ change
             velocity = scale * pull.speeds
             change[np.diag_indices(state.size)] += slopes * velocity
-            if self.by_length:
-                pace = velocity @ change
-            else:
-                drives = self.loss.weights(margins) @ self.features
-                pace = 2.0 * (drives @ change) - slopes * velocity * drives
+            drives = self.loss.weights(margins) @ self.features
+            heights = np.abs(pull.parts).max(axis=1, initial=0.0)
+            drives = np.where(scale * heights < BALANCED, drives, 0.0)
+            pace = 2.0 * (drives @ change) - slopes * velocity * drives
             return np.asarray(change - np.outer(velocity, pace))
 
     def _scale(self, pull: Pull) -> float:
         """exp(shift) / pace."""
-        log_pace = self._log_pace(pull)
+        log_pace = pull.log_pace(self.log_omega)[0]
         return float(np.exp(min(pull.shift - log_pace, LARGEST))) if log_pace > -np.inf else 0.0
-
-    def _log_pace(self, pull: Pull) -> float:
-        if self.by_length:
-            return 0.5 * float(np.logaddexp(2.0 * pull.log_length, 2.0 * self.log_omega))
-        return float(np.logaddexp(pull.log_power, self.log_omega))
 
     def _pull(self, t: FloatArray, margins: FloatArray) -> Pull:
         log_rates = np.where(self.curves.dead, -np.inf, self.coordinates.log_rates(t))
+        log_weights = self.loss.log_weights(margins)
+        log_heights = log_rates + (self.log_sizes + log_weights[:, None]).max(axis=0)
+        lift = _lift(log_heights, self.log_omega)
+        log_rates = log_rates + lift
         top = float(log_rates.max())
         if top == -np.inf:
-            return Pull(np.zeros((t.size, 0)), 0.0, np.zeros(0, dtype=np.intp), log_rates)
+            return Pull(np.zeros((t.size, 0)), 0.0, np.zeros(0, dtype=np.intp), log_rates, lift)
         spread = top - float(np.min(log_rates, where=~self.curves.dead, initial=top))
-        log_weights = self.loss.log_weights(margins)
         near = np.flatnonzero(log_weights >= -spread - UNSEEN)
         features, log_weights = self.features[near].T, log_weights[near]
         with np.errstate(under="ignore"):
             if spread <= LARGEST:
                 parts = features * (np.exp(log_rates - top)[:, None] * np.exp(log_weights))
-                return Pull(parts, top, near, log_rates)
+                return Pull(parts, top, near, log_rates, lift)
             # a weight may be as small as the rates are large: neither is formed by itself
             logs = log_rates[:, None] + log_weights
             shift = float(np.max(logs, where=features != 0.0, initial=-np.inf))
             parts = features * np.exp(np.minimum(logs - shift, 0.0))
-            return Pull(parts, shift, near, log_rates)
+            return Pull(parts, shift, near, log_rates, lift)
 
     def _rate_slopes(self, t: FloatArray) -> FloatArray:
         """d log E / dt."""
         ahead = self.curves.log_u_slope(t + DIFFERENCE)
         return np.asarray((self.curves.log_u_slope(t - DIFFERENCE) - ahead) / (2.0 * DIFFERENCE))
+
+
+def _lift(log_heights: FloatArray, anchor: float) -> FloatArray:
+    """What brings levels of speed that are more than exp(APART) apart to that distance, (m,)."""
+    seen = log_heights > -np.inf
+    lift = np.zeros(log_heights.size)
+    if anchor == -np.inf or not seen.any():
+        return lift
+    levels = np.append(log_heights[seen], anchor)
+    order = np.argsort(levels)
+    gaps = np.diff(levels[order])
+    if gaps.max() <= APART:
+        return lift
+    moved = np.empty(levels.size)
+    moved[order] = np.concatenate([[0.0], np.cumsum(np.minimum(gaps, APART))])
+    lift[seen] = ((moved - moved[-1]) - (levels - anchor))[:-1]
+    return lift
 
 
 def _held(log_size: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,6 +14,7 @@ from implicitbias._errors import Outcome
 from implicitbias.flow._classification_system import MarginPoint, MarginSystem
 from implicitbias.flow._integrate import Budget, Callback
 from implicitbias.flow._margin_record import MarginRecord, SavedPoint
+from implicitbias.flow._margin_stepper import Stepper
 from implicitbias.flow._margin_time import log_elapsed
 from implicitbias.flow._result import FlowState
 from implicitbias.flow._rules import End
@@ -25,10 +25,7 @@ ROUNDINGS = 16.0  # of the terms of a margin
 EPS = float(np.finfo(np.float64).eps)
 LOWEST = -1e4  # stands for the logarithm of a number that is not positive
 SMALLEST_PART = 1e-12  # of a step
-PIECE = 0.2  # of log margin, over which log(dt/dsigma) is a parabola
-FADING = 1e-11  # a step this much shorter than sigma: count sigma from here
-RESTARTS, SHORTER = 12, 1e-3  # where a step falls below rounding, or far below the last
-HUGE = 1e200
+PIECE = 0.05  # of the log of a margin above 1, over which log(dt/dsigma) is a parabola
 
 
 @dataclass
@@ -83,26 +80,18 @@ def follow(
         run.end = End(Outcome.MARGIN_REACHED, "the margin was there at the start.")
     elif not system.velocity(system.start).any():
         run.end = _rest(system, run)
-    solver, first_step, tries = _solver(system, run.state), 0.0, 0
+    stepper = Stepper(system)
     while run.end is None:
-        evaluations, failure = solver.nfev, _step(solver)
-        run.num_evaluations += solver.nfev - evaluations
-        if failure is not None and first_step > 0.0 and tries < RESTARTS:
-            first_step, tries = SHORTER * first_step, tries + 1
-            solver = _solver(system, run.state, first_step)
-            continue
-        run.num_steps += 1
+        failure = stepper.step(run.state)
+        run.num_steps, run.num_evaluations = run.num_steps + 1, stepper.num_evaluations
         if failure is not None:
             run.end = End(
                 Outcome.FAILED, f"LSODA gave up at margin {run.point.margin:.3g}: {failure}"
             )
             break
-        _accept(system, solver, run, log_target, budget)
+        _accept(system, stepper.solver, run, log_target, budget)
         record.add(saved(system, run.state, run.point, run.log_time))
         run.end = run.end or _rules(system, run, budget, callback)
-        first_step, tries = float(solver.t - solver.t_old), 0
-        if first_step <= FADING * solver.t:
-            solver = _solver(system, run.state, first_step)
     return run
 
 
@@ -119,40 +108,6 @@ def flow_state(point: MarginPoint, log_time: float, steps: int) -> FlowState:
     with np.errstate(over="ignore"):
         time = float(np.exp(log_time))
     return FlowState(time, log_time, point.log_loss, np.nan, steps, point.margin, point.log_margin)
-
-
-def _finite(array: FloatArray) -> FloatArray:
-    """The array without NaN and infinities: LSODA rejects what is huge, and chokes on those."""
-    if np.isfinite(array).all():
-        return array
-    return np.nan_to_num(array, nan=HUGE, posinf=HUGE, neginf=-HUGE)
-
-
-def _solver(system: MarginSystem, state: FloatArray, first_step: float = 0.0) -> LSODA:
-    """LSODA at sigma = 0, which can be any state: the flow does not know its clock."""
-    return LSODA(
-        lambda _, state: _finite(system.velocity(state)),
-        0.0,
-        state,
-        np.inf,
-        jac=lambda _, state: _finite(system.jacobian(state)),
-        first_step=first_step or None,
-        rtol=system.rtol,
-        atol=system.atol,
-    )
-
-
-def _step(solver: LSODA) -> str | None:
-    """One step; the integrator's complaint if it fails."""
-    with (
-        warnings.catch_warnings(record=True) as caught,
-        np.errstate(over="ignore", invalid="ignore"),
-    ):
-        warnings.simplefilter("always")
-        message = solver.step()
-    if solver.status != "failed":
-        return "its step fell below rounding" if solver.t == solver.t_old else None
-    return " ".join(str(warning.message) for warning in caught) or str(message)
 
 
 def _accept(
@@ -194,7 +149,7 @@ class _Step:
     def log_time(self, part: float) -> float:
         """log t, in pieces over which the margin grows only so much."""
         end = self.at(part)[1]
-        growth = end.log_margin - self.before.log_margin
+        growth = end.log_margin - max(self.before.log_margin, 0.0)
         pieces = int(np.ceil(growth / PIECE)) if PIECE < growth < np.inf else 1
         ends = part * np.arange(1, pieces + 1) / pieces
         speeds = [self.at(x)[1].log_speed for x in ends[:-1]]

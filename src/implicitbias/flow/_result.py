@@ -49,6 +49,8 @@ class SlideReport:
         Largest relative difference of the support's margins at any step.
     support
         Indices of the points of smallest margin at the end, one of each set of equal points.
+    weights
+        Their parts of -X^T r, in that order; they sum to 1.
     """
 
     log_handover: float
@@ -57,6 +59,7 @@ class SlideReport:
     violation: float
     num_evaluations: int
     support: IntArray
+    weights: FloatArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)

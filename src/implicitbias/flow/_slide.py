@@ -130,9 +130,11 @@ class Slide:
         self.idle = 0
         return self._level(end, point.active, point.weights)
 
-    def support(self, point: SlidePoint) -> IntArray:
-        """Indices of the points of A among all rows of Z, one for equal rows."""
-        return np.sort(self.first_of[point.active])
+    def support(self, point: SlidePoint) -> tuple[IntArray, FloatArray]:
+        """Indices of the points of A among all rows of Z, one for equal rows, and w on them."""
+        indices = self.first_of[point.active]
+        order = np.argsort(indices)
+        return indices[order], point.weights[order]
 
     def velocity(
         self, t: FloatArray, active: IntArray, before: FloatArray

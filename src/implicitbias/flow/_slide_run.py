@@ -39,7 +39,7 @@ def slide_on(
     """
     slide = Slide(system.coordinates, TOL * system.margin_tol)
     t, begun = system.points(run.state), run.point.log_margin
-    log_margin, support = begun, np.zeros(0, dtype=np.intp)
+    log_margin, support, weights = begun, np.zeros(0, dtype=np.intp), np.zeros(0)
     last = saved(system, run.state, run.point, run.log_time)
     run.end = None
     try:
@@ -47,7 +47,8 @@ def slide_on(
         while run.end is None:
             point = slide.advance(point, log_target)
             run.num_steps += 1
-            t, log_margin, support = point.t, point.log_margin, slide.support(point)
+            t, log_margin = point.t, point.log_margin
+            support, weights = slide.support(point)
             last = _saved(system.coordinates, slide, point)
             record.add(last)
             run.end = _rules(run, point, last, log_target, budget, callback)
@@ -59,7 +60,13 @@ def slide_on(
     record.close(last)
     run.num_evaluations += slide.num_evaluations
     report = SlideReport(
-        begun, slide.num_steps, slide.num_events, slide.violation, slide.num_evaluations, support
+        begun,
+        slide.num_steps,
+        slide.num_events,
+        slide.violation,
+        slide.num_evaluations,
+        support,
+        weights,
     )
     return t, report
 

@@ -85,9 +85,15 @@ def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
             return result, verdicts
         failed.append((result, verdicts))
     lines = [f"  {result.name}: {verdicts[-1]}" for result, verdicts in failed]
+    instead = "Simulate it instead: flow = gradient_flow(network, problem, init)"
+    if isinstance(situation.problem, Classification):
+        instead += (
+            ".\nTheorem 1 names no single limit but covers every linear network: "
+            "theorem_1(network, problem, flow) measures it at the flow's end"
+        )
     raise NoPredictionError(
         f"no result covers gradient flow of {situation.network!r} on this problem and start:\n"
         + "\n".join(lines)
-        + "\nSimulate it instead: gradient_flow(network, problem, init).",
+        + f"\n{instead}.",
         [verdict for _, verdicts in failed for verdict in verdicts],
     )

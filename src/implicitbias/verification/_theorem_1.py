@@ -13,12 +13,10 @@ from functools import partial
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
-from implicitbias.comparison import Closing, angle_between
-from implicitbias.flow import Flow, gradient_flow
+from implicitbias.alignment import Theorem1, theorem_1
+from implicitbias.comparison import Closing
+from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
-from implicitbias.limits import tensor_singular_vectors
-from implicitbias.limits._singular_vectors import singular_residual_of_network
 from implicitbias.networks import (
     ConvolutionalNetwork,
     DiagonalNetwork,
@@ -31,7 +29,6 @@ from implicitbias.verification._checks import Check, Measurement
 
 MARGINS = (1e2, 1e4, 1e6)
 ALIKE = 0.15  # two exponents within this count as one
-SEARCHED = 200  # entries of the data tensor up to which its singular vectors are listed
 FAMILIES = {
     "diagonal": "diagonal, L = 3",
     "convolution": "convolution, filters of length 2, 3 and 6",
@@ -43,12 +40,12 @@ FAMILIES = {
 def checks() -> tuple[Check, ...]:
     """One row a family of networks, all on the same points."""
     return tuple(
-        Check("Theorem 1", network, "Gaussian", partial(theorem_1, family))
+        Check("Theorem 1", network, "Gaussian", partial(alignment, family))
         for family, network in FAMILIES.items()
     )
 
 
-def theorem_1(family: str) -> Measurement:
+def alignment(family: str) -> Measurement:
     """Five points in six dimensions, random layers."""
     rng = np.random.default_rng(3)
     X, y = rng.standard_normal((5, 6)), np.array([1.0, -1.0, 1.0, 1.0, -1.0])
@@ -59,20 +56,20 @@ def theorem_1(family: str) -> Measurement:
         gradient_flow(network, problem, init, route="parameters", until_margin=margin)
         for margin in MARGINS
     ]
-    residuals = [_residual(network, problem, flow) for flow in flows]
+    measured = [theorem_1(network, problem, flow) for flow in flows]
+    residuals, end = [one.residual for one in measured], measured[-1]
     closing = _closing(residuals)
-    losses = flows[-1].log_losses[-1]
     falling = ", ".join(f"{residual:.1e}" for residual in residuals)
     notes = [flow.message for flow in flows if not flow.outcome.converged]
     notes.append(
         f"residual {falling} at margins 1e2, 1e4, 1e6, falling like margin^-{closing.exponent:.3g}"
-        f"; log loss {losses:.3g}; {_reached(network, problem, flows[-1])}"
+        f"; {'; '.join(str(verdict) for verdict in end.assumptions)}; {_reached(end)}"
     )
     return Measurement(
         error=residuals[-1],
         certificate=0.0,
         shape=X.shape,
-        holds=all(flow.outcome.converged for flow in flows),
+        holds=all(flow.outcome.converged for flow in flows) and end.loss_below_one.holds,
         note="; ".join(notes),
         settings={"depth": 3, "scale": 0.5, "seed of the data": 3, "seed of the start": 2},
         arrays={"margins": np.array(MARGINS), "residuals": np.array(residuals)},
@@ -90,44 +87,17 @@ def _network(family: str) -> Network:
     return TensorNetwork(np.random.default_rng(5).standard_normal((4, 4, 4, 6)))
 
 
-def _normal(network: Network, problem: Classification, flow: Flow) -> FloatArray:
-    """-X^T r up to its length: the points weighted by softmax(-margins)."""
-    beta = network.coefficients(flow.final_parameters or ())
-    margins = problem.y * (problem.X @ beta)
-    weights = np.exp(margins.min() - margins)
-    return np.asarray((weights * problem.y) @ problem.X)
-
-
-def _residual(network: Network, problem: Classification, flow: Flow) -> float:
-    if flow.final_parameters is None:
-        return np.inf
-    normal = _normal(network, problem, flow)
-    return singular_residual_of_network(network, normal, flow.final_parameters)
-
-
 def _closing(residuals: list[float]) -> Closing:
     before, last = -np.diff(np.log(residuals)) / np.diff(np.log(MARGINS))
     settled = abs(last - before) <= ALIKE * abs(last)
     return Closing(residuals[-1], float(last), bool(settled), None)
 
 
-def _reached(network: Network, problem: Classification, flow: Flow) -> str:
-    """Which of M(-u)'s singular vectors the layers are nearest to, where the tensor is small."""
-    tensor = network.data_tensor(_normal(network, problem, flow))
-    if tensor.size > SEARCHED or flow.final_parameters is None:
-        return "singular vectors not listed"
-    layers = [layer.ravel() for layer in flow.final_parameters]
-    found = tensor_singular_vectors(tensor, num_starts=256)
-    distances = [
-        # The signs of two layers may be exchanged: directions up to sign.
-        max(
-            min(angle_between(layer, u), angle_between(layer, -u))
-            for layer, u in zip(layers, each.vectors, strict=True)
-        )
-        for each in found
-    ]
-    nearest = int(np.argmin(distances))
-    return (
-        f"nearest to number {nearest + 1} of {len(found)} singular tuples, at an angle of "
-        f"{distances[nearest]:.1e}"
-    )
+def _reached(end: Theorem1) -> str:
+    """Which of M(-u)'s singular tuples the layers approach."""
+    if end.approached is None:
+        return "no singular tuple of M(-u) is approached yet"
+    text = f"{end.approached.angle:.2g} radians from the tuple s = {end.approached.value:.4g}"
+    if end.candidates is None or end.reached is None:
+        return text
+    return f"{text}, number {end.reached + 1} of {len(end.candidates)}"
