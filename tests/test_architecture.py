@@ -24,7 +24,7 @@ RESULTS = SHARED | {
 
 # Each package or module may import these, and itself.
 MAY_IMPORT = {
-    "__init__": RESULTS | {"coordinates"},  # the public list, under TYPE_CHECKING
+    "__init__": RESULTS | {"coordinates", "estimators"},  # the public list, under TYPE_CHECKING
     "_errors": set(),
     "_verdicts": {"_errors"},
     "_arrays": {"_errors"},

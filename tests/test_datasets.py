@@ -8,6 +8,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 from implicitbias import datasets
 from implicitbias._errors import InfeasibleProblemError, InvalidInputError
+from reference import max_margin
 
 
 def test_diabetes_has_all_monomials_of_the_first_patients():
@@ -78,6 +79,46 @@ def test_sparse_design_has_the_coefficients_it_states():
     assert 0.3 < np.std(noisy.y - exact.y) < 0.8
 
 
+def test_correlated_designs_have_chained_correlations():
+    X = datasets.sparse(400, 400, 1, seed=0, correlation=0.8).X
+    lagged = [np.mean(X[:, : 400 - lag] * X[:, lag:]) for lag in (0, 1, 2)]
+    np.testing.assert_allclose(lagged, [1, 0.8, 0.64], atol=0.02)
+
+
+def test_even_signals_are_even_and_may_be_made_of_few_frequencies():
+    problem = datasets.even_signals(5, 16, 0, num_frequencies=2)
+    np.testing.assert_array_equal(problem.X, problem.X[:, -np.arange(16)])
+    wave = 1 + np.cos(2 * np.pi * np.arange(16) / 16)
+    np.testing.assert_allclose(problem.y, problem.X @ wave, rtol=1e-13, atol=1e-13)
+    assert datasets.even_signals(9, 16, 0).rank == 9
+
+
+@pytest.mark.parametrize("shape", [(15, 8), (6, 30)])
+@pytest.mark.parametrize("margin", [0.3, 10.0])
+def test_separable_sets_have_the_margin_they_state(shape, margin):
+    problem = datasets.separable(*shape, margin, seed=0)
+    norm, _ = max_margin.l2(problem.y[:, None] * problem.X)
+    np.testing.assert_allclose(1 / norm, margin, rtol=1e-6)
+
+
+def test_load_by_name():
+    np.testing.assert_array_equal(datasets.load("diabetes").X, datasets.diabetes().X)
+    assert datasets.load("iris", degree=2).X.shape == (150, 4 + 10 + 1)
+    assert datasets.load("wine", degree=2).X.shape == (178, 13 + 91 + 1)
+    for name in datasets.BY_NAME:
+        assert f"of {datasets.load(name).num_points} points" in datasets.load(name).describe()
+
+
+def test_descriptions():
+    text = datasets.diabetes().describe()
+    assert "Regression of 100 points on 285 features" in text
+    assert "rank 100: interpolators form a space of dimension 185" in text
+    assert "condition number of the independent rows 7.87e+03" in text
+    text = datasets.iris_setosa().describe()
+    assert "100 of class -1.0 as -1, 50 of class 1.0 as +1" in text
+    assert "holds: the classes are linearly separable" in text
+
+
 def test_digit_pairs_are_the_images_of_two_digits():
     raw = load_digits()
     problem = datasets.digits_pair(8, 3)
@@ -129,6 +170,14 @@ REFUSED = {
     "diabetes degree": (lambda: datasets.diabetes(0), "degree is 0; expected a whole number"),
     "digits points": (lambda: datasets.digits(0), "num_points is 0; expected a whole number"),
     "wide": (lambda: datasets.gaussian(5, 4, 0), "expected num_points <= num_features"),
+    "name": (lambda: datasets.load("mnist"), "name is 'mnist'; expected one of diabetes, digits"),
+    "correlation": (lambda: datasets.sparse(2, 4, 1, 0, correlation=1), "expected a number in"),
+    "even": (lambda: datasets.even_signals(6, 8, 0), "span only 5 dimensions"),
+    "frequencies": (
+        lambda: datasets.even_signals(2, 8, 0, num_frequencies=6),
+        "signals of length 8 have 5 frequencies",
+    ),
+    "margin": (lambda: datasets.separable(4, 4, 0.0, 0), "margin is 0; expected a finite"),
     "seed": (lambda: datasets.gaussian(2, 4, -1), "seed is -1; expected a whole number >= 0"),
     "nonzero": (lambda: datasets.sparse(2, 4, 5, 0), "num_nonzero is 5; expected at most"),
     "noise": (lambda: datasets.sparse(2, 4, 1, 0, noise=-1), "noise is -1; expected a finite"),

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from implicitbias import datasets
+    from implicitbias import datasets, estimators
     from implicitbias._errors import (
         ImplicitBiasError,
         InfeasibleProblemError,
@@ -58,7 +58,7 @@ __version__ = "0.1.0"
 # Where each public name lives. Modules are imported at first use: command-line help and scripts
 # that need one network should not wait for SciPy.
 _HOMES = {
-    "implicitbias": ("datasets",),
+    "implicitbias": ("datasets", "estimators"),
     "implicitbias._errors": (
         "ImplicitBiasError",
         "InfeasibleProblemError",
@@ -103,7 +103,7 @@ _HOMES = {
         "sensitivity",
     ),
 }
-_MODULES = ("datasets", "lemma4")
+_MODULES = ("datasets", "estimators", "lemma4")
 
 __all__ = [
     "Activation",
@@ -138,6 +138,7 @@ __all__ = [
     "__version__",
     "compare",
     "datasets",
+    "estimators",
     "explain",
     "gradient_flow",
     "layer_alignment",

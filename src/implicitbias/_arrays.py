@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,42 @@ def finite_array(
         raise InvalidInputError(
             f"{name} contains {array[bad]}{where}; every entry must be finite. Impute or drop "
             "missing values first."
+        )
+    return array
+
+
+def is_sparse(value: Any) -> TypeGuard[Any]:
+    """Whether ``value`` is a SciPy sparse array or matrix."""
+    return any(kind.__module__.startswith("scipy.sparse") for kind in type(value).__mro__)
+
+
+def finite_csr(value: Any, name: str) -> Any:
+    """Return a sparse ``value`` as a finite float64 ``csr_array`` without duplicate entries.
+
+    Raises
+    ------
+    InvalidInputError
+        Not two-dimensional, empty, not real numbers, or not finite.
+    """
+    from scipy.sparse import csr_array
+
+    if value.ndim != 2 or 0 in value.shape:
+        raise InvalidInputError(
+            f"{name} has shape {value.shape}; expected (n, d) with at least one point and one "
+            "feature."
+        )
+    if value.dtype.kind not in "buif":
+        raise InvalidInputError(f"{name} has dtype {value.dtype}; expected real numbers.")
+    array = csr_array(value, dtype=np.float64)
+    if not array.has_canonical_format:
+        array = array.copy()
+        array.sum_duplicates()
+    if not np.isfinite(array.data).all():
+        index = int(np.flatnonzero(~np.isfinite(array.data))[0])
+        row = int(np.searchsorted(array.indptr, index, side="right")) - 1
+        raise InvalidInputError(
+            f"{name} contains {array.data[index]} at index {(row, int(array.indices[index]))}; "
+            "every entry must be finite. Impute or drop missing values first."
         )
     return array
 
@@ -139,7 +175,9 @@ def positive_float(value: Any, name: str, *, allow_zero: bool = False) -> float:
 
 
 def absolute_product(matrix: FloatArray, vector: FloatArray) -> FloatArray:
-    """|A| |v|, (n,), in blocks of columns: A is never copied."""
+    """|A| |v|, (n,), in blocks of columns: a dense A is never copied."""
+    if is_sparse(matrix):
+        return np.asarray(abs(matrix) @ np.abs(vector))
     block = max(1, PRODUCT_BLOCK // max(len(matrix), 1))
     total = np.zeros(len(matrix))
     for start in range(0, matrix.shape[1], block):

@@ -135,6 +135,11 @@ REFUSED = {
     "scale": (["predict", "--target", "y", "--scale", 0], 2, "0.0 is not in the range x>0"),
     "infinite scale": (["predict", "--target", "y", "--scale", "inf"], 1, "scale is inf"),
     "width": (["predict", "--target", "y", "--width", 3], 2, "--width is for fully connected"),
+    "project": (
+        ["predict", "--target", "y", "--task", "classification", "--project"],
+        2,
+        "--project is for regression",
+    ),
     "no result": (
         ["predict", "--target", "y", "--network", "convolutional"],
         1,
@@ -167,12 +172,68 @@ def test_missing_file_is_a_usage_error():
     assert "'nowhere.csv' does not exist" in result.stderr
 
 
-def test_inconsistent_data_is_refused(tmp_path):
+def test_inconsistent_data_is_refused_unless_projected(tmp_path):
     file = tmp_path / "bad.csv"
     file.write_text("a,b,y\n1,2,3\n1,2,4\n")
     result = run("predict", file, "--target", "y")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: X z = y has no solution")
+    assert "Pass --project" in result.stderr
+    projected = run("predict", file, "--target", "y", "--project", "--json")
+    named = json.loads(projected.stdout)["coefficients"]
+    np.testing.assert_allclose(named["a"] + 2 * named["b"], 3.5, rtol=1e-12)
+
+
+def test_intercept_is_fitted_and_shown(data):
+    result = run("predict", data, "--target", "y", "--intercept", "--json")
+    found = json.loads(result.stdout)
+    predictions = X @ coefficients(result) + found["intercept"]
+    np.testing.assert_allclose(predictions, Y, rtol=1e-12)
+    assert "(intercept)" in run("predict", data, "--target", "y", "--intercept").output
+    simulated = json.loads(run("flow", data, "--target", "y", "--intercept", "--json").stdout)
+    np.testing.assert_allclose(simulated["intercept"], found["intercept"], rtol=1e-8)
+
+
+@pytest.fixture
+def classes(tmp_path):
+    file = tmp_path / "classes.csv"
+    file.write_text("a;b;kind\n1,5;2;good\n-1;0,5;bad\n2;-1;good\n")
+    return file
+
+
+def test_two_labels(classes):
+    options = (classes, "--target", "kind", "--task", "classification")
+    predicted = run("predict", *options)
+    assert "direction by Corollary 2" in predicted.output
+    assert "good as +1 (separated by semicolons, decimal commas)" in predicted.output
+    simulated = json.loads(run("flow", *options, "--json").stdout)["coefficients"]
+    found = json.loads(run("predict", *options, "--json").stdout)["coefficients"]
+    np.testing.assert_allclose(list(simulated.values()), list(found.values()), atol=1e-3)
+    with_ones = json.loads(run("predict", *options, "--intercept", "--json").stdout)
+    assert list(with_ones["coefficients"]) == ["a", "b"]
+    assert isinstance(with_ones["intercept"], float)
+    assert run("path", *options).exit_code == 2
+
+
+def test_out_holds_coefficients_and_certificate(data, tmp_path):
+    out = tmp_path / "results"
+    options = (data, "--target", "y", "--intercept", "--json", "--out", out)
+    for command, files in (("predict", 2), ("flow", 2), ("path", 3)):
+        result = run(command, *options, *(("--num", 2) if command == "path" else ()))
+        assert result.exit_code == 0
+        assert f"Written to {out}" in result.stderr
+        assert len(list(out.iterdir())) == files
+        assert json.loads((out / "result.json").read_text()) == json.loads(result.stdout)
+        header, *rows = (out / "coefficients.csv").read_text().splitlines()
+        assert header.startswith("column,")
+        assert [row.split(",")[0] for row in rows] == ["age", "bmi", "bp", "s1", "(intercept)"]
+
+
+def test_nothing_is_written_where_the_answer_fails(data, tmp_path):
+    out = tmp_path / "results"
+    result = run("predict", data, "--target", "y", "--network", "convolutional", "--out", out)
+    assert result.exit_code == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.csv"]
 
 
 def test_flow_that_does_not_end_says_so(data):

@@ -266,6 +266,7 @@ def test_newton_change_says_nothing_where_the_kernel_is_singular():
         ({"until_residual": -1.0}, "until_residual is -1"),
         ({"until_change": float("nan")}, "until_change is nan"),
         ({"max_time": 0.0}, "max_time is 0"),
+        ({"times": [2.0, 1.0]}, "expected increasing numbers > 0"),
         ({"max_steps": 0}, "max_steps is 0"),
         ({"num_points": 1}, "num_points is 1"),
         ({"tol": 1e-18}, "tol is 1e-18"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from implicitbias.flow._saving import DENSEST, Recorder
+from implicitbias.flow._saving import DENSEST, Recorder, TimesRecorder
 
 
 @pytest.mark.parametrize("num_points", [2, 3, 4, 17, 200])
@@ -26,3 +26,16 @@ def test_points_are_log_spaced_and_fill_half_of_the_room(num_points, decades):
         assert np.log2(ratios[0]) == pytest.approx(round(np.log2(ratios[0])), abs=1e-9)
     if decades * DENSEST > num_points > 4:
         assert len(times) >= (num_points - 2) // 2
+
+
+def test_given_times_are_saved_as_far_as_the_flow_goes():
+    recorder = TimesRecorder(np.array([0.5, 1.0, 4.0]))
+    for end in (0.75, 2.0):
+        for due in recorder.due(end):
+            recorder.add(due, np.array([due]), -due)
+    times, coefficients, log_losses = recorder.arrays(
+        ((0.0, np.zeros(1), 0.0), (2.0, np.array([2.0]), -2.0))
+    )
+    np.testing.assert_array_equal(times, [0.0, 0.5, 1.0, 2.0])
+    np.testing.assert_array_equal(coefficients[:, 0], times)
+    np.testing.assert_array_equal(log_losses, -times)

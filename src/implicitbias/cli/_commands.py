@@ -1,4 +1,4 @@
-"""``implicitbias predict``, ``explain``, ``path`` and ``flow``: one's own data, from a CSV file."""
+"""``implicitbias predict``, ``explain``, ``path`` and ``flow``: one's own data, from a file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from implicitbias.cli._model import Model, build_model, model_options, scale_option
+from implicitbias.cli._output import FIGURE, INTERCEPT, out_option, output, write
 from implicitbias.cli._printing import Progress, console, print_json
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 SHOWN = 15  # coefficients listed without --json
 NONZERO = 1e-6  # of the largest coefficient
 CERTIFIED = 1e-8
+LOG_10 = 2.302585092994046
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, with all coefficients."
@@ -28,16 +30,21 @@ json_option = click.option(
 @click.command(short_help="Predict where training ends, without training.")
 @model_options
 @scale_option
+@out_option
 @json_option
 @click.pass_context
-def predict(ctx: click.Context, scale: float, as_json: bool) -> None:
-    """Predict where training on DATA (a CSV file) ends, without training."""
+def predict(ctx: click.Context, scale: float, out: Path | None, as_json: bool) -> None:
+    """Predict where training on DATA (CSV, Parquet or .npz) ends, without training."""
     from implicitbias.theorems import predict_limit
 
-    model = build_model(ctx)
-    limit = predict_limit(model.network, model.problem, model.init(scale))
+    with output(out) as directory:
+        model = build_model(ctx)
+        limit = predict_limit(model.network, model.problem, model.init(scale))
+        result = _limit_as_json(model, limit, scale)
+        if directory is not None:
+            write(directory, model, result, {"coefficient": limit.coefficients})
     if as_json:
-        print_json(_limit_as_json(model, limit, scale))
+        print_json(result)
         return
     click.echo(f"{limit.kind} by {limit.theorem}: {model.title}, scale {scale:g}")
     for verdict in limit.assumptions:
@@ -92,6 +99,7 @@ def explain(ctx: click.Context, scale: float, as_json: bool) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw the coefficients along the scale; .png, .pdf or .svg.",
 )
+@out_option
 @json_option
 @click.pass_context
 def path(
@@ -101,11 +109,13 @@ def path(
     num: int,
     ends: bool,
     figure: Path | None,
+    out: Path | None,
     as_json: bool,
 ) -> None:
-    """Predict where training on DATA (a CSV file) ends, for many scales of the initialization."""
+    """Predict where training on DATA (CSV, Parquet or .npz) ends, for many initial scales."""
     import numpy as np
 
+    from implicitbias.problems import Regression
     from implicitbias.theorems import limit_path
 
     if not 0 < smallest < largest < float("inf"):
@@ -115,15 +125,23 @@ def path(
         )
     if figure is not None and figure.suffix not in (".png", ".pdf", ".svg"):
         raise click.BadParameter(f"{figure} must end in .png, .pdf or .svg.", param_hint="--figure")
-    model = build_model(ctx)
-    scales = np.geomspace(largest, smallest, num)
-    if ends:
-        scales = np.concatenate([[np.inf], scales, [0.0]])
-    limits = limit_path(model.network, model.problem, model.directions, scales)
-    if figure is not None:
-        _draw(limits, model, figure)
+    with output(out) as directory:
+        model = build_model(ctx)
+        if not isinstance(model.problem, Regression):
+            raise click.UsageError("in classification the limit direction forgets the scale.")
+        scales = np.geomspace(largest, smallest, num)
+        if ends:
+            scales = np.concatenate([[np.inf], scales, [0.0]])
+        limits = limit_path(model.network, model.problem, model.directions, scales)
+        result = _path_as_json(model, limits)
+        if figure is not None:
+            _draw(limits, model, figure)
+        if directory is not None:
+            _draw(limits, model, directory / FIGURE)
+            names = [f"scale {scale:.6g}" for scale in scales]
+            write(directory, model, result, dict(zip(names, limits.coefficients, strict=True)))
     if as_json:
-        print_json(_path_as_json(model, limits))
+        print_json(result)
     else:
         _print_path(model, limits)
     worst = max(limit.certificate.worst for limit in limits.limits)
@@ -157,6 +175,15 @@ def path(
     metavar="FLOAT",
     help="Stop at this time.",
 )
+@click.option(
+    "--until-margin",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="FLOAT",
+    default=1e6,
+    show_default=True,
+    help="Classification: stop at this smallest margin.",
+)
+@out_option
 @json_option
 @click.pass_context
 def flow(
@@ -165,34 +192,46 @@ def flow(
     route: Any,
     until_residual: float,
     max_time: float | None,
+    until_margin: float,
+    out: Path | None,
     as_json: bool,
 ) -> None:
-    """Simulate training on DATA (a CSV file) by gradient flow."""
+    """Simulate training on DATA (CSV, Parquet or .npz) by gradient flow."""
     from implicitbias._errors import Outcome
     from implicitbias.flow import gradient_flow
 
-    model, progress = build_model(ctx), Progress()
+    progress = Progress()
 
     def report(state: FlowState) -> None:
         progress.show(
-            f"step {state.num_steps}, time {state.time:.3g}, residual {state.residual:.1e} ..."
+            f"step {state.num_steps}, time {state.time:.3g}, log10 loss "
+            f"{state.log_loss / LOG_10:.1f} ..."
         )
 
-    result = gradient_flow(
-        model.network,
-        model.problem,
-        model.init(scale),
-        route=route,
-        until_residual=until_residual,
-        max_time=max_time,
-        callback=report,
-    )
-    progress.clear()
+    with output(out) as directory:
+        model = build_model(ctx)
+        result = gradient_flow(
+            model.network,
+            model.problem,
+            model.init(scale),
+            route=route,
+            until_residual=until_residual,
+            until_margin=until_margin,
+            max_time=max_time,
+            callback=report,
+        )
+        progress.clear()
+        beta = result.final_coefficients
+        if result.final_direction is not None:
+            beta = result.final_direction
+        summary = _flow_as_json(model, result, scale, beta)
+        if directory is not None:
+            write(directory, model, summary, {"coefficient": beta})
     if as_json:
-        print_json(_flow_as_json(model, result, scale))
+        print_json(summary)
     else:
         click.echo(f"{model.title}, scale {scale:g}\n{result}")
-        _print_coefficients(model, result.final_coefficients)
+        _print_coefficients(model, beta)
     ctx.exit(0 if result.outcome.converged or result.outcome is Outcome.TIME_REACHED else 1)
 
 
@@ -206,6 +245,7 @@ def _limit_as_json(model: Model, limit: Limit, scale: float) -> dict[str, Any]:
         "certificate": limit.certificate.to_dict(),
         "assumptions": [verdict.to_dict() for verdict in limit.assumptions],
         "note": limit.note,
+        "intercept": model.constant(limit.coefficients),
         "coefficients": model.named(limit.coefficients),
     }
 
@@ -218,7 +258,7 @@ def _path_as_json(model: Model, limits: LimitPath) -> dict[str, Any]:
     }
 
 
-def _flow_as_json(model: Model, result: Flow, scale: float) -> dict[str, Any]:
+def _flow_as_json(model: Model, result: Flow, scale: float, beta: FloatArray) -> dict[str, Any]:
     from implicitbias._verdicts import finite_or_text
 
     return {
@@ -232,7 +272,8 @@ def _flow_as_json(model: Model, result: Flow, scale: float) -> dict[str, Any]:
         "drift": finite_or_text(result.drift),
         "steps": result.num_steps,
         "seconds": round(result.seconds, 3),
-        "coefficients": model.named(result.final_coefficients),
+        "intercept": model.constant(beta),
+        "coefficients": model.named(beta),
     }
 
 
@@ -240,14 +281,21 @@ def _print_coefficients(model: Model, coefficients: FloatArray) -> None:
     import numpy as np
     from rich.table import Table
 
+    constant = model.constant(coefficients)
+    coefficients = coefficients[: len(model.table.names)]
     largest_first = np.argsort(-np.abs(coefficients), kind="stable")
     lines = Table("column", box=None)
     lines.add_column("coefficient", justify="right")
-    for j in largest_first[:SHOWN]:
+    if constant is not None:
+        lines.add_row(INTERCEPT, f"{constant: .10g}")
+    shown = min(SHOWN, max(1, int(np.count_nonzero(coefficients))))
+    for j in largest_first[:shown]:
         lines.add_row(model.table.names[j], f"{coefficients[j]: .10g}")
     console().print(lines)
-    left = coefficients.size - SHOWN
-    if left > 0:
+    left = coefficients.size - shown
+    if left > 0 and shown < SHOWN:
+        click.echo(f"... and {left} zeros")
+    elif left > 0:
         click.echo(f"... and {left} smaller ones (--json prints all)")
 
 

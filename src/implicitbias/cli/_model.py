@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from implicitbias.cli._tables import Table
     from implicitbias.initialization import Initialization
     from implicitbias.networks import Network
-    from implicitbias.problems import Regression
+    from implicitbias.problems import Classification, Regression
 
 NETWORKS = ("diagonal", "convolutional", "fully-connected")
+TASKS = ("regression", "classification")
 OPTIONS = "implicitbias.model"  # where ctx.meta keeps their values
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -38,6 +39,48 @@ MODEL_OPTIONS = (
         required=True,
         metavar="COL",
         help="The column to fit; all others are features.",
+        expose_value=False,
+        callback=_remember,
+    ),
+    click.option(
+        "--drop",
+        multiple=True,
+        metavar="COL",
+        help="A column to leave out; may be given several times.",
+        expose_value=False,
+        callback=_remember,
+    ),
+    click.option(
+        "--decimal",
+        type=click.Choice((".", ",")),
+        help="Decimal mark of a CSV file.  [default: the comma where cells are not separated by "
+        "commas and no number has a point]",
+        expose_value=False,
+        callback=_remember,
+    ),
+    click.option(
+        "--task",
+        type=click.Choice(TASKS),
+        default=TASKS[0],
+        show_default=True,
+        help="Fit numbers under the squared loss, or separate two labels under the exponential.",
+        expose_value=False,
+        callback=_remember,
+    ),
+    click.option(
+        "--intercept/--no-intercept",
+        default=False,
+        show_default=True,
+        help="Fit a constant as well: regression on centred columns, classification with a column "
+        "of ones.",
+        expose_value=False,
+        callback=_remember,
+    ),
+    click.option(
+        "--project/--no-project",
+        default=False,
+        show_default=True,
+        help="Regression: where the features cannot fit the target, fit its least-squares part.",
         expose_value=False,
         callback=_remember,
     ),
@@ -107,6 +150,8 @@ class Model:
     ----------
     table, problem
         The file, and what it asks for.
+    intercept
+        The constant that belongs to coefficients, or None without one.
     network, directions
         What is trained, from where up to the scale.
     title
@@ -114,10 +159,11 @@ class Model:
     """
 
     table: Table
-    problem: Regression
+    problem: Regression | Classification
     network: Network
     directions: Parameters
     title: str
+    intercept: Callable[[FloatArray], float] | None = None
 
     def init(self, scale: float) -> Initialization:
         """Theta(0) at a scale."""
@@ -127,7 +173,11 @@ class Model:
 
     def named(self, coefficients: FloatArray) -> dict[str, float]:
         """The coefficients by the names of their columns."""
-        return dict(zip(self.table.names, coefficients.tolist(), strict=True))
+        return dict(zip(self.table.names, coefficients.tolist(), strict=False))
+
+    def constant(self, coefficients: FloatArray) -> float | None:
+        """The intercept, or None without one."""
+        return None if self.intercept is None else self.intercept(coefficients)
 
 
 def build_model(ctx: click.Context) -> Model:
@@ -140,24 +190,81 @@ def build_model(ctx: click.Context) -> Model:
     InvalidInputError, InfeasibleProblemError
         Data that cannot be used.
     """
-    from implicitbias.cli._tables import read_csv
-    from implicitbias.problems import Regression
+    from implicitbias.cli._tables import Selection, read_table
 
     options = ctx.meta[OPTIONS]
     family, depth = options["network"], options["depth"]
     if options["width"] is not None and family != "fully-connected":
         raise click.UsageError(f"--width is for fully connected networks; --network is {family}.")
-    table = read_csv(options["data"], options["target"])
-    problem = Regression(table.X, table.y)
+    classify = options["task"] == "classification"
+    if classify and options["project"]:
+        raise click.UsageError("--project is for regression.")
+    if classify and options["intercept"] and family == "convolutional":
+        raise click.UsageError(
+            "--intercept adds a column of ones, which has no place in a signal; --network is "
+            "convolutional."
+        )
+    selection = Selection(options["target"], options["drop"], classify, options["decimal"])
+    table = read_table(options["data"], selection)
+    problem: Regression | Classification
+    if classify:
+        problem, intercept = _classification(table, options["intercept"])
+        remark = f", {problem.classes[1]} as +1"
+    else:
+        problem, intercept, remark = _regression(table, options)
     network = _network(family, problem.num_features, depth, options["width"])
+    title = (
+        f"{family} network of {depth} layers on {options['data'].name}, {len(table.y)} x "
+        f"{len(table.names)} of rank {problem.rank}"
+    )
+    if intercept is not None:
+        title += ", with intercept"
+    title += remark
     return Model(
         table,
         problem,
         network,
         _directions(network, family, options["seed"]),
-        f"{family} network of {depth} layers on {options['data'].name}, {problem.num_points} x "
-        f"{problem.num_features} of rank {problem.rank}",
+        title + (f" ({table.note})" if table.note else ""),
+        intercept,
     )
+
+
+def _classification(
+    table: Table, with_ones: bool
+) -> tuple[Classification, Callable[[FloatArray], float] | None]:
+    import numpy as np
+
+    from implicitbias.problems import Classification
+
+    if not with_ones:
+        return Classification(table.X, table.y), None
+    X = np.column_stack([table.X, np.ones(len(table.X))])
+    return Classification(X, table.y), lambda beta: float(beta[-1])
+
+
+def _regression(
+    table: Table, options: dict[str, Any]
+) -> tuple[Regression, Callable[[FloatArray], float] | None, str]:
+    from implicitbias._errors import InfeasibleProblemError
+    from implicitbias.problems import equations
+
+    data = equations(table.X, table.y, options["intercept"])
+    problem = data.problem
+    intercept = data.intercept if data.centred else None
+    if data.reached:
+        return problem, intercept, ""
+    if not options["project"]:
+        what = "the features and a constant" if data.centred else "the features"
+        hint = "" if data.centred else " (add --intercept for a constant)"
+        raise InfeasibleProblemError(
+            f"X z = y has no solution: {what} cannot fit column {table.target!r} of "
+            f"{options['data'].name} in all {len(table.y)} rows. The rank is {problem.rank}, and "
+            f"the least-squares residual is {data.missed:.3g} of the target's size{hint}. Training "
+            "then does not reach zero loss. Pass --project to predict where it ends: the target is "
+            "replaced by the part that can be fitted.",
+        )
+    return problem, intercept, f", target projected ({data.missed:.3g} of its size left out)"
 
 
 def _network(family: str, num_features: int, depth: int, width: int | None) -> Network:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 WIDE = 1000  # columns of a console that is no terminal: nothing is wrapped or cut
 NARROW = 150  # columns into which every table fits
-SECONDS_BETWEEN_LINES = 5.0  # of progress that nobody watches
 SECONDS_BETWEEN_UPDATES = 0.1
 
 
@@ -41,9 +40,9 @@ class Progress:
         self._last = time.monotonic()
 
     def show(self, text: str) -> None:
-        """Replace the line, if the last change is long enough ago to be read."""
+        """Replace the line on a terminal, if the last change is long enough ago to be read."""
         now = time.monotonic()
-        if now - self._last < (SECONDS_BETWEEN_UPDATES if self._watched else SECONDS_BETWEEN_LINES):
+        if not self._watched or now - self._last < SECONDS_BETWEEN_UPDATES:
             return
         self._last = now
         self.say(text)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
 
-SEPARATORS = (",", ";", "\t")
+SHOWN = 20  # column names listed in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,100 +22,111 @@ class Table:
     Attributes
     ----------
     X, y
-        (n, d) and (n,).
+        (n, d) and (n,); y as text where labels were asked for and it is not all numbers.
     names
         The d feature names, in the order of the file.
     target
         The target's name.
+    note
+        How the file was understood where that was not plain, or "".
     """
 
     X: FloatArray
-    y: FloatArray
+    y: NumericArray
     names: tuple[str, ...]
     target: str
+    note: str = ""
 
 
-def read_csv(path: Path, target: str) -> Table:
-    """Read a CSV file with a header; every column but ``target`` is a feature.
+@dataclass(frozen=True)
+class Selection:
+    """Which columns of a file are the target and which the features.
 
-    UTF-8 (with or without byte-order mark); the separator is the comma, or the semicolon or tab
-    where the header has no comma. Blank lines are skipped.
+    Attributes
+    ----------
+    target
+        The column to fit.
+    drop
+        Columns to leave out.
+    labels
+        Whether the target may be text: the classes.
+    decimal
+        "." or ","; None to find out.
+    """
+
+    target: str
+    drop: tuple[str, ...] = ()
+    labels: bool = False
+    decimal: str | None = None
+
+    def features(self, names: Sequence[str], file: str) -> list[int]:
+        """Positions of the feature columns.
+
+        Raises
+        ------
+        InvalidInputError
+            Names repeated or unknown, or no feature left.
+        """
+        for place, name in enumerate(names, start=1):
+            first = list(names).index(name) + 1
+            if first != place:
+                raise InvalidInputError(
+                    f"{file}: columns {first} and {place} are both called {name!r}."
+                )
+        for name in (self.target, *self.drop):
+            if name not in names:
+                raise InvalidInputError(_unknown(name, names, file))
+        left = [j for j, name in enumerate(names) if name not in (self.target, *self.drop)]
+        if not left:
+            raise InvalidInputError(
+                f"{file} has no column but the target {self.target!r}"
+                + (" and those dropped." if self.drop else ".")
+            )
+        return left
+
+
+def read_table(path: Path, selection: Selection) -> Table:
+    """Read a file by the ending of its name: .parquet, .npz, and everything else as CSV.
 
     Raises
     ------
     InvalidInputError
-        Not text, no header or no rows, names that are empty or repeated, an unknown target, no
-        feature, a row of another length, or a cell that is not a finite number; the message names
-        the file's line and the column.
+        The file is not what its ending says, or holds anything but finite numbers in the columns
+        selected; the message names the row and the column.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return _parse(file, path.name, target)
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(
-            f"{path.name} is not UTF-8 text ({error.reason} at byte {error.start}); expected a "
-            "CSV file. Save it as 'CSV UTF-8'."
-        ) from None
-    except csv.Error as error:
-        raise InvalidInputError(f"{path.name} is not a CSV file: {error}.") from None
+    from implicitbias.cli import _binary, _csv
+
+    readers = {".parquet": _binary.read_parquet, ".pq": _binary.read_parquet}
+    readers[".npz"] = _binary.read_npz
+    return readers.get(path.suffix.lower(), _csv.read_csv)(path, selection)
 
 
-def _parse(file: TextIO, name: str, target: str) -> Table:
-    first = file.readline()
-    file.seek(0)
-    mark = next((mark for mark in SEPARATORS if mark in first), SEPARATORS[0])
-    reader = csv.reader(file, delimiter=mark, strict=True)
-    header = [column.strip() for column in next(reader, [])]
-    _check_header(header, name, target)
-    rows = [
-        _numbers(cells, header, f"{name}, line {reader.line_num}") for cells in reader if any(cells)
-    ]
-    if not rows:
-        raise InvalidInputError(f"{name} has a header and no rows; expected at least one.")
-    values = np.array(rows)
-    place = header.index(target)
-    return Table(
-        np.ascontiguousarray(np.delete(values, place, axis=1)),
-        np.ascontiguousarray(values[:, place]),
-        tuple(column for column in header if column != target),
-        target,
+def _unknown(name: str, names: Sequence[str], file: str) -> str:
+    close = get_close_matches(name, names, 1, 0.5)
+    meant = f" Did you mean {close[0]!r}?" if close else ""
+    shown = ", ".join(names[:SHOWN])
+    left = len(names) - SHOWN
+    more = f" and {left} more" if left > 0 else ""
+    return f"{file} has no column {name!r}; its columns are {shown}{more}.{meant}"
+
+
+def refused_cell(where: str, name: str, found: str) -> InvalidInputError:
+    """The error for a cell that is not a finite number."""
+    return InvalidInputError(
+        f"{where}, column {name!r}: {found}. Every cell must be a number: encode text, fill in or "
+        f"drop the rows with missing values, or leave the column out with --drop {_quoted(name)}."
     )
 
 
-def _check_header(header: list[str], file: str, target: str) -> None:
-    if not any(header):
-        raise InvalidInputError(f"{file} is empty; expected a header line of column names.")
-    for place, name in enumerate(header, start=1):
-        if not name:
-            raise InvalidInputError(f"{file}: column {place} has no name in the header.")
-        if header.index(name) != place - 1:
-            raise InvalidInputError(
-                f"{file}: columns {header.index(name) + 1} and {place} are both called {name!r}."
-            )
-    if target not in header:
-        shown = ", ".join(header[:20]) + (", ..." if len(header) > 20 else "")
-        raise InvalidInputError(f"{file} has no column {target!r}; its columns are {shown}.")
-    if len(header) == 1:
-        raise InvalidInputError(f"{file} has no column but the target {target!r}.")
+def _quoted(name: str) -> str:
+    return f'"{name}"' if " " in name else name
 
 
-def _numbers(cells: list[str], header: list[str], where: str) -> list[float]:
-    if len(cells) != len(header):
-        raise InvalidInputError(
-            f"{where} has {len(cells)} cells; the header has {len(header)} columns."
-        )
-    return [_number(cell, name, where) for cell, name in zip(cells, header, strict=True)]
-
-
-def _number(cell: str, name: str, where: str) -> float:
-    try:
-        value = float("" if "_" in cell else cell)  # Python reads 2024_1 as 20241
-    except ValueError:
-        found = f"{cell.strip()!r} is not a number" if cell.strip() else "the cell is empty"
-        raise InvalidInputError(
-            f"{where}, column {name!r}: {found}. Every cell must be a number with a decimal point; "
-            "encode text and fill in or drop missing values first."
-        ) from None
-    if not np.isfinite(value):
-        raise InvalidInputError(f"{where}, column {name!r}: {cell.strip()} is not finite.")
-    return value
+def finite_column(values: FloatArray, name: str, where: str) -> FloatArray:
+    """Refuse NaN and infinities; ``where`` is how rows, counted from 1, are called."""
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        value = values[bad[0]]
+        found = "the value is missing" if np.isnan(value) else f"{value} is not finite"
+        raise refused_cell(f"{where} {bad[0] + 1}", name, found)
+    return values

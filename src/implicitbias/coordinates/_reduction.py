@@ -21,7 +21,14 @@ from functools import cached_property
 
 import numpy as np
 
-from implicitbias._arrays import BoolArray, ComplexArray, FloatArray, IntArray, NumericArray
+from implicitbias._arrays import (
+    BoolArray,
+    ComplexArray,
+    FloatArray,
+    IntArray,
+    NumericArray,
+    is_sparse,
+)
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.coordinates._curves import Curves
 
@@ -156,6 +163,8 @@ def _unit(array: NumericArray) -> NumericArray:
 
 
 def _common_phases(features: NumericArray) -> tuple[ComplexArray | None, FloatArray, float]:
+    if is_sparse(features):  # real: only diagonal networks keep X as it is
+        return None, features, 0.0
     if not np.iscomplexobj(features):
         return None, np.asarray(features, dtype=np.float64), 0.0
     size = float(np.abs(features).max(initial=0.0))

@@ -16,13 +16,15 @@ both hold the identity on B and stay bounded where neither rho' nor u' nor a wou
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_solve, lapack, lu_factor, lu_solve
 from scipy.linalg.blas import dsyrk
 
-from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._arrays import FloatArray, IntArray, is_sparse
 from implicitbias.dual._rows import Rows, as_given, heaviest_rows
+from implicitbias.dual._sparse_rows import heaviest_sparse_rows, with_entries_times
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
 SAFE_RCOND = 1e-9  # below it the Gram matrix has lost more than half of the digits
@@ -105,6 +107,9 @@ def weighted_gram(features: FloatArray, weights: FloatArray) -> FloatArray:
 
 def _upper_gram(features: FloatArray, weights: FloatArray) -> FloatArray:
     """Its upper triangle, zeros below."""
+    if is_sparse(features):
+        weighted: Any = with_entries_times(features, np.sqrt(weights)[features.indices])
+        return np.asfortranarray(np.triu((weighted @ weighted.T).toarray()))
     rows, columns = features.shape
     block = max(1, GRAM_BLOCK // max(rows, 1))
     gram = np.zeros((rows, rows), order="F")
@@ -136,7 +141,8 @@ def newton_system(given: FloatArray, rows: Rows, slopes: Slopes) -> NewtonSystem
         return mild
     log_weights = slopes.log_weights
     if rows.basis is None or _dominance(rows, log_weights) > DOMINANT:
-        fresh = heaviest_rows(given, log_weights)
+        sparse = is_sparse(given)
+        fresh = (heaviest_sparse_rows if sparse else heaviest_rows)(given, log_weights)
         if fresh is None:
             return None
         rows = fresh
@@ -166,6 +172,9 @@ def _cholesky(given: FloatArray, slopes: Slopes) -> NewtonSystem | None:
 def _dominance(rows: Rows, log_weights: FloatArray) -> float:
     heights = 0.5 * log_weights
     with np.errstate(invalid="ignore"):
+        if is_sparse(rows.features):
+            i, j = rows.places
+            return float(np.max(rows.log_sizes + heights[j] - heights[rows.basis][i]))
         return float(np.max(rows.log_sizes + heights - heights[rows.basis][:, None]))
 
 
@@ -173,10 +182,12 @@ def _combined(rows: Rows, slopes: Slopes) -> NewtonSystem | None:
     basis = rows.basis
     if basis is None:
         return None
-    growth = _scaled(rows.features, slopes.log_rho, basis)
-    decay = _scaled(rows.features, slopes.log_a - slopes.log_u, basis)
+    growth = _scaled(rows, slopes.log_rho, basis)
+    decay = _scaled(rows, slopes.log_a - slopes.log_u, basis)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         matrix = growth @ decay.T
+    if is_sparse(matrix):
+        matrix = matrix.toarray()
     if not np.isfinite(matrix).all():
         return None
     try:
@@ -186,8 +197,13 @@ def _combined(rows: Rows, slopes: Slopes) -> NewtonSystem | None:
     return NewtonSystem(rows, slopes, combined=(growth, decay, factor))
 
 
-def _scaled(features: FloatArray, logs: FloatArray, basis: IntArray) -> FloatArray:
+def _scaled(rows: Rows, logs: FloatArray, basis: IntArray) -> FloatArray:
     """Z_ij exp(logs_j - logs_i) with i counted along the basis."""
+    features = rows.features
+    if is_sparse(features):
+        i, j = rows.places
+        change = np.minimum(logs[j] - logs[basis][i], LARGEST_EXPONENT)
+        return with_entries_times(features, np.exp(change))
     top = float(logs.max())
     with np.errstate(over="ignore", under="ignore"):
         if top - float(logs.min()) < LARGEST_EXPONENT:  # few exponentials instead of n m

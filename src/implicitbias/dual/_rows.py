@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import lu_factor, lu_solve, qr
 
-from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._arrays import FloatArray, IntArray, is_sparse
 
 LEVEL = 27.0  # columns within e^{-27} of the heaviest are pivoted together
 INDEPENDENT = 1e-13  # a relative distance to the span below this is rounding
@@ -46,9 +46,16 @@ class Rows:
 
     @cached_property
     def log_sizes(self) -> FloatArray:
-        """log |B^{-1} Z|."""
+        """log |B^{-1} Z|; of a sparse one its entries alone."""
+        entries = self.features.data if is_sparse(self.features) else self.features
         with np.errstate(divide="ignore"):
-            return np.log(np.abs(self.features))
+            return np.log(np.abs(entries))
+
+    @cached_property
+    def places(self) -> tuple[IntArray, IntArray]:
+        """Rows and columns of the entries of a sparse B^{-1} Z."""
+        rows, columns = self.features.tocoo().coords  # type: ignore[attr-defined]
+        return rows, columns
 
     def target(self, y: FloatArray) -> FloatArray:
         """y or B^{-1} y; entries that are only rounding of the others are zero."""

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from implicitbias._arrays import finite_array, positive_float
+from implicitbias._arrays import FloatArray, finite_array, is_sparse, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Activation, AnyActivation, Network, as_activation
@@ -42,6 +42,11 @@ def check_fit(network: Any, problem: Any, init: Any) -> None:
             f"the network takes {network.num_features} features and the problem has "
             f"{problem.num_features}."
         )
+    if is_sparse(problem.X):
+        raise InvalidInputError(
+            "X is sparse; simulations take dense arrays, predictions sparse ones too. Pass "
+            "X.toarray()."
+        )
     init.check(network)
 
 
@@ -69,6 +74,20 @@ def check_log_margin(until_margin: Any, until_log_margin: Any) -> float:
     if until_log_margin is None:
         return float(np.log(positive_float(until_margin, "until_margin")))
     return float(finite_array(until_log_margin, "until_log_margin", shape=()))
+
+
+def check_times(times: Any, problem: Any) -> FloatArray | None:
+    """Return the times to save: finite, positive and increasing; regression only."""
+    if times is None:
+        return None
+    if isinstance(problem, Classification):
+        raise InvalidInputError(
+            "times is for regression; a flow of a classification saves by its margin: leave it out."
+        )
+    array: FloatArray = finite_array(times, "times", shape=(None,))
+    if array[0] <= 0 or np.any(np.diff(array) <= 0):
+        raise InvalidInputError(f"times is {array}; expected increasing numbers > 0.")
+    return array
 
 
 def check_loss(loss: Any) -> None:

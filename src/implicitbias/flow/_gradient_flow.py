@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from implicitbias.flow._arguments import (
     check_log_margin,
     check_loss,
     check_route,
+    check_times,
     check_tolerance,
 )
 from implicitbias.flow._classification import classification_flow, margin_flow
@@ -64,6 +65,7 @@ def gradient_flow(
     max_steps: int = ...,
     tol: float | None = ...,
     num_points: int = ...,
+    times: Any = ...,
     callback: Callback | None = ...,
 ) -> Flow: ...
 
@@ -85,6 +87,7 @@ def gradient_flow(
     max_steps: int = ...,
     tol: float | None = ...,
     num_points: int = ...,
+    times: Any = ...,
     callback: Callback | None = ...,
 ) -> ActivationFlow: ...
 
@@ -105,6 +108,7 @@ def gradient_flow(
     max_steps: int = 100_000,
     tol: float | None = None,
     num_points: int = 200,
+    times: Any = None,
     callback: Callback | None = None,
 ) -> Flow | ActivationFlow:
     """Simulate dTheta/dt = -grad L(Theta) from Theta(0) until the data are fitted.
@@ -150,6 +154,9 @@ def gradient_flow(
         Relative tolerance of the integrator; by default what the route needs for 1e-9 in beta.
     num_points
         Save at most so many points, t = 0 and the end included, log-spaced in time.
+    times
+        Regression: save these increasing times instead, and stop at the last. A flow that comes to
+        its end before saves its end after the times it passed.
     callback
         Called with a ``FlowState`` after every step; anything true stops the flow.
 
@@ -183,10 +190,14 @@ def gradient_flow(
         positive_float(until_residual, "until_residual"),
         positive_float(until_change, "until_change"),
     )
+    given_times = check_times(times, problem)
+    if max_time is None and given_times is not None:
+        max_time = float(given_times[-1])
     budget = Budget(
         None if max_time is None else positive_float(max_time, "max_time"),
         positive_int(max_steps, "max_steps"),
         positive_int(num_points, "num_points", at_least=2),
+        given_times,
     )
     tol = check_tolerance(tol)
     if activation is not None:

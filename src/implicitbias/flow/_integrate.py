@@ -13,7 +13,7 @@ from implicitbias._arrays import FloatArray
 from implicitbias._errors import Outcome
 from implicitbias.flow._result import FlowState
 from implicitbias.flow._rules import End, RegressionRules
-from implicitbias.flow._saving import Recorder
+from implicitbias.flow._saving import Recorder, TimesRecorder
 from implicitbias.flow._system import FlowSystem, Reading
 
 HUGE = 1e200
@@ -35,11 +35,14 @@ class Budget:
         Integration steps.
     num_points
         Saved points.
+    times
+        The times to save instead, or None.
     """
 
     max_time: float | None
     max_steps: int
     num_points: int
+    times: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def integrate(
     end = end or _beyond_float64(first)
     if end is not None:
         return Trajectory(*Recorder(1.0, 2).arrays((start,)), state, reading, end, 0.0, 0, 0)
-    recorder = Recorder(first, budget.num_points)
+    recorder = _recorder(system, budget, first)
     bound = _bound(system, budget)
     solver = system.integrator(min(FIRST_STEP * first, bound), bound)
     time, drift, steps = 0.0, 0.0, 0
@@ -112,6 +115,13 @@ def _beyond_float64(first: float) -> End | None:
         Outcome.PRECISION_REACHED,
         "the time scale of the start does not fit float64; predict_limit takes any scale.",
     )
+
+
+def _recorder(system: FlowSystem, budget: Budget, first: float) -> Recorder:
+    if budget.times is None:
+        return Recorder(first, budget.num_points)
+    with np.errstate(over="ignore"):
+        return TimesRecorder(np.exp(np.log(budget.times) - system.log_time_unit))
 
 
 def _bound(system: FlowSystem, budget: Budget) -> float:

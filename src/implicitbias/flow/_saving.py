@@ -1,4 +1,4 @@
-"""Saved points, log-spaced along a flow whose length is not known beforehand."""
+"""Saved points along a flow: log-spaced, its length not known beforehand, or at given times."""
 
 from __future__ import annotations
 
@@ -66,3 +66,14 @@ class Recorder:
             del column[1::2]
         self.index = (self.index + 1) // 2
         self.log_ratio *= 2.0
+
+
+class TimesRecorder(Recorder):
+    """The given times that the flow passes before its end."""
+
+    def __init__(self, times: FloatArray) -> None:
+        super().__init__(1.0, len(times) + 2)
+        self._due = times
+
+    def _next(self) -> float:
+        return float(self._due[self.index]) if self.index < len(self._due) else np.inf

@@ -26,6 +26,7 @@ from implicitbias.limits._quasi_norm import (
     stationary_point,
 )
 from implicitbias.limits._reachable import Reachable, reachable
+from implicitbias.limits._rough_path import rough_path
 from implicitbias.limits._sensitivity import PotentialSensitivity
 from implicitbias.limits._singular_vectors import (
     singular_residual_of_network,
@@ -59,6 +60,7 @@ __all__ = [
     "relative_difference",
     "relative_residual",
     "rescale",
+    "rough_path",
     "singular_residual_of_network",
     "small_scale_end",
     "solve",

@@ -51,7 +51,7 @@ def certify(problem: PotentialProblem, state: PotentialState) -> tuple[Certifica
             log_mismatch = float(np.log(np.abs(nu @ missing))) + log_unit
         gap = _ratio(np.logaddexp(excess, log_mismatch), objective)
         return Certificate(feasibility, gap), _in_units(nu, log_unit)
-    sizes = np.abs(state.rows.features.T) @ np.abs(state.nu)
+    sizes = abs(state.rows.features.T) @ np.abs(state.nu)
     rounding = 16 * EPS * (a * sizes + np.abs(there) + np.abs(start))
     seen = np.maximum(np.abs(direct) - rounding, 0.0)
     carried = np.abs(state.mismatch) * np.exp(curves.log_u_slope(state.t))

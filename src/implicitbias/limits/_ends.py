@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog
 
-from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._arrays import BoolArray, FloatArray, IntArray, is_sparse
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import newton_system
 from implicitbias.dual._rows import as_given
@@ -103,13 +103,13 @@ def _linear_program(
 ) -> FloatArray:
     """The dual solution nu of min w^+ rho^+ + w^- rho^- s.t. Z (rho^+ - rho^-) = y."""
     below, above = weights
-    rows = np.abs(features).max(axis=1)
+    rows = _largest_entries(features)
     cost = np.concatenate([above, below])
     allowed = np.isfinite(cost)
     unit = float(np.median(cost[allowed]))
     answer = linprog(
         cost[allowed] / unit,
-        A_eq=np.hstack([features, -features])[:, allowed] / rows[:, None],
+        A_eq=_both_signs(features / rows[:, None], allowed),
         b_eq=target / rows,
         method="highs-ds",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
@@ -118,6 +118,22 @@ def _linear_program(
         raise ValueError(answer.message)
     nu: FloatArray = np.asarray(answer.eqlin.marginals) / rows * unit
     return nu
+
+
+def _largest_entries(features: FloatArray) -> FloatArray:
+    """max_j |Z_ij|, (n,)."""
+    largest = abs(features).max(axis=1)
+    return np.asarray(largest.toarray().ravel() if is_sparse(largest) else largest)
+
+
+def _both_signs(features: FloatArray, allowed: BoolArray) -> FloatArray:
+    """The ``allowed`` columns of [Z, -Z]."""
+    if is_sparse(features):
+        from scipy.sparse import csc_array, hstack
+
+        both: FloatArray = hstack([csc_array(features), csc_array(-features)])[:, allowed]
+        return both
+    return np.hstack([features, -features])[:, allowed]
 
 
 def _on_the_face(
@@ -129,7 +145,8 @@ def _on_the_face(
     slope = features.T @ nu
     tight = np.flatnonzero(1.0 - np.maximum(slope / above, -slope / below) < TIGHT)
     signs = np.sign(slope[tight])
-    face = features[:, tight] * signs
+    face = features[:, tight]
+    face = (face.toarray() if is_sparse(face) else face) * signs
     cost = np.where(signs > 0, above[tight], below[tight])
     nu = nu + np.linalg.lstsq(face.T, cost - face.T @ nu, rcond=None)[0]
     solution, _, rank, _ = np.linalg.lstsq(face, target, rcond=None)

@@ -118,6 +118,8 @@ class Limit:
         asymptotically; None where no result gives it.
     note
         What a reader should know besides, or "".
+    num_iterations
+        Newton steps taken; 0 for closed forms and linear programs.
     """
 
     coefficients: FloatArray
@@ -131,6 +133,7 @@ class Limit:
     unreached: FloatArray | None = field(default=None, repr=False)
     rate: float | None = None
     note: str = ""
+    num_iterations: int = 0
 
     def __str__(self) -> str:
         beta = np.array2string(

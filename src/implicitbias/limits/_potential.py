@@ -133,6 +133,13 @@ def _moved(
     return replace(state, t=t, nu=state.nu + step * dnu, mismatch=mismatch)
 
 
+def moved_along(
+    curves: Curves, state: PotentialState, step: float, dt: FloatArray, dnu: FloatArray
+) -> PotentialState:
+    """The state after a step along a path's tangent, its mismatch carried over whole."""
+    return _moved(curves, state, step, dt, dnu, keep=1.0)
+
+
 def _with_rows(
     problem: PotentialProblem, curves: Curves, state: PotentialState, rows: Rows
 ) -> PotentialState:
@@ -182,7 +189,7 @@ def correct(
             return None
         system, state = found
         goal = system.rows.target(target)
-        step = _newton_step(curves, state, system, goal)
+        step = newton_step(curves, state, system, goal)
         if step is None or (count == 0 and step[1] > FIRST_STEP):
             return None
         state, length, missing = step
@@ -190,7 +197,7 @@ def correct(
         if length >= close or missing > close:
             continue
         for _ in range(0 if rough else 2):
-            step = _newton_step(curves, state, system, goal)
+            step = newton_step(curves, state, system, goal)
             if step is None:
                 return None
             state = step[0]
@@ -198,7 +205,7 @@ def correct(
     return None
 
 
-def _newton_step(
+def newton_step(
     curves: Curves, state: PotentialState, system: NewtonSystem, goal: FloatArray
 ) -> tuple[PotentialState, float, float] | None:
     """The state after a damped step, the step's length and what was missing relative to goal."""

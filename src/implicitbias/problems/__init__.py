@@ -1,7 +1,15 @@
 """What is learned: data and a loss, with the evidence that a solution exists."""
 
 from implicitbias.problems._classification import Classification
+from implicitbias.problems._intercept import Equations, equations, reachable_part
 from implicitbias.problems._regression import Regression
 from implicitbias.problems._separability import Separability
 
-__all__ = ["Classification", "Regression", "Separability"]
+__all__ = [
+    "Classification",
+    "Equations",
+    "Regression",
+    "Separability",
+    "equations",
+    "reachable_part",
+]

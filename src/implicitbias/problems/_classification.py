@@ -83,6 +83,23 @@ class Classification:
             f"{positive} of class {positive_class!r} as +1)"
         )
 
+    def describe(self) -> str:
+        """Sizes, classes, rank and separability, as a person reads them."""
+        positive = int(np.sum(self.y > 0))
+        negative_class, positive_class = self.classes.tolist()
+        return "\n".join(
+            [
+                f"Classification of {self.num_points} points with {self.num_features} features",
+                f"  {self.num_points - positive} of class {negative_class!r} as -1, {positive} of "
+                f"class {positive_class!r} as +1",
+                f"  rank {self.rank}",
+                f"  {self.separability().verdict}",
+                f"  a unit separator with margin {self.separability().margin:.4g} was found"
+                if self.separability().separator is not None
+                else "  no separator was found",
+            ]
+        )
+
     def loss(self, predictions: FloatArray) -> float:
         """sum_i exp(-y_i f_i) for predictions f, (n,); 0 or inf where it under- or overflows."""
         with np.errstate(over="ignore", under="ignore"):

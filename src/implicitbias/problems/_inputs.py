@@ -6,18 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, finite_array
+from implicitbias._arrays import FloatArray, finite_array, finite_csr, is_sparse
 from implicitbias._errors import InvalidInputError
 
 
-def feature_matrix(X: Any) -> FloatArray:
+def feature_matrix(X: Any, *, allow_sparse: bool = False) -> FloatArray:
     """Return X as a finite (n, d) float64 array, by reference if it is one already.
+
+    A sparse X stays sparse where that is allowed, as a ``csr_array``.
 
     Raises
     ------
     InvalidInputError
         Sparse, masked, not numeric, not two-dimensional, empty, or not finite.
     """
+    if allow_sparse and is_sparse(X):
+        csr: FloatArray = finite_csr(X, "X")
+        return csr
     refuse_containers(X, "X")
     shape = given_shape(X, "X")
     if len(shape) < 2:
@@ -44,9 +49,9 @@ def given_shape(value: Any, name: str) -> tuple[int, ...]:
 
 def refuse_containers(value: Any, name: str) -> None:
     """Refuse what NumPy would silently turn into something else."""
-    if type(value).__module__.startswith("scipy.sparse"):
+    if is_sparse(value):
         raise InvalidInputError(
-            f"{name} is a scipy sparse {type(value).__name__}; dense arrays are expected for now. "
+            f"{name} is a scipy sparse {type(value).__name__}; a dense array is expected here. "
             f"Pass {name}.toarray()."
         )
     if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():

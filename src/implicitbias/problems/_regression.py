@@ -20,7 +20,13 @@ from implicitbias.problems._inputs import (
     one_per_row,
     refuse_containers,
 )
-from implicitbias.problems._rows import RowBasis, UnitRows, rank_tolerance, row_basis
+from implicitbias.problems._rows import (
+    RowBasis,
+    UnitRows,
+    condition_number,
+    rank_tolerance,
+    row_basis,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,12 +37,13 @@ class Regression:
     alike: a row is dependent when its distance to the span of the others is below
     max(1e-13, 16 max(n, d) eps) of its own length. Dependent rows, duplicates and zero rows with
     target zero included, are allowed as long as the targets agree; n > d then is as well.
-    X is factored in blocks and never copied whole.
+    X is factored in blocks and never copied whole, a sparse one never made dense but for a block.
 
     Parameters
     ----------
     X
-        (n, d), kept by reference if it is a float64 array.
+        (n, d), kept by reference if it is a float64 array; or a SciPy sparse array, kept as CSR,
+        which diagonal networks' predictions accept.
     y
         (n,).
 
@@ -52,7 +59,7 @@ class Regression:
     Raises
     ------
     InvalidInputError
-        Not numeric, complex, sparse, masked, wrong shape or length, empty, or not finite.
+        Not numeric, complex, masked, wrong shape or length, empty, or not finite.
     InfeasibleProblemError
         No z solves X z = y to 1e-10; ``evidence`` is the least-squares residual y - X X^+ y.
 
@@ -66,9 +73,9 @@ class Regression:
     inconsistency: float = field(init=False)
 
     def __post_init__(self) -> None:
-        X = feature_matrix(self.X)
+        X = feature_matrix(self.X, allow_sparse=True)
         refuse_containers(self.y, "y")
-        y = finite_array(one_per_row(self.y, "y", len(X)), "y", shape=(len(X),))
+        y = finite_array(one_per_row(self.y, "y", X.shape[0]), "y", shape=(X.shape[0],))
         tolerance = rank_tolerance(X.shape)
         rows = UnitRows(X)
         basis = row_basis(rows, tolerance)
@@ -97,6 +104,22 @@ class Regression:
         return (
             f"Regression(num_points={self.num_points}, num_features={self.num_features}, "
             f"rank={self.rank})"
+        )
+
+    def describe(self) -> str:
+        """Sizes, rank and conditioning, as a person reads them."""
+        d, n = self.num_features, self.num_points
+        kind = "interpolators form a space" if self.rank < d else "the interpolator is unique"
+        spread = f"{self.y.min():.4g} to {self.y.max():.4g}, norm {np.linalg.norm(self.y):.4g}"
+        return "\n".join(
+            [
+                f"Regression of {n} points on {d} features",
+                f"  rank {self.rank}: {kind}"
+                + (f" of dimension {d - self.rank}" if self.rank < d else ""),
+                f"  condition number of the independent rows {condition_number(self.X[self.rows])}",
+                f"  targets {spread}",
+                f"  largest contradiction between rows {self.inconsistency:.1e}",
+            ]
         )
 
     def loss(self, predictions: FloatArray) -> float:

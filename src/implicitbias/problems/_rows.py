@@ -9,22 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import FloatArray, NumericArray, is_sparse
 
+CLEAR_GRAM = 1e-8  # eigenvalues of unit rows' Gram matrix above this are not rounding
 BLOCK_ENTRIES = 1 << 20  # workspace of one block, in numbers
 
 
 def row_exponents(X: FloatArray) -> NumericArray:
     """e_i with max_j |x_ij| 2^{-e_i} in [1/2, 1); 0 for a zero row. No copy of X is made."""
+    if is_sparse(X):
+        largest = abs(X).max(axis=1).toarray().ravel()
+        return np.asarray(np.frexp(largest)[1], dtype=np.intp)
     return np.asarray(np.frexp(np.maximum(X.max(axis=1), -X.min(axis=1)))[1], dtype=np.intp)
 
 
 def scaled_rows(X: FloatArray, exponents: NumericArray) -> FloatArray:
     """2^{-e_i} x_i: exact, except that entries below 2^{-1074} of their row's largest vanish."""
+    X = X.toarray() if is_sparse(X) else X
     return np.asarray(np.ldexp(X, -exponents[:, None]))
 
 
@@ -56,7 +62,7 @@ class UnitRows:
         self._X = X
         self.exponents = row_exponents(X)
         self.num_rows, self.width = X.shape[0], min(X.shape)
-        is_wide = X.shape[0] <= X.shape[1]
+        is_wide = self.num_rows <= X.shape[1]
         self._compressed = _triangular_factor(X, self.exponents).T if is_wide else None
         self.norms = np.concatenate(
             [np.linalg.norm(self._raw(block), axis=1) for block in self.blocks()]
@@ -89,6 +95,12 @@ class UnitRows:
 
 def _triangular_factor(X: FloatArray, exponents: NumericArray) -> FloatArray:
     """R (n, n) with R^T R = X X^T for scaled rows, by QR over blocks of features."""
+    if is_sparse(X):
+        factor = _cholesky_factor(X, exponents)
+        if factor is not None:
+            return factor
+        columns: Any = X.tocsc()
+        X = columns[:, np.diff(columns.indptr) > 0]
     num_rows, num_features = X.shape
     step = max(2 * num_rows, BLOCK_ENTRIES // num_rows)
     factor = np.zeros((0, num_rows))
@@ -96,6 +108,22 @@ def _triangular_factor(X: FloatArray, exponents: NumericArray) -> FloatArray:
         block = scaled_rows(X[:, start : start + step], exponents).T
         factor = upper_triangle(np.vstack([factor, block]))
     return factor
+
+
+def _cholesky_factor(X: Any, exponents: NumericArray) -> FloatArray | None:
+    """R from the Gram matrix of a sparse X, where that is far from losing digits.
+
+    The smallest eigenvalue of the unit rows' Gram matrix exceeding ``CLEAR_GRAM`` proves full rank:
+    its rounding is near 1e-15. Otherwise None: squared, a small distance drowns in rounding.
+    """
+    from scipy.sparse import diags_array
+
+    scaled = diags_array(np.ldexp(1.0, -exponents)) @ X
+    gram = (scaled @ scaled.T).toarray()
+    lengths = np.sqrt(np.diag(gram))
+    if not lengths.all() or np.linalg.eigvalsh(gram / np.outer(lengths, lengths))[0] < CLEAR_GRAM:
+        return None
+    return np.asarray(np.linalg.cholesky(gram).T)
 
 
 def upper_triangle(matrix: FloatArray) -> FloatArray:
@@ -154,3 +182,11 @@ def row_basis(rows: UnitRows, tolerance: float) -> RowBasis:
             break
     orthonormal, triangular = np.linalg.qr(kept.T)
     return RowBasis(indices, orthonormal, triangular)
+
+
+def condition_number(rows: FloatArray) -> str:
+    """The largest over the smallest singular value, to three digits; "-" without rows."""
+    if is_sparse(rows):
+        rows = _triangular_factor(rows, np.zeros(rows.shape[0], dtype=np.intp))
+    values = np.linalg.svd(rows, compute_uv=False)
+    return f"{values[0] / values[-1]:.3g}" if values.size and values[-1] > 0 else "-"

@@ -80,6 +80,7 @@ def assemble_potential(
         _layers(situation, problem, state),
         rho,
         nu if np.isfinite(nu).all() else None,
+        num_iterations=state.iterations,
     )
 
 

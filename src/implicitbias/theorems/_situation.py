@@ -7,12 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from implicitbias._arrays import BoolArray, FloatArray, NumericArray, Parameters
+from implicitbias._arrays import BoolArray, FloatArray, NumericArray, Parameters, is_sparse
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
 from implicitbias.initialization import Initialization
 from implicitbias.limits import PotentialProblem, Reachable, reachable
-from implicitbias.networks import Network, OrthogonalDecomposition
+from implicitbias.networks import DiagonalNetwork, Network, OrthogonalDecomposition
 from implicitbias.problems import Classification, Regression
 
 RANK_TOLERANCE = 1e-12  # singular values below this times the largest count as zero
@@ -44,7 +44,8 @@ class Situation:
         problem = self.problem
         if isinstance(problem, Classification) or problem.rank == problem.num_points:
             return problem.X
-        return np.ascontiguousarray(problem.X[problem.rows])
+        rows = problem.X[problem.rows]
+        return rows if is_sparse(rows) else np.ascontiguousarray(rows)
 
     @cached_property
     def targets(self) -> FloatArray:
@@ -75,7 +76,19 @@ class Situation:
 
     @cached_property
     def reach(self) -> Reachable:
-        """Whether locked signs allow an interpolator, and which coordinates they force to 0."""
+        """Whether locked signs allow an interpolator, and which coordinates they force to 0.
+
+        Of sparse data, features without an entry are set aside too: nothing moves them.
+        """
+        curves = self.curves
+        if is_sparse(self.rows):
+            if curves.locked.any() or curves.dead.any() or curves.t0.any():
+                raise InvalidInputError(
+                    "with sparse data every coordinate must cross from rho(0) = 0: start with "
+                    "nonzero first layers and a zero last one, or pass X.toarray()."
+                )
+            entries = np.bincount(self.rows.indices, minlength=self.rows.shape[1])
+            return Reachable(0.0, entries == 0)
         return reachable(self.reduction.features, self.targets, self.curves)
 
     @cached_property
@@ -87,6 +100,8 @@ class Situation:
         kept = ~self.reach.forced
         if not kept.any():
             return PotentialProblem(np.zeros((0, 0)), np.zeros(0), self.curves.take(kept))
+        if is_sparse(features):
+            return PotentialProblem(features[:, kept], self.targets, self._curves_of(kept))
         rest = Regression(features[:, kept], self.targets)
         return PotentialProblem(rest.X[rest.rows], rest.y[rest.rows], self._curves_of(kept))
 
@@ -145,6 +160,11 @@ def situation_of(
         raise InvalidInputError(
             f"the network takes {network.num_features} features and the problem has "
             f"{problem.num_features}."
+        )
+    if is_sparse(problem.X) and not isinstance(network, DiagonalNetwork):
+        raise InvalidInputError(
+            f"X is sparse and {network!r} would mix its columns; sparse data are for diagonal "
+            "networks. Pass X.toarray()."
         )
     init.check(network)
     return Situation(network, problem, init)

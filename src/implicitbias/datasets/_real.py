@@ -1,7 +1,4 @@
-"""Real data that scikit-learn ships, and the field's synthetic designs, as problems.
-
-Every function returns the same problem for the same arguments, on every machine and offline.
-"""
+"""Real data that scikit-learn ships, as problems."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import re
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, positive_float, positive_int
+from implicitbias._arrays import FloatArray, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.problems import Classification, Regression
 
@@ -46,13 +43,10 @@ def diabetes(degree: int = 3, num_points: int = 100) -> Regression:
     Source: Efron, Hastie, Johnstone and Tibshirani, "Least angle regression", 2004.
     """
     from sklearn.datasets import load_diabetes
-    from sklearn.preprocessing import PolynomialFeatures
 
-    degree = positive_int(degree, "degree")
     rows = slice(_points(num_points, DIABETES_POINTS))
     measurements, progression = load_diabetes(return_X_y=True)
-    monomials = PolynomialFeatures(degree, include_bias=False)
-    return Regression(monomials.fit_transform(measurements[rows]), progression[rows])
+    return Regression(_monomials(measurements[rows], degree), progression[rows])
 
 
 def diabetes_names(degree: int = 3) -> tuple[str, ...]:
@@ -105,7 +99,9 @@ def digits_even(num_points: int = 20) -> Regression:
     return Regression((images + images[:, -np.arange(images.shape[1])]) / 2, labels)
 
 
-def digits_pair(first: int, second: int, num_points: int | None = None) -> Classification:
+def digits_pair(
+    first: int, second: int, num_points: int | None = None, *, degree: int = 1
+) -> Classification:
     """x_i: the 64 grey levels of an 8 x 8 image divided by 16; y_i = -1 (first digit) or +1.
 
     Parameters
@@ -115,6 +111,8 @@ def digits_pair(first: int, second: int, num_points: int | None = None) -> Class
     num_points
         The first so many images of either digit, in the order of scikit-learn; by default all,
         about 360.
+    degree
+        Use all monomials of degree 1 to this in the grey levels.
 
     Raises
     ------
@@ -138,10 +136,10 @@ def digits_pair(first: int, second: int, num_points: int | None = None) -> Class
     kept = np.flatnonzero(np.isin(labels, digits))
     kept = kept if num_points is None else kept[: _points(num_points, kept.size)]
     y = np.where(labels[kept] == digits[1], 1.0, -1.0)
-    return Classification(images[kept] / GREY_LEVELS, y)
+    return Classification(_monomials(images[kept] / GREY_LEVELS, degree), y)
 
 
-def wine(cultivar: int = 0, num_points: int = WINE_POINTS) -> Classification:
+def wine(cultivar: int = 0, num_points: int = WINE_POINTS, *, degree: int = 1) -> Classification:
     """x_i: 13 standardised measurements of a wine and a constant 1; y_i = +1 for one cultivar.
 
     Parameters
@@ -151,6 +149,8 @@ def wine(cultivar: int = 0, num_points: int = WINE_POINTS) -> Classification:
     num_points
         1 to 178, evenly spaced in scikit-learn's order, which is by cultivar; standardised (mean 0,
         variance 1) over all 178.
+    degree
+        Use all monomials of degree 1 to this in the standardised measurements.
 
     Raises
     ------
@@ -170,11 +170,13 @@ def wine(cultivar: int = 0, num_points: int = WINE_POINTS) -> Classification:
     rows = np.arange(number) * WINE_POINTS // number
     measurements, labels = load_wine(return_X_y=True)
     y = np.where(labels[rows] == cultivar, 1.0, -1.0)
-    return Classification(_standardised(measurements)[rows], y)
+    return Classification(_standardised(measurements, degree)[rows], y)
 
 
-def iris_setosa() -> Classification:
+def iris_setosa(*, degree: int = 1) -> Classification:
     """x_i: four standardised lengths of a flower and a constant 1; y_i = +1 for setosa.
+
+    With a ``degree``, all monomials of the lengths up to it.
 
     150 x 5, the easy class of the three: the other two are not separable from the rest.
 
@@ -185,11 +187,13 @@ def iris_setosa() -> Classification:
     from sklearn.datasets import load_iris
 
     lengths, labels = load_iris(return_X_y=True)
-    return Classification(_standardised(lengths), np.where(labels == 0, 1.0, -1.0))
+    return Classification(_standardised(lengths, degree), np.where(labels == 0, 1.0, -1.0))
 
 
-def breast_cancer() -> Classification:
+def breast_cancer(*, degree: int = 1) -> Classification:
     """x_i: 30 standardised measurements of a tumour and a constant 1; y_i = +1 if benign.
+
+    With a ``degree``, all monomials of the measurements up to it.
 
     569 x 31, separable by a hair: the l2 margin is 0.0014 where the points' lengths average 5.
 
@@ -201,59 +205,7 @@ def breast_cancer() -> Classification:
     from sklearn.datasets import load_breast_cancer
 
     measurements, benign = load_breast_cancer(return_X_y=True)
-    return Classification(_standardised(measurements), np.where(benign == 1, 1.0, -1.0))
-
-
-def gaussian(num_points: int, num_features: int, seed: int) -> Regression:
-    """X_ij and y_i independent standard normal numbers: rank min(n, d) almost surely.
-
-    Raises
-    ------
-    InvalidInputError
-        Not positive whole numbers, or more points than features: generic targets then have no
-        interpolator.
-    """
-    rng, shape = _design(num_points, num_features, seed)
-    return Regression(rng.standard_normal(shape), rng.standard_normal(shape[0]))
-
-
-def sparse(
-    num_points: int, num_features: int, num_nonzero: int, seed: int, *, noise: float = 0.0
-) -> Regression:
-    """Y = X beta + noise * e, X_ij and e_i standard normal, beta = (1, .., 1, 0, .., 0) / sqrt(s).
-
-    Parameters
-    ----------
-    num_points, num_features
-        n <= d.
-    num_nonzero
-        s, 1 to d: the first s coefficients are 1 / sqrt(s).
-    seed
-        Of the random numbers.
-    noise
-        Standard deviation of the noise, >= 0.
-
-    Raises
-    ------
-    InvalidInputError
-        A number out of its range.
-
-    Notes
-    -----
-    Source: the design of Woodworth et al., "Kernel and rich regimes in overparametrized models",
-    COLT 2020, section 6.
-    """
-    rng, shape = _design(num_points, num_features, seed)
-    nonzero = positive_int(num_nonzero, "num_nonzero")
-    if nonzero > shape[1]:
-        raise InvalidInputError(
-            f"num_nonzero is {nonzero}; expected at most num_features = {shape[1]}."
-        )
-    noise = positive_float(noise, "noise", allow_zero=True)
-    X = rng.standard_normal(shape)
-    beta = np.zeros(shape[1])
-    beta[:nonzero] = 1.0 / np.sqrt(nonzero)
-    return Regression(X, X @ beta + noise * rng.standard_normal(shape[0]))
+    return Classification(_standardised(measurements, degree), np.where(benign == 1, 1.0, -1.0))
 
 
 def _digits(num_points: int) -> tuple[FloatArray, FloatArray]:
@@ -264,10 +216,18 @@ def _digits(num_points: int) -> tuple[FloatArray, FloatArray]:
     return images[rows], labels[rows].astype(np.float64)
 
 
-def _standardised(measurements: FloatArray) -> FloatArray:
-    """Columns of mean 0 and variance 1, and one of ones."""
+def _standardised(measurements: FloatArray, degree: int) -> FloatArray:
+    """Monomials of the columns brought to mean 0 and variance 1, and a column of ones."""
     columns = (measurements - measurements.mean(axis=0)) / measurements.std(axis=0)
-    return np.column_stack([columns, np.ones(len(columns))])
+    return np.column_stack([_monomials(columns, degree), np.ones(len(columns))])
+
+
+def _monomials(columns: FloatArray, degree: int) -> FloatArray:
+    """All monomials of degree 1 to ``degree``."""
+    from sklearn.preprocessing import PolynomialFeatures
+
+    degree = positive_int(degree, "degree")
+    return np.asarray(PolynomialFeatures(degree, include_bias=False).fit_transform(columns))
 
 
 def _points(num_points: int, available: int) -> int:
@@ -275,15 +235,3 @@ def _points(num_points: int, available: int) -> int:
     if number > available:
         raise InvalidInputError(f"num_points is {number}; the data set has {available} points.")
     return number
-
-
-def _design(
-    num_points: int, num_features: int, seed: int
-) -> tuple[np.random.Generator, tuple[int, int]]:
-    shape = positive_int(num_points, "num_points"), positive_int(num_features, "num_features")
-    if shape[0] > shape[1]:
-        raise InvalidInputError(
-            f"num_points is {shape[0]} and num_features is {shape[1]}; expected num_points <= "
-            "num_features, or the targets have no interpolator."
-        )
-    return np.random.default_rng(positive_int(seed, "seed", at_least=0)), shape

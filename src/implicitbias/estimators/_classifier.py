@@ -1,0 +1,184 @@
+"""FlowLimitClassifier: the direction in which gradient flow on the exponential loss grows."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from implicitbias._arrays import FloatArray, NumericArray, positive_float
+from implicitbias._errors import InvalidInputError
+from implicitbias.estimators._end import End, end_of_training
+from implicitbias.estimators._model import directions_of, network_of
+from implicitbias.problems import Classification, reachable_part
+
+
+class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
+    """lim beta / margin of gradient flow on sum_i exp(-y_i f(x_i)), y_i in {-1, +1}.
+
+    The separating direction that training a linear network to zero loss ends in, scaled so that
+    min_i y_i f(x_i) = 1: the least l1 norm (diagonal, depth 2), a stationary point of the l_{2/L}
+    quasi-norm (deeper), the same of the spectrum (convolutional), or the hard-margin support vector
+    machine (fully connected). Directions forget the scale of the start.
+
+    Parameters
+    ----------
+    network
+        "diagonal", "convolutional" (full-length filters) or "fully_connected".
+    depth
+        Number of layers L >= 2. Beyond 2 a diagonal or convolutional network has several
+        stationary points, and the flow itself is followed to choose the one it ends at.
+    init_direction
+        As for FlowLimitRegressor; without effect on the limit for depth 2.
+    fit_intercept
+        Append a feature of ones, trained like the others. For convolutional networks, whose
+        features are a signal, subtract the features' means instead.
+    tol
+        The certificate (violation of the margins and KKT residual) from which on ``converged_``.
+    verbose
+        1: print the result and its certificate.
+
+    Attributes
+    ----------
+    classes_
+        The two labels; the second is the positive one.
+    coef_, intercept_
+        (1, d) and (1,).
+    separable_
+        Whether the classes are proved to be linearly separable. Where not, the exponential loss
+        has no limit direction of largest margin, and the answer is the limit under the *squared*
+        loss on labels -1 and +1 (projected on the range of X): a least-squares classifier.
+    dual_coef_
+        (n,) multipliers of the margins, or None.
+    dual_gap_, feasibility_
+        The KKT residual and the largest violation of a margin (squared loss: as for
+        FlowLimitRegressor).
+    rank_, n_iter_, converged_, limit_, n_features_in_, feature_names_in_
+        As for FlowLimitRegressor; the rank is that of X with its column of ones, if there is one.
+
+    Notes
+    -----
+    Source: Theorem 2 and Corollaries 1 to 3 of Yun, Krishnan and Mobahi, "A unifying view on
+    implicit bias in training linear neural networks", ICLR 2021.
+    """
+
+    def __init__(
+        self,
+        network: str = "diagonal",
+        depth: int = 2,
+        init_direction: Any = None,
+        fit_intercept: bool = True,
+        tol: float = 1e-8,
+        verbose: int = 0,
+    ) -> None:
+        self.network = network
+        self.depth = depth
+        self.init_direction = init_direction
+        self.fit_intercept = fit_intercept
+        self.tol = tol
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Tags:
+        """Two classes only."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def fit(self, X: Any, y: Any) -> FlowLimitClassifier:
+        """Solve for the limit direction.
+
+        Parameters
+        ----------
+        X
+            (n, d).
+        y
+            (n,) labels of two kinds.
+
+        Raises
+        ------
+        InvalidInputError
+            Data or parameters out of range, or not two classes.
+        """
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, signs = _two_classes(y)
+        tol = positive_float(self.tol, "tol")
+        network = network_of(self.network, self.depth, X.shape[1])
+        directions = directions_of(network, self.init_direction)
+        means = np.zeros(X.shape[1])
+        appended = self.fit_intercept and self.network != "convolutional"
+        if appended:
+            X = np.column_stack([X, np.ones(len(X))])
+            network = network_of(self.network, self.depth, X.shape[1])
+            direction = self.init_direction
+            if direction is not None:
+                direction = np.append(np.ravel(direction), np.mean(np.abs(direction)))
+            directions = directions_of(network, direction)
+        elif self.fit_intercept:
+            means = X.mean(axis=0)
+            X = X - means
+        problem: Any = Classification(X, signs)
+        self.separable_ = problem.separability().verdict.holds
+        if not self.separable_:
+            problem, _ = reachable_part(X, signs)
+        end = end_of_training(network, problem, directions, 1.0)
+        self.rank_ = problem.rank
+        self._keep(end, appended, means, tol)
+        return self
+
+    def _keep(self, end: End, appended: bool, means: FloatArray, tol: float) -> None:
+        beta = end.coefficients
+        intercept = beta[-1] if appended else -(means @ beta)
+        self.coef_ = (beta[:-1] if appended else beta)[None, :]
+        self.intercept_ = np.array([intercept])
+        self.dual_coef_ = end.dual
+        self.dual_gap_, self.feasibility_ = end.gap, end.feasibility
+        self.n_iter_, self.limit_ = end.num_iterations, end.result
+        self.converged_ = bool(end.worst <= tol)
+        if self.verbose:
+            print(f"[{type(self).__name__}] {end.result}")
+        if not self.separable_:
+            warnings.warn(
+                "the classes are not proved to be linearly separable: the limit is that of the "
+                "squared loss on labels -1 and +1, and separable_ is False.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        if not self.converged_:
+            warnings.warn(
+                f"the limit is certified to {end.worst:.1e} only; tol asks for {tol:.1e}.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """X beta + b, (n,): positive for ``classes_[1]``; the closest training points have +-1."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray(X @ self.coef_[0] + self.intercept_[0])
+
+    def predict(self, X: Any) -> NumericArray:
+        """The class of each point, (n,)."""
+        positive = self.decision_function(X) > 0
+        found: NumericArray = self.classes_[positive.astype(np.intp)]
+        return found
+
+
+def _two_classes(y: NumericArray) -> tuple[NumericArray, FloatArray]:
+    classes = np.unique(y)
+    if classes.size != 2:
+        hint = (
+            " Only binary classification is supported: wrap it in "
+            "sklearn.multiclass.OneVsRestClassifier."
+            if classes.size > 2
+            else " Add points of another class."
+        )
+        plural = "class" if classes.size == 1 else "classes"
+        raise InvalidInputError(f"y has {classes.size} {plural}; expected two.{hint}")
+    return classes, np.where(y == classes[1], 1.0, -1.0)

@@ -1,0 +1,164 @@
+"""FlowLimitRegressorCV: scale and depth of the start chosen by cross-validation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+from sklearn.utils.validation import validate_data
+
+from implicitbias._arrays import FloatArray, IntArray, positive_int
+from implicitbias._errors import InvalidInputError
+from implicitbias.estimators._model import directions_of, network_of
+from implicitbias.estimators._path import scales_for
+from implicitbias.estimators._regressor import FlowLimitRegressor
+from implicitbias.problems import Regression, equations
+from implicitbias.theorems import rough_limit_path
+
+
+class FlowLimitRegressorCV(FlowLimitRegressor):
+    """FlowLimitRegressor with the scale alpha and the depth L of least cross-validated error.
+
+    For every depth and fold one path over all scales is followed, to about a percent of the largest
+    coefficient: enough to compare scales. The final fit is certified as always.
+
+    Parameters
+    ----------
+    network
+        "diagonal", or "convolutional" where the data are even.
+    depths
+        The depths to choose from: one number or several.
+    init_scales
+        The scales to choose from; or how many to place for each depth, as flow_limit_path does.
+    eps
+        The smallest over the largest scale, if they are placed.
+    init_direction, fit_intercept, tol, max_iter, verbose
+        As for FlowLimitRegressor.
+    cv
+        Folds, as everywhere in scikit-learn; 5 by default.
+    n_jobs
+        Folds solved at a time, by joblib.
+    scoring
+        A scorer or its name, by which to choose; None for the mean squared error.
+
+    Attributes
+    ----------
+    init_scale_, depth_
+        The best, with which the model is then fitted on all the data.
+    init_scales_
+        (n_depths, n_scales), or (n_scales,) where ``depths`` is one number.
+    mse_path_
+        (..., n_scales, n_folds): mean squared errors on the folds left out.
+    score_path_
+        The same of ``scoring``; only if that is given.
+    coef_, intercept_, ...
+        As for FlowLimitRegressor.
+    """
+
+    def __init__(
+        self,
+        network: str = "diagonal",
+        depths: Any = 2,
+        init_scales: Any = 50,
+        eps: float = 1e-4,
+        init_direction: Any = None,
+        cv: Any = None,
+        n_jobs: int | None = None,
+        scoring: Any = None,
+        fit_intercept: bool = True,
+        tol: float = 1e-10,
+        max_iter: int = 10_000,
+        verbose: int = 0,
+    ) -> None:
+        self.network = network
+        self.depths = depths
+        self.init_scales = init_scales
+        self.eps = eps
+        self.init_direction = init_direction
+        self.cv = cv
+        self.n_jobs = n_jobs
+        self.scoring = scoring
+        self.fit_intercept = fit_intercept
+        self.tol = tol
+        self.max_iter = max_iter
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any) -> FlowLimitRegressorCV:
+        """Choose scale and depth, and fit on all the data.
+
+        Parameters
+        ----------
+        X
+            (n, d).
+        y
+            (n,).
+
+        Raises
+        ------
+        InvalidInputError
+            Data or parameters out of range.
+        """
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True)
+        y = np.asarray(y, dtype=np.float64)
+        depths = [positive_int(depth, "depths", at_least=2) for depth in np.ravel(self.depths)]
+        if not depths:
+            raise InvalidInputError("depths is empty; expected at least one depth.")
+        whole = equations(X, y, self.fit_intercept).problem
+        scales = [self._scales(depth, whole) for depth in depths]
+        folds = list(check_cv(self.cv).split(X, y))
+        results = Parallel(n_jobs=self.n_jobs)(
+            delayed(self._fold)(X, y, train, test, depths, scales) for train, test in folds
+        )
+        errors, scores = (np.stack(each, axis=-1) for each in zip(*results, strict=True))
+        best = np.unravel_index(int(np.argmax(scores.mean(axis=-1))), scores.shape[:2])
+        single = np.ndim(self.depths) == 0
+        self.mse_path_ = errors[0] if single else errors
+        if self.scoring is not None:
+            self.score_path_ = scores[0] if single else scores
+        self.init_scales_ = scales[0] if single else np.array(scales)
+        self.depth_, self.init_scale_ = depths[best[0]], float(scales[best[0]][best[1]])
+        self._fit(X, y, self.depth_, self.init_scale_)
+        return self
+
+    def _scales(self, depth: int, problem: Regression) -> FloatArray:
+        network = network_of(self.network, depth, problem.num_features)
+        directions = directions_of(network, self.init_direction)
+        return scales_for(network, problem, directions, self.init_scales, self.eps)
+
+    def _fold(
+        self,
+        X: Any,
+        y: FloatArray,
+        train: IntArray,
+        test: IntArray,
+        depths: list[int],
+        scales: list[FloatArray],
+    ) -> tuple[FloatArray, FloatArray]:
+        """Errors and scores on a fold, (n_depths, n_scales) each."""
+        data = equations(X[train], y[train], self.fit_intercept)
+        errors, scores = [], []
+        for depth, along in zip(depths, scales, strict=True):
+            network = network_of(self.network, depth, X.shape[1])
+            directions = directions_of(network, self.init_direction)
+            coefficients = rough_limit_path(network, data.problem, directions, along)
+            intercepts = data.y_mean - coefficients @ data.X_mean
+            missing = X[test] @ coefficients.T + intercepts - y[test][:, None]
+            errors.append(np.mean(missing**2, axis=0))
+            if self.scoring is not None:
+                scores.append(self._scores(X[test], y[test], coefficients, intercepts))
+        found = np.array(errors)
+        return found, np.array(scores) if scores else -found
+
+    def _scores(
+        self, X: Any, y: FloatArray, coefficients: FloatArray, intercepts: FloatArray
+    ) -> FloatArray:
+        """The scores of linear models, (n_scales,)."""
+        model = FlowLimitRegressor()
+        scorer = check_scoring(model, self.scoring)
+        scores = []
+        for model.coef_, model.intercept_ in zip(coefficients, intercepts, strict=True):
+            scores.append(scorer(model, X, y))
+        return np.array(scores)

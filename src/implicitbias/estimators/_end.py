@@ -1,0 +1,95 @@
+"""Where training ends, for estimators: predicted and certified, or simulated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._errors import NoPredictionError
+from implicitbias.flow import Flow, gradient_flow
+from implicitbias.initialization import Initialization
+from implicitbias.limits import Limit
+from implicitbias.networks import DiagonalNetwork, Network
+from implicitbias.problems import Classification, Regression
+from implicitbias.theorems import limit_path, predict_limit
+
+
+@dataclass(frozen=True)
+class End:
+    """The end of training and the numbers by which to judge it.
+
+    Attributes
+    ----------
+    coefficients
+        beta, (d,).
+    result
+        The Limit, or the Flow where no result of the theory predicts the end.
+    feasibility, gap
+        Of the certificate: what is missing of X beta = y (or of the margins), and the duality gap
+        (or KKT residual). Of a flow: its residual and the change of beta that remains.
+    num_iterations
+        Newton steps, or steps of the flow; at least 1.
+    dual
+        The dual point, one number a row of the problem, or None.
+    """
+
+    coefficients: FloatArray
+    result: Limit | Flow
+    feasibility: float
+    gap: float
+    num_iterations: int
+    dual: FloatArray | None
+
+    @property
+    def worst(self) -> float:
+        """The larger of the two numbers; NaN counts as infinite."""
+        return float(np.nan_to_num(max(self.feasibility, self.gap), nan=np.inf))
+
+
+def end_of_training(
+    network: Network,
+    problem: Regression | Classification,
+    directions: Parameters,
+    scale: float,
+) -> End:
+    """The limit of the flow from scale * directions; its simulated end if none is predicted.
+
+    Raises
+    ------
+    NoPredictionError
+        Scale 0 or infinity for a network whose limits there no result gives.
+    """
+    at_an_end = scale in (0.0, np.inf) and isinstance(network, DiagonalNetwork)
+    if at_an_end and isinstance(problem, Regression):
+        return of_limit(problem, limit_path(network, problem, directions, [scale]).limits[0])
+    init = Initialization(directions, scale=scale)
+    try:
+        return of_limit(problem, predict_limit(network, problem, init, tol=np.inf))
+    except NoPredictionError:
+        flow = gradient_flow(network, problem, init)
+    steps = max(flow.num_steps, 1)
+    if flow.final_direction is not None:  # the flow states no certificate for a direction
+        return End(flow.final_direction, flow, 0.0, np.nan, steps, None)
+    left = flow.remaining_change
+    return End(flow.final_coefficients, flow, flow.residual, left, steps, None)
+
+
+def of_limit(problem: Regression | Classification, limit: Limit) -> End:
+    """The end that a limit states."""
+    certificate = limit.certificate
+    gap = certificate.kkt_residual if certificate.gap is None else certificate.gap
+    dual = limit.dual
+    if dual is not None and dual.size != problem.num_points:
+        whole = np.zeros(problem.num_points)
+        whole[problem.rows] = dual
+        dual = whole
+    return End(
+        limit.coefficients,
+        limit,
+        certificate.feasibility,
+        np.nan if gap is None else gap,
+        max(limit.num_iterations, 1),
+        dual,
+    )

@@ -1,0 +1,190 @@
+"""FlowLimitRegressor: the interpolator that gradient flow would end at."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from implicitbias._arrays import FloatArray, positive_float, positive_int
+from implicitbias._errors import InvalidInputError
+from implicitbias.estimators._end import End, end_of_training
+from implicitbias.estimators._model import directions_of, network_of
+from implicitbias.problems import Equations, equations
+
+FEASIBLE = (
+    1e-8  # ||X beta + b - y|| relative to the spread of y: above, the fit does not interpolate
+)
+
+
+class FlowLimitRegressor(RegressorMixin, BaseEstimator):
+    """lim_{t -> infinity} of dTheta/dt = -grad 1/2 ||X beta(Theta) + b - y||^2, without training.
+
+    Of all beta that fit the data, the one where gradient flow of a linear network ends: for
+    network="diagonal" the solution of
+
+        min sum_j alpha^2 wbar_j^2 H_L(beta_j / (alpha |wbar_j|)^L)   s.t.   X beta + b = y,
+
+    which goes from the least l2 norm (alpha large) to the least l1 norm (alpha small), the faster
+    in alpha the deeper the network.
+
+    Parameters
+    ----------
+    network
+        "diagonal"; "convolutional", full-length filters, sparse in the Fourier domain; or
+        "fully_connected", the least l2 norm at every scale.
+    depth
+        Number of layers L >= 2.
+    init_scale
+        alpha > 0; for diagonal networks also 0 (basis pursuit) and inf (least l2 norm). Larger is
+        *less* sparse: it is not a penalty.
+    init_direction
+        wbar, (d,): the direction from which the first L - 1 layers start, the last starts at 0. By
+        default ones (convolutional: spectrum of ones).
+    fit_intercept
+        Fit b, by eliminating it from the equations. That costs one rank.
+    tol
+        The certificate (feasibility and relative duality gap) from which on ``converged_``.
+    max_iter
+        Largest number of Newton steps.
+    verbose
+        1: print the result and its certificate.
+
+    Attributes
+    ----------
+    coef_, intercept_
+        beta, (d,), and b.
+    dual_coef_
+        nu, (n,): the integral of the negative residual over training, so that the clock of feature
+        j stands at sum_i nu_i (x_ij - mean_j); None where the theory has none.
+    dual_gap_
+        The duality gap relative to the objective (KKT residual for fully connected networks;
+        remaining change of a simulated flow).
+    feasibility_
+        ||X beta + b - y|| / ||y - mean(y)|| (mean 0 without intercept), of the part of y that can
+        be reached.
+    interpolates_
+        Whether the data can be fitted at all. Where not, y is first projected on the range of X:
+        training then converges to a least-squares solution, and this is which.
+    rank_
+        Rank of X (centred, if there is an intercept).
+    n_iter_
+        Newton steps.
+    converged_
+        Whether the certificate is within ``tol``.
+    limit_
+        The full result: a Limit, or the Flow where no result of the theory predicts the end
+        (convolutions of data that is not even) and the training was simulated.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Notes
+    -----
+    Source: Theorem 5 and Corollaries 5 and 6 of Yun, Krishnan and Mobahi, "A unifying view on
+    implicit bias in training linear neural networks", ICLR 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from implicitbias.estimators import FlowLimitRegressor
+    >>> X = np.random.default_rng(0).standard_normal((20, 100))
+    >>> y = X[:, 0] - 2 * X[:, 1]
+    >>> model = FlowLimitRegressor(depth=3, init_scale=1e-3).fit(X, y)
+    >>> np.flatnonzero(abs(model.coef_) > 1e-3)
+    array([0, 1])
+    """
+
+    def __init__(
+        self,
+        network: str = "diagonal",
+        depth: int = 2,
+        init_scale: float = 1.0,
+        init_direction: Any = None,
+        fit_intercept: bool = True,
+        tol: float = 1e-10,
+        max_iter: int = 10_000,
+        verbose: int = 0,
+    ) -> None:
+        self.network = network
+        self.depth = depth
+        self.init_scale = init_scale
+        self.init_direction = init_direction
+        self.fit_intercept = fit_intercept
+        self.tol = tol
+        self.max_iter = max_iter
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any) -> FlowLimitRegressor:
+        """Solve for the limit.
+
+        Parameters
+        ----------
+        X
+            (n, d), dense; for diagonal networks also sparse, which stays so.
+        y
+            (n,).
+
+        Raises
+        ------
+        InvalidInputError
+            Data or parameters out of range.
+        """
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True)
+        scale = checked_scale(self.init_scale)
+        self._fit(X, np.asarray(y, dtype=np.float64), self.depth, scale)
+        return self
+
+    def _fit(self, X: Any, y: FloatArray, depth: Any, scale: float) -> None:
+        """Solve for one depth and scale on checked data."""
+        tol = positive_float(self.tol, "tol")
+        positive_int(self.max_iter, "max_iter")
+        network = network_of(self.network, depth, X.shape[1])
+        directions = directions_of(network, self.init_direction)
+        data = equations(X, y, self.fit_intercept)
+        end = end_of_training(network, data.problem, directions, scale)
+        self.interpolates_, self.rank_ = data.reached, data.problem.rank
+        self._keep(data, end, tol)
+
+    def _keep(self, data: Equations, end: End, tol: float) -> None:
+        self.coef_ = end.coefficients
+        self.intercept_ = data.intercept(end.coefficients)
+        self.dual_coef_ = None if end.dual is None else data.dual_as_given(end.dual)
+        self.dual_gap_, self.feasibility_ = end.gap, end.feasibility
+        self.n_iter_, self.limit_ = end.num_iterations, end.result
+        self.converged_ = bool(end.worst <= tol)
+        if self.verbose:
+            print(f"[{type(self).__name__}] {end.result}")
+        if not self.interpolates_:
+            warnings.warn(
+                "no coefficients fit the data exactly: the limit is a least-squares solution "
+                "(y projected on the range of X), and interpolates_ is False.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        if not self.converged_:
+            warnings.warn(
+                f"the limit is certified to {end.worst:.1e} only; tol asks for {tol:.1e}. Choose "
+                "init_scale closer to 1, or a larger tol.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def predict(self, X: Any) -> FloatArray:
+        """X beta + b, (n,)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        return np.asarray(X @ self.coef_ + self.intercept_)
+
+
+def checked_scale(value: Any) -> float:
+    """The scale as a float >= 0, infinity included."""
+    is_number = isinstance(value, (int, float, np.integer, np.floating))
+    if not is_number or isinstance(value, bool) or not value >= 0:
+        raise InvalidInputError(
+            f"init_scale is {value!r}; expected a number > 0 (0 and inf are the ends of the path)."
+        )
+    return float(value)

@@ -1,0 +1,137 @@
+"""The equations that the coefficients meet once the intercept is eliminated, and their reach.
+
+X beta + b = y for some b says T X beta = T y for any T, (n - 1, n), of rank n - 1 with T 1 = 0.
+Centring the columns leaves n equations of which one is a combination of the others up to the
+rounding of the means, and rounding would then count as data. With n - 1 equations nothing is left
+over. For dense X, T holds the last rows of the reflection that takes 1 to the first axis: T X is
+the centred X in other coordinates, and so is its gradient flow. For sparse X, T subtracts the row
+with the fewest entries from the others, which keeps T X sparse and the interpolators the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, is_sparse
+from implicitbias._errors import InfeasibleProblemError
+from implicitbias.problems._regression import Regression
+
+
+@dataclass(frozen=True)
+class Equations:
+    """T X beta = T y, and how to return from it.
+
+    Attributes
+    ----------
+    problem
+        T X and T y, the latter projected on the range of T X where it must be.
+    reached
+        Whether T y itself is in that range.
+    missed
+        The norm of the part of y that is not, relative to that of T y.
+    X_mean, y_mean
+        b = y_mean - X_mean^T beta; zeros where there is no intercept.
+    centred
+        Whether T eliminates an intercept; else T = I.
+    reference
+        The row that T subtracts from the others; None where T is the reflection or I.
+    """
+
+    problem: Regression
+    reached: bool
+    missed: float
+    X_mean: FloatArray
+    y_mean: float
+    centred: bool = True
+    reference: int | None = None
+
+    def intercept(self, coefficients: FloatArray) -> float:
+        """B that belongs to the coefficients."""
+        return self.y_mean - float(self.X_mean @ coefficients)
+
+    def dual_as_given(self, nu: FloatArray) -> FloatArray:
+        """T^T nu, (n,): the dual point in the rows of X itself."""
+        if not self.centred:
+            return nu
+        if self.reference is None:
+            return _reflected(np.concatenate([[0.0], nu]))
+        return np.insert(nu, self.reference, -nu.sum())
+
+
+def equations(X: Any, y: FloatArray, fit_intercept: bool) -> Equations:
+    """X beta (+ b) = y as a problem that has a solution.
+
+    Parameters
+    ----------
+    X
+        (n, d), dense or CSR.
+    y
+        (n,).
+    fit_intercept
+        Whether there is a b to eliminate.
+    """
+    if not fit_intercept:
+        problem, reached = reachable_part(X, y)
+        missed = _share(y - problem.y, y)
+        return Equations(problem, reached, missed, np.zeros(X.shape[1]), 0.0, centred=False)
+    X_mean, y_mean = np.asarray(X.mean(axis=0)).ravel(), float(y.mean())
+    if len(y) == 1:  # b alone fits a single point
+        problem = Regression(np.zeros((1, X.shape[1])), np.zeros(1))
+        return Equations(problem, True, 0.0, X_mean, y_mean, reference=0)
+    if is_sparse(X):
+        return _sparse_equations(X, y, X_mean, y_mean)
+    rows, targets = _reflected(X)[1:], _reflected(y)[1:]
+    problem, reached = reachable_part(rows, targets)
+    return Equations(problem, reached, _share(targets - problem.y, targets), X_mean, y_mean)
+
+
+def _sparse_equations(X: Any, y: FloatArray, X_mean: FloatArray, y_mean: float) -> Equations:
+    """Project y on the range of X and 1 first: differences of rows have another metric."""
+    from scipy.sparse import csr_array, hstack
+
+    whole, reached = reachable_part(hstack([X, np.ones((len(y), 1))], format="csr"), y)
+    missed = _share(y - whole.y, y - y_mean)
+    n = len(y)
+    reference = int(np.argmin(np.diff(X.indptr)))
+    others = np.delete(np.arange(n), reference)
+    values = np.concatenate([np.ones(n - 1), -np.ones(n - 1)])
+    places = np.concatenate([others, np.full(n - 1, reference)])
+    differences = csr_array((values, (np.tile(np.arange(n - 1), 2), places)), shape=(n - 1, n))
+    problem, _ = reachable_part(differences @ csr_array(X), differences @ whole.y)
+    return Equations(problem, reached, missed, X_mean, y_mean, reference=reference)
+
+
+def _share(part: FloatArray, whole: FloatArray) -> float:
+    size = float(np.linalg.norm(whole))
+    return float(np.linalg.norm(part)) / size if size > 0 else 0.0
+
+
+def _reflected(array: FloatArray) -> FloatArray:
+    """(I - v v^T / (n + sqrt(n))) A with v = 1 + sqrt(n) e_1, which takes 1 to -sqrt(n) e_1."""
+    n = len(array)
+    root = np.sqrt(n)
+    total = array.sum(axis=0) + root * array[0]
+    moved = array - total / (n + root)
+    moved[0] -= root * total / (n + root)
+    return np.asarray(moved)
+
+
+def reachable_part(X: Any, y: FloatArray) -> tuple[Regression, bool]:
+    """X beta = y as a problem, with y projected on the range of X where it must be.
+
+    Returns
+    -------
+    tuple
+        The problem, and whether y itself is in the range of X.
+    """
+    try:
+        return Regression(X, y), True
+    except InfeasibleProblemError as error:
+        projected = y - error.evidence
+    try:
+        return Regression(X, projected), False
+    except InfeasibleProblemError as error:  # y is orthogonal to the range, up to rounding
+        return Regression(X, projected - error.evidence), False

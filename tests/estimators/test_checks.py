@@ -1,0 +1,51 @@
+"""scikit-learn's own checks, all of them."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from implicitbias import estimators
+
+LIMITS = {
+    "FlowLimitRegressor": ({}, 52),
+    "FlowLimitRegressorCV": ({"init_scales": 3, "cv": 2}, 52),
+    "FlowLimitClassifier": ({}, 56),
+}
+CASES = LIMITS | {"StoppedFlowRegressor": ({"num_times": 5, "cv": 2, "tol": 1e-3}, 52)}
+COUNT = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+from sklearn.utils.estimator_checks import check_estimator
+from implicitbias import estimators
+name, parameters = sys.argv[1], json.loads(sys.argv[2])
+model = getattr(estimators, name)(**parameters)
+found = check_estimator(model, on_fail=None, on_skip=None)
+print(json.dumps([[check["check_name"], check["status"]] for check in found]))
+"""
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks([getattr(estimators, n)(**given) for n, (given, _) in LIMITS.items()])
+def test_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_check_runs_and_passes(name):
+    """With array API input too, which scikit-learn skips unless the environment asks for it."""
+    parameters, count = CASES[name]
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT, name, json.dumps(parameters)],
+        env=os.environ | {"SCIPY_ARRAY_API": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    assert len(found) >= count
+    assert [check for check, status in found if status != "passed"] == []
