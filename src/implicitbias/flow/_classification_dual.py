@@ -30,6 +30,7 @@ LARGEST = 600.0
 BALANCED = 1e6  # the speed, in the clock, above which a coordinate is balanced
 UNSEEN = 50.0  # a pull that is exp(-50) of another is not seen beside it
 APART = 27.0  # log of speeds between which slower ones do not move and faster ones are balanced
+LOST = 1e5  # the log of a speed below the start's from which on a coordinate stands still
 FINEST = 1e-13
 TYPICAL, LOWEST = 20.0, -1e6  # of |t| where margins are large; of log margin per t at the start
 DIFFERENCE = 1e-4  # step of the central difference of a smooth, slowly varying logarithm
@@ -324,7 +325,7 @@ class SlackFlow(DualMargins):
 
 def _lift(log_heights: FloatArray, anchor: float) -> FloatArray:
     """What brings levels of speed that are more than exp(APART) apart to that distance, (m,)."""
-    lift, seen = np.zeros(log_heights.size), log_heights > -np.inf
+    lift, seen = np.zeros(log_heights.size), log_heights > anchor - LOST
     if anchor == -np.inf:
         return lift
     levels = np.append(log_heights[seen], anchor)
