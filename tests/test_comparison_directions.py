@@ -83,6 +83,23 @@ def test_the_start_is_forgotten_and_a_wrong_direction_is_called_out():
     assert wrong.error > 0.1
 
 
+def test_a_flow_that_ended_too_early_is_undecided():
+    network = DiagonalNetwork(12, 2)
+    limit = predict_limit(network, PROBLEM, with_gap(network))
+    early = compare(gradient_flow(network, PROBLEM, with_gap(network), until_margin=1e2), limit)
+    assert early.undecided
+    assert not early.agrees
+    text = str(early)
+    assert text.startswith("undecided with Corollary 2: dual - limit: angle")
+    further = float(text.split("until_log_margin=")[1].rstrip(")"))
+    flow = gradient_flow(network, PROBLEM, with_gap(network), until_log_margin=further)
+    later = compare(flow, limit)
+    assert later.agrees, str(later)
+    wrong = predict_limit(network, Classification(X, -LABELS), with_gap(network))
+    assert str(compare(flow, wrong)).startswith("DISAGREES")
+    assert not compare(flow, wrong).undecided
+
+
 def test_flows_and_limits_of_different_kinds_are_not_compared():
     network = DiagonalNetwork(12, 2)
     init = with_gap(network)

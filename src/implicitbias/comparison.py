@@ -23,6 +23,7 @@ RATE_TOLERANCE = 0.25
 SAME_WAY = 1e-5  # radians between two flows at the same margin
 BOTH = "parameters - dual"
 SLOWEST = 0.1  # part of the predicted exponent below which an angle stands still
+TYPICAL_RATE = 0.5  # stands in where no exponent is predicted
 ASYMPTOTIC = 0.02  # radians; further away no exponent is the last one
 LARGEST_LOG_MARGIN = 2.5e4
 ROUNDING = 1e-11  # angles below this are those of the solvers, and say nothing about the rate
@@ -44,12 +45,15 @@ class Closing:
         further away an exponent may stand still for long and be another than the last one.
     rate
         The exponent the theory predicts asymptotically, or None.
+    log_margin
+        Log of the margin at the flow's end.
     """
 
     angle: float
     exponent: float
     settled: bool
     rate: float | None
+    log_margin: float = float("inf")
 
     @property
     def consistent(self) -> bool:
@@ -59,6 +63,16 @@ class Closing:
         if self.rate is None or not self.settled:
             return True
         return abs(self.exponent - self.rate) <= RATE_TOLERANCE * self.rate
+
+    @property
+    def enough(self) -> float:
+        """Log margin from which on the angle says something: margin^-rate is 1e-3 there."""
+        return float(np.log(1e3)) / (self.rate or TYPICAL_RATE)
+
+    @property
+    def decided(self) -> bool:
+        """Whether the exponent has settled, or the flow went far enough for it to do so."""
+        return self.settled or self.log_margin >= self.enough
 
     def __str__(self) -> str:
         if self.angle <= ROUNDING or np.isnan(self.exponent):
@@ -109,15 +123,23 @@ class Comparison:
 
         Points agree to the tolerance. A direction, which no flow reaches, agrees when the angle is
         below the tolerance or falls, at the predicted rate once its exponent has settled; with two
-        flows it is enough that one shows this, if both point the same way at the same margin.
+        flows it is enough that one shows this, if both point the same way at the same margin. A
+        direction that is ``undecided`` does not agree.
         """
         if self.closings:
             near = any(one.angle <= self.tolerance or one.consistent for one in self.closings)
             return self.trained and near and self.pairs.get(BOTH, 0.0) <= SAME_WAY
         return self.trained and bool(self.error <= self.tolerance)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether the flow ended too early to say: its direction has hardly begun to close in."""
+        apart = self.pairs.get(BOTH, 0.0) > SAME_WAY
+        early = bool(self.closings) and not any(one.decided for one in self.closings)
+        return early and self.trained and not apart and not self.agrees
+
     def __str__(self) -> str:
-        word = "agrees" if self.agrees else "DISAGREES"
+        word = "agrees" if self.agrees else "undecided" if self.undecided else "DISAGREES"
         if self.closings:
             named = zip(self.pairs, self.closings, strict=False)
             found = "; ".join(f"{name}: {closing}" for name, closing in named)
@@ -131,6 +153,9 @@ class Comparison:
             text += f"; distance to the small-scale limit {self.distance:.2e}"
         if not self.trained:
             text += f"; {self.flow.outcome.value}"
+        if self.undecided:
+            enough = min(one.enough for one in self.closings)
+            text += f"; follow the flow further (until_log_margin={enough:.3g})"
         return text
 
 
@@ -183,18 +208,18 @@ def _closing(flow: Flow, limit: Limit) -> Closing:
     heights = heights[separates]
     angles = np.array([angle_between(b, limit.coefficients) for b in directions[separates]])
     if angles.size == 0:
-        return Closing(np.pi, np.nan, False, limit.rate)
-    end = float(angles[-1])
+        return Closing(np.pi, np.nan, False, limit.rate, -np.inf)
+    end, top = float(angles[-1]), float(heights[-1])
     angles, heights = angles[angles > ROUNDING], heights[angles > ROUNDING]
     if angles.size < 3:
-        return Closing(end, np.nan, False, limit.rate)
+        return Closing(end, np.nan, False, limit.rate, top)
     # Two equal stretches of log margin: a factor 100 each, more for flows that went much further.
     stretch = max(np.log(100.0), 0.2 * (heights[-1] - heights[0]))
     marks = heights[-1] - stretch * np.arange(3)
     logs = np.interp(marks, heights, np.log(angles))
     last, before = float(logs[1] - logs[0]) / stretch, float(logs[2] - logs[1]) / stretch
     alike = abs(last - before) <= SETTLED * abs(last) and marks[2] >= heights[0]
-    return Closing(end, last, bool(alike and end < ASYMPTOTIC), limit.rate)
+    return Closing(end, last, bool(alike and end < ASYMPTOTIC), limit.rate, top)
 
 
 def _error(flow: Flow, limit: Limit) -> tuple[float, float | None]:

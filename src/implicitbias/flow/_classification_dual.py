@@ -30,6 +30,7 @@ LARGEST = 600.0
 BALANCED = 1e6  # the speed, in the clock, above which a coordinate is balanced
 UNSEEN = 50.0  # a pull that is exp(-50) of another is not seen beside it
 APART = 27.0  # log of speeds between which slower ones do not move and faster ones are balanced
+LOST = 1e5  # the log of a speed below the start's from which on a coordinate stands still
 FINEST = 1e-13
 TYPICAL, LOWEST = 20.0, -1e6  # of |t| where margins are large; of log margin per t at the start
 DIFFERENCE = 1e-4  # step of the central difference of a smooth, slowly varying logarithm
@@ -172,6 +173,8 @@ class Pull:
         E_j z_ij w_i exp(-shift), (m, k), for the k points that pull at all.
     points
         Their indices, (k,).
+    heights
+        max_i |parts_ji|, (m,).
     log_rates
         log E with its lift, (m,); -inf where dead.
     lift
@@ -181,6 +184,7 @@ class Pull:
     parts: FloatArray
     shift: float
     points: IntArray
+    heights: FloatArray
     log_rates: FloatArray
     lift: FloatArray
 
@@ -192,33 +196,40 @@ class Pull:
     def log_pace(self, log_omega: float) -> tuple[float, float]:
         """log p, and the lift of the coordinates that make it up.
 
-        p = omega + sum_j g_j^2 min(E_j, BALANCED p / max_i |z_ij w_i|), g_j = v_j / E_j = z_j^T w,
-        is concave in p on the right: Newton's method from above ends after a few pieces.
+        p^2 = omega^2 + sum_j g_j^2 min(E_j, BALANCED p / max_i |z_ij w_i|)^2, g_j = v_j / E_j, is
+        concave in p^2 on the right: Newton's method from above ends after a few pieces.
         """
-        speeds, heights = self.speeds, np.abs(self.parts).max(axis=1, initial=0.0)
-        moved = speeds != 0.0
-        if not moved.any():
+        speeds = self.speeds
+        moved = np.flatnonzero(speeds)
+        if not moved.size:
             return log_omega, 0.0
-        powers = 2.0 * (np.log(np.abs(speeds[moved])) + self.shift) - self.log_rates[moved]
-        log_caps = np.log(heights[moved]) + self.shift - np.log(BALANCED)
-        held, log_pace = np.zeros(powers.size, dtype=bool), log_sum(np.append(powers, log_omega))
+        log_omega = 2.0 * log_omega
+        powers = 2.0 * (np.log(np.abs(speeds[moved])) + self.shift)
+        log_caps = 2.0 * (np.log(self.heights[moved]) + (self.shift - float(np.log(BALANCED))))
+        log_pace = float(np.logaddexp(log_sum(powers), log_omega))
+        held = np.zeros(moved.size, dtype=bool)
         with np.errstate(under="ignore"):
-            for _ in range(powers.size):
+            for _ in range(moved.size):
                 above = log_caps > log_pace
-                share = float(np.exp(powers - log_caps)[above].sum())
-                if share >= 1.0 or (above == held).all():
+                share = float(np.exp(powers[above] - log_caps[above]).sum())
+                if share >= 1.0 or np.array_equal(above, held):
                     break
                 held = above
-                log_pace = log_sum(np.append(powers[~held], log_omega)) - float(np.log1p(-share))
-            shares = np.where(held, 0.0, np.exp(np.where(held, 0.0, powers - log_pace)))
+                free = log_sum(np.append(powers[~held], log_omega))
+                log_pace = free - float(np.log1p(-share))
+            if not self.lift.any():
+                return 0.5 * log_pace, 0.0
+            shares = np.exp(powers[~held] - log_pace)
         total = float(shares.sum())
-        return log_pace, (float(shares @ self.lift[moved]) / total if total > 0.0 else 0.0)
+        return 0.5 * log_pace, float(
+            shares @ self.lift[moved[~held]]
+        ) / total if total > 0.0 else 0.0
 
 
 class SlackFlow(DualMargins):
     """Any depth: the m parameters t of the curves, z = (t - t_0) exp(log_unit).
 
-    The clock is d sigma = pace d tau, with pace = sum_j v_j^2 / E_j + omega, omega that of the
+    The clock is d sigma = pace d tau, with pace = sqrt(||v||^2 + omega^2), omega that of the
     start. On a plateau large coordinates balance: g_j = v_j / E_j = z_j^T w is a difference of
     which rounding and the integrator's iterates leave nothing but noise, while E_j exceeds the pace
     by many orders of magnitude. So the pace counts E_j only up to a multiple of itself; and where
@@ -266,10 +277,7 @@ class SlackFlow(DualMargins):
             change = (scale * pull.parts) @ change
             velocity = scale * pull.speeds
             change[np.diag_indices(state.size)] += slopes * velocity
-            drives = self.loss.weights(margins) @ self.features
-            heights = np.abs(pull.parts).max(axis=1, initial=0.0)
-            drives = np.where(scale * heights < BALANCED, drives, 0.0)
-            pace = 2.0 * (drives @ change) - slopes * velocity * drives
+            pace = np.where(scale * pull.heights < BALANCED, velocity, 0.0) @ change
             return np.asarray(change - np.outer(velocity, pace))
 
     def _scale(self, pull: Pull) -> float:
@@ -280,24 +288,34 @@ class SlackFlow(DualMargins):
     def _pull(self, t: FloatArray, margins: FloatArray) -> Pull:
         log_rates = np.where(self.curves.dead, -np.inf, self.coordinates.log_rates(t))
         log_weights = self.loss.log_weights(margins)
+        pull = self._formed(log_rates, log_weights, np.zeros(t.size))
+        with np.errstate(divide="ignore"):
+            levels = np.log(pull.heights[~self.curves.dead]) + (pull.shift - self.log_omega)
+        if self.log_omega == -np.inf or np.ptp(np.append(levels, 0.0)) <= APART:
+            return pull
         log_heights = log_rates + (self.log_sizes + log_weights[:, None]).max(axis=0)
         lift = _lift(log_heights, self.log_omega)
-        log_rates = log_rates + lift
+        return self._formed(log_rates + lift, log_weights, lift) if lift.any() else pull
+
+    def _formed(self, log_rates: FloatArray, log_weights: FloatArray, lift: FloatArray) -> Pull:
         top = float(log_rates.max())
         if top == -np.inf:
-            return Pull(np.zeros((t.size, 0)), 0.0, np.zeros(0, dtype=np.intp), log_rates, lift)
+            nothing, none = np.zeros((lift.size, 0)), np.zeros(0, dtype=np.intp)
+            return Pull(nothing, 0.0, none, np.zeros(lift.size), log_rates, lift)
         spread = top - float(np.min(log_rates, where=~self.curves.dead, initial=top))
         near = np.flatnonzero(log_weights >= -spread - UNSEEN)
         features, log_weights = self.features[near].T, log_weights[near]
         with np.errstate(under="ignore"):
             if spread <= LARGEST:
+                shift = top
                 parts = features * (np.exp(log_rates - top)[:, None] * np.exp(log_weights))
-                return Pull(parts, top, near, log_rates, lift)
-            # a weight may be as small as the rates are large: neither is formed by itself
-            logs = log_rates[:, None] + log_weights
-            shift = float(np.max(logs, where=features != 0.0, initial=-np.inf))
-            parts = features * np.exp(np.minimum(logs - shift, 0.0))
-            return Pull(parts, shift, near, log_rates, lift)
+            else:
+                # a weight may be as small as the rates are large: neither is formed by itself
+                logs = log_rates[:, None] + log_weights
+                shift = float(np.max(logs, where=features != 0.0, initial=-np.inf))
+                parts = features * np.exp(np.minimum(logs - shift, 0.0))
+        heights = np.abs(parts).max(axis=1, initial=0.0)
+        return Pull(parts, shift, near, heights, log_rates, lift)
 
     def _rate_slopes(self, t: FloatArray) -> FloatArray:
         """d log E / dt."""
@@ -307,17 +325,15 @@ class SlackFlow(DualMargins):
 
 def _lift(log_heights: FloatArray, anchor: float) -> FloatArray:
     """What brings levels of speed that are more than exp(APART) apart to that distance, (m,)."""
-    seen = log_heights > -np.inf
-    lift = np.zeros(log_heights.size)
-    if anchor == -np.inf or not seen.any():
+    lift, seen = np.zeros(log_heights.size), log_heights > anchor - LOST
+    if anchor == -np.inf:
         return lift
     levels = np.append(log_heights[seen], anchor)
-    order = np.argsort(levels)
-    gaps = np.diff(levels[order])
-    if gaps.max() <= APART:
+    if levels.max() - levels.min() <= APART:
         return lift
-    moved = np.empty(levels.size)
-    moved[order] = np.concatenate([[0.0], np.cumsum(np.minimum(gaps, APART))])
+    order = np.argsort(levels)
+    moved = np.zeros(levels.size)
+    moved[order[1:]] = np.cumsum(np.minimum(np.diff(levels[order]), APART))
     lift[seen] = ((moved - moved[-1]) - (levels - anchor))[:-1]
     return lift
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-from scipy.integrate import LSODA
+from scipy.integrate import LSODA, DenseOutput
 from scipy.optimize import brentq
 
 from implicitbias._arrays import FloatArray
@@ -25,7 +26,8 @@ ROUNDINGS = 16.0  # of the terms of a margin
 EPS = float(np.finfo(np.float64).eps)
 LOWEST = -1e4  # stands for the logarithm of a number that is not positive
 SMALLEST_PART = 1e-12  # of a step
-PIECE = 0.05  # of the log of a margin above 1, over which log(dt/dsigma) is a parabola
+EVEN = 0.02  # change of log(dt/dsigma) over a step below which it is taken to be linear
+PIECE = 0.1  # of the log of a margin above 1, over which log(dt/dsigma) is a parabola
 
 
 @dataclass
@@ -115,18 +117,16 @@ def _accept(
 ) -> None:
     """Take the step, or the part of it up to the margin or the time to stop at."""
     step = _Step(system, solver, run)
-    part, (state, point), log_time = 1.0, step.at(1.0), step.log_time(1.0)
-    log_limit = np.inf if budget.max_time is None else float(np.log(budget.max_time))
-    if point.log_margin >= log_target or log_time >= log_limit:
-        margin_part = _zero(lambda x: step.at(x)[1].log_margin - log_target)
-        time_part = _zero(lambda x: step.log_time(x) - log_limit)
-        part = min(margin_part, time_part)
-        (state, point), log_time = step.at(part), step.log_time(part)
-        run.end = (
-            End(Outcome.MARGIN_REACHED, f"margin {point.margin:.4g}.")
-            if margin_part == part
-            else End(Outcome.TIME_REACHED, f"t = {budget.max_time:g} at margin {point.margin:.4g}.")
-        )
+    part, log_limit = 1.0, np.inf if budget.max_time is None else float(np.log(budget.max_time))
+    if step.end[1].log_margin >= log_target:
+        part = _zero(lambda x: step.at(x)[1].log_margin - log_target)
+        run.end = End(Outcome.MARGIN_REACHED, f"margin {step.at(part)[1].margin:.4g}.")
+    log_time = step.log_time(part)
+    if log_time >= log_limit:
+        part = part * _zero(lambda x: step.log_time(part * x) - log_limit)
+        log_time, margin = step.log_time(part), step.at(part)[1].margin
+        run.end = End(Outcome.TIME_REACHED, f"t = {budget.max_time:g} at margin {margin:.4g}.")
+    state, point = step.at(part)
     run.state, run.point, run.log_time = state, point, log_time
     run.drift = max(run.drift, system.drift(state))
 
@@ -138,13 +138,19 @@ class _Step:
         self.system, self.solver = system, solver
         self.before, self.log_time_before = run.point, run.log_time
         self.length = float(solver.t - solver.t_old)
-        self.dense = solver.dense_output()
+        self.end = solver.y, system.look(solver.y)
 
     def at(self, part: float) -> tuple[FloatArray, MarginPoint]:
         """State and point."""
-        inside = part < 1.0
-        state = self.dense(self.solver.t_old + part * self.length) if inside else self.solver.y
+        if part >= 1.0:
+            return self.end
+        state = self.dense(self.solver.t_old + part * self.length)
         return state, self.system.look(state)
+
+    @cached_property
+    def dense(self) -> DenseOutput:
+        """The solver's polynomial."""
+        return self.solver.dense_output()
 
     def log_time(self, part: float) -> float:
         """log t, in pieces over which the margin grows only so much."""
@@ -156,7 +162,9 @@ class _Step:
         speeds = [self.before.log_speed, *speeds, end.log_speed]
         log_time, length = self.log_time_before, part / pieces
         for x, first, last in zip(ends, speeds[:-1], speeds[1:], strict=True):
-            middle = self.at(float(x) - 0.5 * length)[1].log_speed
+            middle = 0.5 * (first + last)
+            if abs(last - first) > EVEN:
+                middle = self.at(float(x) - 0.5 * length)[1].log_speed
             gained = log_elapsed(length * self.length, first, middle, last)
             log_time = float(np.logaddexp(log_time, gained))
         return log_time
