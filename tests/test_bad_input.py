@@ -7,11 +7,13 @@ import scipy.sparse
 from implicitbias._errors import InfeasibleProblemError, InvalidInputError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
+    Activation,
     ConvolutionalNetwork,
     DiagonalNetwork,
     FullyConnectedNetwork,
     OrthogonalNetwork,
     TensorNetwork,
+    layer_alignment,
     multilinear_multiply,
 )
 from implicitbias.problems import Classification, Regression
@@ -90,6 +92,22 @@ NETWORKS = {
         lambda: OrthogonalNetwork(np.ones((2, 2)), [np.eye(2)] * 2),
         "full column rank 2",
     ),
+    "einsum without an input": (
+        lambda: TensorNetwork.from_einsum("ab,b->", (2, 3), (3,)),
+        "does not use the index 'x'",
+    ),
+    "einsum of other sizes": (
+        lambda: TensorNetwork.from_einsum("ax,a->", (2, 3), (4,)),
+        "has size 2 in an earlier operand and 4",
+    ),
+    "function not linear": (
+        lambda: TensorNetwork.from_callable(lambda x, v, w: x @ (v * w) + 1, 2, [2, 2]),
+        "a constant term or an activation is not",
+    ),
+    "alignment of a diagonal network": (
+        lambda: layer_alignment(NET, V),
+        "about fully connected networks",
+    ),
     "parameters of one layer": (lambda: NET.coefficients([np.ones(3)]), "expects (3,), (3,)"),
     "layer of wrong length": (
         lambda: NET.coefficients([np.ones(3), np.ones(2)]),
@@ -162,7 +180,14 @@ INITIALIZATIONS = {
     ),
 }
 
-CASES = [*PROBLEMS.items(), *NETWORKS.items(), *INITIALIZATIONS.items()]
+ACTIVATIONS = {
+    "activation unknown": (lambda: NET.predict(V, X, "sigmoid"), "one of 'relu', 'leaky_relu'"),
+    "activation a number": (lambda: NET.predict(V, X, 3), "an elementwise function"),
+    "activation not elementwise": (lambda: NET.predict(V, X, np.sum), "of shape ()"),
+    "derivative wrong": (lambda: Activation(np.sin, np.sin), "differences of the function give"),
+}
+
+CASES = [*ACTIVATIONS.items(), *PROBLEMS.items(), *NETWORKS.items(), *INITIALIZATIONS.items()]
 
 
 @pytest.mark.parametrize(("call", "text"), [case for _, case in CASES], ids=[n for n, _ in CASES])

@@ -87,6 +87,16 @@ def test_wide_networks_are_trained_to_the_end(name, problem):
     assert name in str(flow)
 
 
+def test_classes_that_no_linear_network_separates():
+    points = [[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]]
+    problem, network = Classification(points, [-1, 1, 1, -1]), FullyConnectedNetwork((3, 8))
+    init = Initialization.random(network, 0.7, seed=2)
+    flow = gradient_flow(network, problem, init, activation="tanh", until_margin=5.0)
+    found = network.predict(flow.final_parameters, points, "tanh")
+    assert (problem.y * found).min() == pytest.approx(5.0)
+    assert flow.margins[-1] == pytest.approx(5.0)
+
+
 def test_a_flow_slides_along_a_kink():
     """One unit, two points: the first wants it off, the second pushes the first on."""
     network = FullyConnectedNetwork((2, 1))

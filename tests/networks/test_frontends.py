@@ -23,6 +23,7 @@ einsum, from_callable = TensorNetwork.from_einsum, TensorNetwork.from_callable
 FAMILIES = [
     (einsum("x,x,x->", (5,), (5,), (5,)), DiagonalNetwork(5, 3)),
     (einsum("xa,ab,b->", (5, 3), (3, 2), (2,)), FullyConnectedNetwork((5, 3, 2))),
+    (einsum("xa,a->", tuple(np.array([5, 3])), (3,)), FullyConnectedNetwork((5, 3))),
     (einsum("a, b, abx", (3,), (5,), SHIFTS), ConvolutionalNetwork(5, (3, 5))),
     (einsum("abx,a,b->", A, (3,), (4,)), TensorNetwork(A)),
     (

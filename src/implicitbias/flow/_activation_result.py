@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import Outcome
 from implicitbias.flow._result import Flow
@@ -65,11 +67,16 @@ class ActivationFlow:
             if self.margins is None
             else f"margin {self.margins[-1]:.6g}"
         )
+        conserved = (
+            "no conserved quantity is known"
+            if np.isnan(self.drift)
+            else f"drift of the layers' norms {self.drift:.1e}"
+        )
         return (
             f"Flow with activation {self.activation.name} ({self.method}): {self.outcome.value}\n"
             f"  {self.message}\n"
             f"  time {self.times[-1]:.4g}, log loss {self.log_losses[-1]:.4g}, {progress}\n"
-            f"  drift of the layers' norms {self.drift:.1e}; {self.num_steps} steps, "
+            f"  {conserved}; {self.num_steps} steps, "
             f"{self.num_evaluations} evaluations, {self.seconds:.2f} s"
         )
 

@@ -131,8 +131,11 @@ def _terms(specification: Any, given: int) -> list[str]:
 
 def _operand(operand: Any, number: int) -> tuple[Shape, FloatArray | None]:
     """The shape of a layer to train (a tuple of whole numbers), or a fixed tensor with its own."""
-    if isinstance(operand, tuple) and all(type(size) is int for size in operand):
-        return operand, None
+    whole = isinstance(operand, tuple) and all(
+        isinstance(size, (int, np.integer)) and not isinstance(size, bool) for size in operand
+    )
+    if whole:
+        return tuple(int(size) for size in operand), None
     try:
         modes = np.ndim(operand)
     except ValueError:  # ragged: let the check say so

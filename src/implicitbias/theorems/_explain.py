@@ -126,9 +126,16 @@ class Explanation:
     elsewhere: tuple[str, ...]
 
     @property
+    def answer(self) -> Finding | None:
+        """The first result that may apply and names a limit: the one ``predict_limit`` solves."""
+        without = {result.name for result in FOUNDATIONS}
+        able = (one for one in self.findings if one.standing != "does not apply")
+        return next((one for one in able if one.result not in without), None)
+
+    @property
     def limit(self) -> Limit | None:
         """What ``predict_limit`` returns; None where it refuses."""
-        return next((one.limit for one in self.findings if one.limit is not None), None)
+        return None if self.answer is None else self.answer.limit
 
     def __getitem__(self, result: str) -> Finding:
         """The finding on a result, by its name."""
@@ -154,6 +161,8 @@ class Explanation:
         if self.limit is not None:
             limit = replace(self.limit, assumptions=())  # they follow, result by result
             return f"predict_limit answers: {limit}"
+        if self.answer is not None:
+            return f"{self.answer.result} applies, but predict_limit refuses: {self.answer.refusal}"
         if self.data.fails:
             return (
                 "The data have no solution, so there is nothing to predict: add features (a column "

@@ -83,7 +83,7 @@ def _require_linear(activation: Activation) -> None:
         raise NoPredictionError(
             f"the theory is about linear networks, and activation {activation.name!r} is not "
             f"linear: {verdict}. Simulate it instead: gradient_flow(network, problem, init, "
-            f"activation={activation.name!r}).",
+            "activation=...).",
             [verdict],
         )
 
