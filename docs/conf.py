@@ -50,6 +50,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 0,
 }
 
+html_sidebars = {name: [] for name in ("index", "tutorial", "faq", "glossary", "bibliography")}
 html_theme = "pydata_sphinx_theme"
 html_title = "implicitbias"
 html_static_path = ["_static"]
