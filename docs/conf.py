@@ -36,6 +36,7 @@ autodoc_typehints = "none"
 autodoc_default_options = {"members": True, "show-inheritance": False}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_attr_annotations = False
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",

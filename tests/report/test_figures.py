@@ -18,7 +18,7 @@ def test_all_networks_start_at_the_same_coefficients(depth):
 
 def test_the_plane_is_drawn_for_whole_reports_only(tmp_path, monkeypatch):
     monkeypatch.setattr(_plane, "SCALES", (1.0,))
-    monkeypatch.setattr(_plane, "DEPTHS", (2, 3))
+    monkeypatch.setattr(_plane, "DEPTHS", (2,))
     part, whole = Report((row("Corollary 5"),)), Report((row("Corollary 5"), row("Corollary 2")))
     assert not _figures.draw_plane(part, tmp_path / "part.png")
     assert not list(tmp_path.iterdir())
