@@ -36,6 +36,7 @@ autodoc_typehints = "none"
 autodoc_default_options = {"members": True, "show-inheritance": False}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_attr_annotations = False
 
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
@@ -50,6 +51,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 0,
 }
 
+html_sidebars = {name: [] for name in ("index", "tutorial", "faq", "glossary", "bibliography")}
 html_theme = "pydata_sphinx_theme"
 html_title = "implicitbias"
 html_static_path = ["_static"]

@@ -16,7 +16,18 @@ def _escape(line):
 
 def _process(app, what, name, obj, options, lines):
     if getattr(obj, "__module__", "implicitbias").startswith("implicitbias"):
-        lines[:] = [_escape(line) for line in lines]
+        lines[:] = [_escape(line) for line in _with_notes(lines)]
+
+
+def _with_notes(lines):
+    """Give a closing line "Source: ..." a section of its own, lest it end the one before."""
+    if "Notes" in lines:
+        return list(lines)
+    found = []
+    for line in lines:
+        found += ["Notes", "-----"] if line.startswith("Source:") else []
+        found.append(line)
+    return found
 
 
 def setup(app):

@@ -52,7 +52,7 @@ class Run(Directive):
         if how == "rst":
             found += self.parse_rst(output)
         elif how == "text" and output.strip():
-            found.append(_literal(output.rstrip(), "text"))
+            found.append(_output(output.rstrip()))
         return found
 
     def parse_rst(self, text):
@@ -133,6 +133,11 @@ def _literal(text, language):
     node = nodes.literal_block(text, text)
     node["language"] = language
     return node
+
+
+def _output(text):
+    """What a snippet printed, in a container of its own so that it is told from code."""
+    return nodes.container("", _literal(text, "text"), classes=["output"])
 
 
 def _report(app, error):

@@ -23,10 +23,9 @@ def start(first):
     return ib.Initialization([layer, layer, 0.1 * layer], scale=1.0)
 
 
-sizes = np.linspace(0.5, 1.5, 11)
-directions = np.array(
-    [ib.predict_limit(network, problem, start(size)).coefficients for size in sizes]
-)
+sizes = np.linspace(0.6, 1.2, 7)
+limits = [ib.predict_limit(network, problem, start(size)) for size in sizes]
+directions = np.array([limit.coefficients for limit in limits])
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.2), layout="constrained")
 for j in range(3):
@@ -46,11 +45,10 @@ left.legend(frameon=False)
 # Paths from either side of the jump: the first coordinate against the mean of the other two.
 
 seen = np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
-chosen = [0.6, 0.8, 1.0, 1.2]
+chosen = sizes[::2]
 flows = [ib.gradient_flow(network, problem, start(size), until_margin=1e4) for size in chosen]
-limits = [ib.predict_limit(network, problem, start(size)) for size in chosen]
-names = [f"start {size:g}" for size in chosen]
-plotting.trajectories(problem, flows, limits=limits, names=names, projection=seen, ax=right)
+names = [f"start {size:.1f}" for size in chosen]
+plotting.trajectories(problem, flows, limits=limits[::2], names=names, projection=seen, ax=right)
 right.set_xlabel(r"$\beta_1$, drawn at asinh of the length")
 right.set_ylabel(r"$(\beta_2 + \beta_3) / 2$")
 plt.show()

@@ -35,7 +35,7 @@ UNTIL_MARGIN = 1e4
 
 def draw_trajectories(figure: Figure) -> None:
     """Draw one panel a problem and depth."""
-    panels = figure.subplots(len(PROBLEMS), len(DEPTHS))
+    panels = figure.subplots(len(PROBLEMS), len(DEPTHS), squeeze=False)
     for row, (task, problem) in zip(panels, PROBLEMS.items(), strict=True):
         for ax, depth in zip(row, DEPTHS, strict=True):
             _draw_panel(ax, problem, depth, legend=depth == DEPTHS[-1])
