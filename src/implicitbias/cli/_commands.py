@@ -9,7 +9,7 @@ import click
 
 from implicitbias.cli._model import Model, build_model, model_options, scale_option
 from implicitbias.cli._output import FIGURE, INTERCEPT, out_option, output, write
-from implicitbias.cli._printing import Progress, console, print_json
+from implicitbias.cli._printing import Progress, bar, console, print_json
 
 if TYPE_CHECKING:
     from implicitbias._arrays import FloatArray
@@ -111,7 +111,10 @@ def path(
         scales = np.geomspace(largest, smallest, num)
         if ends:
             scales = np.concatenate([[np.inf], scales, [0.0]])
-        limits = limit_path(model.network, model.problem, model.directions, scales)
+        with bar("scales", scales.size) as done:
+            limits = limit_path(
+                model.network, model.problem, model.directions, scales, callback=done
+            )
         result = _path_as_json(model, limits)
         if figure is not None:
             _draw(limits, model, figure)

@@ -50,7 +50,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     tol
         The certificate (feasibility and relative duality gap) from which on ``converged_``.
     max_iter
-        Largest number of Newton steps.
+        Newton steps after which a path to ``init_scale`` is given up with an error.
     verbose
         1: print the result and its certificate.
 
@@ -141,11 +141,11 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     def _fit(self, X: Any, y: FloatArray, depth: Any, scale: float) -> None:
         """Solve for one depth and scale on checked data."""
         tol = positive_float(self.tol, "tol")
-        positive_int(self.max_iter, "max_iter")
+        max_iter = positive_int(self.max_iter, "max_iter")
         network = network_of(self.network, depth, X.shape[1])
         directions = directions_of(network, self.init_direction)
         data = equations(X, y, self.fit_intercept)
-        end = end_of_training(network, data.problem, directions, scale)
+        end = end_of_training(network, data.problem, directions, scale, max_iter)
         self.interpolates_, self.rank_ = data.reached, data.problem.rank
         self._keep(data, end, tol)
 

@@ -6,7 +6,7 @@ from implicitbias._errors import NoPredictionError
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import Verdict
 from implicitbias.initialization import Initialization
-from implicitbias.limits import Limit
+from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._catalogue import CLASSIFICATION, REGRESSION, Result
@@ -21,6 +21,7 @@ def predict_limit(
     init: Initialization,
     *,
     tol: float = CERTIFIED,
+    max_iterations: int = MAX_ITERATIONS,
 ) -> Limit:
     """lim_{t -> infinity} beta(Theta(t)), without training.
 
@@ -30,6 +31,8 @@ def predict_limit(
         What is trained, on what, and from where.
     tol
         The largest certificate (relative) that still counts as an answer.
+    max_iterations
+        Newton steps after which the path to a scale is given up.
 
     Returns
     -------
@@ -40,7 +43,8 @@ def predict_limit(
     ------
     NoPredictionError
         No result applies: the message lists, for each, the assumption that fails and its number.
-        Or a limit was found but its certificate is worse than ``tol``.
+        Or a limit was found but its certificate is worse than ``tol``, or none was in
+        ``max_iterations``.
     InfeasibleProblemError
         The two classes are not linearly separable; ``evidence`` is the Farkas vector.
     InvalidInputError
@@ -52,7 +56,7 @@ def predict_limit(
     unifying view on implicit bias in training linear neural networks", ICLR 2021, and the dual flow
     for every other real start.
     """
-    situation = situation_of(network, problem, init)
+    situation = situation_of(network, problem, init, max_iterations)
     with threads_for(problem.X.size):
         if isinstance(problem, Classification):
             problem.require_separable()
