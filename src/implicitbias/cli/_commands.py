@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SHOWN = 15  # coefficients listed without --json
 NONZERO = 1e-6  # of the largest coefficient
 CERTIFIED = 1e-8
+TITLE_WIDTH = 80  # characters of a line above a figure
 LOG_10 = 2.302585092994046
 
 json_option = click.option(
@@ -310,6 +312,6 @@ def _draw(limits: LimitPath, model: Model, file: Path) -> None:
     figure = new_figure((7.5, 4.8))
     ax = figure.subplots()
     plotting.scale_path(limits, ax=ax, names=model.table.names)
-    ax.set_title(model.title, fontsize="medium")
+    ax.set_title(fill(model.title, TITLE_WIDTH), fontsize="medium")
     with replacing(file) as scratch:
         figure.savefig(scratch, dpi=150)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from implicitbias._arrays import FloatArray, positive_float, positive_int
@@ -117,6 +118,12 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         self.tol = tol
         self.max_iter = max_iter
         self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Tags:
+        """Sparse data are taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def fit(self, X: Any, y: Any) -> FlowLimitRegressor:
         """Solve for the limit.
