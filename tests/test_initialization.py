@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mp
 
-from helpers.networks import laws, orthonormal
+from helpers.networks import cases, laws, orthonormal
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
     ConvolutionalNetwork,
@@ -179,3 +179,14 @@ def test_an_even_direction_has_real_equal_coordinates_in_a_convolution():
     np.testing.assert_allclose(first, np.fft.fft([3.0, 1, 0.5, 0.5, 1]) / math.sqrt(5), atol=1e-14)
     np.testing.assert_allclose(first, second, atol=1e-15)
     assert not last.any()
+
+
+@laws
+@given(cases())
+def test_balanced_starts_have_no_conserved_quantity(case):
+    init = Initialization.balanced(case.network, 1.0, seed=2)
+    found = case.network.conserved(init.directions)
+    assert np.all(np.abs(found) <= 1e-12 * case.network.conserved_scale(init.directions))
+    again = Initialization.balanced(case.network, 1.0, seed=2)
+    for left, right in zip(init.directions, again.directions, strict=True):
+        np.testing.assert_array_equal(left, right)

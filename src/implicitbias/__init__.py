@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from implicitbias.alignment import Theorem1, theorem_1
     from implicitbias.comparison import Comparison, compare, verify
     from implicitbias.coordinates import lemma4
-    from implicitbias.flow import Flow, gradient_flow
+    from implicitbias.flow import ActivationFlow, Flow, gradient_flow
     from implicitbias.initialization import Initialization
     from implicitbias.limits import (
         Certificate,
@@ -29,19 +29,25 @@ if TYPE_CHECKING:
         tensor_singular_vectors,
     )
     from implicitbias.networks import (
+        Activation,
         ConvolutionalNetwork,
         DiagonalNetwork,
         FullyConnectedNetwork,
+        LayerAlignment,
         Network,
         OrthogonalDecomposition,
         OrthogonalNetwork,
         TensorNetwork,
+        layer_alignment,
         multilinear_multiply,
     )
     from implicitbias.problems import Classification, Regression, Separability
     from implicitbias.theorems import (
+        Explanation,
+        Finding,
         LimitPath,
         Sensitivity,
+        explain,
         limit_path,
         predict_limit,
         sensitivity,
@@ -64,7 +70,7 @@ _HOMES = {
     "implicitbias.alignment": ("Theorem1", "theorem_1"),
     "implicitbias.comparison": ("Comparison", "compare", "verify"),
     "implicitbias.coordinates": ("lemma4",),
-    "implicitbias.flow": ("Flow", "gradient_flow"),
+    "implicitbias.flow": ("ActivationFlow", "Flow", "gradient_flow"),
     "implicitbias.initialization": ("Initialization",),
     "implicitbias.limits": (
         "Certificate",
@@ -73,19 +79,25 @@ _HOMES = {
         "tensor_singular_vectors",
     ),
     "implicitbias.networks": (
+        "Activation",
         "ConvolutionalNetwork",
         "DiagonalNetwork",
         "FullyConnectedNetwork",
+        "LayerAlignment",
         "Network",
         "OrthogonalDecomposition",
         "OrthogonalNetwork",
         "TensorNetwork",
+        "layer_alignment",
         "multilinear_multiply",
     ),
     "implicitbias.problems": ("Classification", "Regression", "Separability"),
     "implicitbias.theorems": (
+        "Explanation",
+        "Finding",
         "LimitPath",
         "Sensitivity",
+        "explain",
         "limit_path",
         "predict_limit",
         "sensitivity",
@@ -94,17 +106,22 @@ _HOMES = {
 _MODULES = ("datasets", "estimators", "lemma4")
 
 __all__ = [
+    "Activation",
+    "ActivationFlow",
     "Certificate",
     "Classification",
     "Comparison",
     "ConvolutionalNetwork",
     "DiagonalNetwork",
+    "Explanation",
+    "Finding",
     "Flow",
     "FullyConnectedNetwork",
     "ImplicitBiasError",
     "InfeasibleProblemError",
     "Initialization",
     "InvalidInputError",
+    "LayerAlignment",
     "Limit",
     "LimitPath",
     "Network",
@@ -122,7 +139,9 @@ __all__ = [
     "compare",
     "datasets",
     "estimators",
+    "explain",
     "gradient_flow",
+    "layer_alignment",
     "lemma4",
     "limit_path",
     "multilinear_multiply",

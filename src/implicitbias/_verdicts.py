@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Status = Literal["holds", "fails", "undecided"]
 
@@ -33,6 +34,15 @@ class Verdict:
         text = f"{self.status}: {self.assumption} ({self.value:.3g})"
         return f"{text}; {self.detail}" if self.detail else text
 
+    def to_dict(self) -> dict[str, Any]:
+        """What ``json.dumps`` takes."""
+        return {
+            "assumption": self.assumption,
+            "status": self.status,
+            "value": finite_or_text(self.value),
+            "detail": self.detail,
+        }
+
     @property
     def holds(self) -> bool:
         """Whether the assumption was measured to hold."""
@@ -42,6 +52,11 @@ class Verdict:
     def fails(self) -> bool:
         """Whether the assumption was measured to fail."""
         return self.status == "fails"
+
+
+def finite_or_text(value: float) -> float | str:
+    """A number; "inf", "-inf" or "nan" where JSON has none."""
+    return float(value) if math.isfinite(value) else str(float(value))
 
 
 def at_least(assumption: str, value: float, threshold: float, slack: float, detail: str) -> Verdict:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, finite_array, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks import Network, OrthogonalNetwork
+from implicitbias.networks import (
+    ConvolutionalNetwork,
+    FullyConnectedNetwork,
+    Network,
+    OrthogonalNetwork,
+)
 
 ROUNDING = 1e-12  # covers the way through the coordinates and back
 MAX_EXPONENT = 1 << 14  # far beyond float64, and small enough for ldexp
@@ -202,6 +208,47 @@ class Initialization:
             directions = _with_gap(network, directions, positive_float(gap, "gap"))
         return cls(directions, scale, log_scale=log_scale)
 
+    @classmethod
+    def balanced(
+        cls,
+        network: Network,
+        scale: float | None = None,
+        seed: int = 0,
+        *,
+        log_scale: float | None = None,
+    ) -> Initialization:
+        """Random directions for which every conserved quantity is zero.
+
+        Fully connected: W_l = u_l u_{l+1}^T and w_L = u_L with random unit vectors u_l, since
+        W_l^T W_l = W_{l+1} W_{l+1}^T = ... = w_L w_L^T has rank one. With an orthogonal
+        decomposition: |[U_l^T vbar_l]_j| equal over the layers, and nothing outside the range of
+        conj(U_l). Else ||vbar_l|| equal, and full-length filters alike. Unbalanced starts are what
+        ``random`` gives, and ``last_layer_zero`` at the extreme.
+
+        Parameters
+        ----------
+        network
+            What is to be trained.
+        scale, log_scale
+            alpha, or its logarithm.
+        seed
+            A whole number >= 0; the same seed gives the same directions.
+
+        Raises
+        ------
+        InvalidInputError
+            A bad seed or scale.
+
+        Notes
+        -----
+        A balanced coordinate keeps its sign for ever: not every interpolator can be reached.
+
+        Source: Arora, Cohen, Golowich and Hu, ICLR 2019, for fully connected networks.
+        """
+        rng = np.random.default_rng(positive_int(seed, "seed", at_least=0))
+        directions = [rng.standard_normal(shape) for shape in network.parameter_shapes]
+        return cls(_balanced(network, directions), scale, log_scale=log_scale)
+
 
 def _checked_directions(directions: Any) -> Parameters:
     if isinstance(directions, (str, bytes)) or not hasattr(directions, "__iter__"):
@@ -309,3 +356,21 @@ def _with_gap(network: Network, directions: list[FloatArray], gap: float) -> lis
     lengthened = np.where(lengths < wanted, phases * wanted, first)
     layers = decomposition.parameters(np.vstack([lengthened, last]), remainder_of=directions)
     return list(layers)
+
+
+def _balanced(network: Network, directions: list[FloatArray]) -> list[FloatArray]:
+    """The directions with all conserved quantities zero."""
+    if isinstance(network, FullyConnectedNetwork):
+        units = [layer[:, 0] if layer.ndim == 2 else layer for layer in directions]
+        units = [unit / np.linalg.norm(unit) for unit in units]
+        return [*(np.outer(*pair) for pair in pairwise(units)), units[-1]]
+    decomposition = network.orthogonal_decomposition()
+    if decomposition.verdict.holds:
+        p = decomposition.coordinates(directions)
+        lengths = np.abs(p)
+        phases = np.where(lengths > 0, p / np.where(lengths > 0, lengths, 1.0), 1.0)
+        return list(decomposition.parameters(phases * lengths[0]))
+    if isinstance(network, ConvolutionalNetwork):  # |F w_l| is conserved between full filters
+        full = directions[-1]
+        directions = [full if layer.size == full.size else layer for layer in directions]
+    return [layer / np.linalg.norm(layer) for layer in directions]

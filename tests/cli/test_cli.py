@@ -44,7 +44,7 @@ def test_help_waits_for_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert all(name in done.stdout for name in ("verify", "predict", "path", "flow"))
+    assert all(name in done.stdout for name in ("verify", "predict", "explain", "path", "flow"))
 
 
 def test_module_runs_and_version_is_the_packages():
@@ -63,6 +63,20 @@ def test_predict_and_flow_agree_on_a_file(data, depth):
     for route in ("dual", "parameters"):
         simulated = coefficients(run("flow", data, *options, "--route", route))
         np.testing.assert_allclose(simulated, predicted, rtol=0, atol=1e-8)
+
+
+def test_explain_names_the_result_that_predict_uses(data):
+    options = ("--target", "y", "--scale", 0.1)
+    found = json.loads(run("explain", data, *options, "--json").stdout)
+    predicted = json.loads(run("predict", data, *options, "--json").stdout)
+    assert found["answer"] == predicted["result"] == "Corollary 5"
+    assert found["columns"] == ["age", "bmi", "bp", "s1"]
+    entry = next(one for one in found["results"] if one["result"] == "Corollary 5")
+    values = list(predicted["coefficients"].values())
+    np.testing.assert_allclose(entry["prediction"]["coefficients"], values, rtol=1e-14)
+    text = run("explain", data, *options).output
+    assert "predict_limit answers: point by Corollary 5" in text
+    assert "Corollary 6 does not apply" in text
 
 
 def test_predict_by_random_start(data):
@@ -280,7 +294,34 @@ def test_verify_writes(tmp_path):
     result = run("verify", "--only", "random 7 x 9", "--out", tmp_path / "report")
     assert result.exit_code == 0
     names = sorted(path.name for path in (tmp_path / "report").iterdir())
-    assert names == ["arrays.npz", "manifest.json"]
+    assert names == ["arrays.npz", "manifest.json", "report.html", "summary.svg"]
+
+
+def test_report_writes_one_page_whatever_it_finds(tmp_path, monkeypatch):
+    monkeypatch.setattr(verification, "CHECKS", checks(0.0, 1e-3))
+    page = tmp_path / "page.html"
+    assert run("report", page, "--only", "corollary 1").exit_code == 0
+    good = page.read_text(encoding="utf-8")
+    assert "1 checks, all agree" in good
+    result = run("report", page)
+    assert result.exit_code == 1
+    assert "2 checks, 1 DISAGREE" in result.stdout
+    assert "1.0e-03" in page.read_text(encoding="utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_report_refuses_before_the_work_is_done(tmp_path, monkeypatch):
+    def never():
+        raise AssertionError
+
+    monkeypatch.setattr(verification, "CHECKS", (Check("Lemma 4", "", "", never),))
+    wrong = run("report", tmp_path / "page.pdf")
+    assert wrong.exit_code == 2
+    assert "must end in .html" in wrong.stderr
+    blocked = run("report", tmp_path / "nowhere" / "page.html")
+    assert blocked.exit_code == 1
+    assert blocked.stderr.startswith("Error: ")
+    assert "1/1" not in blocked.stderr
 
 
 def test_verify_usage_errors(tmp_path):

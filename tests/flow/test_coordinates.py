@@ -7,6 +7,9 @@ import pytest
 
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.flow import gradient_flow
+from implicitbias.flow._classification_loss import MarginLoss
+from implicitbias.flow._classification_parameters import ParameterMargins
+from implicitbias.flow._classification_spectra import SpectralMargins
 from implicitbias.flow._coordinates import FASTER_FROM, CoordinateFlow
 from implicitbias.flow._parameters import ParameterFlow
 from implicitbias.flow._squared_loss import squared_loss
@@ -102,5 +105,45 @@ def test_where_the_route_is_taken():
     with pytest.raises(InvalidInputError, match="full-length filters"):
         gradient_flow(short, problem, Initialization.random(short, 0.1), route="coordinates")
     labels = Classification(problem.X, [1.0, -1.0])
-    with pytest.raises(InvalidInputError, match="for regression"):
-        gradient_flow(network, labels, init, route="coordinates")
+    with pytest.raises(InvalidInputError, match="full-length filters"):
+        gradient_flow(short, labels, Initialization.random(short, 0.1), route="coordinates")
+    assert gradient_flow(network, labels, init).route == "parameters"
+
+
+@pytest.mark.parametrize(
+    ("depth", "d", "n"), [(2, 5, 3), (2, 8, 4), (3, 8, 4), (4, 7, 3), (3, 2, 2)]
+)
+def test_classes_are_followed_alike(depth, d, n):
+    network, problem, init = case(depth, d, 0.5, n=n)
+    labels = Classification(problem.X, np.where(np.arange(n) % 2, 1, -1))
+    for margin in (1.0, 1e4):
+        found, expected = (
+            gradient_flow(network, labels, init, route=route, until_margin=margin)
+            for route in ("coordinates", "parameters")
+        )
+        assert found.route == "coordinates"
+        assert found.outcome is expected.outcome is Outcome.MARGIN_REACHED
+        assert found.drift < 1e-9
+        size = np.abs(expected.final_direction).max()
+        np.testing.assert_allclose(
+            found.final_direction, expected.final_direction, rtol=0, atol=1e-8 * size
+        )
+        assert found.log_times[-1] == pytest.approx(expected.log_times[-1], rel=1e-6, abs=1e-5)
+        for left, right in zip(found.final_parameters, expected.final_parameters, strict=True):
+            np.testing.assert_allclose(left, right, rtol=0, atol=1e-8 * np.abs(right).max())
+
+
+@pytest.mark.parametrize("d", [1, 2, 6, 7])
+def test_the_margins_are_those_of_the_parameters_in_another_basis(d):
+    network, problem, init = case(3, d, 0.7, n=1)
+    labels = Classification(problem.X, [1])
+    turned, given = (
+        kind(network, labels, MarginLoss(), init.parameters(), None, 10.0)
+        for kind in (SpectralMargins, ParameterMargins)
+    )
+    assert turned.look(turned.start).margin == pytest.approx(given.look(given.start).margin)
+    speeds = [np.linalg.norm(system.velocity(system.start)) for system in (turned, given)]
+    assert speeds[0] == pytest.approx(speeds[1])
+    values = [np.linalg.eigvals(system.jacobian(system.start)) for system in (turned, given)]
+    np.testing.assert_allclose(*(np.sort(one.real) for one in values), atol=1e-10)
+    np.testing.assert_allclose(turned.shape_of(turned.start), given.shape_of(given.start))

@@ -177,6 +177,8 @@ class ParameterVelocity:
 class Standing:
     """A system whose residual nothing changes."""
 
+    outputs = "coefficients"
+
     def __init__(self, rounding=1e-9):
         self.level = rounding
 

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers.networks import assert_near, cases, laws, size_of
 from implicitbias import networks
@@ -135,6 +136,36 @@ def test_activation_without_offset_is_the_general_definition(case):
 
 
 @laws
+@given(cases(depths=(2, 3, 4)), st.sampled_from(("tanh", "relu", "leaky_relu")))
+def test_reverse_mode_is_the_derivative_of_the_forward_pass(case, name):
+    network, X, activation = case.network, case.X, networks.as_activation(name)
+    values, jacobian = network.prediction_jacobian(case.parameters, X, activation)
+    np.testing.assert_allclose(values, network.predict(case.parameters, X, name), atol=1e-13)
+    theta, step = network.flatten(case.parameters), 1e-6
+    shifted = [
+        network.predict(network.unflatten(theta + sign * step * unit), X, name)
+        for unit in np.eye(theta.size)
+        for sign in (1, -1)
+    ]
+    expected = (np.array(shifted[::2]) - np.array(shifted[1::2])).T / (2 * step)
+    np.testing.assert_allclose(jacobian, expected, atol=1e-6 * (1 + np.abs(expected).max()))
+
+
+@laws
+@given(cases())
+def test_without_an_activation_reverse_mode_gives_the_coefficients_jacobian(case):
+    identity = networks.Activation(lambda z: z, np.ones_like, "identity")
+    values, jacobian = case.network.prediction_jacobian(case.parameters, case.X, identity)
+    beta, moved = (
+        case.network.coefficients(case.parameters),
+        case.network.coefficient_jacobian(case.parameters),
+    )
+    size = size_of(case.tensor, *(1 + np.abs(vector) for vector in case.flat)) * 10
+    assert_near(values, case.X @ beta, size)
+    assert_near(jacobian, case.X @ moved, size)
+
+
+@laws
 @given(cases())
 def test_hidden_layers_end_in_the_prediction(case):
     hidden = case.network.hidden_layers(case.parameters, case.X, np.tanh)
@@ -197,7 +228,7 @@ def test_numbers_beyond_float64_come_back_without_a_warning():
         (lambda: NETWORK.check_parameters((np.full((3, 2), np.nan), np.ones(2))), "nan at index"),
         (lambda: NETWORK.predict(PARAMETERS, np.ones(3)), r"X has shape \(3,\)"),
         (lambda: NETWORK.predict(PARAMETERS, np.ones((1, 2))), r"X has shape \(1, 2\)"),
-        (lambda: NETWORK.predict(PARAMETERS, np.ones((1, 3)), "tanh"), "activation is 'tanh'"),
+        (lambda: NETWORK.predict(PARAMETERS, np.ones((1, 3)), "tan"), "activation is 'tan'"),
         (lambda: NETWORK.predict(PARAMETERS, np.ones((1, 3)), np.sum), "elementwise"),
         (lambda: NETWORK.data_tensor(np.ones(2)), r"x has shape \(2,\)"),
         (lambda: networks.DiagonalNetwork(10, 8).data_tensor(np.ones(10)), "1e\\+08 entries"),

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from implicitbias import __version__
-from implicitbias.cli._commands import flow, path, predict
-from implicitbias.cli._verify import verify
+from implicitbias.cli._commands import explain, flow, path, predict
+from implicitbias.cli._verify import report_page, verify
 
 
 class Commands(click.Group):
@@ -56,5 +56,5 @@ def main() -> None:
     """
 
 
-for command in (verify, predict, path, flow):
+for command in (verify, report_page, predict, explain, path, flow):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""``implicitbias predict``, ``path`` and ``flow``: one's own data, from a file."""
+"""``implicitbias predict``, ``explain``, ``path`` and ``flow``: one's own data, from a file."""
 
 from __future__ import annotations
 
@@ -55,6 +55,27 @@ def predict(ctx: click.Context, scale: float, out: Path | None, as_json: bool) -
     if limit.note:
         click.echo(f"  {limit.note}")
     _print_coefficients(model, limit.coefficients)
+
+
+@click.command(short_help="Hold every result of the theory against DATA.")
+@model_options
+@scale_option
+@json_option
+@click.pass_context
+def explain(ctx: click.Context, scale: float, as_json: bool) -> None:
+    """Hold every result of the theory against training on DATA (CSV, Parquet or .npz).
+
+    For each: its assumptions with their measured numbers, its prediction, and what would make it
+    apply.
+    """
+    from implicitbias import theorems
+
+    model = build_model(ctx)
+    found = theorems.explain(model.network, model.problem, model.init(scale))
+    if as_json:
+        print_json(found.to_dict() | {"columns": model.table.names})
+    else:
+        click.echo(found)
 
 
 @click.command(short_help="Predict where training ends, for many scales.")
@@ -139,10 +160,11 @@ def path(
 @scale_option
 @click.option(
     "--route",
-    type=click.Choice(("auto", "parameters", "dual")),
+    type=click.Choice(("auto", "parameters", "dual", "coordinates")),
     default="auto",
     show_default=True,
-    help="Integrate the layers, or the dual in as many unknowns as points, where it exists.",
+    help="Integrate the layers, the dual in as many unknowns as points, where it exists, or the "
+    "spectra of full-length filters.",
 )
 @click.option(
     "--until-residual",
@@ -219,14 +241,14 @@ def flow(
 
 
 def _limit_as_json(model: Model, limit: Limit, scale: float) -> dict[str, Any]:
-    from implicitbias.report import certificate_as_json, finite_or_text, verdict_as_json
+    from implicitbias._verdicts import finite_or_text
 
     return {
         "result": limit.theorem,
         "kind": limit.kind,
         "scale": finite_or_text(scale),
-        "certificate": certificate_as_json(limit.certificate),
-        "assumptions": [verdict_as_json(verdict) for verdict in limit.assumptions],
+        "certificate": limit.certificate.to_dict(),
+        "assumptions": [verdict.to_dict() for verdict in limit.assumptions],
         "note": limit.note,
         "intercept": model.constant(limit.coefficients),
         "coefficients": model.named(limit.coefficients),
@@ -242,7 +264,7 @@ def _path_as_json(model: Model, limits: LimitPath) -> dict[str, Any]:
 
 
 def _flow_as_json(model: Model, result: Flow, scale: float, beta: FloatArray) -> dict[str, Any]:
-    from implicitbias.report import finite_or_text
+    from implicitbias._verdicts import finite_or_text
 
     return {
         "outcome": result.outcome.name,

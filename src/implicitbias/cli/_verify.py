@@ -1,10 +1,10 @@
-"""``implicitbias verify``: the table of all results."""
+"""``implicitbias verify`` and ``report``: all results as a table, and as one page."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,31 +14,28 @@ if TYPE_CHECKING:
     from implicitbias.verification import Check, Report, Row
 
 
+only_option = click.option(
+    "--only", default="", metavar="TEXT", help="Only rows that mention TEXT."
+)
+
+
 @click.command(short_help="Check every result of the theory by simulation.")
 @click.option(
     "--out",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write arrays (.npz), a JSON manifest and a figure into DIR.",
+    help="Write arrays (.npz), figures, a page (report.html) and a JSON manifest into DIR.",
 )
-@click.option("--only", default="", metavar="TEXT", help="Only rows that mention TEXT.")
+@only_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.pass_context
 def verify(ctx: click.Context, out: Path | None, only: str, as_json: bool) -> None:
     """Hold every result of the theory against simulations, on real and synthetic data."""
-    from threadpoolctl import threadpool_limits
-
     from implicitbias import report as reporting
-    from implicitbias._errors import InvalidInputError
-    from implicitbias.verification import CHECKS, select
 
-    try:
-        checks = select(CHECKS, only)
-    except InvalidInputError as error:
-        raise click.BadParameter(str(error), param_hint="--only") from None
+    checks = _selected(only)
     writing = nullcontext() if out is None else reporting.output_directory(out)
-    # The matrices are small: several BLAS threads would only wait for each other.
-    with threadpool_limits(limits=1, user_api="blas"), writing as scratch:
+    with _one_thread(), writing as scratch:
         report = _run(checks)
         if scratch is not None:
             click.echo("drawing and writing ...", err=True)
@@ -53,6 +50,50 @@ def verify(ctx: click.Context, out: Path | None, only: str, as_json: bool) -> No
     if out is not None:
         click.echo(f"Written to {out}", err=True)
     ctx.exit(0 if report.agrees else 1)
+
+
+@click.command("report", short_help="Write every result, with figures, as one HTML page.")
+@click.argument(
+    "file", default="implicitbias-report.html", type=click.Path(dir_okay=False, path_type=Path)
+)
+@only_option
+@click.pass_context
+def report_page(ctx: click.Context, file: Path, only: str) -> None:
+    """Check every result as ``verify`` does and write one self-contained HTML page.
+
+    FILE needs no network and no other file to be read; by default implicitbias-report.html.
+    """
+    from implicitbias import report as reporting
+
+    checks = _selected(only)
+    if file.suffix not in (".html", ".htm"):
+        raise click.BadParameter(f"{file} must end in .html or .htm.", param_hint="FILE")
+    with reporting.replacing(file) as scratch, _one_thread():
+        scratch.touch()  # a place that cannot be written is refused before the work is done
+        report = _run(checks)
+        click.echo("drawing and writing ...", err=True)
+        reporting.save_page(report, scratch)
+    click.echo(str(report))
+    click.echo(f"Written to {file}", err=True)
+    ctx.exit(0 if report.agrees else 1)
+
+
+def _selected(only: str) -> tuple[Check, ...]:
+    from implicitbias._errors import InvalidInputError
+    from implicitbias.verification import CHECKS, select
+
+    try:
+        return select(CHECKS, only)
+    except InvalidInputError as error:
+        raise click.BadParameter(str(error), param_hint="--only") from None
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """The matrices are small: several BLAS threads would only wait for each other."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    return limits
 
 
 def _run(checks: tuple[Check, ...]) -> Report:

@@ -9,7 +9,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, finite_array, is_sparse, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias.initialization import Initialization
-from implicitbias.networks import Network
+from implicitbias.networks import Activation, AnyActivation, Network, as_activation
 from implicitbias.problems import Classification, Regression
 
 LossName = Literal["exponential", "logistic"]
@@ -56,6 +56,17 @@ def check_route(route: Any) -> None:
         raise InvalidInputError(
             f"route is {route!r}; expected one of " + ", ".join(map(repr, get_args(Route))) + "."
         )
+
+
+def check_activation(activation: AnyActivation, route: Route) -> Activation:
+    """Return the activation, refusing routes that exist for linear networks only."""
+    phi = as_activation(activation)
+    if route in ("dual", "coordinates"):
+        raise InvalidInputError(
+            f"route={route!r} is for linear networks: with an activation f(x; Theta) is not linear "
+            "in x, and has no decoupled coordinates. Use route='parameters'."
+        )
+    return phi
 
 
 def check_log_margin(until_margin: Any, until_log_margin: Any) -> float:

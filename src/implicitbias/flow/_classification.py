@@ -14,7 +14,9 @@ from implicitbias.flow._classification_dual import DualMargins, dual_margins
 from implicitbias.flow._classification_loop import Run, follow, saved
 from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_parameters import SAFE_NOISE, ParameterMargins
+from implicitbias.flow._classification_spectra import SpectralMargins
 from implicitbias.flow._classification_system import MarginSystem
+from implicitbias.flow._coordinates import require_fourier_coordinates
 from implicitbias.flow._integrate import Budget, Callback
 from implicitbias.flow._margin_record import MarginRecord
 from implicitbias.flow._reduction import dual_coordinates
@@ -28,6 +30,7 @@ from implicitbias.problems import Classification
 HANDOVER = 1e7  # margin beyond which the dual route slides; the slide is off by its inverse
 EARLIEST = 1e3
 LARGEST_LOG = 709.0
+MOST_PARAMETERS = 10_000
 
 
 def classification_flow(
@@ -61,9 +64,20 @@ def classification_flow(
     InvalidInputError
         ``route="dual"`` without real decoupled coordinates.
     """
-    began = time.perf_counter()
     problem.require_separable()
     system = _system(network, problem, init, route, MarginLoss(loss), log_target, tol)
+    return margin_flow(system, log_target, budget, callback, handover)
+
+
+def margin_flow(
+    system: MarginSystem,
+    log_target: float,
+    budget: Budget,
+    callback: Callback | None,
+    handover: float = HANDOVER,
+) -> Flow:
+    """Follow one system until the margin is exp(log_target): see ``classification_flow``."""
+    began = time.perf_counter()
     record = MarginRecord(budget.num_points)
     slides = isinstance(system, DualMargins)
     until = _handover(system, handover) if slides else np.inf
@@ -92,7 +106,7 @@ def _system(
     log_target: float,
     tol: float | None,
 ) -> MarginSystem:
-    if route != "parameters":
+    if route in ("auto", "dual"):
         decoupled = dual_coordinates(network, problem.X, init)
         if decoupled.exact:
             return dual_margins(Coordinates(network, problem, init, decoupled), loss, tol)
@@ -101,7 +115,16 @@ def _system(
                 f"route='dual' needs a network with real decoupled coordinates: "
                 f"{decoupled.why_not}. Use route='parameters', which takes every network."
             )
+    if network.num_parameters > MOST_PARAMETERS:
+        raise InvalidInputError(
+            f"{network!r} has {network.num_parameters} parameters; a classification flow of the "
+            f"parameters factors a matrix of that size squared, and takes up to {MOST_PARAMETERS}. "
+            "Choose smaller layers; predict_limit takes any size."
+        )
     target = float(np.exp(min(log_target, LARGEST_LOG)))
+    if route == "coordinates":
+        require_fourier_coordinates(network)
+        return SpectralMargins(network, problem, loss, init.parameters(), tol, target)
     return ParameterMargins(network, problem, loss, init.parameters(), tol, target)
 
 

@@ -45,7 +45,7 @@ class ParameterMargins(MarginSystem):
         self.network, self.loss = network, loss
         self.rows = problem.y[:, None] * problem.X
         self.ends = np.cumsum((0, *network.layer_sizes))
-        self.start = network.flatten(start)
+        self.start = self.flattened(start)
         self.conserved = network.conserved(start)
         self.rtol = tol or float(np.clip(SAFE_NOISE / target, FINEST, RTOL))
         self.margin_tol = self.rtol
@@ -56,9 +56,7 @@ class ParameterMargins(MarginSystem):
         """||Theta|| times the layers' gradients of c^T beta at Theta / ||Theta||."""
         size = stable_norm(state)
         layers = self.layers(state / size if size > 0 else state)
-        weights = self._weights(layers, size)[1]
-        gradients = self.network.layer_gradients(layers, weights @ self.rows)
-        return size * np.concatenate([gradient.ravel() for gradient in gradients])
+        return size * self.gradients(layers, self._weights(layers, size)[1])
 
     def jacobian(self, state: FloatArray) -> FloatArray:
         """D^2 (c^T beta) at fixed w, the clock's rank one term, and the pull of each margin."""
@@ -66,20 +64,19 @@ class ParameterMargins(MarginSystem):
         unit = state / size
         layers = self.layers(unit)
         margins, weights = self._weights(layers, size)
-        direction = weights @ self.rows
-        moved = self.rows @ self.network.coefficient_jacobian(layers)
+        moved = self.moved(layers)
         change = weights[:, None] * self.loss.change_of_log_weights(margins, moved)
         with np.errstate(over="ignore", invalid="ignore"):
             pull = size**self.network.depth * (moved.T @ change)
         gradient = weights @ moved
         clock = (self.network.depth - 2) * np.outer(gradient, unit)
-        return self.network.second_derivative(layers, direction) - clock + pull
+        return self.curvature(layers, weights) - clock + pull
 
     def look(self, state: FloatArray) -> MarginPoint:
         """Margins, loss and clocks."""
         size = stable_norm(state)
         layers = self.layers(state / size if size > 0 else state)
-        beta = self.network.coefficients(layers)
+        beta = self.coefficients(layers)
         relative = self.rows @ beta
         with np.errstate(divide="ignore", over="ignore"):
             log_norm = float(np.log(size))
@@ -96,7 +93,7 @@ class ParameterMargins(MarginSystem):
     def shape_of(self, state: FloatArray) -> FloatArray:
         """beta over ||Theta||^L."""
         size = stable_norm(state)
-        return self.network.coefficients(self.layers(state / size if size > 0 else state))
+        return self.coefficients(self.layers(state / size if size > 0 else state))
 
     def parameters(self, state: FloatArray) -> Parameters | None:
         """Theta."""
@@ -119,10 +116,10 @@ class ParameterMargins(MarginSystem):
             return rest_of(np.zeros(1), np.zeros((1, 1)), 1.0, noise=np.zeros(1), rounding=0.0)
         layers = self.layers(state / size)
         weights = self._weights(layers, size)[1]
-        moved = self.rows @ self.network.coefficient_jacobian(layers)
+        moved = self.moved(layers)
         with np.errstate(over="ignore", invalid="ignore"):
             pull = size**self.network.depth * ((moved.T * weights) @ moved)
-        curvature = self.network.second_derivative(layers, weights @ self.rows) - pull
+        curvature = self.curvature(layers, weights) - pull
         if not np.isfinite(curvature).all():
             return None
         noise = (self.rtol * np.abs(state) + self.atol) / size
@@ -132,10 +129,34 @@ class ParameterMargins(MarginSystem):
 
     def drift(self, state: FloatArray) -> float:
         """Largest |change| of a conserved quantity over its natural size; 0/0 = 0."""
-        layers = self.layers(state)
+        return self.drift_of(self.layers(state))
+
+    def drift_of(self, layers: Parameters) -> float:
+        """The same, of Theta."""
         change = np.abs(self.network.conserved(layers) - self.conserved)
         scale = self.network.conserved_scale(layers)
         return float(np.max(np.divide(change, scale, where=scale > 0, out=np.zeros_like(change))))
+
+    def flattened(self, layers: Parameters) -> FloatArray:
+        """Theta as the state, (N,)."""
+        return self.network.flatten(layers)
+
+    def coefficients(self, layers: Parameters) -> FloatArray:
+        """beta, (d,)."""
+        return self.network.coefficients(layers)
+
+    def gradients(self, layers: Parameters, weights: FloatArray) -> FloatArray:
+        """sum_i w_i grad gamma_i, (N,)."""
+        gradients = self.network.layer_gradients(layers, weights @ self.rows)
+        return np.concatenate([gradient.ravel() for gradient in gradients])
+
+    def moved(self, layers: Parameters) -> FloatArray:
+        """grad gamma_i, (n, N)."""
+        return self.rows @ self.network.coefficient_jacobian(layers)
+
+    def curvature(self, layers: Parameters, weights: FloatArray) -> FloatArray:
+        """sum_i w_i hess gamma_i, (N, N)."""
+        return self.network.second_derivative(layers, weights @ self.rows)
 
     def layers(self, state: FloatArray) -> Parameters:
         """Views of the layers in a flattened state."""
@@ -150,7 +171,7 @@ class ParameterMargins(MarginSystem):
         """Margins and weights at ``size`` times the layers."""
         with np.errstate(over="ignore"):
             scale = size**self.network.depth
-        margins = scale * (self.rows @ self.network.coefficients(layers))
+        margins = scale * (self.rows @ self.coefficients(layers))
         return margins, self.loss.weights(margins)
 
     def _entry_scales(self) -> FloatArray:

@@ -71,7 +71,7 @@ class MarginSystem(ABC):
     margin_tol
         The relative error of a margin that these amount to.
     route
-        "parameters" or "dual".
+        "parameters", "dual" or "coordinates".
     """
 
     start: FloatArray

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import ComplexArray, FloatArray, Parameters
+from implicitbias._errors import InvalidInputError
 from implicitbias.flow._parameters import SMALL_ENTRY, ParameterFlow
 from implicitbias.flow._radau import LowRankRadau
 from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
@@ -32,6 +33,21 @@ def has_fourier_coordinates(network: Network) -> bool:
     return isinstance(network, ConvolutionalNetwork) and (
         min(network.filter_sizes) == network.num_features
     )
+
+
+def require_fourier_coordinates(network: Network) -> None:
+    """Refuse any other network.
+
+    Raises
+    ------
+    InvalidInputError
+        Not a convolution with full-length filters.
+    """
+    if not has_fourier_coordinates(network):
+        raise InvalidInputError(
+            "route='coordinates' needs a ConvolutionalNetwork with full-length filters; got "
+            f"{network!r}. Use route='parameters', which takes every network."
+        )
 
 
 class CoordinateFlow(FlowSystem):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from implicitbias._arrays import positive_float, positive_int
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._threads import threads_for
+from implicitbias.flow._activation_flow import ActivationMargins, ActivationRegression
+from implicitbias.flow._activation_result import ActivationFlow, activation_flow
 from implicitbias.flow._arguments import (
     LossName,
     Route,
+    check_activation,
     check_callback,
     check_fit,
     check_log_margin,
@@ -21,11 +24,13 @@ from implicitbias.flow._arguments import (
     check_times,
     check_tolerance,
 )
-from implicitbias.flow._classification import classification_flow
+from implicitbias.flow._classification import classification_flow, margin_flow
+from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._coordinates import (
     FASTER_FROM,
     CoordinateFlow,
     has_fourier_coordinates,
+    require_fourier_coordinates,
 )
 from implicitbias.flow._dual import DualFlow
 from implicitbias.flow._integrate import Budget, Callback, Trajectory, integrate
@@ -36,11 +41,55 @@ from implicitbias.flow._rules import Goal, RegressionRules
 from implicitbias.flow._squared_loss import squared_loss
 from implicitbias.flow._system import FlowSystem
 from implicitbias.initialization import Initialization
-from implicitbias.networks import Network
+from implicitbias.networks import Activation, AnyActivation, Network
 from implicitbias.problems import Classification, Regression
 
 SETTLED = (Outcome.RESIDUAL_REACHED, Outcome.STATIONARY, Outcome.PRECISION_REACHED)
 LOST = 1e-3  # drift from which on rounding, not the flow, may have decided where it ended
+
+
+@overload
+def gradient_flow(
+    network: Network,
+    problem: Regression | Classification,
+    init: Initialization,
+    *,
+    route: Route = ...,
+    until_residual: float = ...,
+    until_change: float = ...,
+    until_margin: float = ...,
+    until_log_margin: float | None = ...,
+    loss: LossName = ...,
+    activation: None = ...,
+    max_time: float | None = ...,
+    max_steps: int = ...,
+    tol: float | None = ...,
+    num_points: int = ...,
+    times: Any = ...,
+    callback: Callback | None = ...,
+) -> Flow: ...
+
+
+@overload
+def gradient_flow(
+    network: Network,
+    problem: Regression | Classification,
+    init: Initialization,
+    *,
+    route: Route = ...,
+    until_residual: float = ...,
+    until_change: float = ...,
+    until_margin: float = ...,
+    until_log_margin: float | None = ...,
+    loss: LossName = ...,
+    activation: AnyActivation,
+    max_time: float | None = ...,
+    max_steps: int = ...,
+    tol: float | None = ...,
+    num_points: int = ...,
+    times: Any = ...,
+    callback: Callback | None = ...,
+) -> ActivationFlow: ...
 
 
 def gradient_flow(
@@ -54,13 +103,14 @@ def gradient_flow(
     until_margin: float = 1e6,
     until_log_margin: float | None = None,
     loss: LossName = "exponential",
+    activation: AnyActivation | None = None,
     max_time: float | None = None,
     max_steps: int = 100_000,
     tol: float | None = None,
     num_points: int = 200,
     times: Any = None,
     callback: Callback | None = None,
-) -> Flow:
+) -> Flow | ActivationFlow:
     """Simulate dTheta/dt = -grad L(Theta) from Theta(0) until the data are fitted.
 
     Regression is followed to its end point, classification, where beta grows for ever, to a margin.
@@ -73,8 +123,8 @@ def gradient_flow(
         "parameters" integrates the layers, for any network, knowing nothing of the theory. "dual"
         integrates the n-dimensional flow d nu/dt = y - X S^T psi(S X^T nu), the same trajectory at
         a cost that does not depend on the depth, where the network has decoupled coordinates in
-        real clocks. "coordinates" integrates the spectra of full-length filters, whatever the data
-        (regression only). "auto" takes the dual where it exists, then the coordinates where they
+        real clocks. "coordinates" integrates the spectra of full-length filters, whatever the
+        data. "auto" takes the dual where it exists, then the coordinates where they
         are faster, then the parameters; the last also where the dual ends at the floor of float64
         (deep networks at small scales).
     until_residual
@@ -91,6 +141,11 @@ def gradient_flow(
     loss
         Classification: sum_i exp(-y_i f_i), for which the theory is stated, or "logistic",
         sum_i log(1 + exp(-y_i f_i)), whose tail is the same.
+    activation
+        Train with phi in the hidden layers, for which no theory speaks: "relu", "leaky_relu" or
+        "tanh", a pair (phi, its derivative), or an ``Activation``. By the parameters only, and the
+        result is an ``ActivationFlow``, with predictions in the place of coefficients. Flows slide
+        along kinks: those of the named ones are rounded over 1e-4 of the largest preactivation.
     max_time
         Stop at t = max_time.
     max_steps
@@ -107,7 +162,7 @@ def gradient_flow(
 
     Returns
     -------
-    Flow
+    Flow or ActivationFlow
         ``outcome`` and ``message`` say why it ended: RESIDUAL_REACHED or MARGIN_REACHED;
         STATIONARY at a point with positive loss (dead or sign-locked coordinates); TIME_REACHED;
         STOPPED_BY_CALLBACK; STEP_LIMIT; PRECISION_REACHED where float64 resolves no more, or the
@@ -145,12 +200,14 @@ def gradient_flow(
         given_times,
     )
     tol = check_tolerance(tol)
+    if activation is not None:
+        phi = check_activation(activation, route)
+        with threads_for(problem.X.size):
+            return _with_activation(
+                network, problem, init, phi, loss, goal, log_target, budget, tol, callback
+            )
     with threads_for(problem.X.size):
         if isinstance(problem, Classification):
-            if route == "coordinates":
-                raise InvalidInputError(
-                    "route='coordinates' is for regression; use route='auto' for classification."
-                )
             return classification_flow(
                 network,
                 problem,
@@ -163,6 +220,31 @@ def gradient_flow(
                 callback=callback,
             )
         return _regression_flow(network, problem, init, route, goal, budget, tol, callback)
+
+
+def _with_activation(
+    network: Network,
+    problem: Regression | Classification,
+    init: Initialization,
+    phi: Activation,
+    loss: LossName,
+    goal: Goal,
+    log_target: float,
+    budget: Budget,
+    tol: float | None,
+    callback: Callback | None,
+) -> ActivationFlow:
+    """Run the parameters of a network with an activation."""
+    start = init.parameters()
+    system: ActivationRegression | ActivationMargins
+    if isinstance(problem, Regression):
+        system = ActivationRegression(network, problem, phi, start, tol)
+        flow = _run(system, goal, budget, callback)
+    else:
+        system = ActivationMargins(network, problem, phi, MarginLoss(loss), start, tol)
+        flow = margin_flow(system, log_target, budget, callback)
+    model = system.model
+    return activation_flow(flow, model.activation, conserves=model.conserves)
 
 
 def _regression_flow(
@@ -185,11 +267,7 @@ def _regression_flow(
         )
     loss = squared_loss(problem, coefficients)
     if route == "coordinates":
-        if not has_fourier_coordinates(network):
-            raise InvalidInputError(
-                "route='coordinates' needs a ConvolutionalNetwork with full-length filters; got "
-                f"{network!r}. Use route='parameters', which takes every network."
-            )
+        require_fourier_coordinates(network)
         return _run(CoordinateFlow(network, loss, start, tol), goal, budget, callback)
     if route != "parameters":
         coordinates = dual_coordinates(network, loss.X, init)

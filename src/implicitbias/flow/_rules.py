@@ -122,7 +122,7 @@ class RegressionRules:
                 return End(
                     Outcome.RESIDUAL_REACHED,
                     f"residual {reading.residual:.1e} <= {self.goal.until_residual:.1e}, and the "
-                    f"coefficients have {self.remaining:.1e} of their size left to go.",
+                    f"{system.outputs} have {self.remaining:.1e} of their size left to go.",
                 )
         if reading.residual > system.rounding(state) and not self._stalled(system, state):
             return None
@@ -130,7 +130,7 @@ class RegressionRules:
         return End(
             Outcome.RESIDUAL_REACHED,
             f"residual {reading.residual:.1e} <= {self.goal.until_residual:.1e}; rounding prevents "
-            f"more, and the coefficients may still be {self.remaining:.1e} of their size away "
+            f"more, and the {system.outputs} may still be {self.remaining:.1e} of their size away "
             f"(until_change was {self.goal.until_change:.1e}): the data are ill-conditioned.",
         )
 
@@ -152,8 +152,8 @@ class RegressionRules:
             Outcome.PRECISION_REACHED,
             f"residual {reading.residual:.1e} is above until_residual = "
             f"{self.goal.until_residual:.1e}, but float64 resolves it no further here (a rounding "
-            f"is worth {system.rounding(state):.1e}); the coefficients have {self.remaining:.1e} "
-            "of their size left to go.",
+            f"is worth {system.rounding(state):.1e}); the {system.outputs} have "
+            f"{self.remaining:.1e} of their size left to go.",
         )
 
     def _rest(

@@ -44,12 +44,15 @@ class FlowSystem(ABC):
         What it is called, and the integrator that wins on it.
     log_time_unit
         log(t / tau): keeps tau within float64 at extreme scales.
+    outputs
+        What ``coefficients`` are called in messages.
     """
 
     start: FloatArray
     route: str
     method: str
     log_time_unit: float = 0.0
+    outputs: str = "coefficients"
 
     @abstractmethod
     def integrator(self, first_step: float, bound: float) -> OdeSolver:

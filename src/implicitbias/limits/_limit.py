@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray, Parameters, absolute_product
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import Verdict, finite_or_text
 
 Kind = Literal["point", "direction", "stationary direction", "small-scale limit"]
 GapKind = Literal["duality gap", "first-order gap with the carried slack"]
@@ -65,6 +65,19 @@ class Certificate:
             value for value in (self.feasibility, self.gap, self.kkt_residual) if value is not None
         ]
         return float(max(np.inf if np.isnan(value) else value for value in numbers))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``json.dumps`` takes; None where a number does not apply."""
+        numbers = {
+            "feasibility": self.feasibility,
+            "gap": self.gap,
+            "kkt_residual": self.kkt_residual,
+            "worst": self.worst,
+        }
+        return {
+            name: None if number is None else finite_or_text(number)
+            for name, number in numbers.items()
+        }
 
     def __str__(self) -> str:
         text = f"feasibility {self.feasibility:.1e}"

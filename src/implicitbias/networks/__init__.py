@@ -1,5 +1,7 @@
 """The networks whose training is studied: linear tensor networks in five families."""
 
+from implicitbias.networks._activation import Activation, AnyActivation, as_activation
+from implicitbias.networks._alignment import LayerAlignment, layer_alignment
 from implicitbias.networks._base import Network
 from implicitbias.networks._convolutional import ConvolutionalNetwork
 from implicitbias.networks._decomposition import OrthogonalDecomposition
@@ -10,12 +12,17 @@ from implicitbias.networks._orthogonal import OrthogonalNetwork
 from implicitbias.networks._tensor import TensorNetwork
 
 __all__ = [
+    "Activation",
+    "AnyActivation",
     "ConvolutionalNetwork",
     "DiagonalNetwork",
     "FullyConnectedNetwork",
+    "LayerAlignment",
     "Network",
     "OrthogonalDecomposition",
     "OrthogonalNetwork",
     "TensorNetwork",
+    "as_activation",
+    "layer_alignment",
     "multilinear_multiply",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,10 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, finite_array, finite_arrays
 from implicitbias._errors import InvalidInputError
+from implicitbias.networks._activation import Activation, Elementwise, as_elementwise
 
 if TYPE_CHECKING:
     from implicitbias.networks._decomposition import OrthogonalDecomposition
-
-Activation = Callable[[FloatArray], FloatArray]
 
 MAX_TENSOR_ENTRIES = 10_000_000
 """Largest dense tensor the package forms by itself (80 MB of float64)."""
@@ -123,7 +122,7 @@ class Network(ABC):
         return scale
 
     def predict(
-        self, parameters: Sequence[Any], X: Any, activation: Activation | None = None
+        self, parameters: Sequence[Any], X: Any, activation: Elementwise | str | None = None
     ) -> FloatArray:
         """f(x_i; Theta) for each row x_i of X, by the forward pass.
 
@@ -137,8 +136,9 @@ class Network(ABC):
         X
             Inputs, (n, d).
         activation
-            An elementwise function of an array, returning an array of the same shape. What it is
-            applied to when phi(0) is not 0, the family's class says.
+            An elementwise function of an array, returning an array of the same shape, or one of
+            the names that ``gradient_flow`` takes. What it is applied to when phi(0) is not 0, the
+            family's class says.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class Network(ABC):
         """
         layers = self.check_parameters(parameters)
         X = finite_array(X, "X", shape=(None, self.num_features))
-        phi = _checked(activation)
+        phi = _phi(activation)
         rows = max(1, _ROW_BLOCK_ENTRIES // self._entries_per_row())
         with np.errstate(over="ignore", invalid="ignore"):
             return np.concatenate(
@@ -158,7 +158,7 @@ class Network(ABC):
             )
 
     def hidden_layers(
-        self, parameters: Sequence[Any], X: Any, activation: Activation | None = None
+        self, parameters: Sequence[Any], X: Any, activation: Elementwise | str | None = None
     ) -> tuple[FloatArray, ...]:
         """H_1, ..., H_{L-1} of the forward pass (see ``predict``), rows of X first.
 
@@ -169,7 +169,31 @@ class Network(ABC):
         layers = self.check_parameters(parameters)
         X = finite_array(X, "X", shape=(None, self.num_features))
         with np.errstate(over="ignore", invalid="ignore"):
-            return tuple(self._hidden(layers, X, _checked(activation)))
+            return tuple(self._hidden(layers, X, _phi(activation)))
+
+    def prediction_jacobian(
+        self, parameters: Sequence[Any], X: FloatArray, activation: Activation
+    ) -> tuple[FloatArray, FloatArray]:
+        """f(x_i; Theta), (n,), and its derivatives by Theta, (n, P), in the order of ``flatten``.
+
+        Reverse mode through the forward pass of ``predict``, at a cost of a few such passes.
+        X is (n, d), float64 and unchecked: this runs inside every flow step.
+        """
+        layers = self._layers(parameters)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            hidden, slopes = [X], []
+            for index, layer in enumerate(layers[:-1]):
+                before = self._step(index, hidden[-1], layer)
+                hidden.append(activation(before))
+                slopes.append(activation.slope(before))
+            blocks = [hidden[-1]]
+            pulled = np.broadcast_to(layers[-1], hidden[-1].shape)
+            for index in range(self.depth - 2, -1, -1):
+                pulled = pulled * slopes[index]
+                blocks.append(self._step_jacobian(index, hidden[index], pulled))
+                if index:
+                    pulled = self._step_adjoint(index, layers[index], pulled)
+            return hidden[-1] @ layers[-1], np.concatenate(blocks[::-1], axis=1)
 
     def data_tensor(self, x: Any) -> FloatArray:
         """M(x) as a dense (k_1, ..., k_L) array, matrix layers flattened row-major.
@@ -238,14 +262,28 @@ class Network(ABC):
     def _data_tensor(self, x: FloatArray) -> FloatArray: ...
 
     @abstractmethod
-    def _hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> Iterator[FloatArray]:
-        """Yield H_1, ..., H_{L-1}, rows of X first; the last is (n, k_L)."""
+    def _step(self, index: int, hidden: FloatArray, layer: FloatArray) -> FloatArray:
+        """H_{l-1} o (v_l, I, ..), rows of X first; ``index`` is l - 1 < L - 1 and H_0 is X."""
+
+    @abstractmethod
+    def _step_jacobian(self, index: int, hidden: FloatArray, pulled: FloatArray) -> FloatArray:
+        """Derivative by v_l of the inner product of each row of ``_step`` with ``pulled``."""
+
+    @abstractmethod
+    def _step_adjoint(self, index: int, layer: FloatArray, pulled: FloatArray) -> FloatArray:
+        """Derivative of the same by H_{l-1}, for l > 1."""
 
     @abstractmethod
     def _entries_per_row(self) -> int:
         """Entries of the largest hidden layer of one input."""
 
-    def _last_hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> FloatArray:
+    def _hidden(self, layers: Parameters, X: FloatArray, phi: Elementwise) -> Iterator[FloatArray]:
+        """Yield H_1, ..., H_{L-1}, rows of X first; the last is (n, k_L)."""
+        for index, layer in enumerate(layers[:-1]):
+            X = phi(self._step(index, X, layer))
+            yield X
+
+    def _last_hidden(self, layers: Parameters, X: FloatArray, phi: Elementwise) -> FloatArray:
         *_, last = self._hidden(layers, X, phi)
         return last
 
@@ -301,23 +339,5 @@ def _real(value: Any, name: str) -> FloatArray:
     return array.astype(np.float64)
 
 
-def _checked(activation: Activation | None) -> Activation:
-    """Wrap the activation so that a result of another shape or kind is refused."""
-    if activation is None:
-        return linear
-    if not callable(activation):
-        raise InvalidInputError(
-            f"activation is {activation!r}; expected None or an elementwise function such as "
-            "numpy.tanh."
-        )
-
-    def phi(hidden: FloatArray) -> FloatArray:
-        result = np.asarray(activation(hidden))
-        if result.shape != hidden.shape or result.dtype.kind not in "buif":
-            raise InvalidInputError(
-                f"activation turned a float64 array of shape {hidden.shape} into {result.dtype} "
-                f"of shape {result.shape}; expected an elementwise real function."
-            )
-        return result.astype(np.float64, copy=False)
-
-    return phi
+def _phi(activation: Elementwise | str | None) -> Elementwise:
+    return linear if activation is None else as_elementwise(activation)

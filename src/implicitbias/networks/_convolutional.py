@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from implicitbias._arrays import FloatArray, Parameters, positive_int
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks._base import Activation, Network, squared_norms
+from implicitbias.networks._base import Network, squared_norms
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 from implicitbias.networks._search import search_network
 from implicitbias.networks._structured import fourier_decomposition
@@ -152,10 +152,16 @@ class ConvolutionalNetwork(Network):
         tensor: FloatArray = x[total % self.num_features]
         return tensor
 
-    def _hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> Iterator[FloatArray]:
-        for layer in layers[:-1]:
-            X = phi(_correlate_rows(X, layer))
-            yield X
+    def _step(self, index: int, hidden: FloatArray, layer: FloatArray) -> FloatArray:
+        return _correlate_rows(hidden, layer)
+
+    def _step_jacobian(self, index: int, hidden: FloatArray, pulled: FloatArray) -> FloatArray:
+        product = np.fft.rfft(hidden, axis=1) * np.fft.rfft(pulled, axis=1).conj()
+        return np.fft.irfft(product, n=self.num_features, axis=1)[:, : self.filter_sizes[index]]
+
+    def _step_adjoint(self, index: int, layer: FloatArray, pulled: FloatArray) -> FloatArray:
+        product = np.fft.rfft(pulled, axis=1) * np.fft.rfft(layer, n=self.num_features)
+        return np.fft.irfft(product, n=self.num_features, axis=1)
 
     def _entries_per_row(self) -> int:
         return self.num_features

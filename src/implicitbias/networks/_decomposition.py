@@ -11,10 +11,12 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import Status, Verdict
 
 ASSUMPTION = "Assumption 1, an orthogonally decomposable data tensor"
 
+ALIKE = 1e-7  # relative; squares of differences below the root of float64's rounding are lost
+TINY = float(np.finfo(np.float64).tiny)
 _IMAGINARY_ROUNDING = 1e-9
 COORDINATE_ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
@@ -84,6 +86,33 @@ class OrthogonalDecomposition(ABC):
     @abstractmethod
     def _embed(self, layer: int, coordinates: NumericArray) -> NumericArray:
         """conj(U_l) p."""
+
+    @property
+    def uniqueness(self) -> Verdict:
+        """Whether S and the U_l are determined up to the order and the phases of the coordinates.
+
+        A row of S that is zero leaves its columns free. For L >= 3 nothing else does. For L = 2 two
+        rows that agree up to a phase may be rotated into each other, for every input alike. The
+        value is the smallest relative size of a row, or distance of two rows, min over phases of
+        ||S_j - e^{i theta} S_k|| / sqrt(||S_j||^2 + ||S_k||^2): 1 where all are orthogonal.
+
+        Source: orthogonality makes the terms the singular tuples of a matrix (L = 2), or the robust
+        eigenvectors of a tensor; Kolda, SIAM J. Matrix Anal. Appl. 2001.
+        """
+        matrix = self.S
+        sizes = np.linalg.norm(matrix, axis=1)
+        value = float(sizes.min(initial=np.inf) / (sizes.max(initial=0.0) or 1.0))
+        detail = "the smallest row of S over the largest"
+        if self.depth == 2 and self.size > 1:
+            overlaps = 2.0 * np.abs(matrix @ matrix.conj().T)
+            totals = np.add.outer(np.square(sizes), np.square(sizes))
+            pairs = np.triu_indices(self.size, 1)
+            apart = np.maximum(1.0 - overlaps[pairs] / np.maximum(totals[pairs], TINY), 0.0)
+            nearest = float(np.sqrt(apart.min()))
+            if nearest < value:
+                value, detail = nearest, "the distance of the two rows of S most alike, up to phase"
+        status: Status = "holds" if value > ALIKE else "fails"
+        return Verdict("S and U_l are unique up to order and phases", status, value, detail)
 
     @property
     def is_exact(self) -> bool:

@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, positive_int
-from implicitbias.networks._base import Activation, Network
+from implicitbias.networks._base import Network
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 from implicitbias.networks._structured import IdentityDecomposition
 
@@ -91,10 +91,14 @@ class DiagonalNetwork(Network):
         tensor[(np.arange(self.num_features),) * self.depth] = x
         return tensor
 
-    def _hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> Iterator[FloatArray]:
-        for layer in layers[:-1]:
-            X = phi(X * layer)
-            yield X
+    def _step(self, index: int, hidden: FloatArray, layer: FloatArray) -> FloatArray:
+        return hidden * layer
+
+    def _step_jacobian(self, index: int, hidden: FloatArray, pulled: FloatArray) -> FloatArray:
+        return hidden * pulled
+
+    def _step_adjoint(self, index: int, layer: FloatArray, pulled: FloatArray) -> FloatArray:
+        return layer * pulled
 
     def _entries_per_row(self) -> int:
         return self.num_features

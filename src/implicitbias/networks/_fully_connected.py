@@ -9,7 +9,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, positive_int
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks._base import Activation, Network, squared_norms
+from implicitbias.networks._base import Network, squared_norms
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 from implicitbias.networks._structured import disjoint_paths
 
@@ -124,10 +124,15 @@ class FullyConnectedNetwork(Network):
         tensor[(start, *(unit for unit in units for _ in range(2)))] = x[start]
         return tensor.reshape(self.layer_sizes)
 
-    def _hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> Iterator[FloatArray]:
-        for layer in layers[:-1]:
-            X = phi(X @ layer)
-            yield X
+    def _step(self, index: int, hidden: FloatArray, layer: FloatArray) -> FloatArray:
+        return hidden @ layer
+
+    def _step_jacobian(self, index: int, hidden: FloatArray, pulled: FloatArray) -> FloatArray:
+        outer: FloatArray = hidden[:, :, None] * pulled[:, None, :]
+        return outer.reshape(len(hidden), -1)
+
+    def _step_adjoint(self, index: int, layer: FloatArray, pulled: FloatArray) -> FloatArray:
+        return pulled @ layer.T
 
     def _entries_per_row(self) -> int:
         return max(self.widths)

@@ -71,6 +71,26 @@ def contract_first(tensor: NumericArray, vector: NumericArray) -> NumericArray:
     return (vector @ tensor.reshape(len(vector), -1)).reshape(rest)
 
 
+def contract_second(tensor: NumericArray, vector: NumericArray) -> NumericArray:
+    """Compute A o (I, v, I, ..., I): the second mode contracted away."""
+    size, _, *rest = tensor.shape
+    return (vector @ tensor.reshape(size, len(vector), -1)).reshape(size, *rest)
+
+
+def contract_all_but_second(tensor: NumericArray, other: NumericArray) -> NumericArray:
+    """Compute sum_r A_{n k r} B_{n r}: ``contract_second``'s derivative by the vector, (n, k)."""
+    size, length, *_ = tensor.shape
+    left, right = tensor.reshape(size, length, -1), other.reshape(size, -1, 1)
+    return (left @ right)[:, :, 0]
+
+
+def outer_second(vector: NumericArray, other: NumericArray) -> NumericArray:
+    """Compute v_k B_{n r}: ``contract_second``'s derivative by the tensor, (n, k, r)."""
+    size, *rest = other.shape
+    product: NumericArray = vector[:, None] * other.reshape(size, 1, -1)
+    return product.reshape(size, len(vector), *rest)
+
+
 def contract_last(tensor: NumericArray, vector: NumericArray) -> NumericArray:
     """Compute A o (I, ..., I, v): the last mode contracted away."""
     return tensor @ vector

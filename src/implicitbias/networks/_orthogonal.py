@@ -11,9 +11,9 @@ import numpy as np
 from implicitbias._arrays import FloatArray, NumericArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Verdict
+from implicitbias.networks._activation import Elementwise
 from implicitbias.networks._base import (
     MAX_TENSOR_ENTRIES,
-    Activation,
     Network,
     linear,
     squared_norms,
@@ -25,7 +25,12 @@ from implicitbias.networks._decomposition import (
     column_rank,
     orthonormality_defect,
 )
-from implicitbias.networks._multilinear import outer_columns
+from implicitbias.networks._multilinear import (
+    contract_all_but_second,
+    contract_second,
+    outer_columns,
+    outer_second,
+)
 
 _TOLERANCE = 1e-10
 
@@ -121,25 +126,34 @@ class OrthogonalNetwork(Network):
         left = outer_columns(self.bases[:-1]) * (self.S @ x)
         return _real_product(left, self.bases[-1].T).reshape(self.layer_sizes)
 
-    def _hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> Iterator[FloatArray]:
-        sizes = self.layer_sizes[1:]
-        if prod(sizes) * len(self.S) > MAX_TENSOR_ENTRIES:
+    def _step(self, index: int, hidden: FloatArray, layer: FloatArray) -> FloatArray:
+        if index:
+            return contract_second(hidden, layer)
+        drive = (hidden @ self.S.T) * (layer @ self.bases[0])
+        flat = _real_product(drive, self._outer_rest().T)
+        return flat.reshape(len(hidden), *self.layer_sizes[1:])
+
+    def _step_jacobian(self, index: int, hidden: FloatArray, pulled: FloatArray) -> FloatArray:
+        if index:
+            return contract_all_but_second(hidden, pulled)
+        drive = (hidden @ self.S.T) * (pulled.reshape(len(hidden), -1) @ self._outer_rest())
+        return _real_product(drive, self.bases[0].T)
+
+    def _step_adjoint(self, index: int, layer: FloatArray, pulled: FloatArray) -> FloatArray:
+        return outer_second(layer, pulled)
+
+    def _outer_rest(self) -> NumericArray:
+        """[U_2]_j (x) ... (x) [U_L]_j as columns."""
+        entries = prod(self.layer_sizes[1:])
+        if entries * len(self.S) > MAX_TENSOR_ENTRIES:
             raise InvalidInputError(
-                f"The hidden tensor H_1 of {self!r} is formed from {prod(sizes)} x {len(self.S)} "
+                f"The hidden tensor H_1 of {self!r} is formed from {entries} x {len(self.S)} "
                 f"numbers; the limit is {MAX_TENSOR_ENTRIES:.3g}. Without an activation, predict "
                 "needs no tensor."
             )
-        drive = (X @ self.S.T) * (layers[0] @ self.bases[0])
-        flat = _real_product(drive, outer_columns(self.bases[1:]).T)
-        hidden = phi(flat.reshape(len(X), *sizes))
-        yield hidden
-        for layer in layers[1:-1]:
-            rest = hidden.shape[2:]
-            hidden = layer @ hidden.reshape(len(X), len(layer), -1)
-            hidden = phi(hidden.reshape(len(X), *rest))
-            yield hidden
+        return outer_columns(self.bases[1:])
 
-    def _last_hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> FloatArray:
+    def _last_hidden(self, layers: Parameters, X: FloatArray, phi: Elementwise) -> FloatArray:
         if phi is not linear:
             return super()._last_hidden(layers, X, phi)
         product = np.prod(self._coordinates(layers)[:-1], axis=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from math import prod
 from typing import Any
@@ -11,9 +11,16 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks._base import Activation, Network
+from implicitbias.networks._base import Network
 from implicitbias.networks._decomposition import OrthogonalDecomposition
-from implicitbias.networks._multilinear import contract_first, contract_last
+from implicitbias.networks._frontends import tensor_from_callable, tensor_from_einsum
+from implicitbias.networks._multilinear import (
+    contract_all_but_second,
+    contract_first,
+    contract_last,
+    contract_second,
+    outer_second,
+)
 from implicitbias.networks._search import search_decomposition
 
 
@@ -54,6 +61,59 @@ class TensorNetwork(Network):
             parameter_shapes=tuple((size,) for size in array.shape[:-1]),
         )
 
+    @classmethod
+    def from_einsum(cls, specification: str, *operands: Any) -> TensorNetwork:
+        """f(x) = the sum over all indices of the product of the operands and x.
+
+        The index ``x`` stands for the features: the input is contracted with it and is not among
+        the operands. So ``from_einsum("x,x,x->", (5,), (5,), (5,))`` is the diagonal network with
+        three layers on five features, ``from_einsum("xa,ab,b->", (5, 3), (3, 2), (2,))`` is fully
+        connected, and ``from_einsum("a,b,abx->", (3,), (4,), A)`` is ``TensorNetwork(A)``.
+
+        Parameters
+        ----------
+        specification
+            As for ``numpy.einsum``: letters for the indices of each operand, commas between them,
+            and "->" with nothing behind it, or no arrow.
+        operands
+            For each, a tuple of whole numbers, the shape of a layer to be trained, or an array, a
+            fixed tensor. At least two layers, which become vectors, flattened row-major, in the
+            order given.
+
+        Raises
+        ------
+        InvalidInputError
+            A specification that is no such sum, operands that do not fit it, or a data tensor of
+            more than 1e7 entries.
+        """
+        return cls(tensor_from_einsum(specification, operands))
+
+    @classmethod
+    def from_callable(
+        cls, function: Callable[..., Any], num_features: int, parameter_shapes: Sequence[Any]
+    ) -> TensorNetwork:
+        """f(x) = function(x, W_1, ..., W_L) for a function that is linear in each argument.
+
+        ``from_callable(lambda x, W, v: x @ W @ v, 5, [(5, 3), (3,)])`` is fully connected.
+
+        Parameters
+        ----------
+        function
+            Takes x, (num_features,), and one array a layer; returns a number. It is called once for
+            each entry of the data tensor, and tried for linearity in every argument first.
+        num_features
+            d.
+        parameter_shapes
+            The shapes of the layers, at least two; they become vectors, flattened row-major.
+
+        Raises
+        ------
+        InvalidInputError
+            Not such a function: the message names the argument in which it is not linear and the
+            size of the violation. Or more than 1e6 entries.
+        """
+        return cls(tensor_from_callable(function, num_features, parameter_shapes))
+
     def __repr__(self) -> str:
         return f"TensorNetwork(tensor of shape {self.tensor.shape})"
 
@@ -80,32 +140,33 @@ class TensorNetwork(Network):
             between = left
             for second in range(first + 1, self.depth):
                 yield first, second, reduce(contract_last, layers[:second:-1], between)
-                between = _contract_second(between, layers[second])
+                between = contract_second(between, layers[second])
             left = contract_first(left, layers[first])
 
     def _jacobian_blocks(self, layers: Parameters) -> Iterator[FloatArray]:
         left = self.tensor
         for index, layer in enumerate(layers):
-            yield reduce(_contract_second, layers[index + 1 :], left).T
+            yield reduce(contract_second, layers[index + 1 :], left).T
             left = contract_first(left, layer)
 
     def _data_tensor(self, x: FloatArray) -> FloatArray:
         return self.tensor @ x
 
-    def _hidden(self, layers: Parameters, X: FloatArray, phi: Activation) -> Iterator[FloatArray]:
-        sizes = self.layer_sizes[1:]
-        first = contract_first(self.tensor, layers[0]).reshape(-1, self.num_features)
-        hidden = phi((X @ first.T).reshape(len(X), *sizes))
-        yield hidden
-        for layer in layers[1:-1]:
-            hidden = phi(_contract_second(hidden, layer))
-            yield hidden
+    def _step(self, index: int, hidden: FloatArray, layer: FloatArray) -> FloatArray:
+        if index:
+            return contract_second(hidden, layer)
+        first = contract_first(self.tensor, layer).reshape(-1, self.num_features)
+        return (hidden @ first.T).reshape(len(hidden), *self.layer_sizes[1:])
+
+    def _step_jacobian(self, index: int, hidden: FloatArray, pulled: FloatArray) -> FloatArray:
+        if index:
+            return contract_all_but_second(hidden, pulled)
+        rest = self.tensor.reshape(self.layer_sizes[0], -1, self.num_features)
+        driven: FloatArray = (rest @ hidden.T).transpose(2, 0, 1)  # M(x_i), (n, k_1, k_2 ... k_L)
+        return contract_all_but_second(driven, pulled)
+
+    def _step_adjoint(self, index: int, layer: FloatArray, pulled: FloatArray) -> FloatArray:
+        return outer_second(layer, pulled)
 
     def _entries_per_row(self) -> int:
         return prod(self.layer_sizes[1:])
-
-
-def _contract_second(tensor: FloatArray, vector: FloatArray) -> FloatArray:
-    """Compute A o (I, v, I, ..., I): the second mode contracted away."""
-    size, _, *rest = tensor.shape
-    return (vector @ tensor.reshape(size, len(vector), -1)).reshape(size, *rest)

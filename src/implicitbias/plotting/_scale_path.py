@@ -10,6 +10,10 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray, finite_array, positive_int
 from implicitbias._errors import InvalidInputError
+from implicitbias.plotting._style import COLOURS as COLOURS
+from implicitbias.plotting._style import REST as REST
+from implicitbias.plotting._style import STYLES as STYLES
+from implicitbias.plotting._style import axes_of, despine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,10 +21,6 @@ if TYPE_CHECKING:
 
     from implicitbias.theorems import LimitPath
 
-# Okabe and Ito's colours, told apart by colour-blind readers; black is left to the flow.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-STYLES = ("-", "--", "-.")
-REST = "#B0B0B0"
 END_GAP = 0.12  # the ends stand this part of the axis beyond the finite scales
 
 
@@ -157,10 +157,7 @@ def scale_path(
     matplotlib.axes.Axes
     """
     traces = scale_path_traces(path, flows=flows, shown=shown, names=names)
-    if ax is None:
-        from matplotlib import pyplot
-
-        _, ax = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    ax = axes_of(ax)
     unit = 10.0**traces.power
     ends = _end_positions(traces.shown[0].scales)
     _draw_others(ax, traces.others, unit, ends)
@@ -315,5 +312,4 @@ def _label(ax: Axes, traces: ScalePathTraces, ends: tuple[float, float]) -> None
     ax.set_ylabel(
         r"coefficient $\beta_j$" + (rf" $/\ 10^{{{traces.power}}}$" if traces.power else "")
     )
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
+    despine(ax)

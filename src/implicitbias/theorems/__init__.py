@@ -1,14 +1,18 @@
 """The catalogue of results, and the predictions it makes."""
 
+from implicitbias.theorems._explain import Explanation, Finding, explain
 from implicitbias.theorems._path import LimitPath, limit_path, rough_limit_path
 from implicitbias.theorems._predict import predict_limit
 from implicitbias.theorems._sensitivity import Sensitivity, sensitivity
 from implicitbias.theorems._situation import Situation, situation_of
 
 __all__ = [
+    "Explanation",
+    "Finding",
     "LimitPath",
     "Sensitivity",
     "Situation",
+    "explain",
     "limit_path",
     "predict_limit",
     "rough_limit_path",

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Status, Verdict
+from implicitbias.coordinates.lemma4 import existence_time
 from implicitbias.limits import OnePoint, solve_one_point
-from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, FullyConnectedNetwork
+from implicitbias.networks import (
+    ConvolutionalNetwork,
+    DiagonalNetwork,
+    FullyConnectedNetwork,
+    Network,
+)
 from implicitbias.problems import Classification
 from implicitbias.theorems._situation import Situation
+
+Predicate = Callable[[Situation], Verdict]
 
 ROUNDING = 1e-12  # relative defects below this are rounding
 
@@ -34,19 +44,26 @@ def counted(assumption: str, value: float, holds: bool, detail: str = "") -> Ver
     return Verdict(assumption, "holds" if holds else "fails", float(value), detail)
 
 
+def _family(situation: Situation, family: type[Network], assumption: str) -> Verdict:
+    """Verdict that the network belongs to a family."""
+    holds = isinstance(situation.network, family)
+    return counted(assumption, float(holds), holds, f"it is a {type(situation.network).__name__}")
+
+
 def _size(array: NumericArray) -> float:
     return float(np.abs(array).max(initial=0.0))
 
 
 def orthogonally_decomposable(situation: Situation) -> Verdict:
-    """Assumption 1, with the residual of the reconstruction."""
+    """Assumption 1, an orthogonally decomposable data tensor."""
     return situation.decomposition.verdict
 
 
 def real_decomposition(situation: Situation) -> Verdict:
     """S and all U_l are real."""
     real = situation.decomposition.is_real
-    return counted("S and U_1, .., U_L are real", 0.0 if real else 1.0, real)
+    detail = "real" if real else "complex"
+    return counted("S and U_1, .., U_L are real", 0.0 if real else 1.0, real, f"they are {detail}")
 
 
 def single_data_phase(situation: Situation) -> Verdict:
@@ -121,7 +138,7 @@ def even_data(situation: Situation) -> Verdict:
 
 
 def even_start(situation: Situation) -> Verdict:
-    """Wbar is even, so that F wbar is real."""
+    """wbar is even, so that F wbar is real."""
     first = situation.init.directions[0]
     return vanishing(
         "wbar is even",
@@ -131,21 +148,17 @@ def even_start(situation: Situation) -> Verdict:
 
 
 def full_length_filters(situation: Situation) -> Verdict:
-    """k_1 = ... = k_L = d."""
-    network = situation.network
-    shortest = min(shape[0] for shape in network.parameter_shapes)
-    return counted(
-        "all filters have full length d",
-        shortest,
-        isinstance(network, ConvolutionalNetwork) and shortest == network.num_features,
-        "the shortest filter",
-    )
+    """The network is convolutional and k_1 = ... = k_L = d."""
+    network, text = situation.network, "all filters have full length d"
+    if not isinstance(network, ConvolutionalNetwork):
+        return _family(situation, ConvolutionalNetwork, text)
+    shortest = min(network.filter_sizes)
+    return counted(text, shortest, shortest == network.num_features, "the shortest filter")
 
 
 def diagonal(situation: Situation) -> Verdict:
     """The network is diagonal."""
-    holds = isinstance(situation.network, DiagonalNetwork)
-    return counted("the network is diagonal", float(holds), holds)
+    return _family(situation, DiagonalNetwork, "the network is diagonal")
 
 
 def reachable_signs(situation: Situation) -> Verdict:
@@ -174,13 +187,13 @@ def one_point_reachable(situation: Situation) -> Verdict:
 
 
 def two_layers(situation: Situation) -> Verdict:
-    """L = 2."""
+    """The network has two layers, L = 2."""
     depth = situation.network.depth
     return counted("the network has two layers", depth, depth == 2, "L")
 
 
 def single_point(situation: Situation) -> Verdict:
-    """All points are multiples of one."""
+    """There is a single data point: all rows of X are multiples of one."""
     rank = situation.problem.rank
     return counted("there is a single data point", rank, rank == 1, "rank of X")
 
@@ -237,8 +250,7 @@ def some_layer_smallest(situation: Situation) -> Verdict:
 
 def convolutional(situation: Situation) -> Verdict:
     """The network is convolutional."""
-    holds = isinstance(situation.network, ConvolutionalNetwork)
-    return counted("the network is convolutional", float(holds), holds)
+    return _family(situation, ConvolutionalNetwork, "the network is convolutional")
 
 
 def top_space_moves(situation: Situation) -> Verdict:
@@ -266,6 +278,25 @@ def loss_below_one(situation: Situation) -> Verdict:
     )
 
 
+def driver_converges(situation: Situation) -> Verdict:
+    """X^T r converges in direction: known beforehand for a single point only."""
+    driven = situation.problem.y[:, None] * situation.problem.X
+    rank = situation.problem.rank
+    alone = rank == 1 and bool((driven @ driven[0] > 0).all())
+    return Verdict(
+        "X^T r converges in direction",
+        "holds" if alone else "undecided",
+        float(rank),
+        "rank of X" + ("" if alone else "; training decides"),
+    )
+
+
+def scalar_solution(situation: Situation) -> Verdict:
+    """p' = p^{L-2} q, q' = p^{L-1} has a solution on (-c_L, c_L)."""
+    limit = existence_time(situation.network.depth)
+    return counted("the depth L is at least 2", situation.network.depth, True, f"c_L = {limit:.6g}")
+
+
 def tied_groups(values: FloatArray, tolerance: float = 1e-10) -> list[FloatArray]:
     """Indices of singular values (descending) that agree to ``tolerance`` relative."""
     cuts = np.flatnonzero(-np.diff(values) > tolerance * values[0]) + 1
@@ -274,11 +305,27 @@ def tied_groups(values: FloatArray, tolerance: float = 1e-10) -> list[FloatArray
 
 def fully_connected(situation: Situation) -> Verdict:
     """The network is fully connected."""
-    holds = isinstance(situation.network, FullyConnectedNetwork)
-    return counted("the network is fully connected", float(holds), holds)
+    return _family(situation, FullyConnectedNetwork, "the network is fully connected")
 
 
 def moves_at_zero_loss(situation: Situation) -> Verdict:
     """The start is not a saddle: some layer moves unless the loss is zero already."""
     largest = max(_size(layer) for layer in situation.init.directions)
     return positive("the start is not Theta = 0", largest, largest, "the largest entry")
+
+
+# What must not have failed for another assumption to have a meaning.
+NEEDS: dict[Predicate, tuple[Predicate, ...]] = {
+    real_decomposition: (orthogonally_decomposable,),
+    equal_first_layers: (orthogonally_decomposable,),
+    bounded_below: (orthogonally_decomposable,),
+    last_layer_smaller: (orthogonally_decomposable,),
+    some_layer_smallest: (orthogonally_decomposable,),
+    single_data_phase: (orthogonally_decomposable,),
+    real_start: (orthogonally_decomposable, single_data_phase),
+    reachable_signs: (orthogonally_decomposable, single_data_phase, real_start),
+    even_start: (full_length_filters,),
+    first_layer_larger: (two_layers, single_point),
+    one_point_reachable: (two_layers, single_point),
+    top_space_moves: (two_layers, single_point),
+}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.limits import Limit
 from implicitbias.theorems import _assumptions as measured
@@ -18,7 +19,7 @@ from implicitbias.theorems import _classification, _regression
 from implicitbias.theorems._situation import Situation
 
 Task = Literal["regression", "classification"]
-Predicate = Callable[[Situation], Verdict]
+Predicate = measured.Predicate
 YKM = "Yun, Krishnan and Mobahi (ICLR 2021)"
 
 
@@ -38,6 +39,8 @@ class Result:
         Measured in order; the first that fails ends the measuring, since later ones may need it.
     limit
         Solves the limit problem for a situation in which no assumption failed.
+    remedy
+        Which network, problem and initialization make it apply.
     source
         Where it is proved.
     """
@@ -47,6 +50,7 @@ class Result:
     statement: str
     assumptions: tuple[Predicate, ...]
     limit: Callable[[Situation, str, tuple[Verdict, ...]], Limit]
+    remedy: str
     source: str = YKM
 
     def measure(self, situation: Situation) -> tuple[Verdict, ...]:
@@ -57,6 +61,22 @@ class Result:
             if verdicts[-1].fails:
                 break
         return tuple(verdicts)
+
+
+_NAMED_BY_OTHERS = {
+    "Lemma 4": "it is about the scalar functions of lemma4, which Theorem 5 uses",
+    "Theorem 1": "u is known only after training; then tensor_singular_residual("
+    "network.data_tensor(-u), layers) measures it",
+}
+_ONE_POINT = (
+    "any network of two layers, a single data point, and a start whose first layer is the larger "
+    "in the SVD of M(x), such as Initialization.last_layer_zero(network, direction, scale)"
+)
+
+
+def named_by_others(situation: Situation, name: str, verdicts: tuple[Verdict, ...]) -> Limit:
+    """Refuse: the result names no limit that could be computed without training."""
+    raise NoPredictionError(_NAMED_BY_OTHERS[name], verdicts)
 
 
 REGRESSION = (
@@ -71,6 +91,8 @@ REGRESSION = (
             measured.bounded_below,
         ),
         _regression.potential_limit,
+        "a DiagonalNetwork and Initialization.last_layer_zero(network, wbar, scale) without a "
+        "zero in wbar",
     ),
     Result(
         "Corollary 6",
@@ -86,6 +108,8 @@ REGRESSION = (
             measured.bounded_below,
         ),
         _regression.potential_limit,
+        "a ConvolutionalNetwork whose filters all have length d, even data (x[k] = x[-k mod d]), "
+        "and Initialization.last_layer_zero(network, wbar, scale) with wbar even, F wbar nowhere 0",
         f"{YKM}; the factor d^{{-(L-1)/2}} is missing in print",
     ),
     Result(
@@ -101,6 +125,8 @@ REGRESSION = (
             measured.bounded_below,
         ),
         _regression.potential_limit,
+        "a DiagonalNetwork, or an OrthogonalNetwork with real S and bases, and "
+        "Initialization.last_layer_zero(network, eta, scale) with no entry of eta 0",
     ),
     Result(
         "Theorem 6",
@@ -109,6 +135,7 @@ REGRESSION = (
         "v_2 alike with a and b exchanged, nu = g^{-1}(y / alpha^2)",
         (measured.two_layers, measured.single_point, measured.first_layer_larger),
         _regression.one_point_limit,
+        _ONE_POINT,
         f"{YKM}; the second bracket mended",
     ),
     Result(
@@ -122,6 +149,9 @@ REGRESSION = (
             measured.reachable_signs,
         ),
         _regression.potential_limit,
+        "a network with an orthogonal decomposition (DiagonalNetwork, OrthogonalNetwork, "
+        "ConvolutionalNetwork with full-length filters on a single point or on even data), and a "
+        "start off the coordinate planes, such as Initialization.random(network, scale)",
         "the dual flow: gradient flow of a convex potential in n dimensions",
     ),
     Result(
@@ -130,6 +160,7 @@ REGRESSION = (
         "Theorem 6's closed form without its condition on the start, where g reaches y / alpha^2",
         (measured.two_layers, measured.single_point, measured.one_point_reachable),
         _regression.one_point_limit,
+        "a network of two layers, a single data point, and Initialization.random(network, scale)",
         "the dual flow of a two-layer network at one point",
     ),
     Result(
@@ -139,6 +170,7 @@ REGRESSION = (
         "||alpha (I - X^+ X) Wbar_1 W_2 ... w_L|| at the end of training",
         (measured.fully_connected, measured.moves_at_zero_loss),
         _regression.minimum_norm_limit,
+        "a FullyConnectedNetwork from a small Initialization.random(network, scale)",
         f"{YKM}, section 5; the identity is exact at every scale",
     ),
 )
@@ -164,6 +196,8 @@ CLASSIFICATION = (
             measured.first_layer_larger,
         ),
         _classification.one_point_direction,
+        "a ConvolutionalNetwork of two layers, a single data point, and "
+        "Initialization.last_layer_zero(network, direction, scale)",
     ),
     Result(
         "Theorem 3",
@@ -171,6 +205,7 @@ CLASSIFICATION = (
         _TOP_SINGULAR,
         (measured.two_layers, measured.single_point, measured.first_layer_larger),
         _classification.one_point_direction,
+        _ONE_POINT,
     ),
     Result(
         "Corollary 1",
@@ -178,6 +213,8 @@ CLASSIFICATION = (
         "beta tends in direction to argmin ||z||_2 s.t. y_i x_i^T z >= 1",
         (measured.fully_connected, measured.moves_at_zero_loss, measured.loss_below_one),
         _classification.l2_limit,
+        "a FullyConnectedNetwork and linearly separable data, from any start off 0 whose training "
+        "loss falls below 1",
         f"{YKM}; Ji and Telgarsky (NeurIPS 2020)",
     ),
     Result(
@@ -186,6 +223,7 @@ CLASSIFICATION = (
         _L1_OR_STATIONARY + ", S = I",
         (measured.diagonal, measured.last_layer_smaller),
         _classification.quasi_norm_limit,
+        "a DiagonalNetwork and Initialization.random(network, scale, seed, gap=0.1)",
     ),
     Result(
         "Corollary 3",
@@ -193,6 +231,8 @@ CLASSIFICATION = (
         _L1_OR_STATIONARY + ", S = d^{(L-1)/2} F",
         (measured.full_length_filters, measured.last_layer_smaller),
         _classification.quasi_norm_limit,
+        "a ConvolutionalNetwork whose filters all have length d, and "
+        "Initialization.random(network, scale, seed, gap=0.1)",
         f"{YKM}; Gunasekar, Lee, Soudry and Srebro (NeurIPS 2018)",
     ),
     Result(
@@ -201,6 +241,8 @@ CLASSIFICATION = (
         _L1_OR_STATIONARY,
         (measured.orthogonally_decomposable, measured.last_layer_smaller),
         _classification.quasi_norm_limit,
+        "a DiagonalNetwork, an OrthogonalNetwork or a ConvolutionalNetwork with full-length "
+        "filters, and Initialization.random(network, scale, seed, gap=0.1)",
     ),
     Result(
         "beyond Theorem 2",
@@ -208,6 +250,8 @@ CLASSIFICATION = (
         _L1_OR_STATIONARY,
         (measured.orthogonally_decomposable, measured.some_layer_smallest),
         _classification.quasi_norm_limit,
+        "a DiagonalNetwork, an OrthogonalNetwork or a ConvolutionalNetwork with full-length "
+        "filters, and Initialization.random(network, scale)",
         "the decoupled equations are symmetric in the layers, coordinate by coordinate",
     ),
     Result(
@@ -216,6 +260,29 @@ CLASSIFICATION = (
         _TOP_SINGULAR,
         (measured.two_layers, measured.single_point, measured.top_space_moves),
         _classification.one_point_direction,
+        "a network of two layers, a single data point, and Initialization.random(network, scale)",
         "the exact flow of a two-layer network at one point",
+    ),
+)
+
+# Results that name no limit of their own; ``explain`` lists them.
+FOUNDATIONS = (
+    Result(
+        "Lemma 4",
+        "regression",
+        "p' = p^{L-2} q, q' = p^{L-1}, p(0) = 1, q(0) = 0 has a solution on (-c_L, c_L), and "
+        "h_L = p^{L-1} q is odd, increasing and onto",
+        (measured.scalar_solution,),
+        named_by_others,
+        "any network: the functions behind Theorem 5 are in lemma4",
+    ),
+    Result(
+        "Theorem 1",
+        "classification",
+        "v_1, .., v_L tend in direction to singular vectors of M(-u), u the limit direction of "
+        "X^T r",
+        (measured.loss_below_one, measured.driver_converges),
+        named_by_others,
+        "any network and linearly separable data, from a start whose training loss falls below 1",
     ),
 )

@@ -7,7 +7,7 @@ from implicitbias._threads import threads_for
 from implicitbias._verdicts import Verdict
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, Limit
-from implicitbias.networks import Network
+from implicitbias.networks import Activation, AnyActivation, Network, as_activation
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._catalogue import CLASSIFICATION, REGRESSION, Result
 from implicitbias.theorems._situation import Situation, situation_of
@@ -22,6 +22,7 @@ def predict_limit(
     *,
     tol: float = CERTIFIED,
     max_iterations: int = MAX_ITERATIONS,
+    activation: AnyActivation | None = None,
 ) -> Limit:
     """lim_{t -> infinity} beta(Theta(t)), without training.
 
@@ -33,6 +34,8 @@ def predict_limit(
         The largest certificate (relative) that still counts as an answer.
     max_iterations
         Newton steps after which the path to a scale is given up.
+    activation
+        phi of the hidden layers, as for ``gradient_flow``; refused unless it is the identity.
 
     Returns
     -------
@@ -44,7 +47,7 @@ def predict_limit(
     NoPredictionError
         No result applies: the message lists, for each, the assumption that fails and its number.
         Or a limit was found but its certificate is worse than ``tol``, or none was in
-        ``max_iterations``.
+        ``max_iterations``, or the activation is not linear.
     InfeasibleProblemError
         The two classes are not linearly separable; ``evidence`` is the Farkas vector.
     InvalidInputError
@@ -57,6 +60,8 @@ def predict_limit(
     for every other real start.
     """
     situation = situation_of(network, problem, init, max_iterations)
+    if activation is not None:
+        _require_linear(as_activation(activation))
     with threads_for(problem.X.size):
         if isinstance(problem, Classification):
             problem.require_separable()
@@ -73,6 +78,19 @@ def predict_limit(
     return limit
 
 
+def _require_linear(activation: Activation) -> None:
+    """Refuse phi that is not the identity."""
+    size = activation.nonlinearity
+    if size > 0.0:
+        verdict = Verdict("linearity, phi(z) = z", "fails", size, "the largest |phi(z) - z| / |z|")
+        raise NoPredictionError(
+            f"the theory is about linear networks, and activation {activation.name!r} is not "
+            f"linear: {verdict}. Simulate it instead: gradient_flow(network, problem, init, "
+            f"activation={activation.name!r}).",
+            [verdict],
+        )
+
+
 def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
     """The first result none of whose assumptions fails, with its verdicts.
 
@@ -82,7 +100,8 @@ def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
         Every result has a failing assumption; all verdicts are kept on the error.
     """
     failed: list[tuple[Result, tuple[Verdict, ...]]] = []
-    results = REGRESSION if isinstance(situation.problem, Regression) else CLASSIFICATION
+    regression = isinstance(situation.problem, Regression)
+    task, results = ("regression", REGRESSION) if regression else ("classification", CLASSIFICATION)
     for result in results:
         verdicts = result.measure(situation)
         if not any(verdict.fails for verdict in verdicts):
@@ -96,8 +115,9 @@ def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
             "theorem_1(network, problem, flow) measures it at the flow's end"
         )
     raise NoPredictionError(
-        f"no result covers gradient flow of {situation.network!r} on this problem and start:\n"
+        f"no {task} theorem covers gradient flow of {situation.network!r} on this problem and "
+        "start:\n"
         + "\n".join(lines)
-        + f"\n{instead}.",
+        + f"\n{instead}. What would have to change: explain(network, problem, init).",
         [verdict for _, verdicts in failed for verdict in verdicts],
     )

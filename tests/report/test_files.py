@@ -1,60 +1,18 @@
-"""Reports as tables, as JSON and on disk, with nothing half-written."""
+"""Reports as JSON and on disk, with nothing half-written."""
 
 import json
 from hashlib import sha256
 
 import numpy as np
 import pytest
-from rich.console import Console
 
+from helpers.reports import FAILED, row
 from implicitbias import report as reporting
 from implicitbias._verdicts import Verdict
-from implicitbias.verification import Check, Measurement, Report, Row
+from implicitbias.report import _figures
+from implicitbias.verification import Report
 
-LONG = "full-length convolution, L = 3, scale 0.3, with a name that is longer than most"
-BRACKETS = "[rho]_j^2 >= lambda"
-
-
-def row(result="Corollary 6", **changes):
-    values = {"error": 1.5e-12, "certificate": 2e-15, "shape": (20, 64)} | changes
-    return Row(Check(result, LONG, "digits", None), Measurement(**values), 0.25)
-
-
-FAILED = Row(Check("Theorem 6", "random", "Gaussian", None), None, 0.1, "ValueError: no luck")
-
-
-def rendered(report, width=1000):
-    console = Console(width=width, record=True, color_system=None)
-    with console.capture() as capture:
-        console.print(reporting.table(report))
-    return capture.get()
-
-
-def test_table_shows_every_number_in_full():
-    text = rendered(Report((row(), FAILED)))
-    for part in ("Corollary 6", LONG, "20 x 64", "none needed", "1.5e-12", "2.0e-15", "agrees"):
-        assert part in text
-    assert "FAILED" in text
-    assert "…" not in text
-
-
-def test_brackets_are_printed_and_not_read_as_markup():
-    doubtful = row(assumptions=(Verdict(BRACKETS, "undecided", 1e-13),))
-    assert f"undecided: {BRACKETS} (1e-13)" in rendered(Report((doubtful,)))
-
-
-def test_numbers_survive_a_narrow_screen():
-    text = rendered(Report((row("fully connected, small scale"),)), width=150)
-    for part in ("fully connected, small scale", "20 x 64", "1.5e-12", "2.0e-15", "agrees"):
-        assert part in text
-
-
-def test_notes_name_the_row():
-    report = Report((row(), FAILED, row(note="both layers agree to 1e-13")))
-    assert reporting.notes(report) == [
-        "2  Theorem 6: ValueError: no luck",
-        "3  Corollary 6: both layers agree to 1e-13",
-    ]
+SCALE_PATH = "scale-path-diabetes.png"
 
 
 def test_json_is_strict_and_complete():
@@ -84,15 +42,16 @@ def test_files_on_disk(tmp_path):
     target = tmp_path / "deep" / "report"
     arrays = {"limit": np.arange(3.0), "flow": np.ones(2)}
     names = save(Report((row(arrays=arrays), FAILED)), target)
-    assert names == ["arrays.npz", "manifest.json"]
-    assert sorted(path.name for path in target.iterdir()) == names
+    assert names == ["arrays.npz", "summary.svg", "report.html", "manifest.json"]
+    assert sorted(path.name for path in target.iterdir()) == sorted(names)
     assert [path.name for path in target.parent.iterdir()] == ["report"]
     manifest = json.loads((target / "manifest.json").read_text())
     assert {"numpy", "scipy", "python", "implicitbias"} <= set(manifest["versions"])
     assert manifest["threads"]["cpus"] >= 1
     assert manifest["rows"][1]["note"] == "ValueError: no luck"
     assert manifest["files"] == {
-        "arrays.npz": sha256((target / "arrays.npz").read_bytes()).hexdigest()
+        name: sha256((target / name).read_bytes()).hexdigest()
+        for name in ("arrays.npz", "summary.svg")
     }
     with np.load(target / "arrays.npz", allow_pickle=False) as stored:
         key = manifest["rows"][0]["arrays"]["limit"]
@@ -101,11 +60,11 @@ def test_files_on_disk(tmp_path):
 
 def test_existing_directory_keeps_foreign_files_and_no_stale_ones(tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
-    (tmp_path / reporting.FIGURE).write_text("from an earlier run")
+    (tmp_path / SCALE_PATH).write_text("from an earlier run")
     (tmp_path / reporting.MANIFEST).write_text("from an earlier run")
     save(Report((row(),)), tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["arrays.npz", "manifest.json", "mine.txt"]
+    assert names == ["arrays.npz", "manifest.json", "mine.txt", "report.html", "summary.svg"]
     assert json.loads((tmp_path / "manifest.json").read_text())["agrees"]
 
 
@@ -134,10 +93,26 @@ def test_replacing_a_file_keeps_the_old_one_when_something_raises(tmp_path):
 
 
 def test_figure_shows_the_flows_of_its_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(reporting, "FIGURE_SCALES", np.geomspace(10, 1e3, 3))
+    monkeypatch.setattr(_figures, "FIGURE_SCALES", np.geomspace(10, 1e3, 3))
     ends = {"flow": np.zeros(285)}
     shown = row("Corollary 5", settings={"depth": 2, "scale": 50.0}, arrays=ends)
     report = Report((row(), shown, FAILED))
-    assert list(reporting.flow_ends(report)) == [2]
-    assert save(report, tmp_path / "out") == ["arrays.npz", reporting.FIGURE, "manifest.json"]
-    assert (tmp_path / "out" / reporting.FIGURE).read_bytes().startswith(b"\x89PNG")
+    assert list(_figures.flow_ends(report)) == [2]
+    assert SCALE_PATH in save(report, tmp_path / "out")
+    assert (tmp_path / "out" / SCALE_PATH).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_page_alone_holds_everything_and_replaces_the_old_one(tmp_path):
+    file = tmp_path / "page.html"
+    reporting.save_page(Report((row(),)), file)
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    text = file.read_text(encoding="utf-8")
+    assert "data:image/svg+xml;base64," in text
+    assert "arrays.npz" not in text
+
+
+def test_the_summary_is_the_same_file_each_time(tmp_path):
+    report = Report((row(), FAILED))
+    names = [tmp_path / name for name in ("a.svg", "b.svg")]
+    assert all(_figures.draw_summary(report, name) for name in names)
+    assert names[0].read_bytes() == names[1].read_bytes()

@@ -1,0 +1,216 @@
+"""The potential H_L and the level sets of Q: between the square and the absolute value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, finite_array, positive_float, positive_int
+from implicitbias._errors import InvalidInputError
+from implicitbias.coordinates import lemma4
+from implicitbias.plotting._style import REST, WIDTH, axes_of, despine, legend_beside, look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TAU = np.geomspace(1e-3, 1e4, 141)
+ANGLES = np.linspace(0.0, 2.0 * np.pi, 721)
+HALVINGS = 60  # of the bracket of a radius: to rounding
+
+
+@dataclass(frozen=True, eq=False)
+class PotentialTrace:
+    """H_L and what it tends to.
+
+    Attributes
+    ----------
+    depth
+        L.
+    tau, value
+        tau > 0 and H_L(tau), (k,).
+    quadratic
+        tau^2 / 2, which H_L tends to at 0.
+    linear
+        c_L tau, which H_L / tau tends to at infinity; for L = 2, where c_2 is infinite,
+        tau (log(4 tau) - 1) / 2.
+    """
+
+    depth: int
+    tau: FloatArray
+    value: FloatArray
+    quadratic: FloatArray
+    linear: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class LevelTrace:
+    """The level set of Q(rho) = alpha^2 sum_j eta_j^2 H_L(rho_j / (alpha |eta_j|)^L) through e_1.
+
+    Attributes
+    ----------
+    depth, scale
+        L and alpha.
+    points
+        (k, 2), closed.
+    """
+
+    depth: int
+    scale: float
+    points: FloatArray
+
+
+def potential_traces(depths: Sequence[int] = (2, 3, 4, 5)) -> tuple[PotentialTrace, ...]:
+    """Collect H_L(tau) = int_0^tau h_L^{-1} and its two regimes.
+
+    Raises
+    ------
+    InvalidInputError
+        No depth, or one that is not a whole number >= 2.
+    """
+    if not len(depths):
+        raise InvalidInputError("depths is empty; expected at least one, such as (2, 3).")
+    return tuple(_potential_trace(depth) for depth in depths)
+
+
+def potential(depths: Sequence[int] = (2, 3, 4, 5), *, ax: Axes | None = None) -> Axes:
+    """Draw H_L(tau) / tau, which rises from tau / 2 to the slope c_L of an absolute value.
+
+    Parameters
+    ----------
+    depths
+        Which L.
+    ax
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    InvalidInputError
+        As ``potential_traces``.
+    """
+    traces = potential_traces(depths)
+    ax = axes_of(ax)
+    for rank, trace in enumerate(traces):
+        style = look(rank)
+        ax.loglog(
+            trace.tau, trace.value / trace.tau, linewidth=WIDTH, label=f"L = {trace.depth}", **style
+        )
+        far = trace.tau > 30.0
+        ax.plot(
+            trace.tau[far],
+            (trace.linear / trace.tau)[far],
+            color=style["color"],
+            linewidth=1.0,
+            linestyle=":",
+        )
+    near = traces[0].tau < 3.0
+    quadratic = (traces[0].quadratic / traces[0].tau)[near]
+    ax.plot(traces[0].tau[near], quadratic, color="black", linewidth=0.9, linestyle=":")
+    ax.text(0.02, 0.02, r"$\tau / 2$ ", ha="right", va="bottom", fontsize="small")
+    ax.plot([], [], color=REST, linestyle=":", label=r"$c_L$; $(\log 4\tau - 1)/2$ for $L = 2$")
+    ax.set_xlabel(r"$\tau = \rho_j\, /\, (\alpha |\eta_j|)^L$")
+    ax.set_ylabel(r"$H_L(\tau)\, /\, \tau$")
+    legend_beside(ax)
+    despine(ax)
+    return ax
+
+
+def level_traces(
+    depth: int, scales: Sequence[float], eta: Any = (1.0, 1.0)
+) -> tuple[LevelTrace, ...]:
+    """Collect {rho : Q(rho) = Q(e_1)} in the plane for each scale.
+
+    Parameters
+    ----------
+    depth
+        L >= 2.
+    scales
+        alpha > 0.
+    eta
+        The two directions of the start.
+
+    Raises
+    ------
+    InvalidInputError
+        A depth, scale or direction out of range.
+    """
+    depth = positive_int(depth, "depth", at_least=2)
+    eta = np.abs(finite_array(eta, "eta", shape=(2,)))
+    if not np.all(eta > 0):
+        raise InvalidInputError(f"eta is {eta.tolist()}; expected two numbers other than 0.")
+    if not len(scales):
+        raise InvalidInputError("scales is empty; expected at least one, such as [0.1, 10].")
+    return tuple(
+        LevelTrace(depth, alpha, _level(depth, alpha, eta))
+        for alpha in (positive_float(scale, "a scale") for scale in scales)
+    )
+
+
+def levels(
+    depth: int, scales: Sequence[float], eta: Any = (1.0, 1.0), *, ax: Axes | None = None
+) -> Axes:
+    """Draw the level sets of Q through (1, 0): ellipses at large scales, diamonds at small ones.
+
+    Parameters
+    ----------
+    depth, scales, eta
+        As in ``level_traces``.
+    ax
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    InvalidInputError
+        As ``level_traces``.
+    """
+    traces = level_traces(depth, scales, eta)
+    ax = axes_of(ax, (5.6, 4.6))
+    for rank, trace in enumerate(traces):
+        ax.plot(
+            *trace.points.T, linewidth=WIDTH, label=rf"$\alpha$ = {trace.scale:g}", **look(rank)
+        )
+    ax.set_aspect("equal")
+    for line in (ax.axhline, ax.axvline):
+        line(0.0, color="black", linewidth=0.5, zorder=0)
+    ax.set_xlabel(r"$\rho_1$")
+    ax.set_ylabel(r"$\rho_2$")
+    ax.set_title(f"L = {depth}", fontsize="medium")
+    legend_beside(ax)
+    despine(ax)
+    return ax
+
+
+def _potential_trace(depth: int) -> PotentialTrace:
+    limit = lemma4.existence_time(depth)
+    linear = TAU * (np.log(4 * TAU) - 1) / 2 if np.isinf(limit) else limit * TAU
+    value = np.asarray(lemma4.H(TAU, depth))
+    return PotentialTrace(depth, TAU, value, TAU**2 / 2, linear)
+
+
+def _level(depth: int, alpha: float, eta: FloatArray) -> FloatArray:
+    """The radius in each direction, by bisection: Q increases along every ray."""
+    units = (alpha * eta) ** depth
+
+    def size(rho: FloatArray) -> FloatArray:
+        return np.asarray(lemma4.H(rho / units, depth)) @ eta**2
+
+    level = size(np.array([1.0, 0.0]))
+    rays = np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])
+    low, high = np.zeros(len(rays)), np.ones(len(rays))
+    while np.any(size(high[:, None] * rays) < level):
+        high = high * 2.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        inside = size(middle[:, None] * rays) < level
+        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+    return np.asarray(high[:, None] * rays)

@@ -1,0 +1,82 @@
+"""One look for all figures: colours that colour-blind readers and grey printers tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+from implicitbias._errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, told apart by colour-blind readers; black is left to the flow.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+STYLES = ("-", "--", "-.")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+REST = "#B0B0B0"
+WIDTH = 1.8  # points, of curves that carry the message
+CERTIFIED = 1e-8  # what the package calls certified, drawn as a line
+LARGEST_DECADE = 400.0  # decades beyond which an axis of decades is itself logarithmic
+
+
+def axes_of(ax: Axes | None, size: tuple[float, float] = (7.0, 4.5)) -> Axes:
+    """Return ``ax``, or the axes of a new figure of (width, height) inches."""
+    if ax is None:
+        from matplotlib import pyplot
+
+        _, ax = pyplot.subplots(figsize=size, layout="constrained")
+    return ax
+
+
+def look(rank: int) -> dict[str, Any]:
+    """Colour and line style of the curve number ``rank``: eighteen differ."""
+    return {
+        "color": COLOURS[rank % len(COLOURS)],
+        "linestyle": STYLES[rank // len(COLOURS) % len(STYLES)],
+    }
+
+
+def despine(ax: Axes) -> None:
+    """Leave only the two axes that carry numbers."""
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
+def legend_beside(ax: Axes) -> None:
+    """Name the curves to the right of the axes, where they hide nothing."""
+    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def decades(ax: Axes, which: str, values: Sequence[FloatArray]) -> None:
+    """Make the x or y axis, which shows powers of ten, logarithmic where these span hundreds."""
+    largest = max((float(np.abs(v).max(initial=0.0)) for v in values), default=0.0)
+    if largest <= LARGEST_DECADE:
+        return
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    getattr(ax, f"set_{which}scale")("symlog", linthresh=10.0)
+    power = int(np.log10(largest))
+    ticks = [10.0**k for k in range(power, 0, -max(1, power // 5))]
+    axis = getattr(ax, f"{which}axis")
+    below = min(float(v.min(initial=0.0)) for v in values)
+    axis.set_major_locator(FixedLocator([*(-tick for tick in ticks if -tick > below), 0.0, *ticks]))
+    axis.set_minor_locator(NullLocator())
+
+
+def checked_names(names: Sequence[str] | None, size: int, default: str) -> tuple[str, ...]:
+    """``size`` names, by default ``default`` and a number.
+
+    Raises
+    ------
+    InvalidInputError
+        Another number of names.
+    """
+    if names is None:
+        return tuple(f"{default} {i}" if size > 1 else default for i in range(1, size + 1))
+    if isinstance(names, str) or len(names) != size:
+        raise InvalidInputError(f"names is {names!r}; expected {size} of them, one a {default}.")
+    return tuple(str(name) for name in names)

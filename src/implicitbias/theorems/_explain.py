@@ -1,0 +1,327 @@
+"""explain: every result of the theory held against one situation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from textwrap import fill
+from typing import Any, Literal, get_args
+
+from implicitbias._errors import ImplicitBiasError, InvalidInputError
+from implicitbias._threads import threads_for
+from implicitbias._verdicts import Verdict
+from implicitbias.initialization import Initialization
+from implicitbias.limits import Limit
+from implicitbias.networks import Network
+from implicitbias.problems import Classification, Regression
+from implicitbias.theorems._assumptions import NEEDS
+from implicitbias.theorems._catalogue import (
+    CLASSIFICATION,
+    FOUNDATIONS,
+    REGRESSION,
+    Predicate,
+    Result,
+)
+from implicitbias.theorems._predict import CERTIFIED
+from implicitbias.theorems._situation import Situation, situation_of
+
+Standing = Literal["applies", "may apply", "does not apply"]
+COLUMNS = 100
+# Never broken: names of results, and calls.
+WHOLE = re.compile(r"(?:Theorem|Corollary|Lemma|Assumption) \d|\w\([^()]*\)")
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """One result, held against a situation.
+
+    Attributes
+    ----------
+    result, statement, source
+        Its name, its conclusion in one line, and where it is proved.
+    standing
+        "applies", "may apply" where an assumption is undecided, or "does not apply".
+    assumptions
+        The verdicts, each with its number.
+    unmeasured
+        Assumptions that mean nothing here, and why.
+    limit
+        The prediction, or None.
+    refusal
+        Why there is none although the result applies, or "".
+    remedy
+        Which network, problem and initialization make the result apply.
+    """
+
+    result: str
+    statement: str
+    source: str
+    standing: Standing
+    assumptions: tuple[Verdict, ...]
+    unmeasured: tuple[str, ...]
+    limit: Limit | None
+    refusal: str
+    remedy: str
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.result} {self.standing}: {self.statement}",
+            *(f"  {verdict}" for verdict in self.assumptions),
+            *(f"  not measured: {text}" for text in self.unmeasured),
+        ]
+        if self.limit is not None:
+            lines.append(f"  predicts a {self.limit.kind}, {self.limit.certificate}")
+        if self.refusal:
+            lines.append(f"  no prediction: {self.refusal}")
+        if self.standing == "does not apply":
+            lines.append(f"  needs: {self.remedy}")
+        return _wrapped("\n".join(lines))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``json.dumps`` takes."""
+        limit = self.limit
+        return {
+            "result": self.result,
+            "standing": self.standing,
+            "statement": self.statement,
+            "source": self.source,
+            "assumptions": [verdict.to_dict() for verdict in self.assumptions],
+            "unmeasured": list(self.unmeasured),
+            "prediction": None
+            if limit is None
+            else {
+                "kind": limit.kind,
+                "certificate": limit.certificate.to_dict(),
+                "coefficients": limit.coefficients.tolist(),
+                "note": limit.note,
+            },
+            "refusal": self.refusal,
+            "remedy": self.remedy,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What the theory says of a network, a problem and an initialization, result by result.
+
+    Attributes
+    ----------
+    situation
+        The three in words.
+    task
+        "regression" or "classification".
+    data
+        Whether the problem has a solution: X z = y, or a separating z.
+    findings
+        One per result about this task, most specific first.
+    elsewhere
+        The names of the results about the other task.
+    """
+
+    situation: tuple[str, str, str]
+    task: str
+    data: Verdict
+    findings: tuple[Finding, ...]
+    elsewhere: tuple[str, ...]
+
+    @property
+    def limit(self) -> Limit | None:
+        """What ``predict_limit`` returns; None where it refuses."""
+        return next((one.limit for one in self.findings if one.limit is not None), None)
+
+    def __getitem__(self, result: str) -> Finding:
+        """The finding on a result, by its name."""
+        for finding in self.findings:
+            if finding.result == result:
+                return finding
+        known = ", ".join(finding.result for finding in self.findings)
+        raise InvalidInputError(f"no result {result!r} about {self.task}; there are {known}.")
+
+    def __str__(self) -> str:
+        other = "classification" if self.task == "regression" else "regression"
+        ordered = sorted(self.findings, key=lambda one: get_args(Standing).index(one.standing))
+        elsewhere = ", ".join(name.replace(" ", "\xa0") for name in self.elsewhere)
+        blocks = [
+            "\n".join((*self.situation, str(self.data))),
+            self._headline(),
+            *map(str, ordered),
+            f"For {other}: {elsewhere}.",
+        ]
+        return _wrapped("\n\n".join(blocks))
+
+    def _headline(self) -> str:
+        if self.limit is not None:
+            limit = replace(self.limit, assumptions=())  # they follow, result by result
+            return f"predict_limit answers: {limit}"
+        if self.data.fails:
+            return (
+                "The data have no solution, so there is nothing to predict: add features (a column "
+                "of ones for an intercept, products), or drop the points that contradict."
+            )
+        return (
+            f"No {self.task} theorem predicts where training ends. Simulate it: "
+            "gradient_flow(network, problem, init)."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``json.dumps`` takes."""
+        network, problem, init = self.situation
+        return {
+            "network": network,
+            "problem": problem,
+            "initialization": init,
+            "task": self.task,
+            "data": self.data.to_dict(),
+            "answer": None if self.limit is None else self.limit.theorem,
+            "results": [finding.to_dict() for finding in self.findings],
+            "elsewhere": list(self.elsewhere),
+        }
+
+
+def explain(
+    network: Network,
+    problem: Regression | Classification,
+    init: Initialization,
+    *,
+    tol: float = CERTIFIED,
+) -> Explanation:
+    """Hold every result of the theory against a situation, with a number for each assumption.
+
+    It refuses nothing but input that does not fit together: a result that does not apply says so,
+    with what would make it apply; data without a solution are a verdict.
+
+    Parameters
+    ----------
+    network, problem, init
+        What is trained, on what, and from where.
+    tol
+        The largest certificate (relative) that still counts as a prediction.
+
+    Raises
+    ------
+    InvalidInputError
+        Network, problem and initialization do not fit together.
+
+    Notes
+    -----
+    Source: Lemma 4, Theorems 1, 2, 3, 5, 6 and Corollaries 1 to 6 of Yun, Krishnan and Mobahi (ICLR
+    2021), with the results beyond them that ``predict_limit`` uses.
+    """
+    situation = situation_of(network, problem, init)
+    task = "regression" if isinstance(problem, Regression) else "classification"
+    data = _data(problem)
+    known: dict[Callable[..., Limit], Limit | str] = {}
+    results = (*REGRESSION, *CLASSIFICATION, *FOUNDATIONS)
+    with threads_for(problem.X.size):
+        findings = tuple(
+            _finding(result, situation, data, known, tol)
+            for result in results
+            if result.task == task
+        )
+    return Explanation(
+        (repr(network), repr(problem), repr(init)),
+        task,
+        data,
+        findings,
+        tuple(result.name for result in results if result.task != task),
+    )
+
+
+def _data(problem: Regression | Classification) -> Verdict:
+    if isinstance(problem, Classification):
+        return problem.separability().verdict
+    return Verdict(
+        "X z = y has a solution",
+        "holds",
+        problem.inconsistency,
+        f"the worst contradiction among {problem.num_points} rows of rank {problem.rank}",
+    )
+
+
+def _finding(
+    result: Result,
+    situation: Situation,
+    data: Verdict,
+    known: dict[Callable[..., Limit], Limit | str],
+    tol: float,
+) -> Finding:
+    verdicts, unmeasured = _measured(result, situation)
+    if data.fails and result not in FOUNDATIONS[:1]:
+        verdicts = (replace(data, detail=""), *verdicts)
+    standing: Standing = (
+        "does not apply"
+        if unmeasured or any(verdict.fails for verdict in verdicts)
+        else "applies"
+        if all(verdict.holds for verdict in verdicts)
+        else "may apply"
+    )
+    limit, refusal = None, ""
+    if standing != "does not apply":
+        if result.limit not in known:
+            known[result.limit] = _predicted(result, situation, tol)
+        found = known[result.limit]
+        if isinstance(found, str):
+            refusal = found
+        else:
+            limit = replace(found, theorem=result.name, assumptions=(*verdicts, *found.assumptions))
+    return Finding(
+        result.name,
+        result.statement,
+        result.source,
+        standing,
+        verdicts,
+        unmeasured,
+        limit,
+        refusal,
+        result.remedy,
+    )
+
+
+def _measured(result: Result, situation: Situation) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
+    """All verdicts, and what could not be measured because of what it rests on."""
+    verdicts: list[Verdict] = []
+    unmeasured: list[str] = []
+    for predicate in result.assumptions:
+        name = _title(predicate)
+        try:
+            missing = [one for one in NEEDS.get(predicate, ()) if one(situation).fails]
+            if missing:
+                unmeasured.append(f"{name} (it needs: {_title(missing[0])})")
+            else:
+                verdicts.append(predicate(situation))
+        except InvalidInputError as error:
+            unmeasured.append(f"{name} ({error})")
+    return tuple(verdicts), tuple(unmeasured)
+
+
+def _title(predicate: Predicate) -> str:
+    """What a predicate asserts: the first line of its docstring."""
+    return str(predicate.__doc__).splitlines()[0].removesuffix(".")
+
+
+def _predicted(result: Result, situation: Situation, tol: float) -> Limit | str:
+    """The limit with the verdicts that came with solving it, or why there is none."""
+    try:
+        limit = result.limit(situation, result.name, ())
+    except ImplicitBiasError as error:
+        return str(error)
+    if not limit.certificate.worst <= tol:
+        return f"found, but certified only to {limit.certificate.worst:.1e} ({limit.certificate})"
+    return limit
+
+
+def _wrapped(text: str) -> str:
+    """The lines in ``COLUMNS`` columns, with names of results and calls in one piece."""
+    lines = WHOLE.sub(lambda found: found[0].replace(" ", "\xa0"), text).split("\n")
+    wrapped = "\n".join(
+        fill(
+            line,
+            COLUMNS,
+            subsequent_indent="      ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in lines
+    )
+    return wrapped.replace("\xa0", " ")

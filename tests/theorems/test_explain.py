@@ -1,0 +1,119 @@
+"""explain: every result with its verdicts, whatever the situation."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias.initialization import Initialization
+from implicitbias.networks import (
+    ConvolutionalNetwork,
+    DiagonalNetwork,
+    FullyConnectedNetwork,
+    TensorNetwork,
+)
+from implicitbias.problems import Classification, Regression
+from implicitbias.theorems import explain, predict_limit
+from implicitbias.theorems._catalogue import CLASSIFICATION, FOUNDATIONS, REGRESSION
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(3, 8)), RNG.normal(size=3)
+REGRESS, ONE_POINT = Regression(X, Y), Regression(X[:1], Y[:1])
+EVEN = Regression(X + X[:, -np.arange(8)], Y)
+CLASSIFY = Classification(X, [1, -1, 1])
+DIAGONAL, CONVOLUTION = DiagonalNetwork(8, 3), ConvolutionalNetwork(8, (8, 8))
+CONNECTED, TENSOR = FullyConnectedNetwork((8, 5, 4)), TensorNetwork(RNG.normal(size=(3, 4, 5, 8)))
+SHORT = ConvolutionalNetwork(8, (3, 8))
+DECK = (
+    {"Lemma 4"}
+    | {f"Theorem {n}" for n in (1, 2, 3, 5, 6)}
+    | {f"Corollary {n}" for n in range(1, 7)}
+)
+
+
+def random(network):
+    return Initialization.random(network, 0.1, seed=1)
+
+
+def zero_last(network):
+    return Initialization.last_layer_zero(network, np.ones(8), 0.1)
+
+
+SITUATIONS = [
+    (DIAGONAL, REGRESS, zero_last, "Corollary 5"),
+    (CONVOLUTION, EVEN, lambda network: zero_last(network), None),  # F wbar has zeros
+    (CONVOLUTION, REGRESS, random, None),
+    (CONNECTED, REGRESS, random, "fully connected, small scale"),
+    (CONNECTED, CLASSIFY, random, "Corollary 1"),
+    (TENSOR, REGRESS, random, None),
+    (TENSOR, CLASSIFY, random, None),
+    (SHORT, ONE_POINT, random, "beyond Theorem 6"),
+    (DIAGONAL, CLASSIFY, lambda n: Initialization.random(n, 0.1, gap=0.1), "Corollary 2"),
+    (DIAGONAL, REGRESS, lambda n: Initialization([np.ones(8)] * 3, log_scale=-2000.0), None),
+]
+
+
+@pytest.mark.parametrize(("network", "problem", "start", "answer"), SITUATIONS)
+def test_it_lists_every_result_and_answers_as_predict_limit_does(network, problem, start, answer):
+    init = start(network)
+    found = explain(network, problem, init)
+    names = [finding.result for finding in found.findings]
+    assert len(names) == len(set(names))
+    assert {*names, *found.elsewhere} >= DECK
+    assert (found.limit and found.limit.theorem) == answer
+    if answer is None:
+        with pytest.raises(NoPredictionError, match=r"theorem covers (?s:.*)gradient_flow"):
+            predict_limit(network, problem, init)
+    else:
+        limit = predict_limit(network, problem, init)
+        np.testing.assert_array_equal(found.limit.coefficients, limit.coefficients)
+        assert found.limit.assumptions == limit.assumptions
+    json.dumps(found.to_dict(), allow_nan=False)
+    text = str(found)
+    assert all(name in text for name in (*names, *found.elsewhere))
+    assert max(map(len, text.splitlines())) <= 110
+
+
+@pytest.mark.parametrize(("network", "problem", "start", "answer"), SITUATIONS)
+def test_a_result_applies_where_its_assumptions_hold(network, problem, start, answer):
+    for finding in explain(network, problem, start(network)).findings:
+        fails = any(verdict.fails for verdict in finding.assumptions) or finding.unmeasured
+        assert (finding.standing == "does not apply") == bool(fails)
+        assert (finding.limit is None) == bool(fails or finding.refusal)
+
+
+def test_verdicts_go_on_past_the_first_that_fails():
+    finding = explain(CONVOLUTION, REGRESS, random(CONVOLUTION))["Corollary 6"]
+    failed = [verdict.assumption for verdict in finding.assumptions if verdict.fails]
+    assert failed == ["all x_i are even", "wbar is even", "vbar_L = 0"]
+    assert not finding.unmeasured
+
+
+def test_what_cannot_be_measured_says_what_it_needs():
+    finding = explain(CONNECTED, CLASSIFY, random(CONNECTED))["Theorem 2"]
+    assert "(it needs: Assumption 1" in finding.unmeasured[0]
+
+
+def test_data_without_a_solution_are_a_verdict():
+    network = DiagonalNetwork(1, 2)
+    problem = Classification([[1.0], [2.0]], [1, -1])
+    found = explain(network, problem, random(network))
+    assert found.data.fails
+    assert found.limit is None
+    assert all(finding.standing == "does not apply" for finding in found.findings)
+    assert "The data have no solution" in str(found)
+
+
+def test_every_result_says_what_it_needs():
+    for result in (*REGRESSION, *CLASSIFICATION, *FOUNDATIONS):
+        assert "network" in result.remedy.lower(), result.name
+
+
+def test_wrong_input_is_refused():
+    with pytest.raises(InvalidInputError, match="order of the arguments"):
+        explain(REGRESS, DIAGONAL, random(DIAGONAL))
+    with pytest.raises(InvalidInputError, match="there are Corollary 5"):
+        explain(DIAGONAL, REGRESS, random(DIAGONAL))["Theorem 7"]
