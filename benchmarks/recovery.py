@@ -88,7 +88,7 @@ def draw(risks: Risks, file: Path) -> None:
     axes[0].set_ylabel("excess risk")
     axes[0].legend(title="dashed: LassoCV, dotted: RidgeCV", fontsize="small")
     ax = axes[2]
-    chosen = [(0, 0), (0, len(SCALES) // 2), (1, 0), (1, len(SCALES) // 2), (0, -1)]
+    chosen = [(0, 0), (0, len(SCALES) // 2), (1, len(SCALES) // 2), (0, -1)]
     for k, j in chosen:
         label = f"L = {DEPTHS[k]}, scale {SCALES[j]:.2g}"
         ax.loglog(POINTS, risks.limits[k, :, j], "o-", ms=3, label=label)
@@ -97,7 +97,7 @@ def draw(risks: Risks, file: Path) -> None:
     ax.set(title="along n", xlabel="points n")
     ax.set_xticks(POINTS, [str(n) for n in POINTS])
     ax.minorticks_off()
-    ax.legend(fontsize="small")
+    ax.legend(fontsize="small", loc="lower left")
     figure.savefig(file, dpi=130)
 
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from implicitbias import Regression, datasets
-from implicitbias._errors import InvalidInputError
+from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias.estimators import FlowLimitRegressor
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
@@ -141,6 +141,11 @@ def test_a_missed_tolerance_warns():
     with pytest.warns(ConvergenceWarning, match="certified to"):
         model = FlowLimitRegressor(tol=1e-300).fit(*design())
     assert not model.converged_
+
+
+def test_too_few_newton_steps_are_an_error():
+    with pytest.raises(NoPredictionError, match="more than 2 Newton steps were needed"):
+        FlowLimitRegressor(depth=3, init_scale=1e-6, max_iter=2).fit(*design())
 
 
 REFUSED = {

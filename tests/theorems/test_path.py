@@ -9,7 +9,7 @@ from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import DiagonalNetwork, FullyConnectedNetwork, TensorNetwork
 from implicitbias.problems import Classification, Regression
-from implicitbias.theorems import limit_path, predict_limit
+from implicitbias.theorems import limit_path, predict_limit, rough_limit_path
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(5, 15)), RNG.normal(size=5)
@@ -72,3 +72,39 @@ def test_infinite_scale_needs_a_start_without_coefficients():
     network = DiagonalNetwork(15, 2)
     with pytest.raises(NoPredictionError, match="diverges"):
         limit_path(network, PROBLEM, Initialization.random(network, 1.0), [np.inf])
+
+
+@pytest.mark.parametrize("network", [DiagonalNetwork(15, 2), FullyConnectedNetwork((15, 2))])
+def test_callback_counts_the_scales(network):
+    done = []
+    init = Initialization.random(network, 1.0)
+    scales = [0.0, 0.0] if isinstance(network, FullyConnectedNetwork) else [1.0, 0.0]
+    limit_path(network, PROBLEM, init, scales, callback=done.append)
+    assert done == [1, 2]
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+@pytest.mark.parametrize("first", [np.ones(15), ETA])
+def test_rough_paths_are_right_to_a_few_percent(depth, first):
+    network = DiagonalNetwork(15, depth)
+    init = Initialization.last_layer_zero(network, first, 1.0)
+    scales = np.random.default_rng(1).permutation(np.geomspace(1e9, 1e-5, 60))
+    rough = rough_limit_path(network, PROBLEM, init, scales)
+    exact = limit_path(network, PROBLEM, init, scales).coefficients
+    np.testing.assert_allclose(rough, exact, rtol=0, atol=0.03 * np.abs(exact).max())
+
+
+def test_rough_paths_elsewhere_are_exact():
+    network = DiagonalNetwork(15, 2)
+    init = Initialization.last_layer_zero(network, ETA, 1.0)
+    for problem, scales in ((PROBLEM, [0.0, 1.0]), (Regression(X, 0 * Y), [1.0, 2.0])):
+        rough = rough_limit_path(network, problem, init, scales)
+        exact = limit_path(network, problem, init, scales).coefficients
+        np.testing.assert_array_equal(rough, exact)
+
+
+def test_newton_steps_may_be_limited():
+    network = DiagonalNetwork(15, 3)
+    init = Initialization.last_layer_zero(network, ETA, 1e-8)
+    with pytest.raises(NoPredictionError, match="more than 3 Newton steps were needed"):
+        predict_limit(network, PROBLEM, init, max_iterations=3)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from implicitbias.cli._model import Model, build_model, model_options, scale_option
 from implicitbias.cli._output import FIGURE, INTERCEPT, out_option, output, write
-from implicitbias.cli._printing import Progress, console, print_json
+from implicitbias.cli._printing import Progress, bar, console, print_json
 
 if TYPE_CHECKING:
     from implicitbias._arrays import FloatArray
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SHOWN = 15  # coefficients listed without --json
 NONZERO = 1e-6  # of the largest coefficient
 CERTIFIED = 1e-8
+TITLE_WIDTH = 80  # characters of a line above a figure
 LOG_10 = 2.302585092994046
 
 json_option = click.option(
@@ -61,7 +63,7 @@ def predict(ctx: click.Context, scale: float, out: Path | None, as_json: bool) -
 @json_option
 @click.pass_context
 def explain(ctx: click.Context, scale: float, as_json: bool) -> None:
-    """Hold every result of the theory against training on DATA (a CSV file).
+    """Hold every result of the theory against training on DATA (CSV, Parquet or .npz).
 
     For each: its assumptions with their measured numbers, its prediction, and what would make it
     apply.
@@ -132,7 +134,10 @@ def path(
         scales = np.geomspace(largest, smallest, num)
         if ends:
             scales = np.concatenate([[np.inf], scales, [0.0]])
-        limits = limit_path(model.network, model.problem, model.directions, scales)
+        with bar("scales", scales.size) as done:
+            limits = limit_path(
+                model.network, model.problem, model.directions, scales, callback=done
+            )
         result = _path_as_json(model, limits)
         if figure is not None:
             _draw(limits, model, figure)
@@ -329,6 +334,6 @@ def _draw(limits: LimitPath, model: Model, file: Path) -> None:
     figure = new_figure((7.5, 4.8))
     ax = figure.subplots()
     plotting.scale_path(limits, ax=ax, names=model.table.names)
-    ax.set_title(model.title, fontsize="medium")
+    ax.set_title(fill(model.title, TITLE_WIDTH), fontsize="medium")
     with replacing(file) as scratch:
         figure.savefig(scratch, dpi=150)

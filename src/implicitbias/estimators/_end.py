@@ -10,7 +10,7 @@ from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import NoPredictionError
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
-from implicitbias.limits import Limit
+from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import DiagonalNetwork, Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import limit_path, predict_limit
@@ -53,21 +53,26 @@ def end_of_training(
     problem: Regression | Classification,
     directions: Parameters,
     scale: float,
+    max_iterations: int = MAX_ITERATIONS,
 ) -> End:
     """The limit of the flow from scale * directions; its simulated end if none is predicted.
 
     Raises
     ------
     NoPredictionError
-        Scale 0 or infinity for a network whose limits there no result gives.
+        Scale 0 or infinity for a network whose limits there no result gives, or no limit of a
+        diagonal network in ``max_iterations`` Newton steps.
     """
     at_an_end = scale in (0.0, np.inf) and isinstance(network, DiagonalNetwork)
     if at_an_end and isinstance(problem, Regression):
         return of_limit(problem, limit_path(network, problem, directions, [scale]).limits[0])
     init = Initialization(directions, scale=scale)
     try:
-        return of_limit(problem, predict_limit(network, problem, init, tol=np.inf))
+        limit = predict_limit(network, problem, init, tol=np.inf, max_iterations=max_iterations)
+        return of_limit(problem, limit)
     except NoPredictionError:
+        if isinstance(network, DiagonalNetwork) and isinstance(problem, Regression):
+            raise
         flow = gradient_flow(network, problem, init)
     steps = max(flow.num_steps, 1)
     if flow.final_direction is not None:  # the flow states no certificate for a direction

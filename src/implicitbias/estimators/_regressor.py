@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from implicitbias._arrays import FloatArray, positive_float, positive_int
@@ -50,7 +51,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     tol
         The certificate (feasibility and relative duality gap) from which on ``converged_``.
     max_iter
-        Largest number of Newton steps.
+        Newton steps after which a path to ``init_scale`` is given up with an error.
     verbose
         1: print the result and its certificate.
 
@@ -118,6 +119,12 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         self.max_iter = max_iter
         self.verbose = verbose
 
+    def __sklearn_tags__(self) -> Tags:
+        """Sparse data are taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def fit(self, X: Any, y: Any) -> FlowLimitRegressor:
         """Solve for the limit.
 
@@ -141,11 +148,11 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     def _fit(self, X: Any, y: FloatArray, depth: Any, scale: float) -> None:
         """Solve for one depth and scale on checked data."""
         tol = positive_float(self.tol, "tol")
-        positive_int(self.max_iter, "max_iter")
+        max_iter = positive_int(self.max_iter, "max_iter")
         network = network_of(self.network, depth, X.shape[1])
         directions = directions_of(network, self.init_direction)
         data = equations(X, y, self.fit_intercept)
-        end = end_of_training(network, data.problem, directions, scale)
+        end = end_of_training(network, data.problem, directions, scale, max_iter)
         self.interpolates_, self.rank_ = data.reached, data.problem.rank
         self._keep(data, end, tol)
 

@@ -13,6 +13,7 @@ from implicitbias.limits._margin_groups import Groups, conjugate_groups, fourier
 from implicitbias.limits._max_margin import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits._one_point import OnePoint, solve_one_point
 from implicitbias.limits._potential import (
+    MAX_ITERATIONS,
     PathError,
     PotentialProblem,
     PotentialState,
@@ -36,6 +37,7 @@ from implicitbias.limits._singular_vectors import (
 
 __all__ = [
     "KKT",
+    "MAX_ITERATIONS",
     "Certificate",
     "EndPoint",
     "Groups",

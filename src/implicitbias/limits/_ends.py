@@ -49,6 +49,8 @@ def large_scale_end(problem: PotentialProblem) -> EndPoint:
         The rows of Z are numerically dependent.
     """
     curves = problem.curves
+    if not problem.target.any():
+        return EndPoint(np.zeros(curves.size), np.zeros(problem.target.size), 0.0)
     slopes = slopes_at(curves, curves.t0)
     system = newton_system(problem.features, as_given(problem.features), slopes)
     if system is None:

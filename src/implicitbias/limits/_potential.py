@@ -32,6 +32,7 @@ from implicitbias.dual._rows import Rows, as_given
 
 MAX_CORRECTIONS = 25
 MAX_PATH_STEPS = 2000
+MAX_ITERATIONS = MAX_CORRECTIONS * MAX_PATH_STEPS
 ROUGH = 1e-2
 FACTOR_KEPT = 1e-5  # steps this short change the Newton matrix by as little
 STEP_CAP = 1.5  # largest change of t in one Newton step: rho changes by at most e^{1.5 L}
@@ -58,12 +59,15 @@ class PotentialProblem:
     log_excess
         How far the scale asked for lies beyond the curves' own, in a regime where rho no longer
         depends on it.
+    max_iterations
+        Newton steps after which a path is given up.
     """
 
     features: FloatArray
     target: FloatArray
     curves: Curves
     log_excess: float = 0.0
+    max_iterations: int = MAX_ITERATIONS
 
     def shifted(self, log_scale_change: float) -> PotentialProblem:
         """The same problem at a scale exp(log_scale_change) times as large."""
@@ -251,6 +255,8 @@ def follow(problem: PotentialProblem, path: _Path, state: PotentialState) -> Pot
     x, width = 0.0, 1.0
     growth = problem.curves.depth * path.log_scale_change
     for _ in range(MAX_PATH_STEPS):
+        if state.iterations > problem.max_iterations:
+            raise PathError(f"more than {problem.max_iterations} Newton steps were needed", state)
         here = problem.curves.shifted(path.log_scale_change * x)
         found = linearise(problem, here, state)
         if found is None:

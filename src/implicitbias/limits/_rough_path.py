@@ -26,7 +26,7 @@ from implicitbias.limits._potential import (
 
 FIRST, WIDEST = 0.8, 1.5  # steps in log alpha: cubic interpolation keeps its digits
 ROUGH = 2e-2  # of y that interpolated limits may miss
-CLOSE = 0.3  # a Newton step this short leaves the rest to the next
+CLOSE = 0.15  # a Newton step this short leaves the rest to the next
 FAR = 8.0  # one this long asks for a shorter way
 MOST_CORRECTIONS = 5
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +83,8 @@ def limit_path(
     problem: Regression,
     directions: Initialization | Sequence[Any],
     scales: Sequence[float] | FloatArray,
+    *,
+    callback: Callable[[int], object] | None = None,
 ) -> LimitPath:
     """lim_{t -> infinity} beta(Theta(t)) for Theta(0) = alpha * directions, over many alpha.
 
@@ -98,6 +100,8 @@ def limit_path(
         alpha >= 0, in any order. 0 is the weighted l1 end (ties broken as theory 5 states:
         sum |rho_j|^{2/L} maximised for L >= 3, sum |rho_j| (log |rho_j| - 2 log |eta_j|) minimised
         for L = 2), infinity the weighted l2 end.
+    callback
+        Called after every scale with the number of scales that are done.
 
     Raises
     ------
@@ -117,9 +121,13 @@ def limit_path(
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
         if result.limit is _regression.potential_limit:
-            limits = _potential_path(situation, result.name, verdicts, alphas)
+            limits = _potential_path(situation, result.name, verdicts, alphas, callback)
         else:
-            limits = [_single(situation, result, verdicts, float(a)) for a in alphas]
+            limits = []
+            for alpha in alphas:
+                limits.append(_single(situation, result, verdicts, float(alpha)))
+                if callback is not None:
+                    callback(len(limits))
     return LimitPath(alphas, tuple(limits), result.name)
 
 
@@ -181,7 +189,11 @@ def _checked_scales(scales: Sequence[float] | FloatArray) -> FloatArray:
 
 
 def _potential_path(
-    situation: Situation, name: str, verdicts: tuple[Verdict, ...], alphas: FloatArray
+    situation: Situation,
+    name: str,
+    verdicts: tuple[Verdict, ...],
+    alphas: FloatArray,
+    callback: Callable[[int], object] | None,
 ) -> list[Limit]:
     problem = situation.potential
     limits: dict[int, Limit] = {}
@@ -189,6 +201,8 @@ def _potential_path(
     reached = 0.0
     for index in (int(i) for i in np.argsort(-alphas, kind="stable")):
         alpha = float(alphas[index])
+        if callback is not None and limits:
+            callback(len(limits))
         try:
             if alpha in (0.0, np.inf):
                 limits[index] = _end(situation, problem, alpha, name, verdicts)
@@ -205,6 +219,8 @@ def _potential_path(
             ) from None
         reached = log_scale
         limits[index] = _regression.assemble_potential(situation, *carried, name, verdicts)
+    if callback is not None:
+        callback(len(limits))
     return [limits[index] for index in range(alphas.size)]
 
 

@@ -6,7 +6,7 @@ from implicitbias._errors import NoPredictionError
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import Verdict
 from implicitbias.initialization import Initialization
-from implicitbias.limits import Limit
+from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import Activation, AnyActivation, Network, as_activation
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._catalogue import CLASSIFICATION, REGRESSION, Result
@@ -21,6 +21,7 @@ def predict_limit(
     init: Initialization,
     *,
     tol: float = CERTIFIED,
+    max_iterations: int = MAX_ITERATIONS,
     activation: AnyActivation | None = None,
 ) -> Limit:
     """lim_{t -> infinity} beta(Theta(t)), without training.
@@ -31,6 +32,8 @@ def predict_limit(
         What is trained, on what, and from where.
     tol
         The largest certificate (relative) that still counts as an answer.
+    max_iterations
+        Newton steps after which the path to a scale is given up.
     activation
         phi of the hidden layers, as for ``gradient_flow``; refused unless it is the identity.
 
@@ -43,8 +46,8 @@ def predict_limit(
     ------
     NoPredictionError
         No result applies: the message lists, for each, the assumption that fails and its number.
-        Or a limit was found but its certificate is worse than ``tol``, or the activation is not
-        linear.
+        Or a limit was found but its certificate is worse than ``tol``, or none was in
+        ``max_iterations``, or the activation is not linear.
     InfeasibleProblemError
         The two classes are not linearly separable; ``evidence`` is the Farkas vector.
     InvalidInputError
@@ -56,7 +59,7 @@ def predict_limit(
     unifying view on implicit bias in training linear neural networks", ICLR 2021, and the dual flow
     for every other real start.
     """
-    situation = situation_of(network, problem, init)
+    situation = situation_of(network, problem, init, max_iterations)
     if activation is not None:
         _require_linear(as_activation(activation))
     with threads_for(problem.X.size):

@@ -11,7 +11,7 @@ from implicitbias._arrays import BoolArray, FloatArray, NumericArray, Parameters
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
 from implicitbias.initialization import Initialization
-from implicitbias.limits import PotentialProblem, Reachable, reachable
+from implicitbias.limits import MAX_ITERATIONS, PotentialProblem, Reachable, reachable
 from implicitbias.networks import DiagonalNetwork, Network, OrthogonalDecomposition
 from implicitbias.problems import Classification, Regression
 
@@ -37,6 +37,7 @@ class Situation:
     network: Network
     problem: Regression | Classification
     init: Initialization
+    max_iterations: int = MAX_ITERATIONS
 
     @cached_property
     def rows(self) -> FloatArray:
@@ -96,14 +97,19 @@ class Situation:
         """min sum_j Psi_j^*(rho_j) s.t. Z rho = y over the coordinates that are not forced to 0."""
         features = self.reduction.features
         if not self.reach.forced.any():
-            return PotentialProblem(features, self.targets, self.curves)
+            return self._potential_of(features, self.targets, self.curves)
         kept = ~self.reach.forced
         if not kept.any():
             return PotentialProblem(np.zeros((0, 0)), np.zeros(0), self.curves.take(kept))
         if is_sparse(features):
-            return PotentialProblem(features[:, kept], self.targets, self._curves_of(kept))
+            return self._potential_of(features[:, kept], self.targets, self._curves_of(kept))
         rest = Regression(features[:, kept], self.targets)
-        return PotentialProblem(rest.X[rest.rows], rest.y[rest.rows], self._curves_of(kept))
+        return self._potential_of(rest.X[rest.rows], rest.y[rest.rows], self._curves_of(kept))
+
+    def _potential_of(
+        self, features: FloatArray, targets: FloatArray, curves: Curves
+    ) -> PotentialProblem:
+        return PotentialProblem(features, targets, curves, max_iterations=self.max_iterations)
 
     def _curves_of(self, kept: BoolArray) -> Curves:
         return self.reduction.curves(self.init.log_scale, kept)
@@ -135,7 +141,10 @@ class Situation:
 
 
 def situation_of(
-    network: Network, problem: Regression | Classification, init: Initialization
+    network: Network,
+    problem: Regression | Classification,
+    init: Initialization,
+    max_iterations: int = MAX_ITERATIONS,
 ) -> Situation:
     """Check that the three fit together.
 
@@ -167,4 +176,4 @@ def situation_of(
             "networks. Pass X.toarray()."
         )
     init.check(network)
-    return Situation(network, problem, init)
+    return Situation(network, problem, init, max_iterations)
