@@ -59,8 +59,8 @@ def _diffrax(case: Case, name: str, steps: int) -> Iterator[np.ndarray]:
 
     jax.config.update("jax_enable_x64", True)
     advance = _compiled(case, name, steps)
-    state, now, ahead = jax.numpy.asarray(case.start), 0.0, 1e-6
-    advance(state, now, ahead)  # compiled before the clock starts
+    state, now, ahead = (jax.numpy.asarray(each, dtype=float) for each in (case.start, 0.0, 1e-6))
+    jax.block_until_ready(advance(state, now, ahead))  # compiled before the clock starts
     yield case.coefficients(case.start)
     while True:
         state, now, ahead = advance(state, now, ahead)
