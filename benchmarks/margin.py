@@ -179,10 +179,9 @@ def draw_far(file: str) -> None:
         init = start(network)
         limit = predict_limit(network, problem, init)
         flow = gradient_flow(network, problem, init, until_log_margin=1000 * np.log(10))
-        equal = f"support equal to {flow.slide.violation:.0e}"
-        label = f"{name}: {flow.seconds:.1f} s, {equal}"
+        print(f"{name}: {flow.seconds:.1f} s; {flow}")
         runs.append(
-            MarginRun(label, flow.directions, flow.log_margins, limit.coefficients, limit.rate, 1.0)
+            MarginRun(name, flow.directions, flow.log_margins, limit.coefficients, limit.rate, 1.0)
         )
     figure = Figure(figsize=(9.5, 4.2), layout="constrained")
     ax = margin_path(runs, ax=figure.subplots())

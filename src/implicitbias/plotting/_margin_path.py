@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Quantity = Literal["angle", "normalised margin"]
 SMALLEST_ANGLE = 1e-12  # radians; below, rounding draws
-UNRESOLVED = 1e-13
+UNRESOLVED = 1e-11  # an angle below is the solvers' rounding and has no slope
 
 
 @dataclass(frozen=True, eq=False)
