@@ -1,13 +1,15 @@
 """Classification to losses that no training loop reaches: seconds, angles and certificates.
 
 Two tables: plain gradient descent given the seconds that the dual flow takes to the loss exp(-1e8)
-(diagonal networks, 20 points, 100 features); and one line a kind of network and result.
+(diagonal networks, 20 points, 100 features); and one line a kind of network and result. Or, with
+the name of a file, only a figure: the way of two-layer diagonal networks to the margin 10^1000.
 
-    python -m benchmarks.margin
+    python -m benchmarks.margin [far.png]
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -163,9 +165,36 @@ def by_kind() -> Iterator[str]:
         )
 
 
+def draw_far(file: str) -> None:
+    """Angle to the l1 direction against log10 margin, to 10^1000, with the predicted slopes."""
+    from matplotlib.figure import Figure
+
+    from implicitbias.plotting import MarginRun, margin_path
+
+    rng = np.random.default_rng(0)
+    small = Classification(rng.normal(size=(5, 12)), [1, -1, 1, -1, 1])
+    runs = []
+    for name, problem in (("20 points, 100 features", synthetic()), ("5 points, 12", small)):
+        network = DiagonalNetwork(problem.num_features, 2)
+        init = start(network)
+        limit = predict_limit(network, problem, init)
+        flow = gradient_flow(network, problem, init, until_log_margin=1000 * np.log(10))
+        print(f"{name}: {flow.seconds:.1f} s; {flow}")
+        runs.append(
+            MarginRun(name, flow.directions, flow.log_margins, limit.coefficients, limit.rate, 1.0)
+        )
+    figure = Figure(figsize=(9.5, 4.2), layout="constrained")
+    ax = margin_path(runs, ax=figure.subplots())
+    ax.set_title("Diagonal networks, L = 2; dotted: predicted slopes", fontsize="medium")
+    figure.savefig(file, dpi=150)
+
+
 def main() -> None:
-    """Print both tables."""
+    """Print both tables, or draw the figure."""
     with threadpool_limits(limits=1, user_api="blas"):
+        if len(sys.argv) > 1:
+            draw_far(sys.argv[1])
+            return
         for line in against_descent():
             print(line, flush=True)
         print()

@@ -61,6 +61,17 @@ def test_drawing_puts_flows_and_slopes_on_the_axes(ax):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["one", "two"]
 
 
+def test_short_flows_are_left_out_of_a_far_panel_and_colours_stay(ax):
+    short = run("short", log_margins=0.5 * HEIGHTS * np.log(10))
+    plotting.margin_path([short, run("long")], ax=ax, beyond=8.0)
+    curves = {line.get_label(): line for line in ax.lines}
+    assert "short" not in curves
+    assert (
+        curves["long"].get_color()
+        == plotting.margin_path([short, run("long")]).lines[2].get_color()
+    )
+
+
 def test_normalised_margins_without_axes_or_legend():
     axes = plotting.margin_path([run()], quantity="normalised margin", legend=False)
     axes.figure.canvas.draw()
@@ -78,6 +89,7 @@ BAD = {
         "never reaches a margin of 1",
     ),
     "quantity": (lambda: plotting.margin_path([run()], quantity="loss"), "quantity is 'loss'"),
+    "beyond": (lambda: plotting.margin_path([run()], beyond=20.0), "beyond is 20"),
     "until": (lambda: plotting.margin_path([run()], until=0.0), "until is 0"),
 }
 

@@ -289,9 +289,11 @@ class SlackFlow(DualMargins):
         log_rates = np.where(self.curves.dead, -np.inf, self.coordinates.log_rates(t))
         log_weights = self.loss.log_weights(margins)
         pull = self._formed(log_rates, log_weights, np.zeros(t.size))
+        if self.log_omega == -np.inf:
+            return pull
         with np.errstate(divide="ignore"):
             levels = np.log(pull.heights[~self.curves.dead]) + (pull.shift - self.log_omega)
-        if self.log_omega == -np.inf or np.ptp(np.append(levels, 0.0)) <= APART:
+        if np.ptp(np.append(levels, 0.0)) <= APART:
             return pull
         log_heights = log_rates + (self.log_sizes + log_weights[:, None]).max(axis=0)
         lift = _lift(log_heights, self.log_omega)

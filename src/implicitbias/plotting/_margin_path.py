@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Quantity = Literal["angle", "normalised margin"]
 SMALLEST_ANGLE = 1e-12  # radians; below, rounding draws
-UNRESOLVED = 1e-13
+UNRESOLVED = 1e-11  # an angle below is the solvers' rounding and has no slope
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +99,7 @@ def margin_path(
     quantity: Quantity = "angle",
     ax: Axes | None = None,
     until: float | None = None,
+    beyond: float = 0.0,
     legend: bool = True,
 ) -> Axes:
     """Draw the angle to the predicted direction, or the normalised margin, against the margin.
@@ -115,6 +116,8 @@ def margin_path(
         Where to draw; a new figure by default.
     until
         The largest log10 margin to show; by default all.
+    beyond
+        Flows that end before this log10 margin are left out; the others keep their colours.
     legend
         Whether to name the flows.
 
@@ -125,7 +128,7 @@ def margin_path(
     Raises
     ------
     InvalidInputError
-        As ``margin_path_traces``; another quantity; until <= 0.
+        As ``margin_path_traces``; another quantity; until <= 0; no flow goes beyond ``beyond``.
     """
     if quantity not in ("angle", "normalised margin"):
         raise InvalidInputError(
@@ -138,7 +141,13 @@ def margin_path(
         from matplotlib import pyplot
 
         _, ax = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    if last <= beyond:
+        raise InvalidInputError(
+            f"beyond is {beyond:g}; no flow is shown further than log10 margin {last:.3g}."
+        )
     for rank, trace in enumerate(traces):
+        if trace.log10_margins[-1] < beyond:
+            continue
         style: dict[str, Any] = {
             "color": COLOURS[rank % len(COLOURS)],
             "linestyle": STYLES[rank // len(COLOURS) % len(STYLES)],

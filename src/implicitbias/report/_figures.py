@@ -82,9 +82,12 @@ def draw_margins(report: Report, file: Path) -> bool:
     figure = new_figure((15.5, 4.8))
     panels = figure.subplots(1, 3)
     plotting.margin_path(runs, ax=panels[0], until=NEAR, legend=False)
-    plotting.margin_path(runs, ax=panels[1], until=FAR, legend=False)
+    if any(run.log_margins[-1] > NEAR * np.log(10) for run in runs):
+        plotting.margin_path(runs, ax=panels[1], until=FAR, beyond=1.01 * NEAR, legend=False)
+    else:
+        panels[1].set_axis_off()
     plotting.margin_path(runs, quantity="normalised margin", ax=panels[2], until=NEAR)
-    titles = ("Angles; dotted: predicted slopes", "The same, further", "Normalised margins")
+    titles = ("Angles; dotted: predicted slopes", "Those followed further", "Normalised margins")
     for ax, title in zip(panels, titles, strict=True):
         ax.set_title(title, fontsize="medium")
     figure.savefig(file, dpi=150)
