@@ -48,7 +48,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
-    "min_reported_time": 0,
+    "write_computation_times": False,
 }
 
 html_sidebars = {name: [] for name in ("index", "tutorial", "faq", "glossary", "bibliography")}
@@ -57,6 +57,7 @@ html_title = "implicitbias"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "show_prev_next": True,
     "navbar_end": ["theme-switcher"],

@@ -16,7 +16,8 @@ def _escape(line):
 
 def _process(app, what, name, obj, options, lines):
     if getattr(obj, "__module__", "implicitbias").startswith("implicitbias"):
-        lines[:] = [_escape(line) for line in _with_notes(lines)]
+        # An ellipsis is one character: three full stops would end the summary's sentence.
+        lines[:] = [_escape(line.replace("...", "…")) for line in _with_notes(lines)]
 
 
 def _with_notes(lines):

@@ -13,7 +13,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.plotting._style import COLOURS as COLOURS
 from implicitbias.plotting._style import REST as REST
 from implicitbias.plotting._style import STYLES as STYLES
-from implicitbias.plotting._style import axes_of, despine
+from implicitbias.plotting._style import axes_of, despine, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,8 +164,7 @@ def scale_path(
     handles: list[Line2D] = []
     for rank, trace in enumerate(traces.shown):
         style = {
-            "color": COLOURS[rank % len(COLOURS)],
-            "linestyle": STYLES[rank // len(COLOURS) % len(STYLES)],
+            **look(rank),
             "linewidth": 1.8,
             "zorder": 4 - rank / len(traces.shown),  # the largest coefficient on top
             "label": trace.name,

@@ -13,13 +13,13 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.flow import Flow
 from implicitbias.limits import Limit
 from implicitbias.plotting._style import (
-    COLOURS,
     MARKERS,
     REST,
     axes_of,
     checked_names,
     despine,
     legend_beside,
+    look,
 )
 from implicitbias.problems import Classification, Regression
 
@@ -337,9 +337,12 @@ def _draw_minima(ax: Axes, traces: TrajectoryTraces) -> None:
 
 
 def _draw_path(ax: Axes, path: PathTrace, rank: int, label: str | None, radial: bool) -> None:
-    colour = COLOURS[rank % len(COLOURS)]
-    ax.plot(*path.points.T, color=colour, linewidth=1.7, zorder=3, label=label)
+    style = look(rank)
+    colour, marker = style["color"], MARKERS[rank % len(MARKERS)]
+    ax.plot(*path.points.T, linewidth=1.7, zorder=3, **style)
     ax.plot(*path.points[0], zorder=4, **START)
+    if label is not None:  # the legend shows line and marker together
+        ax.plot([], [], label=label, marker=marker, markersize=6, linewidth=1.7, **style)
     if path.limit is None:
         return
     if radial:
@@ -347,7 +350,7 @@ def _draw_path(ax: Axes, path: PathTrace, rank: int, label: str | None, radial: 
         ax.plot(*ray.T, color=colour, linewidth=0.9, linestyle=":", zorder=2)
     ax.plot(
         *path.limit,
-        marker=MARKERS[rank % len(MARKERS)],
+        marker=marker,
         markersize=7.5,
         markerfacecolor=colour if path.exact else "white",
         markeredgecolor="black" if path.exact else colour,

@@ -150,17 +150,17 @@ def draw_summary(report: Report, file: Path) -> bool:
             return found.certificate
         return found.error if bool(found.closings) is (kind == "angle") else float("nan")
 
-    columns = {
+    kinds = {
         "error of a limit": "error",
         "what is left to a direction": "angle",
         "certificate": "certificate",
     }
+    columns = {
+        label: np.array([number(row, kind) for row in report.rows]) for label, kind in kinds.items()
+    }
     traces = plotting.SummaryTraces(
         tuple(f"{i}  {row.check.result}" for i, row in enumerate(report.rows, start=1)),
-        {
-            label: np.array([number(row, kind) for row in report.rows])
-            for label, kind in columns.items()
-        },
+        {label: values for label, values in columns.items() if not np.isnan(values).all()},
         AGREEMENT,
     )
     figure = new_figure((7.5, 1.2 + 0.2 * len(report.rows)))

@@ -193,7 +193,7 @@ def _assumptions(row: Row) -> str:
 
 def _repeat(manifest: dict[str, Any]) -> str:
     versions = manifest["versions"]
-    command = " ".join(map(shlex.quote, manifest["command"]))
+    command = shlex.join(manifest["command"])
     pins = " ".join(
         f"{name}=={version}"
         for name, version in versions.items()
@@ -228,9 +228,11 @@ def _manifest(manifest: dict[str, Any], beside: Sequence[str]) -> str:
 
 
 def _value(value: Any) -> str:
+    """A value of the manifest: commands as typed, tables one entry a line, lists of them too."""
     if isinstance(value, dict):
         return "<br>".join(f"{escape(str(key))}: {_value(item)}" for key, item in value.items())
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return escape(shlex.join(value))
     if isinstance(value, list):
-        simple = all(isinstance(item, str) for item in value)
-        return escape(" ".join(value)) if simple else "<br>".join(map(_value, value))
+        return "<br>".join(escape(", ".join(str(part) for part in item.values())) for item in value)
     return escape(str(value))
