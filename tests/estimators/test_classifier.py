@@ -76,6 +76,9 @@ def test_directions_of_the_start_include_the_intercept():
     model = FlowLimitClassifier(depth=3, init_direction=np.linspace(1, 2, 30)).fit(X, y)
     np.testing.assert_array_equal(model.predict(X), y)
 
+    with pytest.raises(InvalidInputError, match=r"init_direction has shape \(3,\)"):
+        FlowLimitClassifier(init_direction=np.ones(3)).fit(X, y)
+
 
 def test_labels_of_other_numbers_are_refused():
     X, _ = separable()

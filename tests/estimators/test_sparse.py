@@ -7,7 +7,14 @@ import pytest
 import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from implicitbias import DiagonalNetwork, FullyConnectedNetwork, Initialization, predict_limit
+from implicitbias import (
+    DiagonalNetwork,
+    FullyConnectedNetwork,
+    Initialization,
+    explain,
+    predict_limit,
+    sensitivity,
+)
 from implicitbias._errors import InfeasibleProblemError, InvalidInputError
 from implicitbias.estimators import FlowLimitRegressor, FlowLimitRegressorCV, flow_limit_path
 from implicitbias.flow import gradient_flow
@@ -99,6 +106,9 @@ def test_what_needs_dense_data_says_so():
     init = Initialization.random(network, 1.0)
     with pytest.raises(InvalidInputError, match="simulations take dense arrays"):
         gradient_flow(network, problem, init)
+    for verb in (explain, sensitivity):
+        with pytest.raises(InvalidInputError, match="needs a dense array"):
+            verb(network, problem, init)
     with pytest.raises(InvalidInputError, match="sparse data are for diagonal networks"):
         predict_limit(wide, problem, Initialization.random(wide, 1.0))
     with pytest.raises(InvalidInputError, match="every coordinate must cross from rho"):

@@ -12,7 +12,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from implicitbias._arrays import FloatArray, NumericArray, positive_float
+from implicitbias._arrays import FloatArray, NumericArray, finite_array, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias.estimators._end import End, end_of_training
 from implicitbias.estimators._model import directions_of, network_of
@@ -109,20 +109,19 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         self.classes_, signs = _two_classes(y)
         tol = positive_float(self.tol, "tol")
-        network = network_of(self.network, self.depth, X.shape[1])
-        directions = directions_of(network, self.init_direction)
-        means = np.zeros(X.shape[1])
         appended = self.fit_intercept and self.network != "convolutional"
+        direction, means = self.init_direction, np.zeros(X.shape[1])
+        if direction is not None:
+            direction = finite_array(direction, "init_direction", shape=(X.shape[1],))
         if appended:
             X = np.column_stack([X, np.ones(len(X))])
-            network = network_of(self.network, self.depth, X.shape[1])
-            direction = self.init_direction
             if direction is not None:
-                direction = np.append(np.ravel(direction), np.mean(np.abs(direction)))
-            directions = directions_of(network, direction)
+                direction = np.append(direction, np.mean(np.abs(direction)))
         elif self.fit_intercept:
             means = X.mean(axis=0)
             X = X - means
+        network = network_of(self.network, self.depth, X.shape[1])
+        directions = directions_of(network, direction)
         problem: Any = Classification(X, signs)
         self.separable_ = problem.separability().verdict.holds
         if not self.separable_:

@@ -34,7 +34,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
     init_scales
         The scales to choose from; or how many to place for each depth, as flow_limit_path does.
     eps
-        The smallest over the largest scale, if they are placed.
+        The smallest over the largest scale, if they are placed; LassoCV spans as much.
     init_direction, fit_intercept, tol, max_iter, verbose
         As for FlowLimitRegressor.
     cv
@@ -63,7 +63,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         network: str = "diagonal",
         depths: Any = 2,
         init_scales: Any = 50,
-        eps: float = 1e-4,
+        eps: float = 1e-3,
         init_direction: Any = None,
         cv: Any = None,
         n_jobs: int | None = None,

@@ -45,7 +45,7 @@ class End:
     @property
     def worst(self) -> float:
         """The larger of the two numbers; NaN counts as infinite."""
-        return float(np.nan_to_num(max(self.feasibility, self.gap), nan=np.inf))
+        return float(np.nan_to_num(np.maximum(self.feasibility, self.gap), nan=np.inf))
 
 
 def end_of_training(

@@ -24,7 +24,7 @@ from implicitbias.theorems._catalogue import (
     Result,
 )
 from implicitbias.theorems._predict import CERTIFIED
-from implicitbias.theorems._situation import Situation, situation_of
+from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
 
 Standing = Literal["applies", "may apply", "does not apply"]
 COLUMNS = 100
@@ -218,6 +218,7 @@ def explain(
     2021), with the results beyond them that ``predict_limit`` uses.
     """
     situation = situation_of(network, problem, init)
+    refuse_sparse(situation, "explain")
     task = "regression" if isinstance(problem, Regression) else "classification"
     data = _data(problem)
     known: dict[Callable[..., Limit], Limit | str] = {}

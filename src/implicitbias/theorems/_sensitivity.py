@@ -16,7 +16,7 @@ from implicitbias.problems import Regression
 from implicitbias.theorems import _assumptions as measured
 from implicitbias.theorems import _regression
 from implicitbias.theorems._predict import applicable
-from implicitbias.theorems._situation import Situation, situation_of
+from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,7 @@ def sensitivity(network: Network, problem: Regression, init: Initialization) -> 
     if not isinstance(problem, Regression):
         raise InvalidInputError("sensitivity needs a Regression.")
     situation = situation_of(network, problem, init)
+    refuse_sparse(situation, "sensitivity")
     result, verdicts = applicable(situation)
     if result.limit is not _regression.potential_limit:
         raise NoPredictionError(

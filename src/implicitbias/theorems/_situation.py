@@ -140,6 +140,21 @@ class Situation:
         )
 
 
+def refuse_sparse(situation: Situation, verb: str) -> None:
+    """Refuse sparse data where whole matrices are formed.
+
+    Raises
+    ------
+    InvalidInputError
+        X is sparse.
+    """
+    if is_sparse(situation.problem.X):
+        raise InvalidInputError(
+            f"X is sparse; {verb} needs a dense array, predict_limit and limit_path take both. "
+            "Pass X.toarray()."
+        )
+
+
 def situation_of(
     network: Network,
     problem: Regression | Classification,
