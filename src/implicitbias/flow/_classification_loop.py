@@ -129,8 +129,8 @@ def _finite(array: FloatArray) -> FloatArray:
 
 
 def _solver(system: MarginSystem, state: FloatArray, first_step: float = 0.0) -> LSODA:
-    """LSODA at sigma = 0, which can be any state: the flow does not know its clock."""
-    return LSODA(
+    """A solver at sigma = 0, which can be any state: the flow does not know its clock."""
+    return system.integrator(state, first_step) or LSODA(
         lambda _, state: _finite(system.velocity(state)),
         0.0,
         state,
