@@ -30,7 +30,6 @@ from implicitbias.problems import Classification
 HANDOVER = 1e7  # margin beyond which the dual route slides; the slide is off by its inverse
 EARLIEST = 1e3
 LARGEST_LOG = 709.0
-MOST_PARAMETERS = 10_000
 
 
 def classification_flow(
@@ -115,12 +114,6 @@ def _system(
                 f"route='dual' needs a network with real decoupled coordinates: "
                 f"{decoupled.why_not}. Use route='parameters', which takes every network."
             )
-    if network.num_parameters > MOST_PARAMETERS:
-        raise InvalidInputError(
-            f"{network!r} has {network.num_parameters} parameters; a classification flow of the "
-            f"parameters factors a matrix of that size squared, and takes up to {MOST_PARAMETERS}. "
-            "Choose smaller layers; predict_limit takes any size."
-        )
     target = float(np.exp(min(log_target, LARGEST_LOG)))
     if route == "coordinates":
         require_fourier_coordinates(network)
@@ -150,7 +143,7 @@ def _flow(
         outcome=end.outcome,
         message=end.message,
         route=system.route,
-        method="LSODA" if slide is None else "LSODA, then the slide",
+        method=system.method if slide is None else f"{system.method}, then the slide",
         num_steps=run.num_steps,
         num_evaluations=run.num_evaluations,
         seconds=seconds,

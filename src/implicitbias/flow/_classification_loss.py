@@ -54,10 +54,13 @@ class MarginLoss:
         with np.errstate(under="ignore"):
             return np.exp(self.log_weights(margins))
 
+    def steepness(self, margins: FloatArray) -> FloatArray:
+        """-d log(-l') / d gamma, (n,): 1 for the exponential, expit(gamma) for the logistic."""
+        return np.ones_like(margins) if self.name == "exponential" else np.asarray(expit(margins))
+
     def change_of_log_weights(self, margins: FloatArray, moved: FloatArray) -> FloatArray:
         """d log w = w^T g - g, g = steepness * dgamma, for columns dgamma = ``moved``, (n, N)."""
-        if self.name == "logistic":
-            moved = expit(margins)[:, None] * moved
+        moved = self.steepness(margins)[:, None] * moved
         return np.asarray(self.weights(margins) @ moved - moved)
 
 

@@ -5,15 +5,21 @@
 in the loss clock d tau = loss dt. The right side grows like ||Theta||^{L-1}, so that tau is
 bounded for L >= 3; in the clock d sigma = ||Theta||^{L-2} d tau growth is at most exponential at
 every depth, both near the saddle at zero and far out. It knows nothing of potentials or duals.
+
+Measured on fully connected networks, 4 points, up to margin 1e5 (steps and seconds): 90 parameters,
+LSODA 727 and 6, Radau IIA 34 and 3; 450 parameters, 777 and 12 against 31 and 2; 41,800 parameters,
+34 steps and 27 s. The directions agree to 4e-13.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_system import MarginPoint, MarginSystem
+from implicitbias.flow._radau import LowRankRadau
 from implicitbias.flow._squared_loss import stable_norm
 from implicitbias.flow._stationary import Rest, rest_of
 from implicitbias.networks import Network
@@ -25,6 +31,10 @@ SAFE_NOISE = 1e-2  # of a margin, by the tolerance: keeps the softmax smooth fro
 SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
 GROWING = 1e-3  # relative growth of an entry over log t above which it is not at rest
 ABSOLUTE = 0.1  # absolute over relative tolerance, in units of the entry's own scale
+FEW = 1000  # parameters up to which LSODA is used
+MOST_JUDGED = 5000  # parameters up to which the Hessian's eigenvectors are asked for rest
+RADAU_TOLERANCE = 1e-9  # at 1e-7 the directions are as good, but times lose digits
+FIRST_STEP = 1e-3
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -50,7 +60,39 @@ class ParameterMargins(MarginSystem):
         self.rtol = tol or float(np.clip(SAFE_NOISE / target, FINEST, RTOL))
         self.margin_tol = self.rtol
         self.atol = ABSOLUTE * self.rtol * self._entry_scales()
+        if self.start.size > FEW:
+            self.method = "Radau IIA, order 13"
         self.length = float(np.linalg.norm(self.rows, axis=1).max())
+
+    def integrator(self, state: FloatArray, first_step: float) -> OdeSolver | None:
+        """Radau IIA for many parameters: its linear systems have 7 n unknowns, LSODA's P."""
+        if state.size <= FEW:
+            return None
+        if first_step == 0.0:
+            first_step = FIRST_STEP * stable_norm(state) / stable_norm(self.velocity(state))
+        return LowRankRadau(
+            lambda _, state: self.velocity(state),
+            state,
+            np.inf,
+            first_step=first_step,
+            factor=self.factor,
+            tol=RADAU_TOLERANCE,
+            sizes=self.atol / (ABSOLUTE * self.rtol),
+        )
+
+    def factor(self, state: FloatArray) -> FloatArray:
+        """F, (n, N): -F^T F is the pull of the margins, the stiff part of the Jacobian.
+
+        That of the logistic loss is not symmetric before its margins are large: about so.
+        """
+        size = stable_norm(state)
+        layers = self.layers(state / size)
+        margins, weights = self._weights(layers, size)
+        centred = np.eye(weights.size) - weights
+        with np.errstate(over="ignore", invalid="ignore"):
+            steep = np.sqrt(size**self.network.depth * weights * self.loss.steepness(margins))
+            pulled: FloatArray = steep[:, None] * (centred @ self.moved(layers))
+        return pulled
 
     def velocity(self, state: FloatArray) -> FloatArray:
         """||Theta|| times the layers' gradients of c^T beta at Theta / ||Theta||."""
@@ -111,6 +153,8 @@ class ParameterMargins(MarginSystem):
         with np.errstate(divide="ignore", invalid="ignore"):
             log_growth = log_time - point.log_speed + np.log(velocity / state)
         if np.any(log_growth > np.log(GROWING)):
+            return None
+        if size > 0.0 and velocity.any() and state.size > MOST_JUDGED:
             return None
         if size == 0.0 or not velocity.any():
             return rest_of(np.zeros(1), np.zeros((1, 1)), 1.0, noise=np.zeros(1), rounding=0.0)

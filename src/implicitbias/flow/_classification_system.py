@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias.flow._stationary import Rest
@@ -72,6 +73,8 @@ class MarginSystem(ABC):
         The relative error of a margin that these amount to.
     route
         "parameters", "dual" or "coordinates".
+    method
+        The name of the integrator.
     """
 
     start: FloatArray
@@ -79,6 +82,11 @@ class MarginSystem(ABC):
     atol: FloatArray
     margin_tol: float
     route: str
+    method: str = "LSODA"
+
+    def integrator(self, state: FloatArray, first_step: float) -> OdeSolver | None:
+        """A solver at sigma = 0 (first step 0: its own choice); None for LSODA."""
+        return None
 
     @abstractmethod
     def velocity(self, state: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from scipy.integrate import LSODA
+from scipy.integrate import LSODA, OdeSolver
 
 from implicitbias._arrays import FloatArray
 from implicitbias.flow._classification_system import MarginSystem
@@ -72,15 +72,15 @@ class Stepper:
         self.num_evaluations += self.solver.nfev - evaluations
         if failure is None:
             length, last = float(self.solver.t - self.solver.t_old), self.lengths[0]
-            same = abs(length - last) <= FADING * self.solver.t
+            same = isinstance(self.solver, LSODA) and abs(length - last) <= FADING * self.solver.t
             self.alike = self.alike + 1 if same and self.solver.njev == jacobians else 0
             self.lengths = length, last
         return failure
 
 
-def _solver(system: MarginSystem, state: FloatArray, first_step: float) -> LSODA:
-    """LSODA at sigma = 0."""
-    return LSODA(
+def _solver(system: MarginSystem, state: FloatArray, first_step: float) -> OdeSolver:
+    """The system's own integrator at sigma = 0, or LSODA."""
+    return system.integrator(state, first_step) or LSODA(
         lambda _, state: _finite(system.velocity(state)),
         0.0,
         state,
@@ -92,7 +92,7 @@ def _solver(system: MarginSystem, state: FloatArray, first_step: float) -> LSODA
     )
 
 
-def _step(solver: LSODA) -> str | None:
+def _step(solver: OdeSolver) -> str | None:
     """One step; the integrator's complaint if it fails."""
     with (
         warnings.catch_warnings(record=True) as caught,
