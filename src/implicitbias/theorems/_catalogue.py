@@ -65,8 +65,8 @@ class Result:
 
 _NAMED_BY_OTHERS = {
     "Lemma 4": "it is about the scalar functions of lemma4, which Theorem 5 uses",
-    "Theorem 1": "u is known only after training; then tensor_singular_residual("
-    "network.data_tensor(-u), layers) measures it",
+    "Theorem 1": "u is known only after training; then theorem_1(network, problem, flow) measures "
+    "it at the flow's end",
 }
 _ONE_POINT = (
     "any network of two layers, a single data point, and a start whose first layer is the larger "
