@@ -6,16 +6,13 @@ import subprocess
 import sys
 
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from implicitbias import estimators
-
-LIMITS = {
+CASES = {
     "FlowLimitRegressor": ({}, 52),
     "FlowLimitRegressorCV": ({"init_scales": 3, "cv": 2}, 52),
     "FlowLimitClassifier": ({}, 56),
+    "StoppedFlowRegressor": ({"num_times": 5, "cv": 2, "tol": 1e-3}, 52),
 }
-CASES = LIMITS | {"StoppedFlowRegressor": ({"num_times": 5, "cv": 2, "tol": 1e-3}, 52)}
 COUNT = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
@@ -28,16 +25,9 @@ print(json.dumps([[check["check_name"], check["status"]] for check in found]))
 """
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([getattr(estimators, n)(**given) for n, (given, _) in LIMITS.items()])
-def test_check(estimator, check):
-    check(estimator)
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_every_check_runs_and_passes(name):
-    """With array API input too, which scikit-learn skips unless the environment asks for it."""
+    """Those of ``parametrize_with_checks``; array API input, too, which it skips unless asked for."""
     parameters, count = CASES[name]
     done = subprocess.run(
         [sys.executable, "-c", COUNT, name, json.dumps(parameters)],
