@@ -27,7 +27,7 @@ print(json.dumps([[check["check_name"], check["status"]] for check in found]))
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_check_runs_and_passes(name):
-    """Those of ``parametrize_with_checks``; array API input, too, which it skips unless asked for."""
+    """Array API input, too, which scikit-learn skips unless the environment asks for it."""
     parameters, count = CASES[name]
     done = subprocess.run(
         [sys.executable, "-c", COUNT, name, json.dumps(parameters)],
