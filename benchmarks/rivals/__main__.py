@@ -112,6 +112,7 @@ def linear_algebra() -> Iterator[str]:
         part = np.median(
             [timed(lambda: cho_factor(weighted_gram(case.X, weights))) for _ in range(5)]  # noqa: B023
         )
+        case.problem, case.network, case.init  # noqa: B018  (built beforehand)
         own = timed(case.limit)
         potential = situation_of(case.network, case.problem, case.init).potential
         state = solve(potential)[1]
