@@ -27,7 +27,7 @@ from implicitbias.theorems._predict import CERTIFIED
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
 
 Standing = Literal["applies", "may apply", "does not apply"]
-COLUMNS = 100
+COLUMNS = 80
 # Never broken: names of results, and calls.
 WHOLE = re.compile(r"(?:Theorem|Corollary|Lemma|Assumption) \d|\w\([^()]*\)")
 
