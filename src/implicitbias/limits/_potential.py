@@ -231,7 +231,10 @@ def _missing(features: FloatArray, goal: FloatArray, rho: FloatArray) -> tuple[F
     """
     if not np.isfinite(rho).all():
         return goal, np.inf
-    missing = goal - features @ rho
+    with np.errstate(over="ignore", invalid="ignore"):
+        missing = goal - features @ rho
+    if not np.isfinite(missing).all():
+        return goal, np.inf
     part, size = (float(np.abs(each).max(initial=0.0)) for each in (missing, goal))
     if size == 0.0:
         size = float(absolute_product(features, rho).max(initial=0.0))
