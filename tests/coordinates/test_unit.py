@@ -46,6 +46,13 @@ def test_inverse(depth):
     np.testing.assert_allclose(clock.x_from(clock.u(x), clock.log_slack(x)), x, rtol=3e-14)
 
 
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_product_of_the_layers_straight_from_the_clock(depth):
+    clock, x = unit_clock(depth), grid(depth)
+    found = clock.r_from(clock.u(x), np.exp(clock.log_slack(x)))
+    np.testing.assert_allclose(found, np.sinh(x) * np.cosh(x) ** (depth - 1), rtol=1e-13)
+
+
 def test_total_and_its_rest_have_thirty_digits():
     with mp.workdps(50):
         for depth in DEPTHS:

@@ -33,9 +33,10 @@ def test_derivatives(depth, equal):
     assert np.linalg.eigvalsh(oracle.hessian(nu))[0] > 0
 
 
+@pytest.mark.parametrize("scale", [0.7, 1e-70, 1e70])
 @pytest.mark.parametrize("equal", [True, False])
-def test_spectrum_is_the_product_of_the_layers(equal):
-    oracle = random_oracle(4, equal)
+def test_spectrum_is_the_product_of_the_layers(equal, scale):
+    oracle = random_oracle(4, equal, scale=scale)
     nu = np.array([0.02, 0.1, -0.05])
     np.testing.assert_allclose(oracle.layers(nu).prod(axis=0), oracle.spectrum(nu), rtol=1e-12)
     assert oracle.value(np.zeros(3)) == 0.0

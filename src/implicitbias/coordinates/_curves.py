@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from implicitbias.coordinates._clock import Clock
 from implicitbias.coordinates._gap import log_divergence, log_growth
 from implicitbias.coordinates._inverse import advance, x_from_u
 from implicitbias.coordinates._start import Start, start_from, start_from_complex
+from implicitbias.coordinates._unit import unit_clock
+
+LARGEST_EXPONENT = 600.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +165,11 @@ class Curves:
     @property
     def equal(self) -> bool:
         """Whether all coordinates cross with equal offsets (Theorem 5 has this, and t0 = 0)."""
-        return self._start.shape.equal and not self.dead.any()
+        return self._start.shape.equal and not self._some_dead
+
+    @cached_property
+    def _some_dead(self) -> bool:
+        return bool(self.dead.any())
 
     # rho
 
@@ -174,6 +182,19 @@ class Curves:
         locked_sign = self._start.orientation
         sign = np.where(self.locked, locked_sign, np.sign(t))
         return sign * _exp(self.log_abs_rho(t))
+
+    def rho_from_u(self, u: FloatArray) -> FloatArray:
+        """rho at the clock u, without the parameter in between where all offsets are equal.
+
+        NaN outside the range.
+        """
+        size = np.abs(u)
+        slack = self._clock.half_range - size
+        unit = self._log_rho_unit
+        if self.depth == 2 or not self.equal or unit.max(initial=0.0) > LARGEST_EXPONENT:
+            return self.rho(self.t_from_u(u))
+        r = unit_clock(self.depth).r_from(size, np.where(slack > 0.0, slack, np.nan))
+        return np.copysign(_exp(unit) * r, u)
 
     def log_rho_slope(self, t: FloatArray) -> FloatArray:
         """Log of d rho / dt, in actual units."""
@@ -323,7 +344,7 @@ class Curves:
         sign, log_size = log_growth(self._clock.shape, self._x(self.t0), self._x(step))
         return self._unless_dead(sign * _exp(log_size + 2.0 * self._log_size), 0.0)
 
-    @property
+    @cached_property
     def _log_rho_unit(self) -> FloatArray:
         return 2.0 * self._log_size + (self.depth - 2) * self.log_unit
 
@@ -338,7 +359,7 @@ class Curves:
         return self._unless_dead(self._start.orientation * value, dead)
 
     def _unless_dead(self, value: FloatArray, dead: Any) -> FloatArray:
-        if not self.dead.any():
+        if not self._some_dead:
             return value
         return np.asarray(np.where(self.dead, dead, value))
 

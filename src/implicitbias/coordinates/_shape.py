@@ -159,6 +159,8 @@ class Shape:
 
     def log_r(self, x: FloatArray) -> FloatArray:
         """Log |r(x)|."""
+        if self.equal:
+            return log_sinh(x) + (self.depth - 1) * log_cosh(x)
         return self.base(x) + self.log_next(x) + self.log_factors(x)
 
     def log_r_slope(self, x: FloatArray) -> FloatArray:

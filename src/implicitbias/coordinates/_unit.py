@@ -2,8 +2,9 @@
 
 With w = tanh x: u = w E(w^2) near 0, and total - u = cosh^{-n}(x) K(w) in the tail. E and K are
 smooth, and so are the inverse maps: w = u G(u^2) near 0, and sech^2 x = y F(y) in the tail, where
-y = (n (total - u))^{2/n}. All four are tabulated once a depth as piecewise polynomials, correct to
-rounding; evaluating one costs no more than a few elementary functions.
+y = (n (total - u))^{2/n}; and so is r = sinh x cosh^{n+1} x over u and over y^{-L/2} there. All are
+tabulated once a depth as piecewise polynomials, correct to rounding; evaluating one costs no more
+than a few elementary functions.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import comb
 from typing import Any
 
@@ -76,6 +77,8 @@ class UnitClock:
     tail: Callable[[FloatArray], Any]
     near_inverse: Callable[[FloatArray], Any]
     tail_inverse: Callable[[FloatArray], Any]
+    near_r: Callable[[FloatArray], Any]
+    tail_r: Callable[[FloatArray], Any]
     u_split: float
 
     def u(self, x: FloatArray) -> FloatArray:
@@ -104,7 +107,14 @@ class UnitClock:
         far = -0.5 * (log_y + np.log(factor)) + np.log1p(np.sqrt(1.0 - sech_squared))
         return np.asarray(np.where(u <= self.u_split, np.arctanh(w), far))
 
-    @property
+    def r_from(self, u: FloatArray, slack: FloatArray) -> FloatArray:
+        """r(x) >= 0 with u(x) = u, from u and total - u > 0."""
+        small = np.minimum(u, self.u_split)
+        y = np.minimum((self.n * slack) ** (2.0 / self.n), self.y_split)
+        far = y ** (-0.5 * self.n - 1.0) * self.tail_r(y)
+        return np.asarray(np.where(u <= self.u_split, small * self.near_r(small**2), far))
+
+    @cached_property
     def y_split(self) -> float:
         """The largest y of the tail's table."""
         return float((self.n * (self.total - self.u_split)) ** (2.0 / self.n))
@@ -121,10 +131,21 @@ def unit_clock(depth: int) -> UnitClock:
     w_knots = np.geomspace(scale, 1.0 + scale, 2 * PIECES + 1) - scale
     tail = _piecewise(lambda w: _tail(w, n), w_knots)
     u_split = split * float(near(split**2))
-    near_inverse = _piecewise(lambda v: _invert_near(v, n), _graded(u_split**2, total**2))
     last, edge = ((n * slack) ** (2.0 / n) for slack in (total - u_split, total))
-    tail_inverse = _piecewise(lambda y: _invert_tail(y, n, split), _graded(last, edge))
-    return UnitClock(n, total, rest, split, near, tail, near_inverse, tail_inverse, u_split)
+    v_knots, y_knots = _graded(u_split**2, total**2), _graded(last, edge)
+    return UnitClock(
+        n,
+        total,
+        rest,
+        split,
+        near,
+        tail,
+        near_inverse=_piecewise(lambda v: _invert_near(v, n), v_knots),
+        tail_inverse=_piecewise(lambda y: _invert_tail(y, n, split), y_knots),
+        near_r=_piecewise(lambda v: _near_r(v, n), v_knots),
+        tail_r=_piecewise(lambda y: _tail_r(y, n, split), y_knots),
+        u_split=u_split,
+    )
 
 
 def _graded(last: float, singular: float) -> FloatArray:
@@ -194,3 +215,15 @@ def _invert_tail(y: FloatArray, n: int, split: float) -> FloatArray:
         if np.all(np.abs(step) <= QUADRATIC):
             break
     return z / y
+
+
+def _near_r(v: FloatArray, n: int) -> FloatArray:
+    """r / u with r = w (1 - w^2)^{-L/2}."""
+    ratio = _invert_near(v, n)
+    return np.asarray(ratio * (1.0 - v * ratio**2) ** (-0.5 * n - 1.0))
+
+
+def _tail_r(y: FloatArray, n: int, split: float) -> FloatArray:
+    """r y^{L/2} with r = sqrt(1 - z) z^{-L/2}."""
+    ratio = _invert_tail(y, n, split)
+    return np.asarray(np.sqrt(1.0 - y * ratio) * ratio ** (-0.5 * n - 1.0))

@@ -38,7 +38,7 @@ class DualOracle:
         self.lengths = np.sqrt(np.einsum("ij,ij->j", features, features))
         self._base = np.zeros(target.size), curves.t0
         self._start = curves.u(curves.t0)
-        self._last = np.full(target.size, np.nan), curves.t0, curves.t0
+        self._points_at = self._spectrum_at = np.full(target.size, np.nan), curves.t0
 
     def value(self, nu: FloatArray) -> float:
         """D(nu)."""
@@ -59,8 +59,15 @@ class DualOracle:
         return weighted_gram(self.features, self.slopes(nu))
 
     def spectrum(self, nu: FloatArray) -> FloatArray:
-        """rho(nu), (m,)."""
-        return self._at(nu)[1]
+        """rho(nu), (m,); the last is remembered."""
+        last, rho = self._spectrum_at
+        if not np.array_equal(nu, last):
+            if self.curves.equal:
+                rho = self.curves.rho_from_u(self._clock(nu))
+            else:
+                rho = self.curves.rho(self.points(nu))
+            self._spectrum_at = nu.copy(), rho
+        return rho
 
     def slopes(self, nu: FloatArray) -> FloatArray:
         """psi', the derivative of rho_j by [Z^T nu]_j, (m,)."""
@@ -81,25 +88,24 @@ class DualOracle:
             return EPS * float(np.linalg.norm(self.lengths * error))
 
     def points(self, nu: FloatArray) -> FloatArray:
-        """The curves' parameter t at nu, (m,); NaN outside the domain."""
-        return self._at(nu)[0]
+        """The curves' parameter t at nu, (m,); NaN outside the domain. The last is remembered."""
+        last, t = self._points_at
+        if not np.array_equal(nu, last):
+            t = self._points(nu)
+            self._points_at = nu.copy(), t
+        return t
 
     def rebase(self, nu: FloatArray) -> None:
         """Measure from nu on: points near it become cheap, and keep their slack's digits."""
-        self._base = nu.copy(), self.points(nu)
+        if not self.curves.equal:
+            self._base = nu.copy(), self.points(nu)
 
-    def _at(self, nu: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The points t and rho at nu; the last nu asked for is remembered."""
-        last, t, rho = self._last
-        if not np.array_equal(nu, last):
-            t = self._points(nu)
-            rho = self.curves.rho(t)
-            self._last = nu.copy(), t, rho
-        return t, rho
+    def _clock(self, nu: FloatArray) -> FloatArray:
+        return self._start + self.weights * (nu @ self.features)
 
     def _points(self, nu: FloatArray) -> FloatArray:
         if self.curves.equal:
-            return self.curves.t_from_u(self._start + self.weights * (nu @ self.features))
+            return self.curves.t_from_u(self._clock(nu))
         base_nu, base_t = self._base
         change = self.weights * ((nu - base_nu) @ self.features)
         return base_t + self.curves.t_increment(base_t, change)

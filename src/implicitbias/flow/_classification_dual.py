@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from math import exp, log, log1p
 
 import numpy as np
 
@@ -35,6 +36,7 @@ FINEST = 1e-13
 TYPICAL, LOWEST = 20.0, -1e6  # of |t| where margins are large; of log margin per t at the start
 DIFFERENCE = 1e-4  # step of the central difference of a smooth, slowly varying logarithm
 EPS = float(np.finfo(np.float64).eps)
+NORMAL = 1e-200  # a sum of squares above it has lost nothing to underflow
 
 
 class DualMargins(MarginSystem):
@@ -49,6 +51,8 @@ class DualMargins(MarginSystem):
         self.coordinates, self.loss = coordinates, loss
         self.features, self.curves = coordinates.features, coordinates.curves
         self.lengths = np.sqrt(np.einsum("ij,ij->j", self.features, self.features))
+        self.sizes = np.abs(self.features)
+        self.seen = np.full(0, np.nan), np.zeros(0)  # the last state looked at, and its spectrum
         self.margin_tol = RTOL if tol is None else tol
         with np.errstate(divide="ignore"):
             log_moves = np.log(self.lengths) + self.curves.log_rho_slope(self.curves.t0)
@@ -79,20 +83,20 @@ class DualMargins(MarginSystem):
         """Margins, loss and clocks."""
         t = self.points(state)
         spectrum, log_size = self.coordinates.spectrum(t)
+        self.seen = state.copy(), spectrum
         relative = self.features @ spectrum
         margins = _held(log_size) * relative
-        return MarginPoint(
-            relative,
-            float((np.abs(self.features) @ np.abs(spectrum)).max()),
-            log_size,
-            self.loss.log_loss(margins),
-            self.loss.log_rate(margins),
-            self.log_clock(t, margins),
-        )
+        terms = float((self.sizes @ np.abs(spectrum)).max())
+        log_loss, log_rate = self.loss.log_loss_and_rate(margins)
+        log_clock = self.log_clock(t, margins)
+        return MarginPoint(relative, terms, log_size, log_loss, log_rate, log_clock)
 
     def shape_of(self, state: FloatArray) -> FloatArray:
         """beta over exp(log_size)."""
-        return self.coordinates.coefficients(self.coordinates.spectrum(self.points(state))[0])
+        last, spectrum = self.seen
+        if not np.array_equal(state, last):
+            spectrum = self.coordinates.spectrum(self.points(state))[0]
+        return self.coordinates.coefficients(spectrum)
 
     def parameters(self, state: FloatArray) -> Parameters | None:
         """Theta, or None where it overflows."""
@@ -204,22 +208,26 @@ class Pull:
         if not moved.size:
             return log_omega, 0.0
         log_omega = 2.0 * log_omega
+        square = float(speeds @ speeds)
+        if square > NORMAL and not self.lift.any():
+            log_pace = _log_add(2.0 * self.shift + log(square), log_omega)
+            if 2.0 * (log(self.heights.max()) + self.shift - log(BALANCED)) <= log_pace:
+                return 0.5 * log_pace, 0.0
         powers = 2.0 * (np.log(np.abs(speeds[moved])) + self.shift)
         log_caps = 2.0 * (np.log(self.heights[moved]) + (self.shift - float(np.log(BALANCED))))
         log_pace = float(np.logaddexp(log_sum(powers), log_omega))
         held = np.zeros(moved.size, dtype=bool)
-        with np.errstate(under="ignore"):
-            for _ in range(moved.size):
-                above = log_caps > log_pace
-                share = float(np.exp(powers[above] - log_caps[above]).sum())
-                if share >= 1.0 or np.array_equal(above, held):
-                    break
-                held = above
-                free = log_sum(np.append(powers[~held], log_omega))
-                log_pace = free - float(np.log1p(-share))
-            if not self.lift.any():
-                return 0.5 * log_pace, 0.0
-            shares = np.exp(powers[~held] - log_pace)
+        for _ in range(moved.size):
+            above = log_caps > log_pace
+            share = float(np.exp(powers[above] - log_caps[above]).sum())
+            if share >= 1.0 or np.array_equal(above, held):
+                break
+            held = above
+            free = log_sum(np.append(powers[~held], log_omega))
+            log_pace = free - float(np.log1p(-share))
+        if not self.lift.any():
+            return 0.5 * log_pace, 0.0
+        shares = np.exp(powers[~held] - log_pace)
         total = float(shares.sum())
         return 0.5 * log_pace, float(
             shares @ self.lift[moved[~held]]
@@ -245,13 +253,15 @@ class SlackFlow(DualMargins):
         self.atol = np.full(self.start.size, self.margin_tol)
         t = self.curves.t0
         with np.errstate(divide="ignore"):
-            self.log_sizes = np.log(np.abs(self.features))
+            self.log_sizes = np.log(self.sizes)
+        self.unit = exp(-self.log_unit)
+        self.some_dead = bool(self.curves.dead.any())
         self.log_omega = -np.inf
         self.log_omega = self._pull(t, self.margins(t)).log_pace(-np.inf)[0]
 
     def points(self, state: FloatArray) -> FloatArray:
         """t."""
-        return np.asarray(self.curves.t0 + np.exp(-self.log_unit) * state)
+        return np.asarray(self.curves.t0 + self.unit * state)
 
     def log_clock(self, t: FloatArray, margins: FloatArray) -> float:
         """-log pace, in units."""
@@ -262,15 +272,14 @@ class SlackFlow(DualMargins):
         """v / pace."""
         t = self.points(state)
         pull = self._pull(t, self.margins(t))
-        with np.errstate(under="ignore"):
-            return np.asarray(self._scale(pull) * pull.speeds)
+        return np.asarray(self._scale(pull) * pull.speeds)
 
     def jacobian(self, state: FloatArray) -> FloatArray:
         """(dv - f dpace) / pace for f = v / pace, the pace as where E_j counts in full."""
         t = self.points(state)
         margins, moved = self.margins(t), self.moves(t)
         pull = self._pull(t, margins)
-        slopes = np.exp(-self.log_unit) * self._rate_slopes(t)
+        slopes = self.unit * self._rate_slopes(t)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             scale = self._scale(pull)
             change = self.loss.change_of_log_weights(margins, moved)[pull.points]
@@ -283,39 +292,48 @@ class SlackFlow(DualMargins):
     def _scale(self, pull: Pull) -> float:
         """exp(shift) / pace."""
         log_pace = pull.log_pace(self.log_omega)[0]
-        return float(np.exp(min(pull.shift - log_pace, LARGEST))) if log_pace > -np.inf else 0.0
+        return exp(min(pull.shift - log_pace, LARGEST)) if log_pace > -np.inf else 0.0
 
     def _pull(self, t: FloatArray, margins: FloatArray) -> Pull:
-        log_rates = np.where(self.curves.dead, -np.inf, self.coordinates.log_rates(t))
+        log_rates = self.coordinates.log_rates(t)
+        if self.some_dead:
+            log_rates[self.curves.dead] = -np.inf
         log_weights = self.loss.log_weights(margins)
         pull = self._formed(log_rates, log_weights, np.zeros(t.size))
-        if self.log_omega == -np.inf:
-            return pull
-        with np.errstate(divide="ignore"):
-            levels = np.log(pull.heights[~self.curves.dead]) + (pull.shift - self.log_omega)
-        if np.ptp(np.append(levels, 0.0)) <= APART:
+        if self.log_omega == -np.inf or self._near_omega(pull):
             return pull
         log_heights = log_rates + (self.log_sizes + log_weights[:, None]).max(axis=0)
         lift = _lift(log_heights, self.log_omega)
         return self._formed(log_rates + lift, log_weights, lift) if lift.any() else pull
+
+    def _near_omega(self, pull: Pull) -> bool:
+        """Whether no two speeds, omega's among them, lie apart by more than exp(APART)."""
+        heights = pull.heights[~self.curves.dead] if self.some_dead else pull.heights
+        lowest, highest = float(heights.min(initial=np.inf)), float(heights.max(initial=0.0))
+        if lowest == 0.0 or highest == 0.0:
+            return False
+        height = pull.shift - self.log_omega
+        return max(height + log(highest), 0.0) - min(height + log(lowest), 0.0) <= APART
 
     def _formed(self, log_rates: FloatArray, log_weights: FloatArray, lift: FloatArray) -> Pull:
         top = float(log_rates.max())
         if top == -np.inf:
             nothing, none = np.zeros((lift.size, 0)), np.zeros(0, dtype=np.intp)
             return Pull(nothing, 0.0, none, np.zeros(lift.size), log_rates, lift)
-        spread = top - float(np.min(log_rates, where=~self.curves.dead, initial=top))
-        near = np.flatnonzero(log_weights >= -spread - UNSEEN)
-        features, log_weights = self.features[near].T, log_weights[near]
-        with np.errstate(under="ignore"):
-            if spread <= LARGEST:
-                shift = top
-                parts = features * (np.exp(log_rates - top)[:, None] * np.exp(log_weights))
-            else:
-                # a weight may be as small as the rates are large: neither is formed by itself
-                logs = log_rates[:, None] + log_weights
-                shift = float(np.max(logs, where=features != 0.0, initial=-np.inf))
-                parts = features * np.exp(np.minimum(logs - shift, 0.0))
+        alive = log_rates[~self.curves.dead] if self.some_dead else log_rates
+        spread = top - float(alive.min())
+        near, features = np.flatnonzero(log_weights >= -spread - UNSEEN), self.features
+        if near.size < log_weights.size:
+            features, log_weights = features[near], log_weights[near]
+        features = features.T
+        if spread <= LARGEST:
+            shift = top
+            parts = features * (np.exp(log_rates - top)[:, None] * np.exp(log_weights))
+        else:
+            # a weight may be as small as the rates are large: neither is formed by itself
+            logs = log_rates[:, None] + log_weights
+            shift = float(np.max(logs, where=features != 0.0, initial=-np.inf))
+            parts = features * np.exp(np.minimum(logs - shift, 0.0))
         heights = np.abs(parts).max(axis=1, initial=0.0)
         return Pull(parts, shift, near, heights, log_rates, lift)
 
@@ -340,10 +358,15 @@ def _lift(log_heights: FloatArray, anchor: float) -> FloatArray:
     return lift
 
 
+def _log_add(first: float, second: float) -> float:
+    """log(e^first + e^second)."""
+    low, high = sorted((first, second))
+    return high + log1p(exp(low - high)) if low > -np.inf else high
+
+
 def _held(log_size: float) -> float:
     """exp(log_size) held below overflow: the least of such margins takes all the weight anyway."""
-    with np.errstate(under="ignore"):
-        return float(np.exp(min(log_size, LARGEST)))
+    return exp(min(log_size, LARGEST))
 
 
 def dual_margins(coordinates: Coordinates, loss: MarginLoss, tol: float | None) -> DualMargins:

@@ -53,6 +53,7 @@ class Run:
     rest_loss: float = field(default=np.inf, repr=False)
 
 
+@np.errstate(under="ignore")
 def follow(
     system: MarginSystem,
     log_target: float,

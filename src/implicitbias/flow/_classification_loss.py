@@ -8,6 +8,7 @@ w_i = -l'(gamma_i) / rate on the simplex, whatever the size of the loss.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 from scipy.special import expit
@@ -43,6 +44,11 @@ class MarginLoss:
             exact = np.log(np.logaddexp(0.0, -margins))
         return log_sum(np.where(margins > 30.0, -margins, exact))
 
+    def log_loss_and_rate(self, margins: FloatArray) -> tuple[float, float]:
+        """Both at once: for the exponential loss they are the same."""
+        log_rate = self.log_rate(margins)
+        return (log_rate if self.name == "exponential" else self.log_loss(margins)), log_rate
+
     def log_weights(self, margins: FloatArray) -> FloatArray:
         """log w, (n,): differences of large margins first."""
         pulls = self.log_pulls(margins)
@@ -51,8 +57,7 @@ class MarginLoss:
 
     def weights(self, margins: FloatArray) -> FloatArray:
         """w, (n,): the softmax of ``log_pulls``."""
-        with np.errstate(under="ignore"):
-            return np.exp(self.log_weights(margins))
+        return np.exp(self.log_weights(margins))
 
     def steepness(self, margins: FloatArray) -> FloatArray:
         """-d log(-l') / d gamma, (n,): 1 for the exponential, expit(gamma) for the logistic."""
@@ -69,5 +74,4 @@ def log_sum(logs: FloatArray) -> float:
     top = float(logs.max())
     if top == -np.inf:
         return top
-    with np.errstate(under="ignore"):
-        return top + float(np.log(np.exp(logs - top).sum()))
+    return top + log(np.exp(logs - top).sum())

@@ -28,6 +28,8 @@ from implicitbias.flow._system import FlowSystem, Reading, relative
 from implicitbias.initialization import Initialization
 
 RTOL = 1e-9
+FINEST = 1e-13
+OF_SLACK = 1e-3  # the integrator's error over the slack at the end
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -52,7 +54,8 @@ class DualFlow(FlowSystem):
         self.unit = self._natural_size()
         log_unit = float(np.log(self.unit))
         self.log_time_unit = log_unit - (self.curves.depth - 2) * self.oracle.log_unit
-        self.rtol = RTOL if tol is None else tol
+        tol = RTOL if tol is None else tol
+        self.rtol = min(tol, max(FINEST, OF_SLACK * self._slack_at_the_end()))
 
     def integrator(self, first_step: float, bound: float) -> OdeSolver:
         """LSODA with the velocity y - Z rho and the Jacobian -Z diag(psi') Z^T."""
@@ -159,6 +162,21 @@ class DualFlow(FlowSystem):
     def _from_spectrum(self, rho: FloatArray, imaginary: FloatArray | None = None) -> FloatArray:
         spectrum = self.coordinates.reduction.spectrum(rho, imaginary)
         return np.ascontiguousarray(self.coordinates.decomposition.coefficients(spectrum).real)
+
+    def _slack_at_the_end(self) -> float:
+        """The clocks' least slack over its range where rho is as large as an interpolator's.
+
+        The integrator errs relative to nu itself: beyond the slack, and the flow is lost.
+        """
+        features, curves = self.oracle.features, self.curves
+        if curves.depth == 2 or not self.loss.y.any():
+            return 1.0
+        dual = shortest_solution(features @ features.T, self.loss.y)
+        size = np.full(curves.size, np.log(np.abs(dual @ features).max()))
+        with np.errstate(over="ignore", invalid="ignore"):
+            t = curves.t_from_rho(np.ones(curves.size), size)
+            left = np.exp(curves.log_slack(t)) / np.subtract(*reversed(curves.u_limits()))
+        return float(np.min(left[np.isfinite(left) & (left > 0.0)], initial=1.0))
 
     def _natural_size(self) -> float:
         """Size of nu: one unit of the fastest clock, or the first Newton step if shorter."""

@@ -148,11 +148,15 @@ class RegressionRules:
 
     def _floor(self, system: FlowSystem, state: FloatArray, reading: Reading) -> End:
         self.measure(system, state, reading)
+        rounding = f"a rounding is worth {system.rounding(state):.1e}"
+        if reading.residual <= system.noise(state):
+            why = f"float64 resolves it no further here ({rounding})"
+        else:
+            why = f"the integrator lost the flow ({rounding}): try a smaller tol or another route"
         return End(
             Outcome.PRECISION_REACHED,
             f"residual {reading.residual:.1e} is above until_residual = "
-            f"{self.goal.until_residual:.1e}, but float64 resolves it no further here (a rounding "
-            f"is worth {system.rounding(state):.1e}); the {system.outputs} have "
+            f"{self.goal.until_residual:.1e}, but {why}; the {system.outputs} have "
             f"{self.remaining:.1e} of their size left to go.",
         )
 
