@@ -1,16 +1,17 @@
 """The search for Assumption 1: false verdicts, noise, and time.
 
-    python benchmarks/decompositions.py            # counts and the noise table, about three minutes
-    python benchmarks/decompositions.py --large    # k = 64, L = 3, d = 64
+    python -m benchmarks.decompositions                        # all of it, a few minutes
+    python -m benchmarks.decompositions --count 100 --each 3 --size 16
 
 Planted tensors (L = 2, .., 5; unequal k_l; m rows of S, d <= m <= min k_l; zero and repeated rows;
 complex bases) must hold, generic ones must fail. Noise of a relative size is added to planted ones:
-the verdict should be "holds" below the tolerance and "fails" above its square root.
+the verdict should be "holds" below the tolerance and "fails" above its square root. Last, the time
+of one large search.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections import Counter
 
@@ -18,7 +19,6 @@ import numpy as np
 
 from implicitbias.networks import TensorNetwork
 
-COUNT = 3000
 TOLERANCE = 1e-8
 LARGEST = {2: 12, 3: 8, 4: 6, 5: 5}
 KINDS = ("real", "zero row", "repeated row", "zero entry", "complex")
@@ -75,25 +75,28 @@ def searched(tensor, tol=TOLERANCE):
     return TensorNetwork(tensor).orthogonal_decomposition(tol=tol)
 
 
-def counts(rng):
-    """Print how many planted and generic tensors hold, and the extreme residuals."""
+def counts(rng, count):
+    """Print the verdicts on planted and on generic tensors, and the extreme residuals."""
+    print(f"{'tensors':<16}{'holds':>7}{'undecided':>11}{'fails':>7}{'residuals':>20}{'CPU s':>8}")
     for name, draw in (
         ("planted", lambda i: planted(rng, 2 + i % 4, KINDS[i % len(KINDS)])),
         ("generic", lambda i: generic(rng, 2 + i % 4)),
     ):
-        began = time.perf_counter()
-        found = [searched(draw(i)) for i in range(COUNT)]
+        began = time.process_time()
+        found = [searched(draw(i)) for i in range(count)]
+        seconds = time.process_time() - began
         verdicts = Counter(one.verdict.status for one in found)
         residuals = [one.residual for one in found]
         print(
-            f"{COUNT} {name}: {dict(verdicts)}, residual {min(residuals):.1e} to "
-            f"{max(residuals):.1e}, {time.perf_counter() - began:.0f} s"
+            f"{f'{count} {name}':<16}{verdicts['holds']:>7}{verdicts['undecided']:>11}"
+            f"{verdicts['fails']:>7}{f'{min(residuals):.1e} to {max(residuals):.1e}':>20}"
+            f"{seconds:>8.0f}"
         )
 
 
-def noise(rng, each=20):
+def noise(rng, each):
     """Print the verdicts by the relative size of the noise."""
-    print("noise    verdicts at tolerance 1e-8")
+    print(f"\n{'noise':<16}{'holds':>7}{'undecided':>11}{'fails':>7}{'median residual':>20}")
     for level in 10.0 ** np.arange(-14, 0):
         verdicts, residuals = Counter(), []
         for i in range(each):
@@ -106,23 +109,38 @@ def noise(rng, each=20):
             found = searched(tensor + other)
             verdicts[found.verdict.status] += 1
             residuals.append(found.residual)
-        print(f"{level:.0e}    {dict(verdicts)}, median residual {np.median(residuals):.1e}")
+        print(
+            f"{level:<16.0e}{verdicts['holds']:>7}{verdicts['undecided']:>11}{verdicts['fails']:>7}"
+            f"{np.median(residuals):>20.1e}"
+        )
 
 
-def large(rng, size=64):
+def large(rng, size):
     """Print the time of one large search."""
     tensor = tensor_of(
         rng.standard_normal((size, size)), [orthonormal(rng, size, size) for _ in range(3)]
     )
-    began = time.perf_counter()
+    began = time.process_time()
     found = searched(tensor)
-    print(f"k = d = {size}, L = 3: {time.perf_counter() - began:.1f} s, {found.verdict}")
+    print(
+        f"\nk = d = {size}, L = 3: {found.verdict.status}, residual {found.residual:.1e}, "
+        f"{time.process_time() - began:.1f} CPU s"
+    )
+
+
+def main():
+    """Print the three tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=3000, help="tensors of either kind")
+    parser.add_argument("--each", type=int, default=20, help="tensors for each level of noise")
+    parser.add_argument("--size", type=int, default=64, help="k = d of the large search")
+    given = parser.parse_args()
+    rng = np.random.default_rng(0)
+    print(f"verdicts at tolerance {TOLERANCE:.0e}")
+    counts(rng, given.count)
+    noise(rng, given.each)
+    large(rng, given.size)
 
 
 if __name__ == "__main__":
-    generator = np.random.default_rng(0)
-    if "--large" in sys.argv[1:]:
-        large(generator)
-    else:
-        counts(generator)
-        noise(generator)
+    main()

@@ -19,6 +19,7 @@ RESULTS = SHARED | {
     "theorems",
     "comparison",
     "alignment",
+    "simulation",
     "datasets",
 }
 
@@ -39,6 +40,8 @@ MAY_IMPORT = {
     "theorems": SHARED | {"initialization", "coordinates", "dual", "limits"},
     "comparison": SHARED | {"initialization", "flow", "limits", "theorems"},
     "alignment": SHARED | {"flow", "limits", "comparison"},
+    "simulation": SHARED
+    | {"initialization", "flow", "limits", "theorems", "comparison", "alignment"},
     "datasets": BASE | {"problems"},
     "estimators": RESULTS,
     "verification": RESULTS | {"coordinates", "dual"},

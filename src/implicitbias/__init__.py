@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         multilinear_multiply,
     )
     from implicitbias.problems import Classification, Regression, Separability
+    from implicitbias.simulation import Reference, SimulatedLimit, simulate_limit
     from implicitbias.theorems import (
         Explanation,
         Finding,
@@ -92,6 +93,7 @@ _HOMES = {
         "multilinear_multiply",
     ),
     "implicitbias.problems": ("Classification", "Regression", "Separability"),
+    "implicitbias.simulation": ("Reference", "SimulatedLimit", "simulate_limit"),
     "implicitbias.theorems": (
         "Explanation",
         "Finding",
@@ -129,9 +131,11 @@ __all__ = [
     "OrthogonalDecomposition",
     "OrthogonalNetwork",
     "Outcome",
+    "Reference",
     "Regression",
     "Sensitivity",
     "Separability",
+    "SimulatedLimit",
     "TensorNetwork",
     "Theorem1",
     "Verdict",
@@ -147,6 +151,7 @@ __all__ = [
     "multilinear_multiply",
     "predict_limit",
     "sensitivity",
+    "simulate_limit",
     "tensor_singular_residual",
     "tensor_singular_vectors",
     "theorem_1",

@@ -79,6 +79,19 @@ def test_explain_names_the_result_that_predict_uses(data):
     assert "Corollary 6 does not apply" in text
 
 
+def test_where_nothing_is_predicted_the_simulated_end_is_shown(data):
+    options = ("--target", "y", "--network", "convolutional", "--seed", 1)
+    refused = run("predict", data, *options)
+    assert refused.exit_code == 1
+    assert "implicitbias explain DATA ... --simulate" in refused.output
+    text = run("explain", data, *options, "--simulate").output
+    assert "Found by simulation: no theorem names the end of training here." in text
+    found = json.loads(run("explain", data, *options, "--simulate", "--json").stdout)
+    trained = coefficients(run("flow", data, *options, "--json"))
+    np.testing.assert_array_equal(found["simulated"]["coefficients"], trained)
+    assert "simulated" not in json.loads(run("explain", data, *options, "--json").stdout)
+
+
 def test_predict_by_random_start(data):
     options = ("--target", "y", "--json")
     seeded = coefficients(run("predict", data, *options, "--seed", 1))

@@ -5,6 +5,7 @@ import pytest
 
 from helpers.groups import GROUPS, convolution_tensor
 from helpers.networks import orthonormal, planted
+from implicitbias.alignment import theorem_1
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.limits import tensor_singular_residual
@@ -64,6 +65,22 @@ def test_their_layers_tend_to_singular_vectors(name, depth):
         residuals.append(tensor_singular_residual(tensor, layers))
     exponent = np.log(residuals[0] / residuals[1]) / np.log(1e5 / 1e3)
     assert 0.05 < exponent < 0.5  # measured 0.28 to 0.39, and 0.09 for D_4, L = 2
+
+
+@pytest.mark.parametrize(("name", "seed"), [("S_3", 0), ("D_4", 1)])
+def test_three_layers_close_in_like_the_cube_root_of_the_margin(name, seed):
+    """Layers outgrow what is orthogonal to the singular vectors, which stands still: 1 / L."""
+    network = group_network(name, 3)
+    rng = np.random.default_rng(seed)
+    problem = Classification(rng.normal(size=(4, network.num_features)), [1, -1, 1, -1])
+    init = Initialization.random(network, 0.5, seed=2)
+    residuals = []
+    for margin in (1e5, 1e7):
+        flow = gradient_flow(network, problem, init, until_margin=margin)
+        residuals.append(theorem_1(network, problem, flow, max_entries=0).residual)
+        init = Initialization(flow.final_parameters, scale=1.0)
+    exponent = np.log(residuals[0] / residuals[1]) / np.log(1e7 / 1e5)
+    assert exponent == pytest.approx(1.0 / 3.0, abs=0.01)
 
 
 def test_uniqueness_by_depth_and_rows():

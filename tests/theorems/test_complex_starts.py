@@ -199,4 +199,4 @@ def test_data_without_a_common_phase_are_refused_with_the_defect_and_the_way_out
         NoPredictionError, match=r"share a phase.*\(0\.\d+\); the phase defect"
     ) as e:
         predict_limit(network, problem, filters(rng, 6, 3, 0.4))
-    assert "Simulate it instead: flow = gradient_flow(network, problem, init)" in str(e.value)
+    assert "simulate_limit(network, problem, init)" in str(e.value)

@@ -150,7 +150,7 @@ def test_refusals_name_the_assumption_and_its_number():
         predict_limit(network, PROBLEM, Initialization.random(network, 0.1))
     assert any(verdict.fails for verdict in caught.value.assumptions)
     short = ConvolutionalNetwork(8, (3, 8))
-    with pytest.raises(NoPredictionError, match="gradient_flow"):
+    with pytest.raises(NoPredictionError, match="simulate_limit"):
         predict_limit(short, PROBLEM, Initialization.random(short, 0.1))
 
 

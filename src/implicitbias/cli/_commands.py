@@ -37,11 +37,16 @@ json_option = click.option(
 @click.pass_context
 def predict(ctx: click.Context, scale: float, out: Path | None, as_json: bool) -> None:
     """Predict where training on DATA (CSV, Parquet or .npz) ends, without training."""
+    from implicitbias._errors import NoPredictionError
     from implicitbias.theorems import predict_limit
 
     with output(out) as directory:
         model = build_model(ctx)
-        limit = predict_limit(model.network, model.problem, model.init(scale))
+        try:
+            limit = predict_limit(model.network, model.problem, model.init(scale))
+        except NoPredictionError as error:
+            hint = "On the command line: implicitbias explain DATA ... --simulate"
+            raise click.ClickException(f"{error}\n{hint}") from error
         result = _limit_as_json(model, limit, scale)
         if directory is not None:
             write(directory, model, result, {"coefficient": limit.coefficients})
@@ -60,22 +65,33 @@ def predict(ctx: click.Context, scale: float, out: Path | None, as_json: bool) -
 @click.command(short_help="Hold every result of the theory against DATA.")
 @model_options
 @scale_option
+@click.option(
+    "--simulate",
+    is_flag=True,
+    help="Train as well, and say what the end is like: where no result predicts it, the only way.",
+)
 @json_option
 @click.pass_context
-def explain(ctx: click.Context, scale: float, as_json: bool) -> None:
+def explain(ctx: click.Context, scale: float, simulate: bool, as_json: bool) -> None:
     """Hold every result of the theory against training on DATA (CSV, Parquet or .npz).
 
     For each: its assumptions with their measured numbers, its prediction, and what would make it
     apply.
     """
     from implicitbias import theorems
+    from implicitbias.simulation import simulate_limit
 
     model = build_model(ctx)
-    found = theorems.explain(model.network, model.problem, model.init(scale))
+    situation = (model.network, model.problem, model.init(scale))
+    found = theorems.explain(*situation)
+    simulated = simulate_limit(*situation) if simulate and not found.data.fails else None
     if as_json:
-        print_json(found.to_dict() | {"columns": model.table.names})
-    else:
-        click.echo(found)
+        extra = {} if simulated is None else {"simulated": simulated.to_dict()}
+        print_json(found.to_dict() | extra | {"columns": model.table.names})
+        return
+    click.echo(found)
+    if simulated is not None:
+        click.echo(f"\n{simulated}")
 
 
 @click.command(short_help="Predict where training ends, for many scales.")

@@ -2,6 +2,7 @@
 
 from implicitbias.limits._certify import certify
 from implicitbias.limits._ends import EndPoint, large_scale_end, small_scale_end
+from implicitbias.limits._interpolators import least_l1_interpolator, least_l2_interpolator
 from implicitbias.limits._kkt import KKT
 from implicitbias.limits._limit import (
     Certificate,
@@ -57,6 +58,8 @@ __all__ = [
     "l1_max_margin",
     "l2_max_margin",
     "large_scale_end",
+    "least_l1_interpolator",
+    "least_l2_interpolator",
     "many_starts",
     "reachable",
     "relative_difference",

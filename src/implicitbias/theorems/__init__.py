@@ -2,9 +2,9 @@
 
 from implicitbias.theorems._explain import Explanation, Finding, explain
 from implicitbias.theorems._path import LimitPath, limit_path, rough_limit_path
-from implicitbias.theorems._predict import predict_limit
+from implicitbias.theorems._predict import applicable, predict_limit
 from implicitbias.theorems._sensitivity import Sensitivity, sensitivity
-from implicitbias.theorems._situation import Situation, situation_of
+from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
 
 __all__ = [
     "Explanation",
@@ -12,9 +12,11 @@ __all__ = [
     "LimitPath",
     "Sensitivity",
     "Situation",
+    "applicable",
     "explain",
     "limit_path",
     "predict_limit",
+    "refuse_sparse",
     "rough_limit_path",
     "sensitivity",
     "situation_of",

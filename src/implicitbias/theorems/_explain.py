@@ -169,8 +169,8 @@ class Explanation:
                 "of ones for an intercept, products), or drop the points that contradict."
             )
         return (
-            f"No {self.task} theorem predicts where training ends. Simulate it: "
-            "gradient_flow(network, problem, init)."
+            f"No {self.task} theorem predicts where training ends. What the flow finds: "
+            "simulate_limit(network, problem, init)."
         )
 
     def to_dict(self) -> dict[str, Any]:

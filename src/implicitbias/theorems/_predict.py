@@ -85,7 +85,7 @@ def _require_linear(activation: Activation) -> None:
         verdict = Verdict("linearity, phi(z) = z", "fails", size, "the largest |phi(z) - z| / |z|")
         raise NoPredictionError(
             f"the theory is about linear networks, and activation {activation.name!r} is not "
-            f"linear: {verdict}. Simulate it instead: gradient_flow(network, problem, init, "
+            f"linear: {verdict}. What its flow finds: simulate_limit(network, problem, init, "
             "activation=...).",
             [verdict],
         )
@@ -108,7 +108,11 @@ def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
             return result, verdicts
         failed.append((result, verdicts))
     lines = [f"  {result.name}: {verdicts[-1]}" for result, verdicts in failed]
-    instead = "Simulate it instead: flow = gradient_flow(network, problem, init)"
+    instead = (
+        "What the flow finds, beside the points of least norm: "
+        "simulate_limit(network, problem, init); its course: "
+        "flow = gradient_flow(network, problem, init)"
+    )
     if isinstance(situation.problem, Classification):
         instead += (
             ".\nTheorem 1 names no single limit but covers every linear network: "

@@ -1,0 +1,73 @@
+"""Interpolators of least norm, to hold an end of training against: l2, l1, l1 of a spectrum.
+
+    min N(rho) s.t. X S^T rho = y (and S^T rho real), N the l2 or the l1 norm.
+
+With u = y / ||y|| and Q an orthonormal basis of what is orthogonal to u, the constraints are
+Q^T X S^T rho = 0 and u^T X S^T rho / ||y|| = 1. In the least norm "= 1" may be ">= 1": the program
+that finds max-margin points of one point also finds these.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._errors import NoPredictionError
+from implicitbias.coordinates import Curves
+from implicitbias.limits._ends import small_scale_end
+from implicitbias.limits._margin_groups import Groups
+from implicitbias.limits._margin_solve import GroupedProblem, solve_l1
+from implicitbias.limits._potential import PotentialProblem
+
+
+def least_l2_interpolator(X: FloatArray, y: FloatArray) -> FloatArray:
+    """X^+ y, (d,); the rows of X, (n, d), are independent."""
+    basis, triangle = np.linalg.qr(X.T)
+    return np.asarray(basis @ np.linalg.solve(triangle.T, y))
+
+
+def least_l1_interpolator(
+    features: NumericArray, y: FloatArray, groups: Groups | None = None
+) -> NumericArray:
+    """Argmin ||rho||_1 s.t. Z rho = y (and S^T rho real), shape (m,).
+
+    Parameters
+    ----------
+    features
+        Z = X S^T, shape (n, m), rows independent.
+    y
+        Targets, (n,).
+    groups
+        How complex coordinates make S^T rho real; None for real ones.
+
+    Raises
+    ------
+    NoPredictionError
+        The convex solver found nothing.
+    """
+    size = float(np.linalg.norm(y))
+    if size == 0.0:
+        return np.zeros(features.shape[1])
+    if groups is None:
+        start = np.array([np.ones(features.shape[1]), np.zeros(features.shape[1])])
+        problem = PotentialProblem(np.asarray(features.real), y, Curves.from_start(start, 0.0))
+        try:
+            return small_scale_end(problem).rho
+        except ValueError as error:
+            raise NoPredictionError(
+                f"no interpolator of least l1 norm was found: {error}"
+            ) from None
+    unit = y / size
+    rest = np.linalg.qr(np.column_stack([unit, np.eye(y.size)]))[0][:, 1:]
+    rows = groups.rows(features)
+    found = solve_l1(
+        GroupedProblem(
+            (unit @ rows / size)[None],
+            np.vstack([groups.equations, rest.T @ rows / size]),
+            groups.labels,
+            groups.group_weights(None),
+        )
+    )
+    if found is None:
+        raise NoPredictionError("the convex solver found no interpolator of least l1 norm.")
+    return groups.rho(found.r)
