@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._arrays import FloatArray, Parameters, is_sparse
 from implicitbias._errors import NoPredictionError
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
@@ -72,6 +72,8 @@ def end_of_training(
         return of_limit(problem, limit)
     except NoPredictionError:
         if isinstance(network, DiagonalNetwork) and isinstance(problem, Regression):
+            raise
+        if is_sparse(problem.X):  # simulations take dense arrays
             raise
         flow = gradient_flow(network, problem, init)
     steps = max(flow.num_steps, 1)

@@ -131,7 +131,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X
-            (n, d), dense; for diagonal networks also sparse, which stays so.
+            (n, d), dense; for diagonal and fully connected networks also sparse, which stays so.
         y
             (n,).
 
