@@ -105,11 +105,14 @@ class PotentialState:
 
 
 class PathError(Exception):
-    """The path could not be followed; the last good state is kept as evidence."""
+    """The path could not be followed; the last good state is kept as evidence.
 
-    def __init__(self, message: str, state: PotentialState) -> None:
+    ``curves``, those of the state, are given where the path could have gone on.
+    """
+
+    def __init__(self, message: str, state: PotentialState, curves: Curves | None = None) -> None:
         super().__init__(message)
-        self.state = state
+        self.state, self.curves = state, curves
 
 
 def log_dual_weights(curves: Curves) -> FloatArray:
@@ -264,9 +267,10 @@ def follow(problem: PotentialProblem, path: _Path, state: PotentialState) -> Pot
     x, width = 0.0, 1.0
     growth = problem.curves.depth * path.log_scale_change
     for _ in range(MAX_PATH_STEPS):
-        if state.iterations > problem.max_iterations:
-            raise PathError(f"more than {problem.max_iterations} Newton steps were needed", state)
         here = problem.curves.shifted(path.log_scale_change * x)
+        if state.iterations > problem.max_iterations:
+            why = f"more than {problem.max_iterations} Newton steps were needed"
+            raise PathError(why, state, here)
         found = linearise(problem, here, state)
         if found is None:
             raise PathError("the rows of X S^T are numerically dependent", state)

@@ -19,6 +19,7 @@ from implicitbias.limits import (
     PotentialState,
     certify,
     relative_residual,
+    seen_from,
     solve,
     solve_one_point,
 )
@@ -38,8 +39,22 @@ def potential_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
             f"{name} applies, but its limit problem could not be solved: {error}. The initial "
             f"scale is exp({situation.init.log_scale:.4g}); try a scale closer to 1.",
             verdicts,
+            partial=_how_far(situation, error, name, verdicts),
         ) from None
     return assemble_potential(situation, problem, state, name, verdicts)
+
+
+def _how_far(situation: Situation, error: PathError, name: str, verdicts: Verdicts) -> Limit | None:
+    """Where a path that ran out of steps stood: its rho, measured at the scale asked for."""
+    if error.curves is None:
+        return None
+    state = seen_from(situation.potential, error.curves, error.state)
+    if state is None:
+        return None
+    return replace(
+        assemble_potential(situation, situation.potential, state, name, verdicts),
+        note=f"Not the limit: {error}, and this is how far they led.",
+    )
 
 
 def assemble_potential(
