@@ -2,8 +2,9 @@
 
 n = 200 points, d = 200,000 features, one entry in a thousand: the limit of a diagonal network at a
 small scale, the Lasso at a tiny penalty (scikit-learn, celer, skglm) and basis pursuit as a linear
-program (HiGHS). Each runs in a process of its own, one after the other; memory is the most that its
-process held beyond what it held before the fit.
+program (HiGHS); then the signs of the targets as classes: limit directions and scikit-learn's
+support vector machines with hard margins. Each runs in a process of its own, one after the other;
+memory is the most that its process held beyond what it held before the fit.
 
     python -m benchmarks.sparse
 """
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import scipy.sparse
@@ -86,6 +87,38 @@ def basis_pursuit(X: scipy.sparse.csr_array, y: np.ndarray) -> np.ndarray:
     return answer.x[: X.shape[1]] - answer.x[X.shape[1] :]
 
 
+def direction(network: str) -> Fit:
+    """Our classifier."""
+
+    def fit(X: scipy.sparse.csr_array, y: np.ndarray) -> np.ndarray:
+        from implicitbias.estimators import FlowLimitClassifier
+
+        return FlowLimitClassifier(network, fit_intercept=False).fit(X, y > 0).coef_[0]
+
+    return fit
+
+
+def support_vectors(kind: str) -> Fit:
+    """Scikit-learn's linear machines at the penalties of the largest margins."""
+
+    def fit(X: scipy.sparse.csr_array, y: np.ndarray) -> np.ndarray:
+        from sklearn.svm import SVC, LinearSVC
+
+        if kind == "SVC":  # without intercept by symmetry
+            both, labels = scipy.sparse.vstack([X, -X]), np.append(y > 0, y <= 0)
+            return SVC(kernel="linear", C=1e8, tol=1e-8).fit(both, labels).coef_.toarray()[0]
+        model = LinearSVC(penalty="l1", C=100.0, fit_intercept=False, tol=1e-6, max_iter=10_000)
+        return model.fit(scipy.sparse.csr_matrix(X), y > 0).coef_[0]
+
+    return fit
+
+
+CLASSIFIERS: dict[str, tuple[str, Fit]] = {
+    "direction-l1": ("limit direction, diagonal, L = 2", direction("diagonal")),
+    "linear-svc": ("LinearSVC, l1, C = 100", support_vectors("LinearSVC")),
+    "direction-l2": ("limit direction, fully connected", direction("fully_connected")),
+    "svc": ("SVC, linear kernel, C = 1e8", support_vectors("SVC")),
+}
 METHODS: dict[str, tuple[str, Fit]] = {
     "flow-2": ("flow limit, L = 2, scale 1e-6", flow_limit(2, 1e-6)),
     "flow-3": ("flow limit, L = 3, scale 1e-3", flow_limit(3, 1e-3)),
@@ -99,7 +132,7 @@ METHODS: dict[str, tuple[str, Fit]] = {
 
 def measure(name: str) -> dict[str, float]:
     """Seconds and megabytes of one fit, after a small one that loads and compiles everything."""
-    fit = METHODS[name][1]
+    fit = (METHODS | CLASSIFIERS)[name][1]
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore")
         fit(*data((20, 2000), 0.01))
@@ -115,6 +148,8 @@ def measure(name: str) -> dict[str, float]:
         "megabytes": (after - before) / 1024,
         "residual": float(np.linalg.norm(X @ coef - y) / np.linalg.norm(y)),
         "l1": float(np.abs(coef).sum()),
+        "l2": float(np.linalg.norm(coef)),
+        "margin": float((np.where(y > 0, 1, -1) * (X @ coef)).min()),
         "nonzero": int(np.sum(np.abs(coef) > 1e-6 * np.abs(coef).max())),
     }
 
@@ -122,26 +157,31 @@ def measure(name: str) -> dict[str, float]:
 def main() -> None:
     """Measure each method in its own process and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=METHODS, help="Measure one method and print JSON.")
+    parser.add_argument("--only", choices=METHODS | CLASSIFIERS, help="One method, as JSON.")
     only = parser.parse_args().only
     if only:
         print(json.dumps(measure(only)))
         return
-    print(
-        f"n = {N}, d = {D:,}, density {DENSITY:g}: a dense copy would take {N * D * 8 >> 20} MB\n"
-    )
-    print(f"{'':32}{'s':>8}{'CPU s':>8}{'MB':>8}{'residual':>11}{'l1 norm':>13}{'nonzero':>9}")
-    for name, (title, _) in METHODS.items():
+    print(f"n = {N}, d = {D:,}, density {DENSITY:g}: dense, that is {N * D * 8 >> 20} MB\n")
+    print(f"{'':34}{'s':>8}{'CPU s':>8}{'MB':>8}{'residual':>11}{'l1 norm':>13}{'nonzero':>9}")
+    for name, m in measured(METHODS):
+        print(f"{name}{m['residual']:11.1e}{m['l1']:13.8f}{m['nonzero']:9d}")
+    print(f"\n{'':34}{'s':>8}{'CPU s':>8}{'MB':>8}{'margin/l1':>13}{'margin/l2':>13}{'nonzero':>9}")
+    for name, m in measured(CLASSIFIERS):
+        l1, l2 = (m["margin"] / m[norm] for norm in ("l1", "l2"))
+        print(f"{name}{l1:13.8f}{l2:13.8f}{m['nonzero']:9d}")
+
+
+def measured(methods: dict[str, tuple[str, Fit]]) -> Iterator[tuple[str, dict[str, float]]]:
+    """The beginning of a line of the table, and what else was measured, method by method."""
+    for name, (title, _) in methods.items():
         command = [sys.executable, "-m", "benchmarks.sparse", "--only", name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            print(f"{title:32}{done.stderr.strip().splitlines()[-1]}")
+            print(f"{title:34}{done.stderr.strip().splitlines()[-1]}")
             continue
         m = json.loads(done.stdout)
-        print(
-            f"{title:32}{m['seconds']:8.2f}{m['cpu']:8.2f}{m['megabytes']:8.0f}"
-            f"{m['residual']:11.1e}{m['l1']:13.8f}{m['nonzero']:9d}"
-        )
+        yield f"{title:34}{m['seconds']:8.2f}{m['cpu']:8.2f}{m['megabytes']:8.0f}", m
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ PROBLEMS = {
     "X complex": (lambda: Regression(X + 1j, Y), "X is complex; expected real numbers"),
     "X text": (lambda: Regression([["a", "b"], ["c", "d"]], Y), "Encode text"),
     "X of objects": (lambda: Regression(np.array([[None, 1]] * 2), Y), "dtype object"),
-    "X sparse": (lambda: Classification(scipy.sparse.csr_array(X), Y), "Pass X.toarray()"),
+    "y sparse": (lambda: Regression(X, scipy.sparse.csr_array(Y[:, None])), "Pass y.toarray()"),
     "X masked": (lambda: Regression(masked(), Y), "masked array with 1 masked"),
     "X a string": (lambda: Regression("data.csv", Y), "expected (n, d)"),
     "y ragged": (lambda: Regression(X, [[1], [1, 2]]), "y is not a rectangular array"),

@@ -174,6 +174,45 @@ def positive_float(value: Any, name: str, *, allow_zero: bool = False) -> float:
     return number
 
 
+def row_norms(matrix: FloatArray) -> FloatArray:
+    """||a_i|| of dense or sparse rows, (n,)."""
+    if is_sparse(matrix):
+        return np.asarray(np.sqrt((matrix * matrix).sum(axis=1)))
+    return np.asarray(np.linalg.norm(matrix, axis=1))
+
+
+def rows_times(matrix: FloatArray, factors: FloatArray) -> FloatArray:
+    """diag(factors) A, sparse where A is CSR."""
+    if not is_sparse(matrix):
+        return np.asarray(matrix * factors[:, None])
+    return with_entries_times(matrix, np.repeat(factors, np.diff(matrix.indptr)))
+
+
+def columns_times(matrix: FloatArray, factors: FloatArray) -> FloatArray:
+    """A diag(factors), sparse where A is CSR."""
+    if not is_sparse(matrix):
+        return np.asarray(matrix * factors)
+    return with_entries_times(matrix, factors[matrix.indices])
+
+
+def both_signs(matrix: FloatArray) -> FloatArray:
+    """[A, -A], (n, 2d); CSC where A is sparse."""
+    if not is_sparse(matrix):
+        return np.hstack([matrix, -matrix])
+    from scipy.sparse import csc_array, hstack
+
+    both: FloatArray = hstack([csc_array(matrix), csc_array(-matrix)])
+    return both
+
+
+def with_entries_times(matrix: Any, factors: FloatArray) -> FloatArray:
+    """A CSR array whose entries are multiplied by factors, one an entry."""
+    scaled = matrix.copy()
+    scaled.data *= factors
+    result: FloatArray = scaled
+    return result
+
+
 def absolute_product(matrix: FloatArray, vector: FloatArray) -> FloatArray:
     """|A| |v|, (n,), in blocks of columns: a dense A is never copied."""
     if is_sparse(matrix):

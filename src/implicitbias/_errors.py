@@ -39,14 +39,22 @@ class NoPredictionError(ImplicitBiasError):
         The verdicts that were measured, the failed one among them.
     certificate
         The certificate that missed its tolerance, or None.
+    partial
+        Where a path ran out of Newton steps: how far it came, as a Limit with the certificate that
+        this point has for the limit asked for. Else None.
     """
 
     def __init__(
-        self, message: str, assumptions: Sequence[Any] = (), certificate: Any = None
+        self,
+        message: str,
+        assumptions: Sequence[Any] = (),
+        certificate: Any = None,
+        partial: Any = None,
     ) -> None:
         super().__init__(message)
         self.assumptions = tuple(assumptions)
         self.certificate = certificate
+        self.partial = partial
 
 
 class Outcome(Enum):

@@ -211,3 +211,18 @@ def test_slopes_near_zero_are_relatively_accurate(others):
     for t in (1e-7, 1e-3, 0.3):
         expected = mp.log(slope(reference, reference.smallest_layer(t)))
         assert error(curves.log_u_slope(one(t)), expected) <= ROUNDING
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+@pytest.mark.parametrize("t", [-299.0, -40.0, -1e-3, 0.0, 2.0, 299.0])
+def test_closed_increments_saturated_and_across(depth, t):
+    """Equal offsets, up to where the hyperbolic functions are still finite and beyond."""
+    curves, reference = single(np.array([1.0] * (depth - 1) + [0.0]))
+    for dt in (-60.0, -1.5, 1e-9, 0.5, 60.0):
+        q, moved = (reference.smallest_layer(exact(t) + step) for step in (0, exact(dt)))
+        expected = reference.clock_unit * reference.between(q, moved) / slope(reference, q)
+        value = curves.u_increment(one(t), one(dt), relative=True)
+        assert error(value, expected) <= 2 * ROUNDING * (1 + 0.1 * depth * (abs(t) + abs(dt)))
+    assert curves.log_rho_slope(one(t)) == pytest.approx(
+        float(mp.log(reference.rho_slope(q) * mp.sqrt(q**2 + reference.offsets[0])))
+    )

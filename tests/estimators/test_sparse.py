@@ -8,17 +8,22 @@ import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from implicitbias import (
+    ConvolutionalNetwork,
     DiagonalNetwork,
-    FullyConnectedNetwork,
     Initialization,
     explain,
     predict_limit,
     sensitivity,
 )
 from implicitbias._errors import InfeasibleProblemError, InvalidInputError
-from implicitbias.estimators import FlowLimitRegressor, FlowLimitRegressorCV, flow_limit_path
+from implicitbias.estimators import (
+    FlowLimitClassifier,
+    FlowLimitRegressor,
+    FlowLimitRegressorCV,
+    flow_limit_path,
+)
 from implicitbias.flow import gradient_flow
-from implicitbias.problems import Regression
+from implicitbias.problems import Classification, Regression
 
 
 def design(shape=(15, 200), density=0.1):
@@ -42,6 +47,48 @@ def test_limits_are_those_of_dense_data(scale, depth, fit_intercept):
     np.testing.assert_allclose(sparse.dual_coef_, dual, rtol=0, atol=1e-10 * np.abs(dual).max())
     np.testing.assert_allclose(sparse.predict(X), y, rtol=1e-10)
     assert sparse.converged_ and sparse.interpolates_
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("shape", [(15, 200), (15, 10)])
+def test_least_norms_are_those_of_dense_data(shape, fit_intercept):
+    X, y = design(shape, 0.4)
+    y = X @ np.ones(shape[1]) + 3.0 * fit_intercept if shape[1] < shape[0] else y
+    model = FlowLimitRegressor("fully_connected", fit_intercept=fit_intercept)
+    expected = model.fit(X.toarray(), y).coef_
+    np.testing.assert_allclose(model.fit(X, y).coef_, expected, rtol=0, atol=1e-12)
+    assert model.converged_ and model.interpolates_
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("network", ["diagonal", "fully_connected"])
+@pytest.mark.parametrize("shape", [(15, 200), (30, 25)])
+def test_directions_are_those_of_dense_data(shape, network, fit_intercept):
+    X, y = design(shape, 0.3)
+    y = y > 1.0 if shape[0] < shape[1] else X @ np.ones(shape[1]) > 0
+    model = FlowLimitClassifier(network, fit_intercept=fit_intercept)
+    dense = model.fit(X.toarray(), y)
+    coef, dual, rank = dense.coef_, dense.dual_coef_, dense.rank_
+    sparse = model.fit(X, y)
+    np.testing.assert_allclose(sparse.coef_, coef, rtol=0, atol=1e-12 * np.abs(coef).max())
+    np.testing.assert_allclose(sparse.dual_coef_, dual, rtol=0, atol=1e-11 * np.abs(dual).max())
+    assert sparse.rank_ == rank
+    assert sparse.separable_ and sparse.converged_
+    np.testing.assert_array_equal(sparse.predict(X), y)
+
+
+@pytest.mark.parametrize("network", ["diagonal", "fully_connected"])
+@pytest.mark.parametrize("shape", [(40, 5), (6, 30)])
+def test_sparse_classes_that_cannot_be_separated_get_least_squares(shape, network):
+    X, y = design(shape, 0.5)
+    X = scipy.sparse.vstack([X, X[:1]], format="csr")
+    y = np.append(y, 2.0 - y[0]) > 1.0
+    model = FlowLimitClassifier(network)
+    with pytest.warns(ConvergenceWarning, match="separable_ is False"):
+        expected = model.fit(X.toarray(), y).coef_
+    with pytest.warns(ConvergenceWarning, match="separable_ is False"):
+        np.testing.assert_allclose(model.fit(X, y).coef_, expected, rtol=0, atol=1e-10)
+    assert Classification(X, y).separability().verdict.fails
 
 
 @pytest.mark.parametrize("kind", [scipy.sparse.csc_matrix, scipy.sparse.coo_array])
@@ -85,6 +132,22 @@ def test_wide_data_are_never_dense():
     assert peak < 25 * 8 * X.shape[1] * 3  # some vectors of d a layer
 
 
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("network", ["diagonal", "fully_connected"])
+def test_wide_classes_are_never_dense(network, binary):
+    """With entries of one, too, where many features tie."""
+    X, y = design((100, 8_000), 1e-3)
+    if binary:
+        X.data[:] = 1.0
+    tracemalloc.start()
+    model = FlowLimitClassifier(network).fit(X, y > 1.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert model.converged_
+    dense = 8 * X.shape[0] * X.shape[1]
+    assert peak < (dense if binary else 0.5 * dense)
+
+
 def test_ranks_are_decided_as_for_dense_rows():
     X, y = design((6, 30), 0.4)
     for rows in (X, scipy.sparse.vstack([X, X[2:3], 0 * X[:1]], format="csr")):
@@ -102,17 +165,31 @@ def test_ranks_are_decided_as_for_dense_rows():
 def test_what_needs_dense_data_says_so():
     X, y = design((6, 30), 0.4)
     problem = Regression(X, y)
-    network, wide = DiagonalNetwork(30, 2), FullyConnectedNetwork((30, 2))
+    network = DiagonalNetwork(30, 2)
     init = Initialization.random(network, 1.0)
     with pytest.raises(InvalidInputError, match="simulations take dense arrays"):
         gradient_flow(network, problem, init)
     for verb in (explain, sensitivity):
         with pytest.raises(InvalidInputError, match="needs a dense array"):
             verb(network, problem, init)
-    with pytest.raises(InvalidInputError, match="sparse data are for diagonal networks"):
-        predict_limit(wide, problem, Initialization.random(wide, 1.0))
+    filters = ConvolutionalNetwork(30, (30, 30))
+    with pytest.raises(InvalidInputError, match="sparse data are for diagonal and fully connected"):
+        predict_limit(filters, problem, Initialization.random(filters, 1.0))
+    with pytest.raises(InvalidInputError, match="sparse data are for diagonal and fully connected"):
+        flow_limit_path(X, y, network="convolutional")
     with pytest.raises(InvalidInputError, match="every coordinate must cross from rho"):
         predict_limit(network, problem, init)
+
+
+def test_what_classes_need_dense_data_for_says_so():
+    X, y = design((6, 30), 0.4)
+    with pytest.raises(InvalidInputError, match="Choose depth 2, or pass"):
+        FlowLimitClassifier(depth=3).fit(X, y > 1.0)
+    with pytest.raises(InvalidInputError, match="works on its spectrum, which is dense"):
+        FlowLimitClassifier("convolutional").fit(X, y > 1.0)
+    alone = scipy.sparse.vstack([X[:1], -X[:1]], format="csr")
+    with pytest.raises(InvalidInputError, match="where all points are multiples of one"):
+        FlowLimitClassifier(fit_intercept=False).fit(alone, [0, 1])
 
 
 def test_bad_entries_are_placed():

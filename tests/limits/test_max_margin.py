@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,22 @@ def test_l1_agrees_with_cvxpy(n, d, weighted):
     assert found.value == pytest.approx(reference.l1(A, weights)[0], rel=1e-7)
     assert found.unique.holds
     assert found.curvature == np.inf
+
+
+@pytest.mark.parametrize(("n", "d"), [(5, 3), (20, 300), (30, 20)])
+def test_sparse_rows_give_what_dense_ones_do(n, d):
+    rng = np.random.default_rng(d)
+    rows = separable(rng, n, d) * (rng.random((n, d)) < 0.5)
+    rows = rows[(rows @ (z := rng.standard_normal(d))) != 0]
+    rows *= np.sign(rows @ z)[:, None]
+    weights = 10 ** rng.uniform(-1, 1, d)
+    for solve in (l2_max_margin, l1_max_margin, lambda A: l1_max_margin(A, weights)):
+        dense, sparse = solve(rows), solve(scipy.sparse.csr_array(rows))
+        certified(sparse)
+        scale = np.abs(dense.rho).max()
+        np.testing.assert_allclose(sparse.rho, dense.rho, rtol=0, atol=1e-11 * scale)
+        assert sparse.kappa == (dense.kappa and pytest.approx(dense.kappa, rel=1e-9))
+        assert str(sparse.unique)[:5] == str(dense.unique)[:5]
 
 
 @pytest.mark.parametrize("name", REAL)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from helpers.separable import around_origin, with_margin
 from implicitbias._errors import InfeasibleProblemError
@@ -34,6 +35,7 @@ def decided(X, y):
 )
 def test_edges(X, y, status):
     assert decided(X, y).verdict.status == status
+    assert decided(scipy.sparse.csr_array(np.array(X, float)), y).verdict.status == status
     expected = "separable" if status == "holds" else "not separable"
     assert exact_separability(np.array(X), np.array(y))[0] == expected
 

@@ -106,5 +106,8 @@ def test_rough_paths_elsewhere_are_exact():
 def test_newton_steps_may_be_limited():
     network = DiagonalNetwork(15, 3)
     init = Initialization.last_layer_zero(network, ETA, 1e-8)
-    with pytest.raises(NoPredictionError, match="more than 3 Newton steps were needed"):
+    with pytest.raises(NoPredictionError, match="more than 3 Newton steps were needed") as caught:
         predict_limit(network, PROBLEM, init, max_iterations=3)
+    partial = caught.value.partial
+    assert partial.certificate.feasibility < 0.05 < partial.certificate.worst
+    assert partial.note.startswith("Not the limit: more than 3")

@@ -14,12 +14,14 @@ import numpy as np
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.coordinates._integrals import SAFE_EXPONENT, blocks, carlson_reach, reach
 from implicitbias.coordinates._panel import (
+    CLOSED,
     NODES,
     WEIGHTS,
     panel_of,
     relative_increment,
     relative_remainder,
 )
+from implicitbias.coordinates._scalars import SQUARED
 from implicitbias.coordinates._shape import LOG_ZERO, Shape
 from implicitbias.coordinates._turning import SATURATED, Turning
 from implicitbias.coordinates._unit import unit_clock
@@ -130,6 +132,10 @@ class Clock:
         """u(x + dx) - u(x), or that over (du/dx)(x)."""
         if self.shape.depth == 2:
             return dx
+        if relative and self.shape.equal and self.shape.depth in CLOSED:
+            largest = max(np.abs(x).max(initial=0.0), np.abs(x + dx).max(initial=0.0))
+            if largest < SQUARED:
+                return CLOSED[self.shape.depth](x, dx)
         pieces = (_short_relative, _panels_relative, _far_relative)
         return self._scaled(x, dx, pieces, relative=relative, linear=0.0)
 

@@ -90,3 +90,18 @@ def _equal_growth(
         excess = excess + change + change * excess
         product = product * (1.0 + change)
     return excess, np.sqrt(product)
+
+
+def _increment_of_three(x: FloatArray, dx: FloatArray) -> FloatArray:
+    """relative_increment for du/dx = 1 / cosh x, u = arctan sinh x."""
+    cosh, there = np.cosh(x), x + dx
+    opposite = 2.0 * np.sinh(0.5 * dx) * np.cosh(x + 0.5 * dx) / cosh
+    return np.asarray(cosh * np.arctan2(opposite, 1.0 / cosh + np.tanh(x) * np.sinh(there)))
+
+
+def _increment_of_four(x: FloatArray, dx: FloatArray) -> FloatArray:
+    """relative_increment for du/dx = 1 / cosh^2 x, u = tanh x."""
+    return np.asarray(np.sinh(dx) * (np.cosh(x) / np.cosh(x + dx)))
+
+
+CLOSED = {3: _increment_of_three, 4: _increment_of_four}  # depths, where all f_i = cosh

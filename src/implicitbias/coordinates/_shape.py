@@ -27,6 +27,7 @@ from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.coordinates._scalars import (
     MAX_NEWTON,
     QUADRATIC,
+    SQUARED,
     arcsinh_exp,
     log_cosh,
     log_sinh,
@@ -165,6 +166,10 @@ class Shape:
 
     def log_r_slope(self, x: FloatArray) -> FloatArray:
         """Log dr/dx: a sum of positive terms."""
+        if self.equal and np.abs(x).max(initial=0.0) < SQUARED:  # cosh^{L-2} (1 + L sinh^2)
+            squared = np.sinh(x) ** 2
+            steepness = (0.5 * self.depth - 1.0) * np.log1p(squared)
+            return np.asarray(np.log1p(self.depth * squared) + steepness)
         total = self.log_factors_slope(x)
         turning = np.where(self.locked, 0.0, total) * np.tanh(2.0 * x)
         crossing = log_cosh(2.0 * x) + np.log1p(0.5 * turning)

@@ -22,9 +22,9 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_solve, lapack, lu_factor, lu_solve
 from scipy.linalg.blas import dsyrk
 
-from implicitbias._arrays import FloatArray, IntArray, is_sparse
+from implicitbias._arrays import FloatArray, IntArray, is_sparse, with_entries_times
 from implicitbias.dual._rows import Rows, as_given, heaviest_rows
-from implicitbias.dual._sparse_rows import heaviest_sparse_rows, with_entries_times
+from implicitbias.dual._sparse_rows import heaviest_sparse_rows
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
 SAFE_RCOND = 1e-9  # below it the Gram matrix has lost more than half of the digits

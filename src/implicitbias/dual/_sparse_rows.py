@@ -43,14 +43,6 @@ def heaviest_sparse_rows(features: Any, log_weights: FloatArray) -> Rows | None:
     return Rows(combined, basis, lu_factor(square), np.abs(inverse))
 
 
-def with_entries_times(features: Any, factors: FloatArray) -> FloatArray:
-    """A CSR array whose entries are multiplied by factors, one an entry."""
-    scaled = features.copy()
-    scaled.data *= factors
-    result: FloatArray = scaled
-    return result
-
-
 def _product_size(left: Any, right: Any) -> int:
     """A bound on the entries of left @ right."""
     return int(np.diff(right.indptr)[left.indices].sum())

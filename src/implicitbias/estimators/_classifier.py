@@ -6,13 +6,20 @@ import warnings
 from typing import Any
 
 import numpy as np
+from scipy.sparse import hstack
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from implicitbias._arrays import FloatArray, NumericArray, finite_array, positive_float
+from implicitbias._arrays import (
+    FloatArray,
+    NumericArray,
+    finite_array,
+    is_sparse,
+    positive_float,
+)
 from implicitbias._errors import InvalidInputError
 from implicitbias.estimators._end import End, end_of_training
 from implicitbias.estimators._model import directions_of, network_of
@@ -85,8 +92,9 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         self.verbose = verbose
 
     def __sklearn_tags__(self) -> Tags:
-        """Two classes only."""
+        """Two classes only; sparse data are taken."""
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.classifier_tags.multi_class = False
         return tags
 
@@ -96,7 +104,8 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X
-            (n, d).
+            (n, d), dense; for two-layer diagonal and for fully connected networks also sparse,
+            which stays so where there are more features than points.
         y
             (n,) labels of two kinds.
 
@@ -105,7 +114,7 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         InvalidInputError
             Data or parameters out of range, or not two classes.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
         check_classification_targets(y)
         self.classes_, signs = _two_classes(y)
         tol = positive_float(self.tol, "tol")
@@ -113,8 +122,13 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         direction, means = self.init_direction, np.zeros(X.shape[1])
         if direction is not None:
             direction = finite_array(direction, "init_direction", shape=(X.shape[1],))
+        if is_sparse(X) and self.network == "convolutional":
+            raise InvalidInputError(
+                "X is sparse and a convolutional network works on its spectrum, which is dense. "
+                "Pass X.toarray(), or choose another network."
+            )
         if appended:
-            X = np.column_stack([X, np.ones(len(X))])
+            X = _with_ones(X)
             if direction is not None:
                 direction = np.append(direction, np.mean(np.abs(direction)))
         elif self.fit_intercept:
@@ -159,7 +173,7 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
     def decision_function(self, X: Any) -> FloatArray:
         """X beta + b, (n,): positive for ``classes_[1]``; the closest training points have +-1."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
         return np.asarray(X @ self.coef_[0] + self.intercept_[0])
 
     def predict(self, X: Any) -> NumericArray:
@@ -167,6 +181,12 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         positive = self.decision_function(X) > 0
         found: NumericArray = self.classes_[positive.astype(np.intp)]
         return found
+
+
+def _with_ones(X: Any) -> Any:
+    """X and a column of ones."""
+    ones = np.ones((X.shape[0], 1))
+    return hstack([X, ones], format="csr") if is_sparse(X) else np.column_stack([X, ones])
 
 
 def _two_classes(y: NumericArray) -> tuple[NumericArray, FloatArray]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._arrays import FloatArray, Parameters, is_sparse
 from implicitbias._errors import NoPredictionError
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
@@ -33,6 +33,8 @@ class End:
         Newton steps, or steps of the flow; at least 1.
     dual
         The dual point, one number a row of the problem, or None.
+    reached
+        False where the Newton steps ran out before the limit.
     """
 
     coefficients: FloatArray
@@ -41,6 +43,7 @@ class End:
     gap: float
     num_iterations: int
     dual: FloatArray | None
+    reached: bool = True
 
     @property
     def worst(self) -> float:
@@ -60,8 +63,9 @@ def end_of_training(
     Raises
     ------
     NoPredictionError
-        Scale 0 or infinity for a network whose limits there no result gives, or no limit of a
-        diagonal network in ``max_iterations`` Newton steps.
+        Scale 0 or infinity for a network whose limits there no result gives, or a limit of a
+        diagonal network that float64 cannot reach. Where ``max_iterations`` Newton steps are too
+        few, the end is how far they led, with the certificate of that.
     """
     at_an_end = scale in (0.0, np.inf) and isinstance(network, DiagonalNetwork)
     if at_an_end and isinstance(problem, Regression):
@@ -70,8 +74,12 @@ def end_of_training(
     try:
         limit = predict_limit(network, problem, init, tol=np.inf, max_iterations=max_iterations)
         return of_limit(problem, limit)
-    except NoPredictionError:
+    except NoPredictionError as error:
+        if error.partial is not None:
+            return replace(of_limit(problem, error.partial), reached=False)
         if isinstance(network, DiagonalNetwork) and isinstance(problem, Regression):
+            raise
+        if is_sparse(problem.X):  # simulations take dense arrays
             raise
         flow = gradient_flow(network, problem, init)
     steps = max(flow.num_steps, 1)

@@ -34,7 +34,7 @@ def flow_limit_path(
     Parameters
     ----------
     X, y
-        (n, d), for diagonal networks sparse or dense, and (n,), without intercept: centre both
+        (n, d), sparse or dense as for FlowLimitRegressor, and (n,), without intercept: centre both
         first if there should be one. Targets out of reach are projected on the range of X, with a
         warning.
     network, depth, init_direction
@@ -87,10 +87,11 @@ def scales_for(
     number, ratio = positive_int(init_scales, "init_scales"), positive_float(eps, "eps")
     if ratio >= 1:
         raise InvalidInputError(f"eps is {ratio:g}; expected the smallest scale over the largest.")
-    if isinstance(network, DiagonalNetwork):
-        least_norm = limit_path(network, problem, directions, [np.inf]).coefficients[0]
-    else:
-        least_norm = np.asarray(np.linalg.lstsq(problem.X, problem.y, rcond=None)[0])
+    reference, weights = network, directions
+    if not isinstance(network, DiagonalNetwork):  # the least l2 norm itself
+        reference = DiagonalNetwork(problem.num_features, 2)
+        weights = directions_of(reference, None)
+    least_norm = limit_path(reference, problem, weights, [np.inf]).coefficients[0]
     size = float(np.abs(least_norm).max(initial=0.0)) or 1.0
     start = float(np.median(np.abs(directions[0])[np.abs(directions[0]) > 0]))
     largest = (KERNEL * size) ** (1.0 / network.depth) / start

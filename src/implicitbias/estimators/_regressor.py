@@ -51,7 +51,8 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     tol
         The certificate (feasibility and relative duality gap) from which on ``converged_``.
     max_iter
-        Newton steps after which a path to ``init_scale`` is given up with an error.
+        Newton steps after which a path to ``init_scale`` is given up: ``coef_`` is how far it came,
+        with the certificate that this has, and ``converged_`` False.
     verbose
         1: print the result and its certificate.
 
@@ -131,7 +132,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X
-            (n, d), dense; for diagonal networks also sparse, which stays so.
+            (n, d), dense; for diagonal and fully connected networks also sparse, which stays so.
         y
             (n,).
 
@@ -162,7 +163,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         self.dual_coef_ = None if end.dual is None else data.dual_as_given(end.dual)
         self.dual_gap_, self.feasibility_ = end.gap, end.feasibility
         self.n_iter_, self.limit_ = end.num_iterations, end.result
-        self.converged_ = bool(end.worst <= tol)
+        self.converged_ = bool(end.reached and end.worst <= tol)
         if self.verbose:
             print(f"[{type(self).__name__}] {end.result}")
         if not self.interpolates_:
@@ -173,9 +174,11 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
                 stacklevel=4,
             )
         if not self.converged_:
+            remedy = "Choose init_scale closer to 1, or a larger tol."
+            if not end.reached:
+                remedy = f"max_iter={self.max_iter} Newton steps led no further: allow more."
             warnings.warn(
-                f"the limit is certified to {end.worst:.1e} only; tol asks for {tol:.1e}. Choose "
-                "init_scale closer to 1, or a larger tol.",
+                f"the limit is certified to {end.worst:.1e} only; tol asks for {tol:.1e}. {remedy}",
                 ConvergenceWarning,
                 stacklevel=4,
             )

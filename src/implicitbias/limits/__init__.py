@@ -1,6 +1,6 @@
 """Where training ends, without training: limit problems, closed forms and certificates."""
 
-from implicitbias.limits._certify import certify
+from implicitbias.limits._certify import certify, seen_from
 from implicitbias.limits._ends import EndPoint, large_scale_end, small_scale_end
 from implicitbias.limits._interpolators import least_l1_interpolator, least_l2_interpolator
 from implicitbias.limits._kkt import KKT
@@ -66,6 +66,7 @@ __all__ = [
     "relative_residual",
     "rescale",
     "rough_path",
+    "seen_from",
     "singular_residual_of_network",
     "small_scale_end",
     "solve",

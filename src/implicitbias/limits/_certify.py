@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from implicitbias._arrays import FloatArray
+from implicitbias.coordinates import Curves
 from implicitbias.limits._limit import Certificate, relative_residual
 from implicitbias.limits._potential import (
     PotentialProblem,
@@ -66,6 +67,23 @@ def certify(problem: PotentialProblem, state: PotentialState) -> tuple[Certifica
         Certificate(feasibility, gap, gap_kind="first-order gap with the carried slack"),
         _in_units(nu, log_unit),
     )
+
+
+def seen_from(
+    problem: PotentialProblem, curves: Curves, state: PotentialState
+) -> PotentialState | None:
+    """The rho and nu of a state of ``curves``, at another scale, as a state of the problem's own.
+
+    None where float64 cannot hold it.
+    """
+    own, rho = problem.curves, curves.rho(state.t)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        t = own.t_from_rho(np.sign(rho), np.log(np.abs(rho)))
+        slope = np.exp(log_dual_weights(own)) * (state.rows.features.T @ state.nu)
+        mismatch = (own.u(own.t0) + slope - own.u(t)) * np.exp(-own.log_u_slope(t))
+    if not (np.isfinite(t).all() and np.isfinite(mismatch).all()):
+        return None
+    return replace(state, t=t, mismatch=mismatch)
 
 
 def _in_units(nu: FloatArray, log_unit: float) -> FloatArray:

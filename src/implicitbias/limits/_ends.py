@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog
 
-from implicitbias._arrays import BoolArray, FloatArray, IntArray, is_sparse
+from implicitbias._arrays import FloatArray, IntArray, both_signs, is_sparse
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import newton_system
 from implicitbias.dual._rows import as_given
@@ -111,7 +111,7 @@ def _linear_program(
     unit = float(np.median(cost[allowed]))
     answer = linprog(
         cost[allowed] / unit,
-        A_eq=_both_signs(features / rows[:, None], allowed),
+        A_eq=both_signs(features / rows[:, None])[:, allowed],
         b_eq=target / rows,
         method="highs-ds",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
@@ -126,16 +126,6 @@ def _largest_entries(features: FloatArray) -> FloatArray:
     """max_j |Z_ij|, (n,)."""
     largest = abs(features).max(axis=1)
     return np.asarray(largest.toarray().ravel() if is_sparse(largest) else largest)
-
-
-def _both_signs(features: FloatArray, allowed: BoolArray) -> FloatArray:
-    """The ``allowed`` columns of [Z, -Z]."""
-    if is_sparse(features):
-        from scipy.sparse import csc_array, hstack
-
-        both: FloatArray = hstack([csc_array(features), csc_array(-features)])[:, allowed]
-        return both
-    return np.hstack([features, -features])[:, allowed]
 
 
 def _on_the_face(

@@ -130,7 +130,7 @@ def kkt_residuals(
     Parameters
     ----------
     A
-        Constraint rows y_i x_i^T S^T, shape (n, m), real or complex.
+        Constraint rows y_i x_i^T S^T, shape (n, m), real or complex, dense or CSR.
     rho, multipliers
         The point, shape (m,), and a, shape (n,), scaled so that sum a = N(rho).
     exponent
@@ -161,7 +161,7 @@ def kkt_residuals(
         stationarity = max(stationarity, float(ratio.max()) - 1.0)
     total = float(np.abs(multipliers).sum())
     top = float(np.abs(multipliers).max())
-    absolute = np.abs(A)
+    absolute = abs(A)
     terms = (absolute.T @ np.abs(multipliers)) / unit
     rounding = max(float((absolute @ np.abs(rho)).max()), float(terms.max()))
     convex = exponent in (1, 2)

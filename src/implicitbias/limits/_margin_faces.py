@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 from scipy.optimize import linprog
+from scipy.sparse import csc_array
 
 from implicitbias._arrays import FloatArray
 from implicitbias._verdicts import Status, Verdict
@@ -20,6 +21,7 @@ from implicitbias.limits._margin_solve import GroupedProblem, Point
 
 CHARGED = 1e-10  # a multiplier below this share of the largest counts as zero
 ACTIVE = 1e-9  # a margin within this of 1 is active, a dual norm within this of w is tight
+FEASIBLE = 1e-7  # by how much HiGHS may break a constraint
 RANK = 1e-9  # singular values below this share of the largest count as zero
 CURVED = 1e-8  # smallest curvature (in units where a group's own is 1 and p - 1) that has a sign
 
@@ -31,37 +33,68 @@ def _normalised(rows: FloatArray) -> FloatArray:
     return np.asarray(rows / np.where(norms > 0, norms, 1.0))
 
 
-def _kernel(rows: FloatArray, width: int) -> tuple[FloatArray, float]:
-    """Orthonormal basis of the null space, shape (width, k), and sigma_min / sigma_max."""
+def _row_space(rows: FloatArray, width: int) -> tuple[FloatArray, float]:
+    """Orthonormal basis of the span of the rows, shape (width, r), and sigma_min / sigma_max."""
     if width == 0:
         return np.zeros((0, 0)), 1.0
     if rows.shape[0] == 0:
-        return np.eye(width), 0.0
-    _, singular, right = np.linalg.svd(rows, full_matrices=True)
-    padded = np.zeros(width)
-    padded[: singular.size] = singular[:width]
-    ratio = padded / padded[0] if padded[0] > 0 else padded
-    return right[ratio <= RANK].T, float(ratio[-1])
+        return np.zeros((width, 0)), 0.0
+    _, singular, right = np.linalg.svd(rows, full_matrices=False)
+    ratio = singular / singular[0] if singular[0] > 0 else singular
+    return right[ratio > RANK].T, float(ratio[-1]) if ratio.size == width else 0.0
 
 
-def _has_direction(kernel: FloatArray, inequalities: FloatArray) -> bool:
-    """Whether some h != 0 in the span of ``kernel`` has inequalities @ h >= 0.
+def _kernel(space: FloatArray) -> FloatArray:
+    """Orthonormal basis of what is orthogonal to a row space, shape (width, width - r)."""
+    return np.linalg.qr(space, mode="complete")[0][:, space.shape[1] :]
+
+
+def _has_direction(
+    space: FloatArray, equations: FloatArray, inequalities: FloatArray, positive: np.ndarray
+) -> bool:
+    """Whether some h != 0 has equations @ h = 0, inequalities @ h >= 0 and h >= 0 where positive.
 
     A generic linear functional is nonzero on every ray, so it, or its negative, is positive on one.
+    A linear program on the equations themselves is sparse and quick; its answer counts if it
+    withstands projection on their kernel, or if there is none. Otherwise the kernel is asked.
     """
-    if kernel.shape[1] == 0:
+    width, rank = space.shape
+    if rank == width:
         return False
-    rows = _normalised(inequalities @ kernel) if inequalities.size else np.zeros((0, 0))
-    if rows.shape[0] == 0:
+    inequalities = _normalised(inequalities)
+    found = _extreme(inequalities, _normalised(equations), positive)
+    if found is None:
+        return False
+    projected = found - space @ (space.T @ found)
+    kept = float(np.linalg.norm(projected)) > 0.5 * float(np.linalg.norm(found))
+    lowest = min((inequalities @ projected).min(initial=0.0), projected[positive].min(initial=0.0))
+    if kept and float(lowest) >= -FEASIBLE:
         return True
-    cost = np.random.default_rng(0).normal(size=kernel.shape[1])
+    kernel = _kernel(space)
+    rows = _normalised(np.vstack([inequalities @ kernel, kernel[positive]]))
+    free = np.zeros(kernel.shape[1], dtype=bool)
+    return _extreme(rows, np.zeros((0, free.size)), free) is not None
+
+
+def _extreme(
+    inequalities: FloatArray, equations: FloatArray, positive: np.ndarray
+) -> FloatArray | None:
+    """Some h != 0 in [-1, 1]^k that meets all of them, if there is one."""
+    cost = np.random.default_rng(0).normal(size=positive.size)
+    bounds = np.column_stack([np.where(positive, 0.0, -1.0), np.ones(positive.size)])
     for sign in (1.0, -1.0):
         found = linprog(
-            sign * cost, A_ub=-rows, b_ub=np.zeros(rows.shape[0]), bounds=(-1, 1), method="highs-ds"
+            sign * cost,
+            A_ub=csc_array(-inequalities),
+            b_ub=np.zeros(len(inequalities)),
+            A_eq=csc_array(equations),
+            b_eq=np.zeros(len(equations)),
+            bounds=bounds,
+            method="highs-ds",
         )
         if found.x is not None and abs(found.fun) > 1e-6:
-            return True
-    return False
+            return np.asarray(found.x)
+    return None
 
 
 def _charged_and_loose(problem: GroupedProblem, point: Point) -> tuple[np.ndarray, np.ndarray]:
@@ -90,15 +123,12 @@ def uniqueness(problem: GroupedProblem, point: Point) -> Verdict:
     columns = columns / np.where(lengths > 0, lengths, 1.0)
     charged, loose = _charged_and_loose(problem, point)
     equal = np.concatenate([charged, np.ones(len(problem.equations), dtype=bool)])
-    kernel, ratio = _kernel(columns[equal], columns.shape[1])
+    space, ratio = _row_space(columns[equal], columns.shape[1])
     ties = int(tight.sum() - nonzero.sum())
     detail = f"{int(nonzero.sum())} nonzero, {ties} more at the dual bound"
-    if kernel.shape[1] == 0:
+    if space.shape[0] == space.shape[1]:
         return Verdict(claim, "holds", ratio, f"tight columns are independent; {detail}")
-    inequalities = np.vstack(
-        [columns[: loose.size][loose], np.eye(columns.shape[1])[~nonzero[tight]]]
-    )
-    second = _has_direction(kernel, inequalities)
+    second = _has_direction(space, columns[equal], columns[: loose.size][loose], ~nonzero[tight])
     noise = EPS * float((np.abs(problem.rows) @ np.abs(point.r)).max())
     near = ratio > RANK * 1e-3 or noise > ACTIVE  # the rank, or the ties, are within rounding
     status: Status = "undecided" if near else "fails" if second else "holds"
@@ -123,12 +153,15 @@ def second_order(problem: GroupedProblem, point: Point) -> tuple[Kind, float]:
     charged, loose = _charged_and_loose(problem, point)
     rows = _normalised(problem.rows[:, keep] * stretch)
     equations = _normalised(problem.equations[:, keep] * stretch)
-    kernel, _ = _kernel(np.vstack([rows[charged], equations]), labels.size)
-    if kernel.shape[1] == 0:
+    held = np.vstack([rows[charged], equations])
+    space, _ = _row_space(held, labels.size)
+    if space.shape[0] == space.shape[1]:
         return "local minimum", np.inf
+    kernel = _kernel(space)
     same = labels[:, None] == labels[None, :]
     hessian = np.eye(labels.size) + (problem.exponent - 2) * same * np.outer(phase, phase)
     lowest = float(np.linalg.eigvalsh(kernel.T @ hessian @ kernel)[0])
-    if lowest > CURVED or (loose.any() and not _has_direction(kernel, rows[loose])):
+    free = np.zeros(labels.size, dtype=bool)
+    if lowest > CURVED or (loose.any() and not _has_direction(space, held, rows[loose], free)):
         return "local minimum", lowest
     return "stationary", lowest

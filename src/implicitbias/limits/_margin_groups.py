@@ -15,7 +15,7 @@ import numpy as np
 from scipy.sparse import csr_array, eye_array, kron
 from scipy.spatial import cKDTree
 
-from implicitbias._arrays import FloatArray, NumericArray, finite_array
+from implicitbias._arrays import FloatArray, NumericArray, finite_array, is_sparse
 from implicitbias._errors import InvalidInputError
 
 PROBES = 4  # random real vectors that tell rows of S apart
@@ -52,7 +52,10 @@ class Groups:
         return bool(self.labels.size == self.members.size)
 
     def rows(self, A: NumericArray) -> FloatArray:
-        """Real constraint rows C with C r = Re(A rho), shape (n, K)."""
+        """Real constraint rows C with C r = Re(A rho), shape (n, K), sparse where A is."""
+        if is_sparse(A):  # only where every coordinate is real: C = A
+            same: FloatArray = A
+            return same
         return np.ascontiguousarray((A @ self.expansion).real, dtype=np.float64)
 
     def rho(self, r: FloatArray) -> NumericArray:

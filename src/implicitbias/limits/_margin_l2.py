@@ -5,6 +5,9 @@ Nonnegative least squares proposes I; then, as in Goldfarb and Idnani (1983), th
 enters, rows whose multiplier would turn negative leave, and z and u come anew from a QR
 factorisation of A_I^T (condition of A_I, not of its Gram matrix). A row that depends on I with no
 multiplier to give way is a Farkas vector: a >= 0, A^T a = 0.
+
+Only the span of the rows matters: n <= d rows enter in n coordinates. Sparse ones are never made
+dense for that, and z is a combination of them, A_I^T u.
 """
 
 from __future__ import annotations
@@ -15,10 +18,11 @@ import numpy as np
 from scipy.linalg import qr, solve_triangular
 from scipy.optimize import nnls
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, is_sparse, row_norms
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
 from implicitbias.limits._kkt import EPS
 from implicitbias.problems._evidence import SignedRows
+from implicitbias.problems._rows import UnitRows
 from implicitbias.problems._separability import decide
 
 NEGLIGIBLE = 1e-11  # a share of a Farkas vector below this is rounding
@@ -132,7 +136,7 @@ def least_norm(A: FloatArray) -> Hull:
     Parameters
     ----------
     A
-        Rows y_i x_i^T, shape (n, d).
+        Rows y_i x_i^T, shape (n, d), dense or CSR.
 
     Raises
     ------
@@ -141,14 +145,20 @@ def least_norm(A: FloatArray) -> Hull:
     NoPredictionError
         float64 can decide neither way.
     """
-    norms = np.linalg.norm(A, axis=1)
+    norms = row_norms(A)
     if norms.min() == 0.0:
         raise _zero_row(int(np.argmin(norms)), norms.size)
     n, d = A.shape
-    basis, rows = None, A / norms[:, None]
-    if d > n:  # only the span of the rows matters
-        basis, triangle = np.linalg.qr(rows.T)
-        rows = np.ascontiguousarray(triangle.T)
+    if is_sparse(A) and d <= n:
+        A = A.toarray()
+    basis = None
+    if is_sparse(A):
+        rows = UnitRows(A).block(slice(0, n))
+    else:
+        rows = A / norms[:, None]
+        if d > n:
+            basis, triangle = np.linalg.qr(rows.T)
+            rows = np.ascontiguousarray(triangle.T)
     shortest = float(norms.min())
     target = shortest / norms  # the rows are scaled to length 1 and z by the shortest row
     state = _ActiveRows(rows, target, _proposed_support(rows, target))
@@ -160,14 +170,30 @@ def least_norm(A: FloatArray) -> Hull:
             state = _add_row(rows, target, state, new)
         except _Dependent as dependent:
             raise not_separable(A, dependent.weights / norms) from None
-    z = state.z if basis is None else basis @ state.z
     margins = rows @ state.z
     noise = max(8, rows.shape[1]) * EPS * (np.abs(rows) @ np.abs(state.z))
     if not np.all(margins > noise):
         raise undecided(float(margins.min()) / max(float(np.linalg.norm(state.z)), EPS))
+    if is_sparse(A):
+        z = _combination(A, norms, target, state)
+    else:
+        z = state.z if basis is None else basis @ state.z
     multipliers = np.zeros(n)
     multipliers[state.active] = state.u.clip(min=0.0) / norms[state.active]
     return Hull(z / shortest, multipliers / shortest, np.array(sorted(state.active)))
+
+
+def _combination(
+    A: FloatArray, norms: FloatArray, target: FloatArray, state: _ActiveRows
+) -> FloatArray:
+    """A_I^T u for sparse rows, with A_I z = b_I corrected once."""
+    active = state.active
+    rows, lengths = A[active], norms[active]
+    z = rows.T @ (state.u / lengths)
+    missing = target[active] - (rows @ z) / lengths
+    half = solve_triangular(state.r, missing, trans="T", check_finite=False)
+    change = solve_triangular(state.r, half, check_finite=False)
+    return np.asarray(z + rows.T @ (change / lengths))
 
 
 def _zero_row(index: int, count: int) -> InfeasibleProblemError:
@@ -182,13 +208,13 @@ def _zero_row(index: int, count: int) -> InfeasibleProblemError:
 
 def not_separable(A: FloatArray, a: FloatArray) -> Exception:
     """The error that a candidate for a >= 0, A^T a = 0 supports: infeasible only if proved."""
-    data = SignedRows(A, np.ones(len(A)))
-    lengths = a * np.linalg.norm(A, axis=1)
+    data = SignedRows(A, np.ones(A.shape[0]))
+    lengths = a * row_norms(A)
     a = np.where(lengths > NEGLIGIBLE * lengths.max(), a / a.max(), 0.0)
     found = data.gordan_vector(np.ldexp(a, data.exponents))
     weights, residual = found.weights, found.residual
     if not found.proved:  # points that do not belong may hide a proof: linear programs look anew
-        decided = decide(A, np.ones(len(A)))
+        decided = decide(A, np.ones(A.shape[0]))
         if not decided.verdict.fails or decided.farkas is None:
             return undecided(residual)
         weights, residual = decided.farkas, decided.verdict.value

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import block_array, csc_array, eye_array
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, both_signs, columns_times, is_sparse
 from implicitbias.limits._kkt import norm_value
 from implicitbias.limits._margin_l2 import least_norm
 
@@ -29,7 +29,7 @@ class GroupedProblem:
     Attributes
     ----------
     rows, equations
-        C (n, K) and E (e, K).
+        C (n, K), CSR where the data are sparse, and E (e, K).
     labels
         The group of each unknown, shape (K,), in nondecreasing order.
     weights
@@ -63,15 +63,16 @@ class GroupedProblem:
     def scaled(self, columns: FloatArray, weights: FloatArray) -> GroupedProblem:
         """The same feasible set in unknowns r / columns, with other weights and p = 1."""
         return GroupedProblem(
-            self.rows * columns, self.equations * columns, self.labels, weights, 1.0
+            columns_times(self.rows, columns), self.equations * columns, self.labels, weights, 1.0
         )
 
     def restricted(self, groups: np.ndarray) -> tuple[GroupedProblem, np.ndarray]:
-        """Only the groups marked True, and the unknowns they hold."""
+        """Only the groups marked True, with dense rows, and the unknowns they hold."""
         kept = groups[self.labels]
         relabel = np.cumsum(groups) - 1
+        rows = self.rows[:, kept]
         smaller = GroupedProblem(
-            np.ascontiguousarray(self.rows[:, kept]),
+            rows.toarray() if is_sparse(rows) else np.ascontiguousarray(rows),
             np.ascontiguousarray(self.equations[:, kept]),
             relabel[self.labels[kept]],
             self.weights[groups],
@@ -144,7 +145,7 @@ def _linear_program(problem: GroupedProblem, centre: FloatArray | None) -> Point
         found = _by_columns(problem.rows)
         if found is not None:
             return found
-    found = _highs(np.hstack([-problem.rows, problem.rows]), (0, None))
+    found = _highs(both_signs(-problem.rows), (0, None))
     return found and Point(found.r[:k] - found.r[k:], found.a, found.b)
 
 
@@ -172,10 +173,9 @@ def _by_columns(rows: FloatArray) -> Point | None:
     None if the first columns do not separate, or the rounds run out: solve it whole then.
     """
     n, k = rows.shape
-    columns = np.argsort(-np.abs(least_norm(rows).z), kind="stable")[: max(2 * n, 100)]
+    columns, value = _separating_columns(rows, least_norm(rows).z), np.inf
     for _ in range(PRICING_ROUNDS):
-        part = rows[:, columns]
-        found = _highs(np.hstack([-part, part]), (0, None))
+        found = _highs(both_signs(-rows[:, columns]), (0, None))
         if found is None:
             return None
         inner = found.r[: columns.size] - found.r[columns.size :]
@@ -187,8 +187,27 @@ def _by_columns(rows: FloatArray) -> Point | None:
             r = np.zeros(k)
             r[columns] = inner
             return Point(r, found.a, found.b)
-        columns = np.concatenate([kept, broken[np.argsort(-reduced[broken])][:n]])
+        reached = float(np.abs(inner).sum())
+        lower = reached < (1 - LP_TOLERANCE) * value  # else dropping could go round in circles
+        if lower and not is_sparse(rows):  # sparse columns cost little
+            columns, value = kept, reached
+        columns = np.concatenate([columns, broken[np.argsort(-reduced[broken])][: 2 * n]])
     return None
+
+
+def _separating_columns(rows: FloatArray, z: FloatArray) -> np.ndarray:
+    """The columns of the largest |z_j|, and, for points these miss, of the largest z_j C_ij."""
+    n, k = rows.shape
+    chosen = np.zeros(k, dtype=bool)
+    chosen[np.argsort(-np.abs(z), kind="stable")[: max(2 * n, 100)]] = True
+    share = 1
+    while (missed := np.flatnonzero(rows @ np.where(chosen, z, 0.0) <= 0)).size and share < k:
+        for i in missed:
+            terms = rows[[i]] * z
+            terms = terms.toarray()[0] if is_sparse(terms) else terms[0]
+            chosen[np.argpartition(-terms, share - 1)[:share]] = True
+        share *= 2
+    return np.flatnonzero(chosen)
 
 
 def _cone_program(problem: GroupedProblem, centre: FloatArray | None) -> Point | None:

@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, finite_array
+from implicitbias._arrays import (
+    FloatArray,
+    NumericArray,
+    finite_array,
+    finite_csr,
+    is_sparse,
+)
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.limits._kkt import KKT, kkt_residuals
@@ -23,6 +29,7 @@ from implicitbias.limits._margin_polish import polish
 from implicitbias.limits._margin_solve import GroupedProblem, Point, solve_l1
 
 UNCERTIFIED = 1e-6  # an l1 point with a KKT residual above this (and above rounding) is refused
+NEAR_BOUND = 0.99  # of its bound: a zero group of sparse data below it takes no part in Newton
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,8 @@ def l2_max_margin(A: NumericArray) -> MaxMargin:
     Parameters
     ----------
     A
-        Rows y_i x_i^T, shape (n, d), real.
+        Rows y_i x_i^T, shape (n, d), real, dense or sparse. Sparse ones stay so for d > n, where
+        the work is done in n coordinates.
 
     Raises
     ------
@@ -108,7 +116,7 @@ def l2_max_margin(A: NumericArray) -> MaxMargin:
     NoPredictionError
         float64 cannot tell whether any z separates.
     """
-    A = finite_array(A, "A", shape=(None, None))
+    A = finite_csr(A, "A") if is_sparse(A) else finite_array(A, "A", shape=(None, None))
     hull = least_norm(A)
     value = float(np.linalg.norm(hull.z))
     a = hull.multipliers / value
@@ -134,7 +142,7 @@ def l1_max_margin(
     Parameters
     ----------
     A
-        Rows y_i x_i^T S^T, shape (n, m), real or complex.
+        Rows y_i x_i^T S^T, shape (n, m), real or complex; or sparse and real, which stay so.
     weights
         w, shape (m,), positive; ones if None. Equal within a conjugate pair.
     groups
@@ -150,7 +158,7 @@ def l1_max_margin(
     NoPredictionError
         float64 cannot tell whether any rho separates, or the solver found nothing.
     """
-    A, groups = checked_rows(A, groups)
+    A, groups = checked_rows(A, groups, allow_sparse=True)
     if weights is not None:
         weights = checked_weights(weights, A.shape[1])
     problem = GroupedProblem(
@@ -159,12 +167,30 @@ def l1_max_margin(
     point = solve_l1(problem)
     if point is None:
         raise NoPredictionError("The convex solver found no l1 max-margin point; rescale the data.")
-    point = polish(problem, point)
-    return _l1_result(A, weights, groups, problem, point)
+    face, kept = _face(problem, point)
+    polished = polish(face, Point(point.r[kept], point.a, point.b))
+    r = np.zeros_like(point.r)
+    r[kept] = polished.r
+    return _l1_result(A, weights, groups, problem, Point(r, polished.a, polished.b))
 
 
-def checked_rows(A: NumericArray, groups: Groups | None) -> tuple[NumericArray, Groups]:
+def _face(problem: GroupedProblem, point: Point) -> tuple[GroupedProblem, np.ndarray]:
+    """The dense problem on the groups that an l1 solution near ``point`` can use; its unknowns.
+
+    All of them unless the rows are sparse.
+    """
+    if not is_sparse(problem.rows):
+        return problem, np.ones(point.r.size, dtype=bool)
+    bound = problem.norms(problem.driver(point))
+    return problem.restricted((problem.norms(point.r) > 0) | (bound > NEAR_BOUND * problem.weights))
+
+
+def checked_rows(
+    A: NumericArray, groups: Groups | None, *, allow_sparse: bool = False
+) -> tuple[NumericArray, Groups]:
     """A as a finite matrix with groups that fit it."""
+    if allow_sparse and groups is None and is_sparse(A):
+        return finite_csr(A, "A"), real_groups(A.shape[1])
     A = finite_array(A, "A", shape=(None, None), allow_complex=True)
     if groups is None:
         if np.iscomplexobj(A):
@@ -215,6 +241,8 @@ def _l1_result(
     value = problem.value(point.r)
     ratio = problem.norms(problem.driver(point)) / problem.weights
     zero = problem.norms(point.r) == 0
+    face, kept = _face(problem, point)
+    there = Point(point.r[kept], point.a, point.b)
     return MaxMargin(
         rho,
         point.a,
@@ -224,7 +252,7 @@ def _l1_result(
         np.flatnonzero(rho),
         np.flatnonzero(point.a),
         kappa=float(ratio[zero].max(initial=0.0) / ratio.max()),
-        curvature=second_order(problem, point)[1],
-        unique=uniqueness(problem, point),
+        curvature=second_order(face, there)[1],
+        unique=uniqueness(face, there),
         realness=float(np.abs(point.b).max(initial=0.0)) / float(point.a.max()),
     )

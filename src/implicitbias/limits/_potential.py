@@ -36,6 +36,7 @@ MAX_ITERATIONS = MAX_CORRECTIONS * MAX_PATH_STEPS
 ROUGH = 1e-2
 FACTOR_KEPT = 1e-5  # steps this short change the Newton matrix by as little
 STEP_CAP = 1.5  # largest change of t in one Newton step: rho changes by at most e^{1.5 L}
+SHORT_STEP = 0.02  # up to here the carried mismatch needs every digit; longer ones are corrected
 HOPELESS_STEP = 1e3  # a Newton step this long means that the guess was too far
 FIRST_STEP = 12.0  # so does a first one this long: a shorter way is cheaper
 FAR_OFF = 20.0  # so do predictions that miss the targets by this many times their size
@@ -104,11 +105,14 @@ class PotentialState:
 
 
 class PathError(Exception):
-    """The path could not be followed; the last good state is kept as evidence."""
+    """The path could not be followed; the last good state is kept as evidence.
 
-    def __init__(self, message: str, state: PotentialState) -> None:
+    ``curves``, those of the state, are given where the path could have gone on.
+    """
+
+    def __init__(self, message: str, state: PotentialState, curves: Curves | None = None) -> None:
         super().__init__(message)
-        self.state = state
+        self.state, self.curves = state, curves
 
 
 def log_dual_weights(curves: Curves) -> FloatArray:
@@ -130,8 +134,13 @@ def _moved(
     keep: float,
 ) -> PotentialState:
     """The state after a step along (dt, dnu), ``keep`` of its mismatch carried over."""
-    t = state.t + step * dt
-    mismatch = keep * state.mismatch - curves.u_remainder(state.t, step * dt, relative=True)
+    moved = step * dt
+    t = state.t + moved
+    if float(np.abs(moved).max(initial=0.0)) > SHORT_STEP:
+        beyond = curves.u_increment(state.t, moved, relative=True) - moved
+    else:
+        beyond = curves.u_remainder(state.t, moved, relative=True)
+    mismatch = keep * state.mismatch - beyond
     with np.errstate(over="ignore", invalid="ignore"):
         mismatch = mismatch * np.exp(curves.log_u_slope(state.t) - curves.log_u_slope(t))
     return replace(state, t=t, nu=state.nu + step * dnu, mismatch=mismatch)
@@ -258,9 +267,10 @@ def follow(problem: PotentialProblem, path: _Path, state: PotentialState) -> Pot
     x, width = 0.0, 1.0
     growth = problem.curves.depth * path.log_scale_change
     for _ in range(MAX_PATH_STEPS):
-        if state.iterations > problem.max_iterations:
-            raise PathError(f"more than {problem.max_iterations} Newton steps were needed", state)
         here = problem.curves.shifted(path.log_scale_change * x)
+        if state.iterations > problem.max_iterations:
+            why = f"more than {problem.max_iterations} Newton steps were needed"
+            raise PathError(why, state, here)
         found = linearise(problem, here, state)
         if found is None:
             raise PathError("the rows of X S^T are numerically dependent", state)

@@ -13,6 +13,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates import Curves
+from implicitbias.dual._rows import as_given
 from implicitbias.limits._potential import (
     TINY_STEP,
     PathError,
@@ -24,11 +25,13 @@ from implicitbias.limits._potential import (
     solve,
 )
 
-FIRST, WIDEST = 0.8, 1.5  # steps in log alpha: cubic interpolation keeps its digits
-ROUGH = 2e-2  # of y that interpolated limits may miss
+FIRST, WIDEST = 1.6, 3.0  # steps in L log alpha: cubic interpolation keeps its digits
+ROUGH = 1e-2  # of y that interpolated limits may miss
 CLOSE = 0.15  # a Newton step this short leaves the rest to the next
+ENOUGH = 0.02  # one this short leaves nothing
 FAR = 8.0  # one this long asks for a shorter way
-MOST_CORRECTIONS = 5
+MOVED = 1e-3  # a solution this near the start may be at a needlessly large scale
+MOST_CORRECTIONS = 6
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,13 @@ def rough_path(problem: PotentialProblem, log_scales: FloatArray) -> FloatArray:
     """
     order = np.argsort(-log_scales, kind="stable")
     top = float(log_scales[order[0]])
-    start, state = solve(problem.shifted(top))
-    node = _node(start, start.curves, state, top - start.log_excess)
-    if node is None:
-        raise PathError("the rows of X S^T are numerically dependent", state)
+    start, node = _first(problem.shifted(top), top)
     rho = np.empty((log_scales.size, problem.curves.size))
     waiting = [int(i) for i in order]
     while waiting and log_scales[waiting[0]] >= node.x:
         rho[waiting.pop(0)] = start.curves.rho(node.state.t)
-    width = FIRST
-    last = float(log_scales[order[-1]])
+    depth, last = problem.curves.depth, float(log_scales[order[-1]])
+    width = FIRST / depth
     while waiting:
         width = min(width, node.x - last)
         following = _next(start, node, width)
@@ -77,31 +77,34 @@ def rough_path(problem: PotentialProblem, log_scales: FloatArray) -> FloatArray:
         growth = np.exp(node.curves.depth * (there - node.x))  # rho is alpha^L times its shape
         rho[passed] = growth * node.curves.rho(_between(node, following, there))
         node = following
-        width = min(width * min(2.0, 0.8 * (ROUGH / max(missing, TINY_STEP)) ** 0.25), WIDEST)
+        width *= min(2.0, 0.8 * (ROUGH / max(missing, TINY_STEP)) ** 0.25)
+        width = min(width, WIDEST / depth)
     return rho
 
 
-def _node(
+def _first(problem: PotentialProblem, x: float) -> tuple[PotentialProblem, _Node]:
+    """The node at the problem's own scale: Newton's method from the start if that is near."""
+    curves = problem.curves
+    nu, mismatch = np.zeros(problem.target.size), np.zeros(curves.size)
+    state = PotentialState(curves.t0, nu, mismatch, as_given(problem.features))
+    node = _corrected(problem, curves, state, x)
+    if node is not None and float(np.abs(node.state.t - curves.t0).max()) > MOVED:
+        return problem, node
+    problem, state = solve(problem)
+    node = _corrected(problem, problem.curves, state, x - problem.log_excess)
+    if node is None:
+        raise PathError("the rows of X S^T are numerically dependent", state)
+    return problem, node
+
+
+def _corrected(
     problem: PotentialProblem, curves: Curves, state: PotentialState, x: float
 ) -> _Node | None:
-    """One more Newton step, and the tangent: Z rho stays while log alpha moves."""
-    found = linearise(problem, curves, state)
-    if found is None:
-        return None
-    system, state = found
-    step = newton_step(curves, state, system, system.rows.target(problem.target))
-    if step is None or not step[1] < CLOSE:
-        return None
-    state = step[0]
-    growth = -curves.depth * (system.rows.features @ curves.rho(state.t))
-    dt, dnu = system.solve(growth, np.zeros_like(state.t))
-    return _Node(x, curves, state, dt, dnu)
+    """The node that Newton's method leads to; None where it leads nowhere.
 
-
-def _next(problem: PotentialProblem, node: _Node, width: float) -> _Node | None:
-    """The node at x - width; None where the corrections fail."""
-    curves = node.curves.shifted(-width)
-    state = moved_along(node.curves, node.state, -width, node.dt, node.dnu)
+    The last factorisation also gives the tangent, along which Z rho stays while log alpha moves.
+    """
+    close = False
     for _ in range(MOST_CORRECTIONS):
         found = linearise(problem, curves, state)
         if found is None:
@@ -111,9 +114,19 @@ def _next(problem: PotentialProblem, node: _Node, width: float) -> _Node | None:
         if step is None or step[1] > FAR:
             return None
         state, length, missing = step
-        if max(length, missing) < CLOSE:
-            return _node(problem, curves, state, node.x - width)
+        was_close, close = close, max(length, missing) < CLOSE
+        if max(length, missing) < ENOUGH or (was_close and length < CLOSE):
+            growth = -curves.depth * (system.rows.features @ curves.rho(state.t))
+            dt, dnu = system.solve(growth, np.zeros_like(state.t))
+            return _Node(x, curves, state, dt, dnu)
     return None
+
+
+def _next(problem: PotentialProblem, node: _Node, width: float) -> _Node | None:
+    """The node at x - width; None where the corrections fail."""
+    curves = node.curves.shifted(-width)
+    state = moved_along(node.curves, node.state, -width, node.dt, node.dnu)
+    return _corrected(problem, curves, state, node.x - width)
 
 
 def _missing_between(problem: PotentialProblem, first: _Node, second: _Node) -> float:

@@ -25,7 +25,8 @@ class Classification:
     Parameters
     ----------
     X
-        (n, d), kept by reference if it is a float64 array.
+        (n, d), kept by reference if it is a float64 array; or a SciPy sparse array, kept as CSR,
+        which predictions for two-layer diagonal and for fully connected networks accept.
     y
         (n,) labels: numbers, booleans or strings, of two different values.
 
@@ -51,7 +52,7 @@ class Classification:
 
     def __post_init__(self) -> None:
         X = feature_matrix(self.X)
-        y, classes = signs_and_classes(self.y, len(X))
+        y, classes = signs_and_classes(self.y, X.shape[0])
         self.__dict__.update(X=X, y=y, classes=classes)
 
     @property

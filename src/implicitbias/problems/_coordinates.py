@@ -34,7 +34,7 @@ class Coordinates:
 
 def equilibrated(data: SignedRows) -> Coordinates:
     """Features scaled by powers of two to largest entry about 1; zero features dropped."""
-    rows = data.take(slice(None))
+    rows = data.dense(slice(None))
     largest = np.abs(rows).max(axis=0)
     used = np.flatnonzero(largest)
     exponents = np.frexp(largest[used])[1]

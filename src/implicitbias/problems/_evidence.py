@@ -8,12 +8,13 @@ exist beside it: by a verified linear solve where the points surround the origin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 
-from implicitbias._arrays import FloatArray, NumericArray
-from implicitbias.problems._exact import exact_gordan_vector
+from implicitbias._arrays import FloatArray, NumericArray, is_sparse, row_norms
+from implicitbias.problems._exact import MAX_ENTRIES, exact_gordan_vector
 from implicitbias.problems._rows import row_blocks, row_exponents, scaled_rows
 
 UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
@@ -69,22 +70,31 @@ class GordanVector:
 
 
 class SignedRows:
-    """z_i = y_i x_i, served in blocks and scaled by powers of two (exactly)."""
+    """z_i = y_i x_i, served in blocks (sparse ones whole), scaled by powers of two (exactly)."""
 
     def __init__(self, X: FloatArray, y: FloatArray) -> None:
         self.X, self.y = X, y
         self.exponents = row_exponents(X)
-        self.norms = np.concatenate(
-            [np.linalg.norm(self.take(block), axis=1) for block in self.blocks()]
-        )
+        self._sparse = _scaled_entries(X, self.exponents, y) if is_sparse(X) else None
+        self.norms = np.concatenate([row_norms(self.take(block)) for block in self.blocks()])
 
     def blocks(self) -> list[slice]:
         """Slices that cover the rows."""
+        if self._sparse is not None:
+            return [slice(0, len(self.y))]
         return list(row_blocks(*self.X.shape))
 
     def take(self, rows: slice | NumericArray) -> FloatArray:
-        """2^{-e_i} z_i for some rows: largest entry in [1/2, 1)."""
+        """2^{-e_i} z_i for some rows, sparse where X is: largest entry in [1/2, 1)."""
+        if self._sparse is not None:
+            taken: FloatArray = self._sparse[rows]
+            return taken
         return scaled_rows(self.X[rows], self.exponents[rows]) * self.y[rows, None]
+
+    def dense(self, rows: slice | NumericArray) -> FloatArray:
+        """The same as a dense array."""
+        taken = self.take(rows)
+        return taken.toarray() if is_sparse(taken) else taken
 
     def products(self, vector: FloatArray) -> FloatArray:
         """2^{-e_i} z_i^T vector, (n,)."""
@@ -110,30 +120,34 @@ class SignedRows:
         for block in self.blocks():
             rows = self.take(block)
             values[block] = rows @ vector
-            bounds[block] = relative * (np.abs(rows) @ np.abs(vector)) + lost
+            bounds[block] = relative * (abs(rows) @ np.abs(vector)) + lost
         doubtful = np.flatnonzero(np.abs(values) <= bounds)
         relative = SAFETY * accumulated(vector.size, EXTENDED_ROUNDOFF)
         extended = vector.astype(np.longdouble)
         for index in doubtful:
-            row = self.take(slice(index, index + 1))[0]
+            row = self.dense(slice(index, index + 1))[0]
             values[index] = float(row.astype(np.longdouble) @ extended)
             bounds[index] = relative * (np.abs(row) @ np.abs(vector)) + lost
             bounds[index] += UNIT_ROUNDOFF * abs(values[index])
         return values, bounds
 
-    def _scaled_exactly(self, support: NumericArray, rows: FloatArray) -> bool:
+    def _scaled_exactly(self, support: NumericArray, rows: Any) -> bool:
         """Whether scaling lost no entry to underflow."""
-        given = self.X[support] * self.y[support, None]
-        return np.array_equal(np.ldexp(rows, self.exponents[support, None]), given)
+        given: Any = self.X[support]
+        exponents = self.exponents[support, None]
+        if is_sparse(given):
+            exponents = np.repeat(self.exponents[support], np.diff(given.indptr))
+            given, rows = given.data, rows.data
+        return np.array_equal(np.ldexp(np.abs(rows), exponents), np.abs(given))
 
     def gordan_vector(self, weights: FloatArray) -> GordanVector:
         """Measure proposed weights b of the scaled rows, and try to prove them."""
         support = np.flatnonzero(weights > 0)
         rows = self.take(support)
-        proved = None
-        if self._scaled_exactly(support, rows):
-            proved = surrounding_weights(rows, weights[support])
-            proved = exact_gordan_vector(rows) if proved is None else proved
+        proved, entries = None, _used_columns(rows)
+        if entries is not None and self._scaled_exactly(support, rows):
+            proved = surrounding_weights(entries, weights[support])
+            proved = exact_gordan_vector(entries) if proved is None else proved
         chosen = weights[support] / weights[support].sum() if proved is None else proved
         residual = float(np.linalg.norm(chosen @ rows) / (chosen @ self.norms[support]))
         result = np.zeros(len(self.y))
@@ -142,6 +156,26 @@ class SignedRows:
         with np.errstate(under="ignore"):
             result[support] = np.ldexp(mantissas, exponents - exponents.max())
         return GordanVector(result / result.sum(), residual, proved is not None)
+
+
+def _scaled_entries(X: Any, exponents: NumericArray, y: FloatArray) -> Any:
+    """2^{-e_i} y_i x_i of sparse rows."""
+    counts = np.diff(X.indptr)
+    scaled = X.copy()
+    scaled.data = np.ldexp(X.data, -np.repeat(exponents, counts)) * np.repeat(y, counts)
+    return scaled
+
+
+def _used_columns(rows: FloatArray) -> FloatArray | None:
+    """Sparse rows as dense ones without empty columns; None if that is too large to prove with."""
+    if not is_sparse(rows):
+        return rows
+    used = np.unique(rows.indices)
+    num_rows = rows.shape[0]
+    if num_rows <= used.size and num_rows * used.size > MAX_ENTRIES:
+        return None
+    entries: FloatArray = rows[:, used].toarray()
+    return entries
 
 
 def surrounding_weights(rows: FloatArray, weights: FloatArray) -> FloatArray | None:

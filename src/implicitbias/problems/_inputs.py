@@ -10,17 +10,17 @@ from implicitbias._arrays import FloatArray, finite_array, finite_csr, is_sparse
 from implicitbias._errors import InvalidInputError
 
 
-def feature_matrix(X: Any, *, allow_sparse: bool = False) -> FloatArray:
+def feature_matrix(X: Any) -> FloatArray:
     """Return X as a finite (n, d) float64 array, by reference if it is one already.
 
-    A sparse X stays sparse where that is allowed, as a ``csr_array``.
+    A sparse X stays sparse, as a ``csr_array``.
 
     Raises
     ------
     InvalidInputError
-        Sparse, masked, not numeric, not two-dimensional, empty, or not finite.
+        Masked, not numeric, not two-dimensional, empty, or not finite.
     """
-    if allow_sparse and is_sparse(X):
+    if is_sparse(X):
         csr: FloatArray = finite_csr(X, "X")
         return csr
     refuse_containers(X, "X")

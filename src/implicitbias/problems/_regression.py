@@ -73,7 +73,7 @@ class Regression:
     inconsistency: float = field(init=False)
 
     def __post_init__(self) -> None:
-        X = feature_matrix(self.X, allow_sparse=True)
+        X = feature_matrix(self.X)
         refuse_containers(self.y, "y")
         y = finite_array(one_per_row(self.y, "y", X.shape[0]), "y", shape=(X.shape[0],))
         tolerance = rank_tolerance(X.shape)

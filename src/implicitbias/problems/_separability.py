@@ -61,7 +61,7 @@ def decide(X: FloatArray, y: FloatArray) -> Separability:
         best = data.separator(space.lift(_interpolating(space)))
         if best is not None and best.proved and best.cosine >= HEALTHY_COSINE:
             return _separable(best)
-        if X.size <= DIRECT_ENTRIES:
+        if X.shape[0] * X.shape[1] <= DIRECT_ENTRIES:
             space = equilibrated(data)
     else:
         space = equilibrated(data)

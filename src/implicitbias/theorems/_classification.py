@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters
+from implicitbias._arrays import FloatArray, NumericArray, Parameters, rows_times
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.flow import gradient_flow
@@ -42,7 +42,7 @@ def certificate_of(situation: Situation, beta: FloatArray, kkt: KKT) -> Certific
 def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """Corollary 1: the l2 max-margin direction."""
     problem = situation.problem
-    found = l2_max_margin(problem.y[:, None] * problem.X)
+    found = l2_max_margin(rows_times(problem.X, problem.y))
     beta = scaled_to_margin(situation, np.asarray(found.rho))
     return Limit(
         beta,
@@ -57,10 +57,10 @@ def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
 
 def _margin_rows(situation: Situation) -> tuple[NumericArray, Groups | None]:
     """y_i x_i^T S^T (real where the coordinates reduce), and how complex ones make beta real."""
-    y = situation.problem.y[:, None]
+    y = situation.problem.y
     if situation.reduction.exact:
-        return y * situation.reduction.features, None
-    rows = y * situation.decomposition.features(situation.problem.X)
+        return rows_times(situation.reduction.features, y), None
+    rows = y[:, None] * situation.decomposition.features(situation.problem.X)
     if isinstance(situation.network, ConvolutionalNetwork):
         return rows, fourier_groups(situation.network.num_features)
     return rows, conjugate_groups(situation.decomposition.S)

@@ -47,7 +47,7 @@ def predict_limit(
     NoPredictionError
         No result applies: the message lists, for each, the assumption that fails and its number.
         Or a limit was found but its certificate is worse than ``tol``, or none was in
-        ``max_iterations``, or the activation is not linear.
+        ``max_iterations`` (``partial`` is how far they led), or the activation is not linear.
     InfeasibleProblemError
         The two classes are not linearly separable; ``evidence`` is the Farkas vector.
     InvalidInputError

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.linalg import cho_solve
 
-from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._arrays import FloatArray, Parameters, is_sparse, rows_times
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.limits import (
@@ -18,12 +19,15 @@ from implicitbias.limits import (
     PotentialState,
     certify,
     relative_residual,
+    seen_from,
     solve,
     solve_one_point,
 )
+from implicitbias.problems._rows import UnitRows
 from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
+CORRECTIONS = 3  # of seminormal equations: each wins the digits that one solve keeps
 
 
 def potential_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
@@ -35,8 +39,22 @@ def potential_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
             f"{name} applies, but its limit problem could not be solved: {error}. The initial "
             f"scale is exp({situation.init.log_scale:.4g}); try a scale closer to 1.",
             verdicts,
+            partial=_how_far(situation, error, name, verdicts),
         ) from None
     return assemble_potential(situation, problem, state, name, verdicts)
+
+
+def _how_far(situation: Situation, error: PathError, name: str, verdicts: Verdicts) -> Limit | None:
+    """Where a path that ran out of steps stood: its rho, measured at the scale asked for."""
+    if error.curves is None:
+        return None
+    state = seen_from(situation.potential, error.curves, error.state)
+    if state is None:
+        return None
+    return replace(
+        assemble_potential(situation, situation.potential, state, name, verdicts),
+        note=f"Not the limit: {error}, and this is how far they led.",
+    )
 
 
 def assemble_potential(
@@ -164,11 +182,14 @@ def minimum_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> L
     """X^+ y, and the part of the start that training never moves there."""
     X, y = situation.problem.X, situation.problem.y
     first = situation.start_parameters[0]
-    basis, triangle = np.linalg.qr(situation.rows.T)
-    coefficients = basis @ np.linalg.solve(triangle.T, situation.targets)
-    unreached = first - basis @ (basis.T @ first)
-    multipliers = np.linalg.lstsq(situation.rows.T, coefficients, rcond=None)[0]
-    outside = coefficients - situation.rows.T @ multipliers
+    if is_sparse(situation.rows):
+        coefficients, unreached, outside = _minimum_norm_sparse(situation, first)
+    else:
+        basis, triangle = np.linalg.qr(situation.rows.T)
+        coefficients = basis @ np.linalg.solve(triangle.T, situation.targets)
+        unreached = first - basis @ (basis.T @ first)
+        multipliers = np.linalg.lstsq(situation.rows.T, coefficients, rcond=None)[0]
+        outside = coefficients - situation.rows.T @ multipliers
     size = float(np.linalg.norm(coefficients))
     return Limit(
         coefficients,
@@ -182,4 +203,31 @@ def minimum_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> L
         unreached=unreached,
         note="Reached as the scale tends to 0; at this scale the distance is the norm of "
         "`unreached` times the later layers at the end of training.",
+    )
+
+
+def _minimum_norm_sparse(
+    situation: Situation, first: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The solution, and what the rows' span misses of ``first`` and of the solution itself.
+
+    Seminormal equations in n dimensions, corrected: no array of n times d.
+    """
+    units = UnitRows(situation.rows)
+    lengths = np.ldexp(units.norms, units.exponents)
+    rows = rows_times(situation.rows, 1.0 / lengths)
+    triangle = np.linalg.qr(units.block(slice(None)).T, mode="r")
+
+    def shortest(targets: FloatArray) -> FloatArray:
+        missing, found = targets, np.zeros((rows.shape[1], *targets.shape[1:]))
+        for _ in range(CORRECTIONS):
+            found = found + rows.T @ cho_solve((triangle, False), missing)
+            missing = targets - rows @ found
+        return found
+
+    coefficients = shortest(situation.targets / lengths)
+    return (
+        coefficients,
+        first - shortest(rows @ first),
+        coefficients - shortest(rows @ coefficients),
     )

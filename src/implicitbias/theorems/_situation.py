@@ -12,7 +12,12 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, PotentialProblem, Reachable, reachable
-from implicitbias.networks import DiagonalNetwork, Network, OrthogonalDecomposition
+from implicitbias.networks import (
+    DiagonalNetwork,
+    FullyConnectedNetwork,
+    Network,
+    OrthogonalDecomposition,
+)
 from implicitbias.problems import Classification, Regression
 
 RANK_TOLERANCE = 1e-12  # singular values below this times the largest count as zero
@@ -129,6 +134,7 @@ class Situation:
         """The SVD of M(x) for the one point; only for two layers and rank 1."""
         if self.network.depth != 2 or not self.is_one_point:
             raise InvalidInputError("the SVD of M(x) needs two layers and a single point.")
+        refuse_sparse(self, "the SVD of M(x), asked for where all points are multiples of one,")
         left, values, right = np.linalg.svd(
             self.network.data_tensor(self.rows[0]), full_matrices=False
         )
@@ -185,10 +191,23 @@ def situation_of(
             f"the network takes {network.num_features} features and the problem has "
             f"{problem.num_features}."
         )
-    if is_sparse(problem.X) and not isinstance(network, DiagonalNetwork):
-        raise InvalidInputError(
-            f"X is sparse and {network!r} would mix its columns; sparse data are for diagonal "
-            "networks. Pass X.toarray()."
-        )
+    if is_sparse(problem.X):
+        _check_sparse(network, problem)
     init.check(network)
     return Situation(network, problem, init, max_iterations)
+
+
+def _check_sparse(network: Network, problem: Regression | Classification) -> None:
+    """Refuse networks whose limits on sparse data would need dense work in d dimensions."""
+    diagonal = isinstance(network, DiagonalNetwork)
+    if diagonal and isinstance(problem, Classification) and network.depth > 2:
+        raise InvalidInputError(
+            f"X is sparse and {network!r} has several limit directions, among which only a "
+            "simulation decides, and those take dense arrays. Choose depth 2, or pass X.toarray() "
+            "without the features that have no entry: they stay at 0 in the limit direction."
+        )
+    if not diagonal and not isinstance(network, FullyConnectedNetwork):
+        raise InvalidInputError(
+            f"X is sparse and {network!r} would mix its columns; sparse data are for diagonal and "
+            "fully connected networks. Pass X.toarray()."
+        )
