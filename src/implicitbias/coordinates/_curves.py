@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import log
 from typing import Any
 
 import numpy as np
@@ -182,6 +183,21 @@ class Curves:
         locked_sign = self._start.orientation
         sign = np.where(self.locked, locked_sign, np.sign(t))
         return sign * _exp(self.log_abs_rho(t))
+
+    def scaled_rho(self, t: FloatArray) -> tuple[FloatArray, float]:
+        """rho over exp(log_size), and log_size, that of the largest; 0 and -inf if all vanish."""
+        if self.equal and self.depth * np.abs(t).max(initial=0.0) < LARGEST_EXPONENT:
+            unit = self._log_rho_unit.max()
+            r = np.sinh(t) * np.cosh(t) ** (self.depth - 1) * np.exp(self._log_rho_unit - unit)
+            largest = float(np.abs(r).max(initial=0.0))
+            if largest > 0.0:
+                return r / largest, log(largest) + float(unit)
+        logs = self.log_abs_rho(t)
+        top = float(logs.max(initial=-np.inf))
+        if top == -np.inf:
+            return np.zeros_like(t), top
+        signs = np.where(self.locked, self._start.orientation, np.sign(t))
+        return signs * _exp(logs - top), top
 
     def rho_from_u(self, u: FloatArray) -> FloatArray:
         """rho at the clock u, without the parameter in between where all offsets are equal.

@@ -26,21 +26,13 @@ class Coordinates:
         self.curves = Curves.from_start(decoupled.reduction.start, init.log_scale)
         self.features = problem.y[:, None] * decoupled.reduction.features
         self.log_units = (self.curves.depth - 2) * self.curves.log_unit
-        self.some_locked = bool(self.curves.locked.any())
         ones = np.ones(self.curves.size)
         negative = np.isnan(self.curves.t_from_rho(ones, 0.0 * ones))  # cannot reach rho = 1
         self.orientation = np.where(self.curves.locked & negative, -1.0, 1.0)
 
     def spectrum(self, t: FloatArray) -> tuple[FloatArray, float]:
         """rho over exp(log_size), and log_size, that of the largest."""
-        logs = self.curves.log_abs_rho(t)
-        top = float(logs.max())
-        if top == -np.inf:
-            return np.zeros_like(t), top
-        signs = np.sign(t)
-        if self.some_locked:
-            signs = np.where(self.curves.locked, self.orientation, signs)
-        return signs * np.exp(logs - top), top
+        return self.curves.scaled_rho(t)
 
     def log_rates(self, t: FloatArray) -> FloatArray:
         """Log of dt/ds, (m,)."""

@@ -254,6 +254,7 @@ class SlackFlow(DualMargins):
         with np.errstate(divide="ignore"):
             self.log_sizes = np.log(self.sizes)
         self.unit = exp(-self.log_unit)
+        self.transposed = np.ascontiguousarray(self.features.T)
         self.all_points = np.arange(len(self.features))
         self.some_dead = bool(self.curves.dead.any())
         self.log_omega = -np.inf
@@ -322,11 +323,10 @@ class SlackFlow(DualMargins):
             return Pull(nothing, 0.0, none, np.zeros(lift.size), log_rates, lift)
         alive = log_rates[~self.curves.dead] if self.some_dead else log_rates
         spread = top - float(alive.min())
-        near, features = self.all_points, self.features
+        near, features = self.all_points, self.transposed
         if log_weights.min() < -spread - UNSEEN:
             near = np.flatnonzero(log_weights >= -spread - UNSEEN)
-            features, log_weights = features[near], log_weights[near]
-        features = features.T
+            features, log_weights = features[:, near], log_weights[near]
         if spread <= LARGEST:
             shift = top
             parts = features * (np.exp(log_rates - top)[:, None] * np.exp(log_weights))
