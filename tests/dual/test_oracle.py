@@ -49,12 +49,16 @@ def test_measuring_from_another_point_changes_nothing():
     np.testing.assert_allclose(again.points(nu), oracle.points(nu), rtol=1e-12, atol=1e-14)
 
 
-def test_outside_of_the_domain_everything_is_nan():
-    oracle = random_oracle(3, True)
+@pytest.mark.parametrize("depth", [3, 4, 5])
+def test_outside_of_the_domain_everything_is_nan(depth):
+    oracle = random_oracle(depth, True)
     far = np.full(3, 1e3)
     assert np.isnan(oracle.gradient(far)).all()
     assert np.isnan(oracle.value(far))
     assert not np.isnan(oracle.gradient(np.zeros(3))).any()
+    ends = np.stack(oracle.curves.u_limits())
+    assert np.isnan(oracle.curves.rho_from_u(ends[0])).all()
+    assert np.isnan(oracle.curves.rho_from_u(ends[1])).all()
 
 
 def test_hessian_is_summed_over_blocks_of_features(monkeypatch):

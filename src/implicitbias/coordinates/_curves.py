@@ -193,8 +193,9 @@ class Curves:
         unit = self._log_rho_unit
         if self.depth == 2 or not self.equal or unit.max(initial=0.0) > LARGEST_EXPONENT:
             return self.rho(self.t_from_u(u))
-        r = unit_clock(self.depth).r_from(size, np.where(slack > 0.0, slack, np.nan))
-        return np.copysign(_exp(unit) * r, u)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # outside the range
+            rho = _exp(unit) * unit_clock(self.depth).r_from(size, slack)
+        return np.where(slack > 0.0, np.copysign(rho, u), np.nan)
 
     def log_rho_slope(self, t: FloatArray) -> FloatArray:
         """Log of d rho / dt, in actual units."""

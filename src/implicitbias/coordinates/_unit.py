@@ -109,10 +109,16 @@ class UnitClock:
 
     def r_from(self, u: FloatArray, slack: FloatArray) -> FloatArray:
         """r(x) >= 0 with u(x) = u, from u and total - u > 0."""
-        small = np.minimum(u, self.u_split)
-        y = np.minimum((self.n * slack) ** (2.0 / self.n), self.y_split)
-        far = y ** (-0.5 * self.n - 1.0) * self.tail_r(y)
-        return np.asarray(np.where(u <= self.u_split, small * self.near_r(small**2), far))
+        if self.n == 1:  # sin u = tanh x
+            return np.asarray(np.sin(u) / np.sin(slack) ** 3)
+        if self.n == 2:  # u = tanh x
+            return np.asarray(u / (slack * (2.0 - slack)) ** 2)
+        near = u <= self.u_split
+        r, small = np.empty_like(u), u[near]
+        r[near] = small * self.near_r(small**2)
+        y = (self.n * slack[~near]) ** (2.0 / self.n)
+        r[~near] = y ** (-0.5 * self.n - 1.0) * self.tail_r(y)
+        return r
 
     @cached_property
     def y_split(self) -> float:

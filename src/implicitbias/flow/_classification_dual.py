@@ -203,16 +203,15 @@ class Pull:
         p^2 = omega^2 + sum_j g_j^2 min(E_j, BALANCED p / max_i |z_ij w_i|)^2, g_j = v_j / E_j, is
         concave in p^2 on the right: Newton's method from above ends after a few pieces.
         """
-        speeds = self.speeds
-        moved = np.flatnonzero(speeds)
-        if not moved.size:
-            return log_omega, 0.0
-        log_omega = 2.0 * log_omega
+        speeds, log_omega = self.speeds, 2.0 * log_omega
         square = float(speeds @ speeds)
         if square > NORMAL and not self.lift.any():
             log_pace = _log_add(2.0 * self.shift + log(square), log_omega)
             if 2.0 * (log(self.heights.max()) + self.shift - log(BALANCED)) <= log_pace:
                 return 0.5 * log_pace, 0.0
+        moved = np.flatnonzero(speeds)
+        if not moved.size:
+            return 0.5 * log_omega, 0.0
         powers = 2.0 * (np.log(np.abs(speeds[moved])) + self.shift)
         log_caps = 2.0 * (np.log(self.heights[moved]) + (self.shift - float(np.log(BALANCED))))
         log_pace = float(np.logaddexp(log_sum(powers), log_omega))
@@ -255,6 +254,7 @@ class SlackFlow(DualMargins):
         with np.errstate(divide="ignore"):
             self.log_sizes = np.log(self.sizes)
         self.unit = exp(-self.log_unit)
+        self.all_points = np.arange(len(self.features))
         self.some_dead = bool(self.curves.dead.any())
         self.log_omega = -np.inf
         self.log_omega = self._pull(t, self.margins(t)).log_pace(-np.inf)[0]
@@ -322,8 +322,9 @@ class SlackFlow(DualMargins):
             return Pull(nothing, 0.0, none, np.zeros(lift.size), log_rates, lift)
         alive = log_rates[~self.curves.dead] if self.some_dead else log_rates
         spread = top - float(alive.min())
-        near, features = np.flatnonzero(log_weights >= -spread - UNSEEN), self.features
-        if near.size < log_weights.size:
+        near, features = self.all_points, self.features
+        if log_weights.min() < -spread - UNSEEN:
+            near = np.flatnonzero(log_weights >= -spread - UNSEEN)
             features, log_weights = features[near], log_weights[near]
         features = features.T
         if spread <= LARGEST:

@@ -53,7 +53,7 @@ class MarginLoss:
         """log w, (n,): differences of large margins first."""
         pulls = self.log_pulls(margins)
         pulls = pulls - pulls.max()
-        return np.asarray(pulls - log_sum(pulls))
+        return np.asarray(pulls - log(np.exp(pulls).sum()))
 
     def weights(self, margins: FloatArray) -> FloatArray:
         """w, (n,): the softmax of ``log_pulls``."""

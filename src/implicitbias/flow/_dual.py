@@ -27,7 +27,7 @@ from implicitbias.flow._stationary import NEGLIGIBLE, SOLVED, Rest
 from implicitbias.flow._system import FlowSystem, Reading, relative
 from implicitbias.initialization import Initialization
 
-RTOL = 1e-9
+RTOL = 1e-10
 FINEST = 1e-13
 OF_SLACK = 1e-3  # the integrator's error over the slack at the end
 EPS = float(np.finfo(np.float64).eps)
