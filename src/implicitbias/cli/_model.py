@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,98 +28,78 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     ctx.meta.setdefault(OPTIONS, {})[param.name] = value
 
 
+_argument = partial(click.argument, expose_value=False, callback=_remember)
+_option = partial(click.option, expose_value=False, callback=_remember)
 MODEL_OPTIONS = (
-    click.argument(
+    _argument(
         "data",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        expose_value=False,
-        callback=_remember,
     ),
-    click.option(
+    _option(
         "--target",
         required=True,
         metavar="COL",
         help="The column to fit; all others are features.",
-        expose_value=False,
-        callback=_remember,
     ),
-    click.option(
+    _option(
         "--drop",
         multiple=True,
         metavar="COL",
         help="A column to leave out; may be given several times.",
-        expose_value=False,
-        callback=_remember,
     ),
-    click.option(
+    _option(
         "--decimal",
         type=click.Choice((".", ",")),
         help="Decimal mark of a CSV file.  [default: the comma where cells are not separated by "
         "commas and no number has a point]",
-        expose_value=False,
-        callback=_remember,
     ),
-    click.option(
+    _option(
         "--task",
         type=click.Choice(TASKS),
         default=TASKS[0],
         show_default=True,
         help="Fit numbers under the squared loss, or separate two labels under the exponential.",
-        expose_value=False,
-        callback=_remember,
     ),
-    click.option(
+    _option(
         "--intercept/--no-intercept",
         default=False,
         show_default=True,
         help="Fit a constant as well: regression on centred columns, classification with a column "
         "of ones.",
-        expose_value=False,
-        callback=_remember,
     ),
-    click.option(
+    _option(
         "--project/--no-project",
         default=False,
         show_default=True,
         help="Regression: where the features cannot fit the target, fit its least-squares part.",
-        expose_value=False,
-        callback=_remember,
     ),
-    click.option(
+    _option(
         "--network",
         type=click.Choice(NETWORKS),
         default=NETWORKS[0],
         show_default=True,
         help="What is trained.",
-        expose_value=False,
-        callback=_remember,
     ),
-    click.option(
+    _option(
         "--depth",
         type=click.IntRange(min=2),
         default=2,
         show_default=True,
         help="Number of layers L.",
-        expose_value=False,
-        callback=_remember,
     ),
-    click.option(
+    _option(
         "--width",
         type=click.IntRange(min=1),
         metavar="INTEGER",
         help="Hidden width, fully connected only.  [default: the number of features]",
-        expose_value=False,
-        callback=_remember,
     ),
-    click.option(
+    _option(
         "--seed",
         type=click.IntRange(min=0),
         metavar="INTEGER",
         help="Start from standard normal directions. Without it the first layers are ones "
         "(convolutional: ones in Fourier space) and the last is zero; fully connected networks "
         "always start at random.",
-        expose_value=False,
-        callback=_remember,
     ),
 )
 

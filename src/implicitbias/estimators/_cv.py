@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import check_cv
 from sklearn.utils.validation import validate_data
 
 from implicitbias._arrays import FloatArray, IntArray, positive_int
 from implicitbias._errors import InvalidInputError
+from implicitbias.estimators._folds import over_folds, squared_errors
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._path import scales_for
 from implicitbias.estimators._regressor import FlowLimitRegressor
@@ -108,10 +107,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
             raise InvalidInputError("depths is empty; expected at least one depth.")
         whole = equations(X, y, self.fit_intercept).problem
         scales = [self._scales(depth, whole) for depth in depths]
-        folds = list(check_cv(self.cv).split(X, y))
-        results = Parallel(n_jobs=self.n_jobs)(
-            delayed(self._fold)(X, y, train, test, depths, scales) for train, test in folds
-        )
+        results = over_folds(self._fold, X, y, self.cv, self.n_jobs, depths, scales)
         errors, scores = (np.stack(each, axis=-1) for each in zip(*results, strict=True))
         best = np.unravel_index(int(np.argmax(scores.mean(axis=-1))), scores.shape[:2])
         single = np.ndim(self.depths) == 0
@@ -144,10 +140,9 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
             network = network_of(self.network, depth, X.shape[1])
             directions = directions_of(network, self.init_direction)
             coefficients = rough_limit_path(network, data.problem, directions, along)
-            intercepts = data.y_mean - coefficients @ data.X_mean
-            missing = X[test] @ coefficients.T + intercepts - y[test][:, None]
-            errors.append(np.mean(missing**2, axis=0))
+            errors.append(squared_errors(data, coefficients, X[test], y[test]))
             if self.scoring is not None:
+                intercepts = data.y_mean - coefficients @ data.X_mean
                 scores.append(self._scores(X[test], y[test], coefficients, intercepts))
         found = np.array(errors)
         return found, np.array(scores) if scores else -found

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from implicitbias._arrays import FloatArray, IntArray, positive_float, positive_int
+from implicitbias.estimators._folds import over_folds, squared_errors
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
@@ -128,10 +127,7 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         self.coef_path_ = path.T
         chosen = len(path) - 1
         if self.stop_time is None:
-            folds = list(check_cv(self.cv).split(X, y))
-            errors = Parallel(n_jobs=self.n_jobs)(
-                delayed(self._errors)(X, y, train, test, self.times_) for train, test in folds
-            )
+            errors = over_folds(self._errors, X, y, self.cv, self.n_jobs, self.times_)
             self.mse_path_ = np.array(errors).T
             chosen = int(np.argmin(self.mse_path_.mean(axis=1)))
         self.stop_time_ = float(self.times_[chosen])
@@ -170,9 +166,7 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
             reached = flow.coefficients[: len(times)]
             path[: len(reached)] = reached
             path[len(reached) :] = reached[-1]  # at rest from there on
-        intercepts = np.array([data.intercept(beta) for beta in path])
-        missing = X[test] @ path.T + intercepts - y[test][:, None]
-        return np.asarray(np.mean(missing**2, axis=0))
+        return squared_errors(data, path, X[test], y[test])
 
     def predict(self, X: Any) -> FloatArray:
         """X beta + b, (n,)."""

@@ -13,7 +13,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.comparison import angle_between
 from implicitbias.flow import Flow
 from implicitbias.networks import Network
-from implicitbias.plotting._style import MARKERS, WIDTH, axes_of, despine, legend_beside, look
+from implicitbias.plotting._style import MARKERS, WIDTH, axes_of, framed, look
 from implicitbias.problems import Classification
 
 if TYPE_CHECKING:
@@ -101,11 +101,8 @@ def alignment(
             label=f"layer {layer + 1}",
             **look(layer),
         )
-    ax.set_xlabel(r"$\log_{10}$ margin")
-    ax.set_ylabel(r"angle of $v_l$ to $M(-u) \circ (v_1, .., I, .., v_L)$")
-    legend_beside(ax)
-    despine(ax)
-    return ax
+    angle = r"angle of $v_l$ to $M(-u) \circ (v_1, .., I, .., v_L)$"
+    return framed(ax, r"$\log_{10}$ margin", angle)
 
 
 def _row(network: Network, problem: Classification, flow: Flow) -> tuple[float, list[float]]:

@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, finite_array, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates import Curves
-from implicitbias.plotting._style import WIDTH, axes_of, despine, legend_beside, look
+from implicitbias.plotting._style import WIDTH, axes_of, cross, framed, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,14 +93,9 @@ def coordinate_curves(
         ax.plot(trace.s, trace.rho, linewidth=WIDTH, label=trace.name, **style)
         for end in trace.ends[np.isfinite(trace.ends)]:
             ax.axvline(end, color=style["color"], linewidth=0.9, linestyle=":")
-    ax.axhline(0.0, color="black", linewidth=0.5, zorder=0)
-    ax.axvline(0.0, color="black", linewidth=0.5, zorder=0)
+    cross(ax)
     ax.set_ylim(-reach, reach)
-    ax.set_xlabel(r"clock $s$")
-    ax.set_ylabel(r"coordinate $\rho(s)$")
-    legend_beside(ax)
-    despine(ax)
-    return ax
+    return framed(ax, r"clock $s$", r"coordinate $\rho(s)$")
 
 
 def _trace(name: str, start: Any, reach: float, span: float) -> CoordinateTrace:

@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, finite_array, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias.comparison import angle_between
-from implicitbias.plotting._scale_path import COLOURS, STYLES
+from implicitbias.plotting._style import COLOURS, STYLES, despine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -214,5 +214,4 @@ def _label(ax: Axes, quantity: Quantity, last: float) -> None:
         ax.set_ylim(max(low, 0.0), None)
         ax.axhline(1.0, color="black", linewidth=0.6, zorder=0)
         ax.set_ylabel("normalised margin / predicted")
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
+    despine(ax)

@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, finite_array, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates import lemma4
-from implicitbias.plotting._style import REST, WIDTH, axes_of, despine, legend_beside, look
+from implicitbias.plotting._style import REST, WIDTH, axes_of, cross, framed, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,11 +114,7 @@ def potential(depths: Sequence[int] = (2, 3, 4, 5), *, ax: Axes | None = None) -
     ax.plot(traces[0].tau[near], quadratic, color="black", linewidth=0.9, linestyle=":")
     ax.text(0.02, 0.02, r"$\tau / 2$ ", ha="right", va="bottom", fontsize="small")
     ax.plot([], [], color=REST, linestyle=":", label=r"$c_L$; $(\log 4\tau - 1)/2$ for $L = 2$")
-    ax.set_xlabel(r"$\tau = \rho_j\, /\, (\alpha |\eta_j|)^L$")
-    ax.set_ylabel(r"$H_L(\tau)\, /\, \tau$")
-    legend_beside(ax)
-    despine(ax)
-    return ax
+    return framed(ax, r"$\tau = \rho_j\, /\, (\alpha |\eta_j|)^L$", r"$H_L(\tau)\, /\, \tau$")
 
 
 def level_traces(
@@ -180,14 +176,9 @@ def levels(
             *trace.points.T, linewidth=WIDTH, label=rf"$\alpha$ = {trace.scale:g}", **look(rank)
         )
     ax.set_aspect("equal")
-    for line in (ax.axhline, ax.axvline):
-        line(0.0, color="black", linewidth=0.5, zorder=0)
-    ax.set_xlabel(r"$\rho_1$")
-    ax.set_ylabel(r"$\rho_2$")
+    cross(ax)
     ax.set_title(f"L = {depth}", fontsize="medium")
-    legend_beside(ax)
-    despine(ax)
-    return ax
+    return framed(ax, r"$\rho_1$", r"$\rho_2$")
 
 
 def _potential_trace(depth: int) -> PotentialTrace:

@@ -13,7 +13,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.plotting._style import COLOURS as COLOURS
 from implicitbias.plotting._style import REST as REST
 from implicitbias.plotting._style import STYLES as STYLES
-from implicitbias.plotting._style import axes_of, despine, look
+from implicitbias.plotting._style import axes_of, framed, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -307,8 +307,6 @@ def _label(ax: Axes, traces: ScalePathTraces, ends: tuple[float, float]) -> None
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(text))
     ax.axhline(0.0, color="black", linewidth=0.6, zorder=0)
-    ax.set_xlabel(r"scale $\alpha$ of the initialization")
-    ax.set_ylabel(
-        r"coefficient $\beta_j$" + (rf" $/\ 10^{{{traces.power}}}$" if traces.power else "")
-    )
-    despine(ax)
+    unit = rf" $/\ 10^{{{traces.power}}}$" if traces.power else ""
+    across = r"scale $\alpha$ of the initialization"
+    framed(ax, across, r"coefficient $\beta_j$" + unit, legend=False)

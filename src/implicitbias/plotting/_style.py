@@ -46,6 +46,22 @@ def despine(ax: Axes) -> None:
         ax.spines[side].set_visible(False)
 
 
+def framed(ax: Axes, x: str, y: str, *, legend: bool = True) -> Axes:
+    """Name the axes, and the curves beside them; nothing else around. Returns ``ax``."""
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    if legend:
+        legend_beside(ax)
+    despine(ax)
+    return ax
+
+
+def cross(ax: Axes) -> None:
+    """Thin lines through the origin."""
+    for line in (ax.axhline, ax.axvline):
+        line(0.0, color="black", linewidth=0.5, zorder=0)
+
+
 def legend_beside(ax: Axes) -> None:
     """Name the curves to the right of the axes, where they hide nothing."""
     ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -18,8 +18,7 @@ from implicitbias.plotting._style import (
     axes_of,
     checked_names,
     decades,
-    despine,
-    legend_beside,
+    framed,
     look,
 )
 
@@ -131,12 +130,7 @@ def training(
         ax.set_yscale("log")
     else:
         decades(ax, "y", [trace.values[np.isfinite(trace.values)] for trace in traces])
-    ax.set_xlabel(r"$\log_{10}$ time")
-    ax.set_ylabel(LABELS[quantity])
-    despine(ax)
-    if legend:
-        legend_beside(ax)
-    return ax
+    return framed(ax, r"$\log_{10}$ time", LABELS[quantity], legend=legend)
 
 
 def _trace(name: str, flow: Flow, quantity: Quantity, limit: Limit | None) -> TrainingTrace:

@@ -17,7 +17,8 @@ from implicitbias.plotting._style import (
     REST,
     axes_of,
     checked_names,
-    despine,
+    cross,
+    framed,
     legend_beside,
     look,
 )
@@ -377,12 +378,9 @@ def _frame(ax: Axes, traces: TrajectoryTraces, identity: bool) -> None:
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
     ax.set_aspect("equal")
-    for line in (ax.axhline, ax.axvline):
-        line(0.0, color="black", linewidth=0.5, zorder=0)
+    cross(ax)
     first, second = (
         (r"$\beta_1$", r"$\beta_2$") if identity else ("first direction", "second direction")
     )
     radius = r"  ($\times\ \mathrm{asinh}\|\beta\|\, /\, \|\beta\|$)" if traces.radial else ""
-    ax.set_xlabel(first + radius)
-    ax.set_ylabel(second + radius)
-    despine(ax)
+    framed(ax, first + radius, second + radius, legend=False)

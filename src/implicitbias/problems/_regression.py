@@ -43,7 +43,7 @@ class Regression:
     ----------
     X
         (n, d), kept by reference if it is a float64 array; or a SciPy sparse array, kept as CSR,
-        which diagonal networks' predictions accept.
+        which predictions for diagonal and for fully connected networks accept.
     y
         (n,).
 
