@@ -126,18 +126,25 @@ class Clock:
         with np.errstate(divide="ignore"):
             if self.shape.depth == 2:
                 return np.log(np.abs(dx))
+            if self._in_closed_form(x, dx):
+                closed = CLOSED[self.shape.depth](x, dx)
+                return np.asarray(np.log(np.abs(closed)) - self.shape.log_factors(x))
             return self._by_length(x, dx, (_short_increment, _panels_increment, _far_increment))
 
     def increment(self, x: FloatArray, dx: FloatArray, *, relative: bool) -> FloatArray:
         """u(x + dx) - u(x), or that over (du/dx)(x)."""
         if self.shape.depth == 2:
             return dx
-        if relative and self.shape.equal and self.shape.depth in CLOSED:
-            largest = max(np.abs(x).max(initial=0.0), np.abs(x + dx).max(initial=0.0))
-            if largest < SQUARED:
-                return CLOSED[self.shape.depth](x, dx)
+        if relative and self._in_closed_form(x, dx):
+            return CLOSED[self.shape.depth](x, dx)
         pieces = (_short_relative, _panels_relative, _far_relative)
         return self._scaled(x, dx, pieces, relative=relative, linear=0.0)
+
+    def _in_closed_form(self, x: FloatArray, dx: FloatArray) -> bool:
+        if not (self.shape.equal and self.shape.depth in CLOSED):
+            return False
+        largest = max(np.abs(x).max(initial=0.0), np.abs(x + dx).max(initial=0.0))
+        return bool(largest < SQUARED)
 
     def remainder(self, x: FloatArray, dx: FloatArray, *, relative: bool) -> FloatArray:
         """u(x + dx) - u(x) - (du/dx)(x) dx, or that over (du/dx)(x)."""

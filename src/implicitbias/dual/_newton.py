@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_solve, lapack, lu_factor, lu_solve
+from scipy.linalg import LinAlgError, lapack, lu_factor
 from scipy.linalg.blas import dsyrk
 
 from implicitbias._arrays import FloatArray, IntArray, is_sparse, with_entries_times
-from implicitbias.dual._rows import Rows, as_given, heaviest_rows
+from implicitbias.dual._rows import Rows, as_given, heaviest_rows, solve_factored
 from implicitbias.dual._sparse_rows import heaviest_sparse_rows
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
@@ -56,7 +56,7 @@ class NewtonSystem:
     slopes: Slopes
     log_top: float = 0.0
     cholesky: tuple[FloatArray, FloatArray] = field(default=(np.ones(0), np.ones(0)), repr=False)
-    combined: tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray]] | None = None  # V, G, LU
+    combined: tuple[FloatArray, FloatArray, tuple[FloatArray, IntArray]] | None = None  # V, G, LU
 
     def solve(self, target: FloatArray, mismatch: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return (dt, dnu) for r_1 = ``target`` (in these rows) and w = ``mismatch``.
@@ -73,7 +73,7 @@ class NewtonSystem:
         right = lifted - features @ (
             _like(np.exp(slopes.log_rho - self.log_top), mismatch) * mismatch
         )
-        dnu = scale * cho_solve((factor, False), scale * right, check_finite=False)
+        dnu = scale * lapack.dpotrs(factor, scale * right, lower=0)[0]
         rate = _like(np.exp(slopes.log_a - slopes.log_u), mismatch)
         return mismatch + rate * (features.T @ dnu), dnu
 
@@ -83,13 +83,13 @@ class NewtonSystem:
         mismatch: FloatArray,
         growth: FloatArray,
         decay: FloatArray,
-        factor: tuple[FloatArray, FloatArray],
+        factor: tuple[FloatArray, IntArray],
     ) -> tuple[FloatArray, FloatArray]:
         basis, slopes = self.rows.basis, self.slopes
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             height = np.log(np.abs(target)) - _like(slopes.log_rho[basis], target)
             lifted = np.sign(target) * np.exp(height)
-            x = lu_solve(factor, lifted - growth @ mismatch, check_finite=False)
+            x = solve_factored(factor, lifted - growth @ mismatch)
             dnu = x * _like(np.exp(slopes.log_u[basis] - slopes.log_a[basis]), x)
             return mismatch + decay.T @ x, dnu
 

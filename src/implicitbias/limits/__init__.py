@@ -18,9 +18,8 @@ from implicitbias.limits._potential import (
     PathError,
     PotentialProblem,
     PotentialState,
-    rescale,
-    solve,
 )
+from implicitbias.limits._potential_path import rescale, solve
 from implicitbias.limits._quasi_norm import (
     StationaryPoint,
     globally_optimal,

@@ -37,12 +37,12 @@ def certify(problem: PotentialProblem, state: PotentialState) -> tuple[Certifica
         return Certificate(np.inf, np.inf), state.nu
     missing = problem.features @ rho - problem.target
     feasibility = relative_residual(problem.features, rho, problem.target)
-    state, nu = _refit(problem, state)
-    log_unit = -(curves.depth - 2) * float(curves.log_unit.max())
     start, there = curves.u(curves.t0), curves.u(state.t)
+    state, nu = _refit(problem, state, there - start)
+    log_unit = -(curves.depth - 2) * float(curves.log_unit.max())
     slope = a * (state.rows.features.T @ state.nu)  # digits that B^{-T} nu would lose
     direct = start + slope - there
-    if _held(problem, state.t):
+    if _held(problem, state.t, start, there):
         dual_t = state.t + curves.t_increment(state.t, direct)
         if np.isnan(dual_t).any():  # Psi(s) = infinity: not a dual point at all
             return Certificate(feasibility, np.inf), _in_units(nu, log_unit)
@@ -83,7 +83,7 @@ def seen_from(
         mismatch = (own.u(own.t0) + slope - own.u(t)) * np.exp(-own.log_u_slope(t))
     if not (np.isfinite(t).all() and np.isfinite(mismatch).all()):
         return None
-    return replace(state, t=t, mismatch=mismatch)
+    return replace(state, t=t, mismatch=mismatch, system=None)
 
 
 def _in_units(nu: FloatArray, log_unit: float) -> FloatArray:
@@ -91,20 +91,21 @@ def _in_units(nu: FloatArray, log_unit: float) -> FloatArray:
         return np.asarray(nu * np.exp(log_unit))
 
 
-def _held(problem: PotentialProblem, t: FloatArray) -> bool:
+def _held(problem: PotentialProblem, t: FloatArray, start: FloatArray, there: FloatArray) -> bool:
     """Whether every slack is large enough for a float64 dual point to hold."""
     curves = problem.curves
     if curves.depth == 2:
         return True
-    start, there = curves.u(curves.t0), curves.u(t)
     reach = np.maximum(np.abs(start), np.abs(there - start))
     return bool(np.all((curves.slack(t) > HELD * reach)[~curves.dead]))
 
 
-def _refit(problem: PotentialProblem, state: PotentialState) -> tuple[PotentialState, FloatArray]:
+def _refit(
+    problem: PotentialProblem, state: PotentialState, moved: FloatArray
+) -> tuple[PotentialState, FloatArray]:
     """The dual point that fits the slopes best, in the state's rows and as given.
 
-    In combined rows it is read off the basis: [B^T nu]_i = (u_i - u_i(t_0)) / a_i.
+    ``moved`` is u - u(t_0). In combined rows nu is read off the basis: [B^T nu]_i = moved_i / a_i.
     """
     curves, basis = problem.curves, state.rows.basis
     if basis is None:
@@ -114,7 +115,6 @@ def _refit(problem: PotentialProblem, state: PotentialState) -> tuple[PotentialS
         system, state = found
         nu = state.nu + system.solve(np.zeros(state.nu.size), state.mismatch)[1]
     else:
-        moved = curves.u(state.t) - curves.u(curves.t0)
         nu = (moved * np.exp(-log_dual_weights(curves)))[basis]
     state = replace(state, nu=nu)
     return state, state.rows.dual_as_given(nu)

@@ -21,7 +21,8 @@ from implicitbias._arrays import FloatArray, IntArray, both_signs, is_sparse
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import newton_system
 from implicitbias.dual._rows import as_given
-from implicitbias.limits._potential import PotentialProblem, slopes_at, solve
+from implicitbias.limits._potential import PotentialProblem, slopes_at
+from implicitbias.limits._potential_path import solve
 
 REFINEMENTS = 3  # each wins the digits that one Cholesky solve keeps
 TIGHT = 1e-9  # a dual constraint within this of its bound counts as tight

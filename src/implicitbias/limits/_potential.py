@@ -10,25 +10,19 @@ the second equation *carried*, in units of t, by the recurrence of a Newton step
 second-order remainder of u. Where u(t) is within rounding of the end of its range the recurrence
 still knows the slack that Z^T nu no longer holds.
 
-Every start reaches the solution along a path whose beginning is known exactly:
-``solve`` begins at a scale where t moves by about one, moving the target from Z rho(t_0), where
-nu = 0, to y; ``rescale`` moves the scale from one solution to the next. The path's tangent costs
-one more back-substitution, and is exact both for saturated and for inactive coordinates as the
-scale goes to 0.
-
 Source: Theorem 5 of Yun, Krishnan and Mobahi (ICLR 2021) and its extension to every real start.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray, absolute_product
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem, Slopes, newton_system
-from implicitbias.dual._rows import Rows, as_given
+from implicitbias.dual._rows import Rows
 
 MAX_CORRECTIONS = 25
 MAX_PATH_STEPS = 2000
@@ -40,9 +34,6 @@ SHORT_STEP = 0.02  # up to here the carried mismatch needs every digit; longer o
 HOPELESS_STEP = 1e3  # a Newton step this long means that the guess was too far
 FIRST_STEP = 12.0  # so does a first one this long: a shorter way is cheaper
 FAR_OFF = 20.0  # so do predictions that miss the targets by this many times their size
-LOG_LINEAR = -23.0  # log t below this: the potential is quadratic to 1e-20
-HOPELESS = 1e13  # start predictions this many times the targets leave no digits
-TINY_STEP = 1e-9  # a path step this short means that the path has ended
 
 
 @dataclass(frozen=True)
@@ -94,6 +85,8 @@ class PotentialState:
         (u(t_0) + a Z^T nu - u(t)) / u'(t), carried, shape (m,).
     rows
         The choice of rows last used.
+    system
+        The last Newton system, factored a short step away from t; None where t is only a guess.
     """
 
     t: FloatArray
@@ -102,6 +95,7 @@ class PotentialState:
     rows: Rows
     iterations: int = 0
     path_steps: int = 0
+    system: NewtonSystem | None = field(default=None, repr=False)
 
 
 class PathError(Exception):
@@ -143,7 +137,7 @@ def _moved(
     mismatch = keep * state.mismatch - beyond
     with np.errstate(over="ignore", invalid="ignore"):
         mismatch = mismatch * np.exp(curves.log_u_slope(state.t) - curves.log_u_slope(t))
-    return replace(state, t=t, nu=state.nu + step * dnu, mismatch=mismatch)
+    return replace(state, t=t, nu=state.nu + step * dnu, mismatch=mismatch, system=None)
 
 
 def moved_along(
@@ -177,6 +171,15 @@ def linearise(
     return system, _with_rows(problem, curves, state, system.rows)
 
 
+def last_system(
+    problem: PotentialProblem, curves: Curves, state: PotentialState
+) -> tuple[NewtonSystem, PotentialState] | None:
+    """The system that led to a state, or one factored there: good enough for a tangent."""
+    if state.system is not None:
+        return state.system, state
+    return linearise(problem, curves, state)
+
+
 def correct(
     problem: PotentialProblem,
     curves: Curves,
@@ -191,17 +194,16 @@ def correct(
     more with the same factorisation polish to rounding.
     """
     close = ROUGH if rough else FACTOR_KEPT
-    if (
-        not _missing(state.rows.features, state.rows.target(target), curves.rho(state.t))[1]
-        < FAR_OFF
-    ):
+    goal = state.rows.target(target)
+    if not _missing(state.rows.features, goal, curves.rho(state.t))[1] < FAR_OFF:
         return None
     for count in range(MAX_CORRECTIONS):
         found = linearise(problem, curves, state)
         if found is None:
             return None
+        if found[0].rows is not state.rows:
+            goal = found[0].rows.target(target)
         system, state = found
-        goal = system.rows.target(target)
         step = newton_step(curves, state, system, goal)
         if step is None or (count == 0 and step[1] > FIRST_STEP):
             return None
@@ -214,7 +216,7 @@ def correct(
             if step is None:
                 return None
             state = step[0]
-        return state
+        return replace(state, system=system)
     return None
 
 
@@ -248,151 +250,3 @@ def _missing(features: FloatArray, goal: FloatArray, rho: FloatArray) -> tuple[F
     if size == 0.0:
         size = float(absolute_product(features, rho).max(initial=0.0))
     return missing, part / size if part > 0.0 else 0.0
-
-
-@dataclass(frozen=True)
-class _Path:
-    """From x = 0 to x = 1 the target moves from start to end, the log scale by a change."""
-
-    start: FloatArray
-    end: FloatArray
-    log_scale_change: float
-
-    def target(self, x: float) -> FloatArray:
-        return self.end if x >= 1.0 else self.start + x * (self.end - self.start)
-
-
-def follow(problem: PotentialProblem, path: _Path, state: PotentialState) -> PotentialState:
-    """Predictor and corrector along a path; the problem's curves belong to x = 0."""
-    x, width = 0.0, 1.0
-    growth = problem.curves.depth * path.log_scale_change
-    for _ in range(MAX_PATH_STEPS):
-        here = problem.curves.shifted(path.log_scale_change * x)
-        if state.iterations > problem.max_iterations:
-            why = f"more than {problem.max_iterations} Newton steps were needed"
-            raise PathError(why, state, here)
-        found = linearise(problem, here, state)
-        if found is None:
-            raise PathError("the rows of X S^T are numerically dependent", state)
-        system, state = found
-        speed = system.rows.target(path.end - path.start) - growth * (
-            system.rows.features @ here.rho(state.t)
-        )
-        tangent = system.solve(speed, np.zeros_like(state.t))
-        width = min(width, 1.0 - x)
-        moved = None
-        while moved is None:
-            if width < TINY_STEP:
-                raise PathError(f"the path stopped at {x:.3g} of its length", state)
-            there = 1.0 if x + width >= 1.0 - TINY_STEP else x + width
-            moved = correct(
-                problem,
-                problem.curves.shifted(path.log_scale_change * there),
-                path.target(there),
-                _moved(here, state, there - x, *tangent, keep=1.0),
-                rough=there < 1.0,
-            )
-            if moved is None:
-                width *= 0.3
-        spent = moved.iterations - state.iterations
-        state, x = replace(moved, path_steps=state.path_steps + 1), there
-        if x >= 1.0:
-            return state
-        width *= 3.0 if spent <= 4 else 1.0
-    raise PathError("the path needs more steps than allowed", state)
-
-
-def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
-    """The solution at the curves' own scale, from the start t_0, nu = 0.
-
-    Returns
-    -------
-    tuple
-        The problem and its solution. Where the potential is quadratic to rounding (beta(0) = 0 and
-        a large scale) rho no longer depends on the scale: the problem returned is at the smallest
-        such scale, with the rest in ``log_excess``.
-
-    Raises
-    ------
-    PathError
-        No interior solution was reached: no rho in the curves' range satisfies Z rho = y, or
-        float64 could not follow the path.
-    """
-    curves = problem.curves
-    state = PotentialState(
-        curves.t0, np.zeros(problem.target.size), np.zeros(curves.size), as_given(problem.features)
-    )
-    if problem.target.size == 0:
-        return problem, state
-    log_scale = float(curves.log_unit.max())
-    first = _first_scale(problem, state)
-    problem = problem.shifted(first - log_scale)
-    excess = max(log_scale - first, 0.0) if problem.target.any() else log_scale - first
-    start = _start_predictions(problem, state)
-    further = log_scale - first < 0.0 and excess == 0.0
-    moved = correct(problem, problem.curves, problem.target, state, rough=further)
-    if moved is None:
-        moved = follow(problem, _Path(start, problem.target, 0.0), state)
-    problem = replace(problem, log_excess=excess)
-    if further:
-        return rescale(problem, moved, log_scale - first)
-    return problem, moved
-
-
-def _start_predictions(problem: PotentialProblem, state: PotentialState) -> FloatArray:
-    """Z rho(t_0), refused where its rounding alone exceeds the target."""
-    rho = problem.curves.rho(problem.curves.t0)
-    with np.errstate(over="ignore", invalid="ignore"):
-        start = np.asarray(problem.features @ rho)
-        size = float(np.max(absolute_product(problem.features, rho), initial=0.0))
-    target = float(np.abs(problem.target).max(initial=0.0))
-    if not size < HOPELESS * target and target > 0:
-        raise PathError(
-            f"the start predicts values of size {size:.1e} where the targets are of size "
-            f"{target:.1e}, and float64 cannot hold their difference",
-            state,
-        )
-    return start
-
-
-def _first_scale(problem: PotentialProblem, state: PotentialState) -> float:
-    """The log scale to begin with: near the own one, where t moves by about STEP_CAP."""
-    own = float(problem.curves.log_unit.max())
-    size = float(np.abs(problem.target).max(initial=0.0))
-    if size == 0.0:
-        return 0.0  # Z rho = 0 has no scale
-    unit = problem.curves.shifted(-own)
-    found = linearise(problem, unit, state)
-    if found is None:
-        raise PathError("the rows of X S^T are numerically dependent", state)
-    system, _ = found
-    dt, _ = system.solve(system.rows.target(problem.target / size), np.zeros_like(state.t))
-    length = float(np.abs(dt).max(initial=0.0))
-    if not 0.0 < length < np.inf:
-        raise PathError("no coordinate reaches the target", state)
-    log_length = np.log(length) + np.log(size)
-    depth = problem.curves.depth
-    if log_length - depth * own > np.log(STEP_CAP):
-        return float(log_length - np.log(STEP_CAP)) / depth
-    if not problem.curves.t0.any() and log_length - depth * own < LOG_LINEAR:
-        return float(log_length - LOG_LINEAR) / depth
-    return own
-
-
-def rescale(
-    problem: PotentialProblem, state: PotentialState, log_scale_change: float
-) -> tuple[PotentialProblem, PotentialState]:
-    """Carry a solution to a scale exp(log_scale_change) times as large.
-
-    Raises
-    ------
-    PathError
-        The path to that scale could not be followed.
-    """
-    if problem.log_excess > 0.0 or not problem.target.any():
-        kept = problem.log_excess + log_scale_change
-        if kept >= 0.0 or not problem.target.any():
-            return replace(problem, log_excess=kept), state
-        problem, log_scale_change = replace(problem, log_excess=0.0), kept
-    path = _Path(problem.target, problem.target, log_scale_change)
-    return problem.shifted(log_scale_change), follow(problem, path, state)

@@ -15,15 +15,14 @@ from implicitbias._arrays import FloatArray
 from implicitbias.coordinates import Curves
 from implicitbias.dual._rows import as_given
 from implicitbias.limits._potential import (
-    TINY_STEP,
     PathError,
     PotentialProblem,
     PotentialState,
     linearise,
     moved_along,
     newton_step,
-    solve,
 )
+from implicitbias.limits._potential_path import TINY_STEP, solve
 
 FIRST, WIDEST = 1.6, 3.0  # steps in L log alpha: cubic interpolation keeps its digits
 ROUGH = 1e-2  # of y that interpolated limits may miss
