@@ -10,6 +10,8 @@ is left is smooth and a few Gauss points do:
 
 from __future__ import annotations
 
+from math import expm1, log
+
 import numpy as np
 
 from implicitbias._arrays import FloatArray
@@ -23,14 +25,15 @@ FLAT = 1e-6
 def log_elapsed(length: float, first: float, middle: float, last: float) -> float:
     """Log of the time over a step of this length, from b at its ends and its middle."""
     rise = last - first
-    bend = float(
-        np.clip(2.0 * (first + last) - 4.0 * middle, -STEEPEST * abs(rise), STEEPEST * abs(rise))
-    )
-    return first + float(np.log(length)) + _log_integral(rise, bend)
+    most = STEEPEST * abs(rise)
+    bend = min(max(2.0 * (first + last) - 4.0 * middle, -most), most)
+    return first + log(length) + _log_integral(rise, bend)
 
 
 def _log_integral(rise: float, bend: float) -> float:
     """log int_0^1 exp(rise x - bend x (1 - x)) dx."""
+    if bend == 0.0:
+        return _log_mean_exp(rise)
     x = _quantiles(rise)
     rest = float(WEIGHTS @ np.exp(-bend * x * (1.0 - x)))
     return _log_mean_exp(rise) + float(np.log(rest))
@@ -50,4 +53,4 @@ def _log_mean_exp(rise: float) -> float:
     size = abs(rise)
     if size < FLAT:
         return 0.5 * rise
-    return max(rise, 0.0) + float(np.log(-np.expm1(-size) / size))
+    return max(rise, 0.0) + float(np.log(-expm1(-size) / size))
