@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from implicitbias._errors import Outcome
 from implicitbias.initialization import Initialization
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, Network, OrthogonalNetwork
 from implicitbias.problems import Regression
@@ -70,3 +71,15 @@ FAMILIES = {
 def distance(found, expected):
     """|found - expected|_inf / |expected|_inf."""
     return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+def assert_same_direction(found, expected):
+    """Two classification flows end in the same direction at the same time."""
+    assert found.outcome is expected.outcome is Outcome.MARGIN_REACHED
+    size = np.abs(expected.final_direction).max()
+    np.testing.assert_allclose(
+        found.final_direction, expected.final_direction, rtol=0, atol=1e-8 * size
+    )
+    assert abs(found.log_times[-1] - expected.log_times[-1]) <= max(
+        1e-4, 1e-6 * abs(expected.log_times[-1])
+    )

@@ -54,7 +54,7 @@ class Rows:
     @cached_property
     def places(self) -> tuple[IntArray, IntArray]:
         """Rows and columns of the entries of a sparse B^{-1} Z."""
-        rows, columns = self.features.tocoo().coords  # type: ignore[attr-defined]
+        rows, columns = self.features.tocoo().coords  # type: ignore[attr-defined]  # CSR
         return rows, columns
 
     def target(self, y: FloatArray) -> FloatArray:

@@ -72,7 +72,7 @@ def interpolation(points: FloatArray) -> FloatArray:
     return values[:, 1:]
 
 
-class LowRankRadau(OdeSolver):  # type: ignore[misc]
+class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
     """Radau IIA with 7 stages, in the manner of scipy's solvers.
 
     Parameters
@@ -213,7 +213,7 @@ class _Newton:
         return remembered
 
 
-class _Polynomial(DenseOutput):  # type: ignore[misc]
+class _Polynomial(DenseOutput):  # type: ignore[misc]  # scipy is untyped
     """The collocation polynomial of one step."""
 
     def __init__(self, t_old: float, t: float, y: FloatArray, stages: FloatArray) -> None:
