@@ -3,16 +3,23 @@
 import numpy as np
 import pytest
 
-from implicitbias.flow._radau import STAGES, LowRankRadau, interpolation, tableau
+from implicitbias.flow._radau import (
+    STAGES,
+    LowRankRadau,
+    each,
+    interpolation,
+    symmetric,
+    tableau,
+)
 
 
 def solver(velocity, factor, start, *, tol=1e-7, first_step=1e-3, bound=np.inf):
     return LowRankRadau(
-        lambda _, y: velocity(y),
+        each(velocity),
         np.asarray(start, dtype=float),
         bound,
         first_step=first_step,
-        factor=factor,
+        factors=symmetric(factor),
         tol=tol,
         sizes=np.full(len(start), 1e-3),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import log
 from typing import Any
 
 import numpy as np
@@ -184,20 +183,21 @@ class Curves:
         sign = np.where(self.locked, locked_sign, np.sign(t))
         return sign * _exp(self.log_abs_rho(t))
 
-    def scaled_rho(self, t: FloatArray) -> tuple[FloatArray, float]:
-        """rho over exp(log_size), and log_size, that of the largest; 0 and -inf if all vanish."""
+    def scaled_rho(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Rho over exp(log_size), and log_size, that of the largest; 0 and -inf if all vanish.
+
+        Here t may be a stack (..., m); log_size is then (...).
+        """
         if self.equal and self.depth * np.abs(t).max(initial=0.0) < LARGEST_EXPONENT:
             unit = self._log_rho_unit.max()
             r = np.sinh(t) * np.cosh(t) ** (self.depth - 1) * np.exp(self._log_rho_unit - unit)
-            largest = float(np.abs(r).max(initial=0.0))
-            if largest > 0.0:
-                return r / largest, log(largest) + float(unit)
+            largest = np.abs(r).max(axis=-1, initial=0.0)
+            if np.all(largest > 0.0):
+                return r / largest[..., None], np.log(largest) + unit
         logs = self.log_abs_rho(t)
-        top = float(logs.max(initial=-np.inf))
-        if top == -np.inf:
-            return np.zeros_like(t), top
+        top = logs.max(axis=-1, initial=-np.inf)
         signs = np.where(self.locked, self._start.orientation, np.sign(t))
-        return signs * _exp(logs - top), top
+        return signs * _exp(logs - np.where(top == -np.inf, 0.0, top)[..., None]), top
 
     def rho_from_u(self, u: FloatArray) -> FloatArray:
         """rho at the clock u, without the parameter in between where all offsets are equal.

@@ -18,7 +18,7 @@ from implicitbias._errors import Outcome
 from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_system import MarginPoint, MarginSystem
 from implicitbias.flow._integrate import finite
-from implicitbias.flow._radau import LowRankRadau
+from implicitbias.flow._radau import LowRankRadau, each, symmetric
 from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
 from implicitbias.flow._stationary import Rest, rest_of
 from implicitbias.flow._system import FlowSystem, Reading
@@ -128,11 +128,11 @@ class ActivationRegression(FlowSystem):
                 atol=self.tol * 1e-2 * self.sizes,
             )
         return LowRankRadau(
-            lambda _, state: self.velocity(state),
+            each(self.velocity),
             self.start,
             bound,
             first_step=first_step,
-            factor=lambda state: self.model.jacobian(state)[1],
+            factors=symmetric(lambda state: self.model.jacobian(state)[1]),
             tol=self.tol,
             sizes=self.sizes,
         )

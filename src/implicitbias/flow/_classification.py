@@ -10,10 +10,11 @@ from implicitbias._arrays import Parameters
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.flow._arguments import LossName, Route
 from implicitbias.flow._classification_coordinates import Coordinates
-from implicitbias.flow._classification_dual import DualMargins, dual_margins
+from implicitbias.flow._classification_dual import DualMargins, MultiplierFlow
 from implicitbias.flow._classification_loop import Run, follow, saved
 from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_parameters import SAFE_NOISE, ParameterMargins
+from implicitbias.flow._classification_slack import SlackFlow
 from implicitbias.flow._classification_spectra import SpectralMargins
 from implicitbias.flow._classification_system import MarginSystem
 from implicitbias.flow._coordinates import require_fourier_coordinates
@@ -108,7 +109,9 @@ def _system(
     if route in ("auto", "dual"):
         decoupled = dual_coordinates(network, problem.X, init)
         if decoupled.exact:
-            return dual_margins(Coordinates(network, problem, init, decoupled), loss, tol)
+            coordinates = Coordinates(network, problem, init, decoupled)
+            linear = coordinates.curves.depth == 2 and problem.num_points <= coordinates.curves.size
+            return (MultiplierFlow if linear else SlackFlow)(coordinates, loss, tol)
         if route == "dual":
             raise InvalidInputError(
                 f"route='dual' needs a network with real decoupled coordinates: "

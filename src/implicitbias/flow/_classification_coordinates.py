@@ -30,12 +30,12 @@ class Coordinates:
         negative = np.isnan(self.curves.t_from_rho(ones, 0.0 * ones))  # cannot reach rho = 1
         self.orientation = np.where(self.curves.locked & negative, -1.0, 1.0)
 
-    def spectrum(self, t: FloatArray) -> tuple[FloatArray, float]:
-        """rho over exp(log_size), and log_size, that of the largest."""
+    def spectrum(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """rho over exp(log_size), (..., m), and log_size, that of the largest, (...)."""
         return self.curves.scaled_rho(t)
 
     def log_rates(self, t: FloatArray) -> FloatArray:
-        """Log of dt/ds, (m,)."""
+        """Log of dt/ds, (..., m)."""
         return np.asarray(self.log_units - self.curves.log_u_slope(t))
 
     def log_slopes(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:

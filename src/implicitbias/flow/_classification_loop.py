@@ -1,4 +1,4 @@
-"""The loop around LSODA for classification: step, tell the time, save, stop where it should."""
+"""The loop around classification's integrators: step, tell the time, save, stop where it should."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from scipy.integrate import LSODA, DenseOutput
+from scipy.integrate import DenseOutput, OdeSolver
 from scipy.optimize import brentq
 
 from implicitbias._arrays import FloatArray
@@ -17,6 +17,7 @@ from implicitbias.flow._integrate import Budget, Callback
 from implicitbias.flow._margin_record import MarginRecord, SavedPoint
 from implicitbias.flow._margin_stepper import Stepper
 from implicitbias.flow._margin_time import log_elapsed
+from implicitbias.flow._radau import LowRankRadau
 from implicitbias.flow._result import FlowState
 from implicitbias.flow._rules import End
 
@@ -27,7 +28,10 @@ EPS = float(np.finfo(np.float64).eps)
 LOWEST = -1e4  # stands for the logarithm of a number that is not positive
 SMALLEST_PART = 1e-12  # of a step
 EVEN = 0.02  # change of log(dt/dsigma) over a step below which it is taken to be linear
-PIECE = 0.1  # of the log of a margin above 1, over which log(dt/dsigma) is a parabola
+PIECE = 0.03  # of the log of a margin above 1, over which log(dt/dsigma) is a parabola
+LONG = 8  # such pieces, at least, in a step of a method of high order
+
+Waypoint = tuple[FloatArray, MarginPoint, float]  # state, point and log t
 
 
 @dataclass
@@ -89,11 +93,13 @@ def follow(
         run.num_steps, run.num_evaluations = run.num_steps + 1, stepper.num_evaluations
         if failure is not None:
             run.end = End(
-                Outcome.FAILED, f"LSODA gave up at margin {run.point.margin:.3g}: {failure}"
+                Outcome.FAILED,
+                f"{system.method} gave up at margin {run.point.margin:.3g}: {failure}",
             )
             break
-        _accept(system, stepper.solver, run, log_target, budget)
-        record.add(saved(system, run.state, run.point, run.log_time))
+        for state, point, log_time in _accept(system, stepper.solver, run, log_target, budget):
+            if record.due():
+                record.add(saved(system, state, point, log_time))
         run.end = run.end or _rules(system, run, budget, callback)
     return run
 
@@ -114,32 +120,33 @@ def flow_state(point: MarginPoint, log_time: float, steps: int) -> FlowState:
 
 
 def _accept(
-    system: MarginSystem, solver: LSODA, run: Run, log_target: float, budget: Budget
-) -> None:
-    """Take the step, or the part of it up to the margin or the time to stop at."""
+    system: MarginSystem, solver: OdeSolver, run: Run, log_target: float, budget: Budget
+) -> list[Waypoint]:
+    """Take the step, or the part of it up to the margin or the time to stop at; return its way."""
     step = _Step(system, solver, run)
     part, log_limit = 1.0, np.inf if budget.max_time is None else float(np.log(budget.max_time))
     if step.end[1].log_margin >= log_target:
         part = _zero(lambda x: step.at(x)[1].log_margin - log_target)
         run.end = End(Outcome.MARGIN_REACHED, f"margin {step.at(part)[1].margin:.4g}.")
-    log_time = step.log_time(part)
-    if log_time >= log_limit:
-        part = part * _zero(lambda x: step.log_time(part * x) - log_limit)
-        log_time, margin = step.log_time(part), step.at(part)[1].margin
+    way = step.way(part)
+    if way[-1][2] >= log_limit:
+        part = part * _zero(lambda x: step.way(part * x)[-1][2] - log_limit)
+        way, margin = step.way(part), step.at(part)[1].margin
         run.end = End(Outcome.TIME_REACHED, f"t = {budget.max_time:g} at margin {margin:.4g}.")
-    state, point = step.at(part)
-    run.state, run.point, run.log_time = state, point, log_time
-    run.drift = max(run.drift, system.drift(state))
+    run.state, run.point, run.log_time = way[-1]
+    run.drift = max(run.drift, system.drift(run.state))
+    return way
 
 
 class _Step:
     """The solver's last step, seen at any part of it."""
 
-    def __init__(self, system: MarginSystem, solver: LSODA, run: Run) -> None:
+    def __init__(self, system: MarginSystem, solver: OdeSolver, run: Run) -> None:
         self.system, self.solver = system, solver
         self.before, self.log_time_before = run.point, run.log_time
         self.length = float(solver.t - solver.t_old)
         self.end = solver.y, system.look(solver.y)
+        self.least = LONG if isinstance(solver, LowRankRadau) else 1
 
     def at(self, part: float) -> tuple[FloatArray, MarginPoint]:
         """State and point."""
@@ -153,22 +160,33 @@ class _Step:
         """The solver's polynomial."""
         return self.solver.dense_output()
 
-    def log_time(self, part: float) -> float:
-        """log t, in pieces over which the margin grows only so much."""
-        end = self.at(part)[1]
-        growth = end.log_margin - max(self.before.log_margin, 0.0)
-        pieces = int(np.ceil(growth / PIECE)) if PIECE < growth < np.inf else 1
-        ends = part * np.arange(1, pieces + 1) / pieces
-        speeds = [self.at(x)[1].log_speed for x in ends[:-1]]
-        speeds = [self.before.log_speed, *speeds, end.log_speed]
-        log_time, length = self.log_time_before, part / pieces
-        for x, first, last in zip(ends, speeds[:-1], speeds[1:], strict=True):
-            middle = 0.5 * (first + last)
-            if abs(last - first) > EVEN:
-                middle = self.at(float(x) - 0.5 * length)[1].log_speed
-            gained = log_elapsed(length * self.length, first, middle, last)
-            log_time = float(np.logaddexp(log_time, gained))
-        return log_time
+    def way(self, part: float) -> list[Waypoint]:
+        """Points on the way there, and the end: pieces in which the margin grows only so much."""
+        last = self.at(part)
+        growth = last[1].log_margin - max(self.before.log_margin, 0.0)
+        pieces = max(int(np.ceil(growth / PIECE)) if 0.0 < growth < np.inf else 1, self.least)
+        if pieces == 1:
+            return [(*last, self._log_time(part, last[1]))]
+        parts = part * np.arange(1, 2 * pieces) / (2 * pieces)
+        states = self.dense(self.solver.t_old + parts * self.length).T
+        points, way = self.system.looks(states), []
+        ends = [*zip(states[1::2], points[1::2], strict=True), last]
+        before, log_time, length = self.before, self.log_time_before, part / pieces * self.length
+        for middle, (state, point) in zip(points[::2], ends, strict=True):
+            speeds = before.log_speed, middle.log_speed, point.log_speed
+            log_time = float(np.logaddexp(log_time, log_elapsed(length, *speeds)))
+            way.append((state, point, log_time))
+            before = point
+        return way
+
+    def _log_time(self, part: float, end: MarginPoint) -> float:
+        """log t at the end of a short step."""
+        first, last = self.before.log_speed, end.log_speed
+        middle = 0.5 * (first + last)
+        if abs(last - first) > EVEN:
+            middle = self.at(0.5 * part)[1].log_speed
+        gained = log_elapsed(part * self.length, first, middle, last)
+        return float(np.logaddexp(self.log_time_before, gained))
 
 
 def _zero(left: Callable[[float], float]) -> float:

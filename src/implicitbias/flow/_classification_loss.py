@@ -50,13 +50,13 @@ class MarginLoss:
         return (log_rate if self.name == "exponential" else self.log_loss(margins)), log_rate
 
     def log_weights(self, margins: FloatArray) -> FloatArray:
-        """log w, (n,): differences of large margins first."""
+        """log w, (..., n): differences of large margins first."""
         pulls = self.log_pulls(margins)
-        pulls = pulls - pulls.max()
-        return np.asarray(pulls - log(np.exp(pulls).sum()))
+        pulls = pulls - pulls.max(axis=-1, keepdims=True)
+        return np.asarray(pulls - np.log(np.exp(pulls).sum(axis=-1, keepdims=True)))
 
     def weights(self, margins: FloatArray) -> FloatArray:
-        """w, (n,): the softmax of ``log_pulls``."""
+        """w, (..., n): the softmax of ``log_pulls``."""
         return np.exp(self.log_weights(margins))
 
     def steepness(self, margins: FloatArray) -> FloatArray:
@@ -64,9 +64,9 @@ class MarginLoss:
         return np.ones_like(margins) if self.name == "exponential" else np.asarray(expit(margins))
 
     def change_of_log_weights(self, margins: FloatArray, moved: FloatArray) -> FloatArray:
-        """d log w = w^T g - g, g = steepness * dgamma, for columns dgamma = ``moved``, (n, N)."""
-        moved = self.steepness(margins)[:, None] * moved
-        return np.asarray(self.weights(margins) @ moved - moved)
+        """d log w = w^T g - g, g = steepness * dgamma, for columns of ``moved``, (..., n, N)."""
+        moved = self.steepness(margins)[..., None] * moved
+        return np.asarray(self.weights(margins)[..., None, :] @ moved - moved)
 
 
 def log_sum(logs: FloatArray) -> float:

@@ -19,7 +19,7 @@ from scipy.integrate import OdeSolver
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_system import MarginPoint, MarginSystem
-from implicitbias.flow._radau import LowRankRadau
+from implicitbias.flow._radau import LowRankRadau, each, symmetric
 from implicitbias.flow._squared_loss import stable_norm
 from implicitbias.flow._stationary import Rest, rest_of
 from implicitbias.networks import Network
@@ -71,11 +71,11 @@ class ParameterMargins(MarginSystem):
         if first_step == 0.0:
             first_step = FIRST_STEP * stable_norm(state) / stable_norm(self.velocity(state))
         return LowRankRadau(
-            lambda _, state: self.velocity(state),
+            each(self.velocity),
             state,
             np.inf,
             first_step=first_step,
-            factor=self.factor,
+            factors=symmetric(self.factor),
             tol=RADAU_TOLERANCE,
             sizes=self.atol / (ABSOLUTE * self.rtol),
         )

@@ -100,6 +100,10 @@ class MarginSystem(ABC):
     def look(self, state: FloatArray) -> MarginPoint:
         """Margins, loss and clocks."""
 
+    def looks(self, states: FloatArray) -> list[MarginPoint]:
+        """The same for each of a stack, (s, N)."""
+        return [self.look(state) for state in states]
+
     @abstractmethod
     def shape_of(self, state: FloatArray) -> FloatArray:
         """beta over exp(log_size), (d,)."""

@@ -19,7 +19,7 @@ from scipy.integrate import OdeSolver
 from implicitbias._arrays import ComplexArray, FloatArray, Parameters
 from implicitbias._errors import InvalidInputError
 from implicitbias.flow._parameters import SMALL_ENTRY, ParameterFlow
-from implicitbias.flow._radau import LowRankRadau
+from implicitbias.flow._radau import LowRankRadau, each, symmetric
 from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
 from implicitbias.flow._stationary import Rest
 from implicitbias.flow._system import FlowSystem, Reading
@@ -79,11 +79,11 @@ class CoordinateFlow(FlowSystem):
     def integrator(self, first_step: float, bound: float) -> OdeSolver:
         """Radau IIA, whose stiff factor is that of the parameters in this basis."""
         return LowRankRadau(
-            lambda _, state: self.velocity(state),
+            each(self.velocity),
             self.start,
             bound,
             first_step=first_step,
-            factor=self.factor,
+            factors=symmetric(self.factor),
             tol=self.witness.tol,
             sizes=self.sizes,
         )

@@ -1,4 +1,4 @@
-"""Saved points of a classification flow: every step, thinned evenly when there are too many."""
+"""Saved points of a classification flow, thinned evenly when there are too many."""
 
 from __future__ import annotations
 
@@ -57,11 +57,13 @@ class MarginRecord:
         self.points: list[SavedPoint] = []
         self.stride, self.skipped = 1, 0
 
-    def add(self, point: SavedPoint) -> None:
-        """Save the point of a step, or skip it if the stride says so."""
+    def due(self) -> bool:
+        """Whether the next point is to be saved; to be asked once for every point."""
         self.skipped += 1
-        if self.points and self.skipped < self.stride:
-            return
+        return self.skipped >= self.stride
+
+    def add(self, point: SavedPoint) -> None:
+        """Save a point."""
         if len(self.points) >= self.room:
             self.points = self.points[::2]
             self.stride *= 2

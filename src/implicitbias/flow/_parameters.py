@@ -21,7 +21,7 @@ from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import Outcome
-from implicitbias.flow._radau import LowRankRadau
+from implicitbias.flow._radau import LowRankRadau, each, symmetric
 from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
 from implicitbias.flow._stationary import Rest, newton_change, rest_of
 from implicitbias.flow._system import FlowSystem, Reading
@@ -54,11 +54,11 @@ class ParameterFlow(FlowSystem):
     def integrator(self, first_step: float, bound: float) -> OdeSolver:
         """Radau IIA, whose stiff factor here is X J."""
         return LowRankRadau(
-            lambda _, state: self.velocity(state),
+            each(self.velocity),
             self.start,
             bound,
             first_step=first_step,
-            factor=self.factor,
+            factors=symmetric(self.factor),
             tol=self.tol,
             sizes=self.sizes,
         )

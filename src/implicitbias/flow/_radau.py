@@ -1,11 +1,11 @@
-"""Radau IIA of order 13 for gradient flows, whose stiffness has low rank.
+"""Radau IIA of order 13 for flows whose stiffness has low rank.
 
 A collocation method: on each step the solution is a polynomial of degree 7 that satisfies the
-equation at 7 points, the last of them the end of the step. The velocity of a network's parameters
-has the Jacobian C - (X J)^T (X J), J = d beta / d Theta. Only its second part is stiff, and that
-has rank n. Newton's method on the 7 stages takes the stiff part at every stage and leaves C out: by
-the Sherman-Morrison-Woodbury identity its linear systems have 7 n unknowns, however many parameters
-there are, and what is left out is contracted by the step size itself.
+equation at 7 points, the last of them the end of the step. The velocity has the Jacobian C - A^T B;
+that of a network's parameters, for one, C - (X J)^T (X J), J = d beta / d Theta. Only the second
+part is stiff, and it has rank n. Newton's method on the 7 stages takes the stiff part at every
+stage and leaves C out: by the Sherman-Morrison-Woodbury identity its linear systems have 7 n
+unknowns, however many variables there are, and what is left out is contracted by the step itself.
 
 Why this order: conserved quantities decide where the parameters end, and Radau IIA's error in them
 is of the order of the square of its interior error, so that steps chosen for a smooth trajectory
@@ -27,16 +27,21 @@ from scipy.linalg import lu_factor, lu_solve
 
 from implicitbias._arrays import FloatArray
 
+Factors = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+
 STAGES = 7
 MAX_ITERATIONS = 12
 CONVERGED = 1e-14  # last Newton change, relative to the entries' sizes
-STAGNANT = 30.0  # times that, where rounding stops the iteration
+STAGNANT = 30.0  # times that, where rounding stops the iteration of a well-conditioned flow
 SAFETY = 0.85
 GROWTH, SHRINK = 3.0, 0.2
 HOPELESS = 2.0  # estimated error that rejects a step before Newton's method has converged
 WILD = 4.0  # an extrapolation that grows more than this over the previous step is not used
 SHORTEST = 1e-250  # step over time: the time may stand still for a while, the state does not
+TINY = 1e-300  # a step
 FILTER = 1.0 / STAGES
+FAR, DEGREE = 1.1, 5  # beyond this part of the last step its polynomial would amplify rounding 1e6
+# times: one of lower degree is continued, fitted to the stages
 
 
 @cache
@@ -72,21 +77,49 @@ def interpolation(points: FloatArray) -> FloatArray:
     return values[:, 1:]
 
 
+@cache
+def low_fit() -> FloatArray:
+    """Coefficients of x, .., x^DEGREE that fit the values at the nodes best, (DEGREE, s)."""
+    return np.asarray(np.linalg.pinv(_powers(tableau()[0])))
+
+
+def _powers(x: FloatArray) -> FloatArray:
+    return np.asarray(x[:, None] ** np.arange(1, DEGREE + 1))
+
+
+def each(function: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], FloatArray]:
+    """The function of one state as one of a stack of them."""
+    return lambda states: np.stack([function(state) for state in states])
+
+
+def symmetric(factor: Callable[[FloatArray], FloatArray]) -> Factors:
+    """The stiff part -F^T F of a gradient flow's Jacobian, from y -> F, (n, N)."""
+
+    def factors(states: FloatArray) -> tuple[FloatArray, FloatArray]:
+        stack = each(factor)(states)
+        return stack, stack
+
+    return factors
+
+
 class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
     """Radau IIA with 7 stages, in the manner of scipy's solvers.
 
     Parameters
     ----------
-    fun
-        velocity(t, y), (N,).
+    velocities
+        States (s, N) -> their velocities, (s, N); the equation is autonomous.
     y0, t_bound, first_step
         Where to begin, where to end at the latest, and the first step to try.
-    factor
-        y -> F, (n, N): -F^T F is the stiff part of the Jacobian.
+    factors
+        States (s, N) -> A and B, (s, n, N) each: -A^T B is the stiff part of the Jacobian.
     tol
         Interior error of a step relative to |y_i| + sizes_i.
     sizes
         The natural size of each entry, (N,).
+    floor
+        The relative error that rounding of the velocity leaves: where Newton's method stands still
+        below it, it has arrived.
     """
 
     t: float
@@ -94,17 +127,19 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
 
     def __init__(
         self,
-        fun: Callable[[float, FloatArray], FloatArray],
+        velocities: Callable[[FloatArray], FloatArray],
         y0: FloatArray,
         t_bound: float,
         *,
         first_step: float,
-        factor: Callable[[FloatArray], FloatArray],
+        factors: Factors,
         tol: float,
         sizes: FloatArray,
+        floor: float = STAGNANT * CONVERGED,
     ) -> None:
-        super().__init__(fun, 0.0, y0, t_bound, vectorized=False)
-        self.factor, self.tol, self.sizes = factor, tol, sizes
+        super().__init__(lambda _, y: velocities(y[None])[0], 0.0, y0, t_bound, vectorized=False)
+        self.velocities, self.factors = velocities, factors
+        self.tol, self.sizes, self.floor = tol, sizes, floor
         self.h = first_step
         self.lost = np.zeros_like(y0)
         self.stages = np.zeros((STAGES, y0.size))
@@ -114,7 +149,7 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
     def _step_impl(self) -> tuple[bool, str | None]:
         while True:
             h = min(self.h, self.t_bound - self.t)
-            if h < SHORTEST * self.t:
+            if h < max(SHORTEST * self.t, TINY):
                 return False, "the step size fell far below the rounding of the time"
             stages, error, iterations = self._solve(h)
             if stages is not None and error <= 1.0:
@@ -144,14 +179,15 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         """Solve the stage equations; (None, error, ...) where that failed or is hopeless."""
         _, matrix, top = tableau()
         stages = self._predicted(h)
-        factors = np.stack([self.factor(self.y + stage) for stage in stages])
-        if not np.isfinite(factors).all():
+        left, right = self.factors(self.y + stages)
+        if not (np.isfinite(left).all() and np.isfinite(right).all()):
             return None, np.inf, 0
-        newton = _Newton(h, matrix, factors)
+        newton = _Newton(h, matrix, left, right)
         scale = np.abs(self.y) + self.sizes
         last, error = np.inf, np.inf
         for iteration in range(1, MAX_ITERATIONS + 1):
-            velocities = np.stack([self.fun(self.t, self.y + stage) for stage in stages])
+            velocities = self.velocities(self.y + stages)
+            self.nfev += STAGES
             if not np.isfinite(velocities).all():
                 return None, np.inf, iteration
             estimate = newton.filtered(h * (top @ velocities))
@@ -160,9 +196,10 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
                 return None, error, iteration
             change = newton.change(h * (matrix @ velocities) - stages)
             stages = stages + change
-            size = float(np.max(np.abs(change) / scale)) / CONVERGED
+            size = float(np.max(np.abs(change) / scale))
             rate = size / last if iteration > 1 else 1.0
-            if size * min(rate, 1.0) <= 1.0 or (iteration > 3 and rate > 0.9 and size <= STAGNANT):
+            stands_still = iteration > 3 and rate > 0.9 and size <= self.floor
+            if size * min(rate, 1.0) <= CONVERGED or stands_still:
                 return stages, error, iteration
             if iteration > 4 and rate > 2.0:
                 return None, np.inf, iteration
@@ -171,9 +208,12 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
 
     def _predicted(self, h: float) -> FloatArray:
         """The previous step's polynomial, continued; zero where it runs away."""
-        nodes = tableau()[0]
-        ahead = interpolation(1.0 + nodes * h / self.h_taken) @ self.stages - self.stages[-1]
-        most = WILD * h / self.h_taken * np.abs(self.stages).max()
+        nodes, length = tableau()[0], h / self.h_taken
+        if length <= FAR:
+            ahead = interpolation(1.0 + nodes * length) @ self.stages - self.stages[-1]
+        else:
+            ahead = (_powers(1.0 + nodes * length) - 1.0) @ (low_fit() @ self.stages)
+        most = WILD * length * np.abs(self.stages).max()
         return ahead if np.abs(ahead).max() <= most else np.zeros_like(ahead)
 
     def _dense_output_impl(self) -> DenseOutput:
@@ -181,14 +221,16 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
 
 
 class _Newton:
-    """(I + h (A x I) diag(F_j^T F_j)) dZ = R by the 7 n equations for w_j = F_j dZ_j."""
+    """(I + h (a x I) diag(A_j^T B_j)) dZ = R by the 7 n equations for w_j = B_j dZ_j."""
 
-    def __init__(self, h: float, matrix: FloatArray, factors: FloatArray) -> None:
-        self.h, self.matrix, self.factors = h, matrix, factors
-        stages, points, size = factors.shape
-        rows = factors.reshape(stages * points, size)
-        gram = (rows @ rows.T).reshape(stages, points, stages, points)
-        self.values, self.vectors = np.linalg.eigh(gram[-1, :, -1])
+    def __init__(self, h: float, matrix: FloatArray, left: FloatArray, right: FloatArray) -> None:
+        self.h, self.matrix, self.left, self.right = h, matrix, left, right
+        stages, points, size = left.shape
+        gram = right.reshape(-1, size) @ left.reshape(-1, size).T
+        gram = gram.reshape(stages, points, stages, points)
+        filtering = FILTER * h * gram[-1, :, -1]
+        filtering[np.diag_indices(points)] += 1.0
+        self.filtering = lu_factor(filtering, check_finite=False, overwrite_a=True)
         coupled = h * matrix[:, None, :, None] * gram
         system = coupled.reshape(stages * points, -1)
         system[np.diag_indices_from(system)] += 1.0
@@ -196,20 +238,17 @@ class _Newton:
 
     def change(self, residual: FloatArray) -> FloatArray:
         """dZ for the residual R, (s, N)."""
-        stages, points, _ = self.factors.shape
-        right = np.matmul(self.factors, residual[:, :, None]).ravel()
+        stages, points, _ = self.left.shape
+        right = np.matmul(self.right, residual[:, :, None]).ravel()
         moved = lu_solve(self.lu, right, check_finite=False).reshape(stages, 1, points)
-        back = np.matmul(moved, self.factors)[:, 0]
+        back = np.matmul(moved, self.left)[:, 0]
         solution: FloatArray = residual - self.h * (self.matrix @ back)
         return solution
 
     def filtered(self, error: FloatArray) -> FloatArray:
-        """(I + h F^T F / s)^{-1} error: what of it stiff components will not forget."""
-        last = self.factors[-1]
-        length = FILTER * self.h
-        damping = length / (1.0 + length * np.maximum(self.values, 0.0))
-        inside = self.vectors @ (damping * (self.vectors.T @ (last @ error)))
-        remembered: FloatArray = error - inside @ last
+        """(I + h A^T B / s)^{-1} error: what of it stiff components will not forget."""
+        inside = lu_solve(self.filtering, self.right[-1] @ error, check_finite=False)
+        remembered: FloatArray = error - FILTER * self.h * (inside @ self.left[-1])
         return remembered
 
 

@@ -163,7 +163,7 @@ class Slide:
         smallest = float(relative.min())
         if not smallest > 0.0:
             raise SlideError("a margin is no longer positive")
-        return log_size + float(np.log(smallest)), relative
+        return float(log_size + np.log(smallest)), relative
 
     def _conditions(self, t: FloatArray, point: SlidePoint) -> FloatArray:
         """Of every point: its weight if in A, else its gap; an event is where one falls below 0."""

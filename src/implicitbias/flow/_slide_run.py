@@ -50,7 +50,8 @@ def slide_on(
             t, log_margin = point.t, point.log_margin
             support, weights = slide.support(point)
             last = _saved(system.coordinates, slide, point)
-            record.add(last)
+            if record.due():
+                record.add(last)
             run.end = _rules(run, point, last, log_target, budget, callback)
     except SlideError as error:
         run.end = End(
@@ -91,7 +92,7 @@ def _saved(coordinates: Coordinates, slide: Slide, point: SlidePoint) -> SavedPo
         margin = float(np.exp(point.log_margin))
         log_growth = face.log_top + float(np.log(growth))
     shape = coordinates.coefficients(spectrum)
-    return SavedPoint(shape, log_size, smallest, margin - log_growth, -margin)
+    return SavedPoint(shape, float(log_size), smallest, margin - log_growth, -margin)
 
 
 def _rules(

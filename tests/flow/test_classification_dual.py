@@ -1,0 +1,94 @@
+"""The dual flows of classification: their derivatives, stacks of states, two integrators."""
+
+import numpy as np
+import pytest
+
+from implicitbias import Outcome
+from implicitbias.flow._classification import margin_flow
+from implicitbias.flow._classification_coordinates import Coordinates
+from implicitbias.flow._classification_dual import MultiplierFlow
+from implicitbias.flow._classification_loss import MarginLoss
+from implicitbias.flow._classification_slack import SlackFlow
+from implicitbias.flow._integrate import Budget
+from implicitbias.flow._reduction import dual_coordinates
+from implicitbias.initialization import Initialization
+from implicitbias.networks import DiagonalNetwork
+from implicitbias.problems import Classification
+
+RNG = np.random.default_rng(0)
+POINTS = Classification(RNG.normal(size=(4, 9)), [1.0, -1.0, 1.0, 1.0])
+CASES = [(MultiplierFlow, 2), (SlackFlow, 2), (SlackFlow, 3), (SlackFlow, 5)]
+
+
+def system(kind, depth, *, loss="exponential", log_scale=-0.5, tol=None):
+    network = DiagonalNetwork(9, depth)
+    directions = Initialization.random(network, 1.0, seed=3).directions
+    init = Initialization(directions, log_scale=log_scale)
+    decoupled = dual_coordinates(network, POINTS.X, init)
+    return kind(Coordinates(network, POINTS, init, decoupled), MarginLoss(loss), tol)
+
+
+def states(flow, count=5):
+    return flow.units * np.random.default_rng(1).normal(size=(count, flow.start.size))
+
+
+@pytest.mark.parametrize("loss", ["exponential", "logistic"])
+@pytest.mark.parametrize(("kind", "depth"), CASES)
+def test_jacobian_is_the_derivative_and_all_but_its_diagonal_is_stiff(kind, depth, loss):
+    flow = system(kind, depth, loss=loss)
+    for state in states(flow):
+        steps = 1e-5 * np.diag(flow.units)
+        columns = [
+            (flow.velocity(state + h) - flow.velocity(state - h)) / h.sum() / 2 for h in steps
+        ]
+        expected = np.stack(columns, axis=1)
+        np.testing.assert_allclose(
+            flow.jacobian(state), expected, atol=1e-7 * np.abs(expected).max()
+        )
+        left, right = flow.factors(state[None])
+        rest = flow.jacobian(state) + left[0].T @ right[0]
+        assert np.linalg.matrix_rank(rest, tol=1e-9) <= (0 if depth == 2 else state.size)
+        assert np.linalg.norm(rest, 2) <= 2.0 * (depth - 2)
+
+
+@pytest.mark.parametrize(("kind", "depth"), CASES)
+@pytest.mark.parametrize("log_scale", [-0.5, -300.0])
+def test_a_stack_is_its_rows(kind, depth, log_scale):
+    """At exp(-300) some of the rows are treated one by one, for their speeds lie far apart."""
+    flow = system(kind, depth, log_scale=log_scale)
+    stack = np.concatenate([states(flow), 300.0 * states(flow)])
+    points = flow.looks(stack)
+    for state, velocity, point in zip(stack, flow.velocities(stack), points, strict=True):
+        np.testing.assert_allclose(velocity, flow.velocity(state), rtol=1e-12, atol=1e-14)
+        single = flow.look(state)
+        np.testing.assert_allclose(point.margins, single.margins, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(point.log_speed, single.log_speed, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "depth", "log_scale"),
+    [*((*case, -0.5) for case in CASES), *((*case, -20.0) for case in CASES[:3])],
+)
+def test_both_integrators_go_the_same_way(kind, depth, log_scale):
+    ends = []
+    for low_rank in (True, False):
+        flow = system(kind, depth, log_scale=log_scale)
+        flow.low_rank = low_rank
+        ends.append(margin_flow(flow, np.log(1e4), Budget(None, 20_000, 100), None))
+    assert [end.outcome for end in ends] == [Outcome.MARGIN_REACHED] * 2
+    assert ends[0].num_steps < 0.3 * ends[1].num_steps
+    directions = [end.directions[-1] for end in ends]
+    np.testing.assert_allclose(*directions, atol=1e-8 * np.abs(directions[0]).max())
+    np.testing.assert_allclose(ends[0].log_times[-1], ends[1].log_times[-1], rtol=1e-7)
+
+
+def test_finer_tolerances_bring_the_flow_closer():
+    ends = [
+        margin_flow(system(SlackFlow, 3, tol=tol), np.log(5.0), Budget(None, 1000, 10), None)
+        for tol in (1e-6, 1e-9, 1e-13)
+    ]
+    off = [np.abs(end.directions[-1] - ends[-1].directions[-1]).max() for end in ends]
+    late = [abs(end.log_times[-1] - ends[-1].log_times[-1]) for end in ends]
+    assert off[1] < 1e-9
+    assert 10.0 * off[1] < off[0] < 1e-5
+    assert late[1] < 1e-6
