@@ -39,5 +39,5 @@ for ax, depth in zip(axes, (2, 3), strict=True):
     ax.set_title(f"L = {depth}; dashed: LassoCV, dotted: RidgeCV", fontsize="medium")
     ax.set_xlabel("scale of the start")
 axes[0].set_ylabel(r"excess risk $\|\beta - \beta^*\|^2$")
-axes[0].legend(loc="center left")
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()

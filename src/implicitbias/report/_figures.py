@@ -177,7 +177,7 @@ def draw_plane(report: Report, file: Path) -> bool:
         return False
     figure = new_figure((10.5, 9.0))
     draw_trajectories(figure)
-    figure.savefig(file, dpi=120)
+    figure.savefig(file, dpi=120, bbox_inches="tight")
     return True
 
 
