@@ -98,11 +98,15 @@ def test_more_points_than_features():
     assert distance(*flows) < 1e-7
 
 
-def test_columns_of_a_flow_fit_together():
+@pytest.mark.parametrize("num_points", [50, 3000])
+@pytest.mark.parametrize("route", ["parameters", "dual"])
+def test_columns_of_a_flow_fit_together(num_points, route):
     network, init = start(2)
-    flow = gradient_flow(network, PROBLEM, init, until_margin=1e5, num_points=50)
+    flow = gradient_flow(
+        network, PROBLEM, init, route=route, until_margin=1e5, num_points=num_points
+    )
     margins = (LABELS[:, None] * X @ flow.coefficients.T).min(axis=0)
-    assert len(flow.times) <= 50
+    assert len(flow.times) <= num_points
     np.testing.assert_allclose(flow.margins, margins, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(flow.margins[-1], 1e5, rtol=1e-12)
     positive = flow.margins > 0

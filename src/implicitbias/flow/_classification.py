@@ -14,7 +14,7 @@ from implicitbias.flow._classification_dual import DualMargins, MultiplierFlow
 from implicitbias.flow._classification_loop import Run, follow, saved
 from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_parameters import SAFE_NOISE, ParameterMargins
-from implicitbias.flow._classification_slack import SlackFlow
+from implicitbias.flow._classification_slack import FEW, SlackFlow
 from implicitbias.flow._classification_spectra import SpectralMargins
 from implicitbias.flow._classification_system import MarginSystem
 from implicitbias.flow._coordinates import require_fourier_coordinates
@@ -110,7 +110,8 @@ def _system(
         decoupled = dual_coordinates(network, problem.X, init)
         if decoupled.exact:
             coordinates = Coordinates(network, problem, init, decoupled)
-            linear = coordinates.curves.depth == 2 and problem.num_points <= coordinates.curves.size
+            points, size = problem.num_points, coordinates.curves.size
+            linear = coordinates.curves.depth == 2 and FEW < points <= size
             return (MultiplierFlow if linear else SlackFlow)(coordinates, loss, tol)
         if route == "dual":
             raise InvalidInputError(

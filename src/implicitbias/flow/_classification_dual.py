@@ -11,24 +11,18 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import numpy as np
-from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.flow._classification_coordinates import Coordinates
 from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_system import MarginPoint, MarginSystem
-from implicitbias.flow._radau import LowRankRadau
 from implicitbias.flow._stationary import NEGLIGIBLE, Rest
 
 RTOL = 1e-10
 LARGEST = 600.0
 FINEST = 1e-13
 TYPICAL, LOWEST = 20.0, -1e6  # of |t| where margins are large; of log margin per t at the start
-FEW = 64  # points up to which, and not beyond as many coordinates, Radau IIA is used
-INTERIOR, COARSEST = 3e2, 1e-5  # Radau's tolerance over that of the margins, and at most
-FLOOR = 10.0  # times the margins' tolerance: where rounding may stop Newton's method
-FIRST_STEP = 1e-3
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -37,10 +31,6 @@ class DualMargins(MarginSystem):
 
     t is a logarithm, so that its absolute error is the relative error of a margin. A stack of
     states, (s, N), is evaluated at once.
-
-    Measured with 20 points and 100 coordinates, to margin 1e7 (steps and seconds): L = 2, LSODA
-    1046 and .7, Radau IIA 77 and .4; L = 4, LSODA 2561 and 2.2, Radau IIA 157 and 1.1. At L = 6 and
-    scale e^-20, LSODA at the same tolerance passes the last saddle on a wrong side.
     """
 
     route = "dual"
@@ -56,9 +46,6 @@ class DualMargins(MarginSystem):
         start = float(log_moves.max())
         self.log_unit = max(0.0, start)
         self.rtol = max(FINEST, self.margin_tol / (TYPICAL - min(0.0, max(start, LOWEST))))
-        self.low_rank = len(self.features) <= min(FEW, self.curves.size)
-        if self.low_rank:
-            self.method = "Radau IIA, order 13"
         if self.log_unit > LARGEST:
             raise InvalidInputError(
                 f"the initialization at log_scale={coordinates.init.log_scale:g} is so large that "
@@ -78,28 +65,9 @@ class DualMargins(MarginSystem):
     def velocities(self, states: FloatArray) -> FloatArray:
         """dz/dsigma, (s, N)."""
 
-    @abstractmethod
-    def factors(self, states: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """A and B, (s, n, N): the derivative of dz/dsigma is -A^T B and what is not stiff."""
-
     def velocity(self, state: FloatArray) -> FloatArray:
         """dz/dsigma, (N,)."""
         return np.asarray(self.velocities(state[None])[0])
-
-    def integrator(self, state: FloatArray, first_step: float) -> OdeSolver | None:
-        """Radau IIA for few points: its linear systems have 7 n unknowns, LSODA's N."""
-        if not self.low_rank:
-            return None
-        return LowRankRadau(
-            self.velocities,
-            state,
-            np.inf,
-            first_step=first_step or FIRST_STEP * float(self.units.min()),
-            factors=self.factors,
-            tol=min(INTERIOR * self.margin_tol, COARSEST),
-            sizes=self.units,
-            floor=FLOOR * self.margin_tol,
-        )
 
     @property
     def units(self) -> FloatArray:
@@ -195,21 +163,13 @@ class MultiplierFlow(DualMargins):
         """w."""
         return self.loss.weights(self.margins(self.points(states)))
 
-    def factors(self, states: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """W = diag(w) - w w^T, and the change of the margins by a with the loss's steepness."""
-        t = self.points(states)
-        margins = self.margins(t)
-        weights = self.loss.weights(margins)[..., None]
-        spread = weights * np.eye(len(self.features)) - weights * np.swapaxes(weights, -1, -2)
-        with np.errstate(over="ignore", invalid="ignore"):
-            moved = self.loss.steepness(margins)[..., None] * (self.moves(t) @ self.features.T)
-        return spread, moved
-
     def jacobian(self, state: FloatArray) -> FloatArray:
-        """-W Z D Z^T, all of the derivative."""
-        left, right = self.factors(state[None])
+        """dw/dt Z^T."""
+        t = self.points(state)
+        margins = self.margins(t)
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(-left[0].T @ right[0])
+            change = self.loss.change_of_log_weights(margins, self.moves(t) @ self.features.T)
+            return np.asarray(self.loss.weights(margins)[:, None] * change)
 
 
 def _held(log_size: FloatArray) -> FloatArray:

@@ -71,7 +71,10 @@ class MarginRecord:
         self.skipped = 0
 
     def close(self, point: SavedPoint) -> None:
-        """Save the end."""
+        """Save the end, once."""
+        last = self.points[-1]
+        if (last.log_size, last.margin) == (point.log_size, point.margin):
+            del self.points[-1]
         del self.points[self.room - 1 :]
         self.points.append(point)
 

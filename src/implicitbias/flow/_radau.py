@@ -40,6 +40,7 @@ WILD = 4.0  # an extrapolation that grows more than this over the previous step 
 SHORTEST = 1e-250  # step over time: the time may stand still for a while, the state does not
 TINY = 1e-300  # a step
 FILTER = 1.0 / STAGES
+WIDE = 1.5  # variables a point, beyond which the stiff part's rank makes smaller systems
 FAR, DEGREE = 1.1, 5  # beyond this part of the last step its polynomial would amplify rounding 1e6
 # times: one of lower degree is continued, fitted to the stages
 
@@ -85,6 +86,17 @@ def low_fit() -> FloatArray:
 
 def _powers(x: FloatArray) -> FloatArray:
     return np.asarray(x[:, None] ** np.arange(1, DEGREE + 1))
+
+
+def continued(stages: FloatArray, length: float) -> FloatArray:
+    """A step's polynomial less its end, over the next ``length`` steps; zero where it runs away."""
+    nodes = tableau()[0]
+    if length <= FAR:
+        ahead = interpolation(1.0 + nodes * length) @ stages - stages[-1]
+    else:
+        ahead = (_powers(1.0 + nodes * length) - 1.0) @ (low_fit() @ stages)
+    most = WILD * length * np.abs(stages).max()
+    return ahead if np.abs(ahead).max() <= most else np.zeros_like(ahead)
 
 
 def each(function: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], FloatArray]:
@@ -179,27 +191,27 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         """Solve the stage equations; (None, error, ...) where that failed or is hopeless."""
         _, matrix, top = tableau()
         stages = self._predicted(h)
-        left, right = self.factors(self.y + stages)
+        left, right = self._linearised(stages)
         if not (np.isfinite(left).all() and np.isfinite(right).all()):
             return None, np.inf, 0
         newton = _Newton(h, matrix, left, right)
         scale = np.abs(self.y) + self.sizes
         last, error = np.inf, np.inf
         for iteration in range(1, MAX_ITERATIONS + 1):
-            velocities = self.velocities(self.y + stages)
+            velocities, expected = self._evaluated(stages)
             self.nfev += STAGES
-            if not np.isfinite(velocities).all():
+            if not np.isfinite(expected).all():
                 return None, np.inf, iteration
             estimate = newton.filtered(h * (top @ velocities))
             error = float(np.max(np.abs(estimate) / scale)) / self.tol
             if iteration > 1 and error > HOPELESS:
                 return None, error, iteration
-            change = newton.change(h * (matrix @ velocities) - stages)
-            stages = stages + change
+            change = newton.change(h * (matrix @ expected) - stages)
+            stages, settled = stages + change, self._settled(change)
             size = float(np.max(np.abs(change) / scale))
             rate = size / last if iteration > 1 else 1.0
             stands_still = iteration > 3 and rate > 0.9 and size <= self.floor
-            if size * min(rate, 1.0) <= CONVERGED or stands_still:
+            if settled and (size * min(rate, 1.0) <= CONVERGED or stands_still):
                 return stages, error, iteration
             if iteration > 4 and rate > 2.0:
                 return None, np.inf, iteration
@@ -207,49 +219,71 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         return None, np.inf, MAX_ITERATIONS
 
     def _predicted(self, h: float) -> FloatArray:
-        """The previous step's polynomial, continued; zero where it runs away."""
-        nodes, length = tableau()[0], h / self.h_taken
-        if length <= FAR:
-            ahead = interpolation(1.0 + nodes * length) @ self.stages - self.stages[-1]
-        else:
-            ahead = (_powers(1.0 + nodes * length) - 1.0) @ (low_fit() @ self.stages)
-        most = WILD * length * np.abs(self.stages).max()
-        return ahead if np.abs(ahead).max() <= most else np.zeros_like(ahead)
+        return continued(self.stages, h / self.h_taken)
+
+    def _linearised(self, stages: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """A and B at the stages predicted."""
+        return self.factors(self.y + stages)
+
+    def _evaluated(self, stages: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The velocities, and those that Newton's method linearises."""
+        velocities = self.velocities(self.y + stages)
+        return velocities, velocities
+
+    def _settled(self, change: FloatArray) -> bool:
+        """Whether other unknowns than the stages, moved by ``change``, have arrived too."""
+        return True
 
     def _dense_output_impl(self) -> DenseOutput:
         return _Polynomial(self.t_old, self.t, self.y, self.stages)
 
 
 class _Newton:
-    """(I + h (a x I) diag(A_j^T B_j)) dZ = R by the 7 n equations for w_j = B_j dZ_j."""
+    """(I + h (a x I) diag(A_j^T B_j)) dZ = R, for dZ or for the fewer w_j = B_j dZ_j.
+
+    The second way subtracts what the first divides by: where variables are not many more than the
+    points, the first is as fast, and right however much stiffer some are than others.
+    """
 
     def __init__(self, h: float, matrix: FloatArray, left: FloatArray, right: FloatArray) -> None:
         self.h, self.matrix, self.left, self.right = h, matrix, left, right
         stages, points, size = left.shape
-        gram = right.reshape(-1, size) @ left.reshape(-1, size).T
-        gram = gram.reshape(stages, points, stages, points)
-        filtering = FILTER * h * gram[-1, :, -1]
-        filtering[np.diag_indices(points)] += 1.0
-        self.filtering = lu_factor(filtering, check_finite=False, overwrite_a=True)
-        coupled = h * matrix[:, None, :, None] * gram
-        system = coupled.reshape(stages * points, -1)
-        system[np.diag_indices_from(system)] += 1.0
-        self.lu = lu_factor(system, check_finite=False, overwrite_a=True)
+        self.direct = size <= WIDE * points
+        if self.direct:
+            blocks = np.matmul(np.swapaxes(left, 1, 2), right)
+            last, coupled = blocks[-1], matrix[:, None, :, None] * blocks.transpose(1, 0, 2)
+        else:
+            gram = right.reshape(-1, size) @ left.reshape(-1, size).T
+            gram = gram.reshape(stages, points, stages, points)
+            last, coupled = gram[-1, :, -1], matrix[:, None, :, None] * gram
+        self.filtering = _factored(FILTER * h * last)
+        self.lu = _factored(h * coupled.reshape(stages * len(last), -1))
 
     def change(self, residual: FloatArray) -> FloatArray:
         """dZ for the residual R, (s, N)."""
-        stages, points, _ = self.left.shape
+        if self.direct:
+            whole = lu_solve(self.lu, residual.ravel(), check_finite=False)
+            return np.asarray(whole.reshape(residual.shape))
         right = np.matmul(self.right, residual[:, :, None]).ravel()
-        moved = lu_solve(self.lu, right, check_finite=False).reshape(stages, 1, points)
+        moved = lu_solve(self.lu, right, check_finite=False).reshape(len(residual), 1, -1)
         back = np.matmul(moved, self.left)[:, 0]
         solution: FloatArray = residual - self.h * (self.matrix @ back)
         return solution
 
     def filtered(self, error: FloatArray) -> FloatArray:
         """(I + h A^T B / s)^{-1} error: what of it stiff components will not forget."""
+        if self.direct:
+            return np.asarray(lu_solve(self.filtering, error, check_finite=False))
         inside = lu_solve(self.filtering, self.right[-1] @ error, check_finite=False)
         remembered: FloatArray = error - FILTER * self.h * (inside @ self.left[-1])
         return remembered
+
+
+def _factored(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The LU factors of I + matrix, which is overwritten."""
+    matrix[np.diag_indices_from(matrix)] += 1.0
+    factors: tuple[FloatArray, FloatArray] = lu_factor(matrix, check_finite=False, overwrite_a=True)
+    return factors
 
 
 class _Polynomial(DenseOutput):  # type: ignore[misc]  # scipy is untyped
