@@ -14,7 +14,7 @@ from implicitbias.flow._classification_dual import DualMargins, MultiplierFlow
 from implicitbias.flow._classification_loop import Run, follow, saved
 from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_parameters import SAFE_NOISE, ParameterMargins
-from implicitbias.flow._classification_slack import FEW, SlackFlow
+from implicitbias.flow._classification_slack import SlackFlow
 from implicitbias.flow._classification_spectra import SpectralMargins
 from implicitbias.flow._classification_system import MarginSystem
 from implicitbias.flow._coordinates import require_fourier_coordinates
@@ -30,6 +30,7 @@ from implicitbias.problems import Classification
 
 HANDOVER = 1e7  # margin beyond which the dual route slides; the slide is off by its inverse
 EARLIEST = 1e3
+MANY = 64  # points, from which on two layers are integrated in the multipliers
 LARGEST_LOG = 709.0
 
 
@@ -111,7 +112,7 @@ def _system(
         if decoupled.exact:
             coordinates = Coordinates(network, problem, init, decoupled)
             points, size = problem.num_points, coordinates.curves.size
-            linear = coordinates.curves.depth == 2 and FEW < points <= size
+            linear = coordinates.curves.depth == 2 and MANY < points <= size
             return (MultiplierFlow if linear else SlackFlow)(coordinates, loss, tol)
         if route == "dual":
             raise InvalidInputError(
