@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from implicitbias import Outcome
+from implicitbias import Outcome, datasets, gradient_flow
 from implicitbias.flow._classification import margin_flow
 from implicitbias.flow._classification_coordinates import Coordinates
 from implicitbias.flow._classification_dual import MultiplierFlow
@@ -20,12 +20,12 @@ POINTS = Classification(RNG.normal(size=(4, 9)), [1.0, -1.0, 1.0, 1.0])
 CASES = [(MultiplierFlow, 2), (SlackFlow, 2), (SlackFlow, 3), (SlackFlow, 5)]
 
 
-def system(kind, depth, *, loss="exponential", log_scale=-0.5, tol=None):
-    network = DiagonalNetwork(9, depth)
+def system(kind, depth, *, loss="exponential", log_scale=-0.5, tol=None, problem=POINTS):
+    network = DiagonalNetwork(problem.num_features, depth)
     directions = Initialization.random(network, 1.0, seed=3).directions
     init = Initialization(directions, log_scale=log_scale)
-    decoupled = dual_coordinates(network, POINTS.X, init)
-    return kind(Coordinates(network, POINTS, init, decoupled), MarginLoss(loss), tol)
+    decoupled = dual_coordinates(network, problem.X, init)
+    return kind(Coordinates(network, problem, init, decoupled), MarginLoss(loss), tol)
 
 
 def states(flow, count=5):
@@ -113,3 +113,43 @@ def test_finer_tolerances_bring_the_flow_closer():
     assert off[1] < 1e-9
     assert 10.0 * off[1] < off[0] < 1e-5
     assert late[1] < 1e-6
+
+
+def test_saddle_after_saddle_is_left_on_the_right_side():
+    """LSODA, at the same tolerance, ends 0.4 away."""
+    ends = [
+        margin_flow(
+            system(SlackFlow, 6, log_scale=-20.0, tol=tol), np.log(5.0), Budget(None, 1000, 9), None
+        )
+        for tol in (None, 1e-12)
+    ]
+    np.testing.assert_allclose(*(end.directions[-1] for end in ends), atol=1e-8)
+    np.testing.assert_allclose(*(end.log_times[-1] for end in ends), atol=1e-5)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_points_that_nearly_contradict_each_other(depth):
+    """Their weights differ by parts of a percent, and margins are small differences of terms."""
+    rng = np.random.default_rng(8)
+    point = rng.normal(size=9)
+    data = np.stack([point, point * (1.0 + 1e-3 * rng.normal(size=9))])
+    problem = Classification(data, [1.0, -1.0])
+    flows = []
+    for method, until in ((RADAU, 1e6), (RADAU, 1e2), ("LSODA", 1e2)):
+        flow = system(SlackFlow, depth, problem=problem)
+        flow.method = method
+        flows.append(margin_flow(flow, np.log(until), Budget(None, 20_000, 9), None))
+    assert flows[0].outcome is Outcome.MARGIN_REACHED
+    assert flows[0].num_steps < 150
+    directions = [flow.directions[-1] / np.abs(flow.directions[-1]).max() for flow in flows[1:]]
+    np.testing.assert_allclose(*directions, atol=1e-7)
+
+
+def test_many_ill_conditioned_points():
+    problem = datasets.breast_cancer()
+    init = Initialization.last_layer_zero(DiagonalNetwork(31, 3), np.ones(31), 0.1)
+    flow = gradient_flow(DiagonalNetwork(31, 3), problem, init, until_margin=1e5)
+    assert flow.outcome is Outcome.MARGIN_REACHED
+    assert flow.num_steps < 600
+    support = np.sort(problem.y * (problem.X @ flow.final_direction))[:29]
+    np.testing.assert_allclose(support, 1.0, atol=1e-3)

@@ -2,8 +2,8 @@
 
     da/dtau = w = softmax(-Z rho),   s = Z^T a,   rows of Z: y_i x_i^T S^T,   rho_j = psi_j(s_j),
 
-in the loss clock d tau = loss dt: the network's own flow, whatever its depth. Two variables: a
-itself (here), and the curves' parameter t where s is bounded (``_classification_slack``).
+in the loss clock d tau = loss dt: the network's own flow, whatever its depth. Two variables: the
+curves' parameter t (``_classification_slack``), or a itself for two layers and many points (here).
 """
 
 from __future__ import annotations

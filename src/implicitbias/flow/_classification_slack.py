@@ -27,7 +27,7 @@ APART = 27.0  # log of speeds between which slower ones do not move and faster o
 LOST = 1e5  # the log of a speed below the start's from which on a coordinate stands still
 DIFFERENCE = 1e-4  # step of the central difference of a smooth, slowly varying logarithm
 RADAU = "Radau IIA, order 13"
-FEW, MANY = 128, 5  # of points or coordinates, and of coordinates a point, for which it is faster
+FEW, RICH = 128, 5  # points or coordinates, and coordinates a point, for which it is used
 INTERIOR, COARSEST = 3e2, 1e-5  # Radau's tolerance over that of the margins, and at most
 FLOOR = 10.0  # times the margins' tolerance: where rounding may stop Newton's method
 FIRST_STEP = 1e-3
@@ -96,7 +96,7 @@ class SlackFlow(DualMargins):
         self.unit = exp(-self.log_unit)
         self.moving = ~self.curves.dead & (self.lengths > 0.0)
         points, size = self.features.shape
-        if min(points, size) <= FEW or MANY * points <= size:
+        if min(points, size) <= FEW or RICH * points <= size:
             self.method = RADAU
         self.log_omega = -np.inf
         t = self.curves.t0[None]

@@ -191,7 +191,7 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         """Solve the stage equations; (None, error, ...) where that failed or is hopeless."""
         _, matrix, top = tableau()
         stages = self._predicted(h)
-        left, right = self._linearised(stages)
+        left, right = self._linearised(h, stages)
         if not (np.isfinite(left).all() and np.isfinite(right).all()):
             return None, np.inf, 0
         newton = _Newton(h, matrix, left, right)
@@ -221,7 +221,7 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
     def _predicted(self, h: float) -> FloatArray:
         return continued(self.stages, h / self.h_taken)
 
-    def _linearised(self, stages: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _linearised(self, h: float, stages: FloatArray) -> tuple[FloatArray, FloatArray]:
         """A and B at the stages predicted."""
         return self.factors(self.y + stages)
 

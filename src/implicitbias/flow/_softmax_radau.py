@@ -76,15 +76,11 @@ class SoftmaxRadau(LowRankRadau):
         self.log_weights = self.logs[-1]
         super()._accept(h, stages, error, iterations)
 
-    def _linearised(self, stages: FloatArray) -> tuple[FloatArray, FloatArray]:
-        ahead = continued(self.moved, self.predicting)
+    def _linearised(self, h: float, stages: FloatArray) -> tuple[FloatArray, FloatArray]:
+        ahead = continued(self.moved, h / self.h_taken)
         self.logs = _normalised(self.log_weights + ahead)
         self.left, self.right = self.flow.factors(self.y + stages, self.logs)
         return self.left, self.right
-
-    def _predicted(self, h: float) -> FloatArray:
-        self.predicting = h / self.h_taken
-        return super()._predicted(h)
 
     def _evaluated(self, stages: FloatArray) -> tuple[FloatArray, FloatArray]:
         states = self.y + stages
