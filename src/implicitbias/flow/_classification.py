@@ -28,7 +28,7 @@ from implicitbias.initialization import Initialization
 from implicitbias.networks import Network
 from implicitbias.problems import Classification
 
-HANDOVER = 1e7  # margin beyond which the dual route slides; the slide is off by its inverse
+HANDOVER = 1e8  # margin beyond which the dual route slides; the slide is off by its inverse
 EARLIEST = 1e3
 MANY = 64  # points beyond which two layers are integrated in one multiplier a point
 LARGEST_LOG = 709.0

@@ -81,8 +81,8 @@ class SlackFlow(DualMargins):
     the slower stand still, to exp(-APART) either way. A plateau that lasts exp(1380) is crossed
     like any other; the time is told by the true speeds.
 
-    Measured to margin 1e7 with 20 points and 100 coordinates (steps and seconds): L = 2, LSODA 1046
-    and .7, Radau IIA 75 and .4; L = 4, LSODA 2561 and 2.2, Radau IIA 138 and 1.1. Where saddles
+    Measured to margin 1e8 with 20 points and 100 coordinates (steps and seconds): L = 2, LSODA 1027
+    and 1.5, Radau IIA 70 and .5; L = 4, LSODA 2672 and 3.3, Radau IIA 135 and 1.3. Where saddles
     follow one another (L = 6, scale e^-20), LSODA at the same tolerance may end on a wrong side;
     on 569 ill-conditioned points (L = 3, margin 1e6) it takes 11,660 steps, Radau IIA 344.
     """

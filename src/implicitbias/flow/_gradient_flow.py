@@ -136,8 +136,8 @@ def gradient_flow(
         Classification: stop where min_i y_i x_i^T beta reaches this, exactly there; the natural
         logarithm, for margins beyond float64, decides if given. Both routes work in the loss
         clock and underflow at no loss. Past margins near 1e10 float64 no longer resolves the
-        differences that weigh the points: "parameters" stops there, while from 1e7 on "dual"
-        keeps the smallest margins equal and slides, which is off by a relative 1e-7 at most.
+        differences that weigh the points: "parameters" stops there, while from 1e8 on "dual"
+        keeps the smallest margins equal and slides, which is off by a relative 1e-8 at most.
     loss
         Classification: sum_i exp(-y_i f_i), for which the theory is stated, or "logistic",
         sum_i log(1 + exp(-y_i f_i)), whose tail is the same.
