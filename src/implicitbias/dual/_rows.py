@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy.linalg import lapack, lu_factor, lu_solve, qr
+from scipy.sparse import coo_array
 
 from implicitbias._arrays import FloatArray, IntArray, is_sparse
 
@@ -54,7 +55,7 @@ class Rows:
     @cached_property
     def places(self) -> tuple[IntArray, IntArray]:
         """Rows and columns of the entries of a sparse B^{-1} Z."""
-        rows, columns = self.features.tocoo().coords  # type: ignore[attr-defined]  # CSR
+        rows, columns = coo_array(self.features).coords
         return rows, columns
 
     def target(self, y: FloatArray) -> FloatArray:

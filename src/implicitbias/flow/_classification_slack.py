@@ -111,7 +111,7 @@ class SlackFlow(DualMargins):
             state,
             first_step=first_step or FIRST_STEP,
             tol=min(INTERIOR * self.margin_tol, COARSEST),
-            sizes=np.ones(state.size),
+            sizes=self.units,
             floor=FLOOR * self.margin_tol,
         )
 

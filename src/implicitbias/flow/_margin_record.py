@@ -73,7 +73,8 @@ class MarginRecord:
     def close(self, point: SavedPoint) -> None:
         """Save the end, once."""
         last = self.points[-1]
-        if (last.log_size, last.margin) == (point.log_size, point.margin):
+        there = (last.log_size, last.margin) == (point.log_size, point.margin)
+        if there and len(self.points) > 1:
             del self.points[-1]
         del self.points[self.room - 1 :]
         self.points.append(point)
