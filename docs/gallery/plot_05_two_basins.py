@@ -27,9 +27,9 @@ sizes = np.linspace(0.6, 1.2, 7)
 limits = [ib.predict_limit(network, problem, start(size)) for size in sizes]
 directions = np.array([limit.coefficients for limit in limits])
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.2), layout="constrained")
+_, ax = plt.subplots(figsize=(6.5, 4.0), layout="constrained")
 for j in range(3):
-    left.plot(
+    ax.plot(
         sizes,
         directions[:, j],
         color=plotting.COLOURS[j],
@@ -37,18 +37,20 @@ for j in range(3):
         markersize=4,
         label=rf"$\beta_{j + 1}$",
     )
-left.set_xlabel("first coordinate of the start")
-left.set_ylabel("direction, smallest margin 1")
-left.legend(frameon=False)
+ax.set_xlabel("first coordinate of the start")
+ax.set_ylabel("direction, smallest margin 1")
+ax.legend(frameon=False)
+plt.show()
 
 # %%
 # Paths from either side of the jump: the first coordinate against the mean of the other two.
 
+_, ax = plt.subplots(figsize=(8.0, 4.8), layout="constrained")
 seen = np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
 chosen = sizes[::2]
 flows = [ib.gradient_flow(network, problem, start(size), until_margin=1e4) for size in chosen]
 names = [f"start {size:.1f}" for size in chosen]
-plotting.trajectories(problem, flows, limits=limits[::2], names=names, projection=seen, ax=right)
-right.set_xlabel(r"$\beta_1$, drawn at asinh of the length")
-right.set_ylabel(r"$(\beta_2 + \beta_3) / 2$")
+plotting.trajectories(problem, flows, limits=limits[::2], names=names, projection=seen, ax=ax)
+ax.set_xlabel(r"$\beta_1$, drawn at asinh of the length")
+ax.set_ylabel(r"$(\beta_2 + \beta_3) / 2$")
 plt.show()
