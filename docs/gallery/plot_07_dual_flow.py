@@ -24,7 +24,6 @@ plotting.coordinate_curves(starts, ax=left, reach=4, span=2)
 left.get_legend().remove()
 left.legend(frameon=False, fontsize="small", loc="upper left")
 
-# %%
 # The same trajectory, twice.
 
 problem = ib.datasets.gaussian(4, 12, seed=5)

@@ -37,7 +37,6 @@ left.set_xlabel(r"predicted $\beta_j$")
 left.set_ylabel(r"end of the flow")
 left.legend(frameon=False, fontsize="small")
 
-# %%
 # What a start does to one coordinate of two layers.
 
 plotting.coordinate_curves(

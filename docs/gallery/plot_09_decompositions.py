@@ -35,7 +35,6 @@ for ax, matrix, title in (
     ax.set_xticks([])
     ax.set_yticks([])
 
-# %%
 # Filters of every length on a signal of eight: only the full length decomposes.
 
 sizes = np.arange(1, 9)
