@@ -48,6 +48,9 @@ class Certificate:
         The duality gap relative to the objective; None where there is none.
     kkt_residual
         The largest relative violation of the optimality conditions; None where a gap is given.
+    error
+        An estimate of |beta - beta*|_inf / |beta*|_inf (of the angle to beta*, for directions),
+        from one correction whose residuals are evaluated beyond float64; None where none was made.
     gap_kind
         "duality gap", or "first-order gap with the carried slack" where float64 cannot hold a dual
         point: sum |rho_j r_j| / sum |rho_j u_j|, r_j the mismatch of primal and dual slope.
@@ -57,14 +60,14 @@ class Certificate:
     gap: float | None = None
     kkt_residual: float | None = None
     gap_kind: GapKind = "duality gap"
+    error: float | None = None
 
     @property
     def worst(self) -> float:
         """The largest number that applies; NaN counts as infinite."""
-        numbers = [
-            value for value in (self.feasibility, self.gap, self.kkt_residual) if value is not None
-        ]
-        return float(max(np.inf if np.isnan(value) else value for value in numbers))
+        numbers = (self.feasibility, self.gap, self.kkt_residual, self.error)
+        given = (value for value in numbers if value is not None)
+        return float(max(np.inf if np.isnan(value) else value for value in given))
 
     def to_dict(self) -> dict[str, Any]:
         """What ``json.dumps`` takes; None where a number does not apply."""
@@ -72,6 +75,7 @@ class Certificate:
             "feasibility": self.feasibility,
             "gap": self.gap,
             "kkt_residual": self.kkt_residual,
+            "error": self.error,
             "worst": self.worst,
         }
         return {
@@ -85,6 +89,8 @@ class Certificate:
             text += f", {self.gap_kind} {self.gap:.1e}"
         if self.kkt_residual is not None:
             text += f", KKT residual {self.kkt_residual:.1e}"
+        if self.error is not None:
+            text += f", error {self.error:.1e}"
         return text
 
 
