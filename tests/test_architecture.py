@@ -10,7 +10,7 @@ PACKAGE = ROOT / "src" / "implicitbias"
 MAX_LINES = 400
 BUILT = {"_build", "auto_gallery", "generated"}  # what a build of the documentation leaves
 
-BASE = {"_errors", "_verdicts", "_arrays", "_threads"}
+BASE = {"_errors", "_verdicts", "_arrays", "_precise", "_threads"}
 SHARED = BASE | {"problems", "networks"}
 RESULTS = SHARED | {
     "initialization",
@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "_errors": set(),
     "_verdicts": {"_errors"},
     "_arrays": {"_errors"},
+    "_precise": {"_arrays"},
     "_threads": set(),
     "problems": BASE,
     "networks": BASE,
