@@ -11,9 +11,7 @@ Source: Dantzig's simplex method; a strictly complementary solution exists (Gold
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from scipy.linalg import lapack, qr
 from scipy.optimize import linprog
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
-from implicitbias.limits._end_program import TOLERANCES, EndProgram, equilibrating
+from implicitbias.limits._end_program import TOLERANCES, EndProgram, ExactCosts, equilibrating
 from implicitbias.limits._extended import (
     VANISHES,
     Basis,
@@ -39,7 +37,6 @@ SAFE_RCOND = 1e-11
 PIVOT = 1e-11  # smallest pivot, relative to its column or row
 MAX_PIVOTS = 500
 REFINEMENTS = 3
-Costs = Callable[[IntArray], list[Fraction]]
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class Face:
 
 
 def optimal_face(
-    program: EndProgram, x: FloatArray, nu: FloatArray, costs: Costs, *, rounded: bool
+    program: EndProgram, x: FloatArray, nu: FloatArray, costs: ExactCosts, *, rounded: bool
 ) -> Face:
     """The face on which HiGHS's vertex x and dual point nu lie, decided beyond float64.
 
@@ -157,8 +154,9 @@ def _independent(columns: FloatArray, span: FloatArray) -> IntArray:
 class _Simplex:
     """Pivots on bases solved in balls, from a basis that is nearly optimal."""
 
-    def __init__(self, program: EndProgram, costs: Costs, rounded: bool) -> None:
+    def __init__(self, program: EndProgram, costs: ExactCosts, rounded: bool) -> None:
         self.program, self.costs, self.rounded = program, costs, rounded
+        self.bland = False  # the smallest index, so that no basis comes back
         self.goal = column(program.target.tolist())
 
     def face(self, basis: IntArray) -> Face:
@@ -174,8 +172,9 @@ class _Simplex:
             if wrong.size:
                 if goal is self.goal and self.x.min() < -self.nothing:
                     goal = self._shifted_goal()  # feasible for the basis as it is
-                first = wrong[0] if count > MAX_PIVOTS // 2 else wrong[distance[wrong].argmin()]
-                basis = self._enter(int(first))
+                self.bland = count > MAX_PIVOTS // 5
+                worst = wrong[0] if self.bland else wrong[distance[wrong].argmin()]
+                basis = self._enter(int(worst))
             elif self.x.min() < -self.nothing:
                 basis = self._leave(int(self.x.argmin()), distance)
             else:
@@ -233,7 +232,8 @@ class _Simplex:
         ratio[able & (self.x <= self.nothing)] = 0.0
         tied = np.flatnonzero(ratio <= ratio.min())
         basis = self.basis.copy()
-        basis[tied[step[tied].argmax()]] = entering
+        row = tied[basis[tied].argmin() if self.bland else step[tied].argmax()]
+        basis[row] = entering
         return basis
 
     def _leave(self, row: int, distance: FloatArray) -> IntArray:

@@ -167,28 +167,34 @@ def end_weights(curves: Curves) -> tuple[FloatArray, FloatArray]:
     )
 
 
-def exact_costs(
-    program: EndProgram, chosen: IntArray, depth: int, start: NumericArray | None
-) -> list[Fraction]:
+class ExactCosts:
     """The costs of signed columns as rationals, in exact proportion where their curves are similar.
 
     A start times r has the weights times r^{2 - L}. So with the layers at the start, (L, m),
-    similar coordinates have weights in the ratio of exact powers, and only the weight of one of
-    each kind is taken from float64.
+    similar coordinates have weights in the ratio of exact powers, and only the weight of the first
+    of each kind is taken from float64.
     """
-    shifts = program.column_exponents[chosen % program.size] - program.cost_exponent
-    if depth == 2:
-        return [Fraction(2) ** int(shift) for shift in shifts]
-    if start is None or np.iscomplexobj(start):
-        return [Fraction(float(program.cost[j])) for j in chosen]
-    units: dict[tuple[Fraction | int, ...], Fraction] = {}
-    costs = []
-    for j, shift in zip(chosen, shifts, strict=True):
-        layers = [Fraction(float(value)) for value in start[:, j % program.size]]
-        sizes = sorted(abs(value) for value in layers)
-        side = int(np.prod(np.sign(start[:, j % program.size]))) * (1 if j < program.size else -1)
+
+    def __init__(self, program: EndProgram, depth: int, start: NumericArray | None) -> None:
+        self.program, self.depth = program, depth
+        self.start = None if start is None or np.iscomplexobj(start) else start
+        self._units: dict[tuple[Fraction | int, ...], Fraction] = {}
+
+    def __call__(self, chosen: IntArray) -> list[Fraction]:
+        """c_j for j in ``chosen``."""
+        return [self._cost(int(j)) for j in chosen]
+
+    def _cost(self, j: int) -> Fraction:
+        program, place = self.program, j % self.program.size
+        shift = int(program.column_exponents[place]) - program.cost_exponent
+        if self.depth == 2:
+            return Fraction(2) ** shift
+        cost = Fraction(float(program.cost[j]))
+        if self.start is None:
+            return cost
+        layers = self.start[:, place]
+        sizes = sorted(Fraction(float(value)) for value in np.abs(layers))
+        side = int(np.prod(np.sign(layers))) * (1 if j < program.size else -1)
         key = (side, *(size / sizes[-1] for size in sizes))
-        power = sizes[-1] ** (2 - depth) * Fraction(2) ** int(shift)
-        unit = units.setdefault(key, Fraction(float(program.cost[j])) / power)
-        costs.append(unit * power)
-    return costs
+        power = sizes[-1] ** (2 - self.depth) * Fraction(2) ** shift
+        return self._units.setdefault(key, cost / power) * power

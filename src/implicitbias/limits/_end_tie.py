@@ -24,7 +24,8 @@ from implicitbias.limits._extended import column, floats_of, middle
 
 MAX_STEPS = 400
 TO_BOUNDARY = 0.9  # of the way to x_j = 0
-CLOSE = 1e-9  # relative steps this short: float64 has done its part
+SAFE = 0.05  # relative steps this short change the curvature by a tenth: no search along them
+CLOSE = 1e-7  # relative steps this short: float64 has done its part
 SETTLED = 1e-24
 MAX_CORRECTIONS = 12
 
@@ -98,11 +99,12 @@ def _minimiser(tie: TieBreak, matrix: FloatArray, target: FloatArray, x: FloatAr
         gradient, curvature = tie.slopes(x)
         dx, _ = _step(matrix, curvature, -gradient, target - matrix @ x)
         relative = dx / x
-        width = min(1.0, TO_BOUNDARY / max(float(-relative.min()), TO_BOUNDARY))
-        if float(np.abs(relative).max()) < CLOSE:
+        longest = float(np.abs(relative).max())
+        if longest < CLOSE:
             return np.asarray(x + dx)
+        width = min(1.0, TO_BOUNDARY / max(float(-relative.min()), TO_BOUNDARY))
         before = abs(float(gradient @ dx))
-        while width > 1e-8 and float(tie.slopes(x + width * dx)[0] @ dx) > 0.5 * before:
+        while width * longest > SAFE and float(tie.slopes(x + width * dx)[0] @ dx) > 0.5 * before:
             width *= 0.5
         x = x + width * dx
     raise ValueError(f"the tie was not broken in {MAX_STEPS} Newton steps")

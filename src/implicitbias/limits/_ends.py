@@ -22,9 +22,9 @@ from implicitbias.dual._rows import as_given
 from implicitbias.limits._end_face import Face, optimal_face
 from implicitbias.limits._end_program import (
     EndProgram,
+    ExactCosts,
     end_program,
     end_weights,
-    exact_costs,
     solve_program,
 )
 from implicitbias.limits._end_tie import TieBreak, break_tie
@@ -118,7 +118,7 @@ def small_scale_end(
     face = optimal_face(
         program,
         *solve_program(program),
-        lambda chosen: exact_costs(program, chosen, curves.depth, start),
+        ExactCosts(program, curves.depth, start),
         rounded=rounded or (start is None and curves.depth > 2),
     )
     x, error = face.point, face.missed
