@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import lapack, qr
+from scipy.linalg import lapack, qr, solve_triangular
 from scipy.optimize import linprog
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
-from implicitbias.limits._end_program import TOLERANCES, EndProgram, ExactCosts, equilibrating
+from implicitbias.limits._end_program import OPTIONS, EndProgram, ExactCosts, equilibrating
 from implicitbias.limits._extended import (
     VANISHES,
     Basis,
@@ -33,7 +33,8 @@ LOST = 1e-13  # d relative to |A|^T |nu| below which it does not either
 ROUNDED = 2e-14  # the same where Z itself is rounded: below, a column counts as tight,
 AMBIGUOUS = 1e-12  # from there to here nobody knows
 NOTHING = 1e-13  # entries of x below this, relative to the largest, are rounding of y
-SAFE_RCOND = 1e-11
+UNREACHED = 1e-14  # a part of b this small is rounding of it
+SAFE_RCOND = 1e-10
 PIVOT = 1e-11  # smallest pivot, relative to its column or row
 MAX_PIVOTS = 500
 REFINEMENTS = 3
@@ -83,10 +84,9 @@ def optimal_face(
         The rows are dependent, no basis was found, or a tie is too close to tell.
     """
     tight = _near(program, nu)
-    if tight.size == len(program.target):
-        found = _single_vertex(program, tight)
-        if found is not None:
-            return found
+    found = _single_vertex(program, tight, nu)
+    if found is not None:
+        return found
     from flint import ctx
 
     with ctx.workprec(256):
@@ -101,22 +101,30 @@ def _near(program: EndProgram, nu: FloatArray) -> IntArray:
     return np.flatnonzero(np.isfinite(program.cost) & (distance <= doubt))
 
 
-def _single_vertex(program: EndProgram, basis: IntArray) -> Face | None:
-    """x_B where float64 settles it: B well conditioned, x_B >= 0, and no other column tight."""
-    matrix, target = program.columns(basis), program.target
-    factor, pivots, info = lapack.dgetrf(matrix)
-    norm = float(np.abs(matrix).sum(axis=0).max())
-    if info != 0 or lapack.dgecon(factor, norm)[0] < SAFE_RCOND:
+def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face | None:
+    """x_T where float64 settles it: A_T well conditioned, x_T >= 0, and no other column tight."""
+    rows = len(program.target)
+    if not 0 < tight.size <= rows:
         return None
-    x, nu, change = np.zeros(basis.size), np.zeros(basis.size), 0.0
+    matrix, target = program.columns(tight), program.target
+    q, r = np.linalg.qr(matrix)
+    rcond, info = lapack.dtrcon(r)
+    if info != 0 or rcond < SAFE_RCOND:
+        return None
+    x, change, missing = np.zeros(tight.size), 0.0, target
     for _ in range(REFINEMENTS):
-        step = lapack.dgetrs(factor, pivots, residual(matrix, x, target))[0]
+        step = solve_triangular(r, q.T @ missing)
         x, change = x + step, float(np.abs(step).max())
-        nu = nu + lapack.dgetrs(factor, pivots, program.cost[basis] - matrix.T @ nu, trans=1)[0]
+        missing = residual(matrix, x, target)
+        nu = nu + q @ solve_triangular(r, program.cost[tight] - matrix.T @ nu, trans="T")
+    size = float(x.max())
     missed = max(change, float(-x.min()))
-    if missed > TIGHT * float(x.max()) or _near(program, nu).size > basis.size:
+    if float(np.abs(missing).max()) > UNREACHED or missed > TIGHT * size:
         return None
-    return Face(basis, np.maximum(x, 0.0), nu, missed / float(x.max()))
+    if _near(program, nu).size > tight.size:
+        return None
+    missed = max(missed, 0.0 if tight.size == rows else float(np.abs(missing).max()))
+    return Face(tight, np.maximum(x, 0.0), nu, missed / size)
 
 
 def _basis_columns(
@@ -126,19 +134,27 @@ def _basis_columns(
     rows = len(program.target)
     chosen = np.flatnonzero(x > NOTHING * float(x.max()))
     chosen = chosen[_independent(program.columns(chosen), np.zeros((rows, 0)))]
-    distance = program.cost - program.slopes(nu)
-    others = np.argsort(distance, kind="stable")
-    others = others[np.isfinite(program.cost[others])]
-    for pool in (tight, others):
-        if chosen.size == rows:
-            break
-        pool = pool[~np.isin(pool, chosen)]
-        span = np.linalg.qr(program.columns(chosen))[0]
-        more = _independent(program.columns(pool), span)[: rows - chosen.size]
-        chosen = np.concatenate([chosen, pool[more]])
-    if chosen.size < rows:
-        raise ValueError("the rows of X S^T are numerically dependent")
+    while chosen.size < rows:
+        span = np.linalg.qr(program.columns(chosen), mode="complete")[0]
+        more = tight[~np.isin(tight, chosen)]
+        more = more[_independent(program.columns(more), span[:, : chosen.size])]
+        if more.size == 0:  # nu is not a vertex: move it on until another column is tight
+            more, nu = _next_tight(program, nu, span[:, -1], chosen)
+        chosen = np.concatenate([chosen, more[: rows - chosen.size]])
     return chosen
+
+
+def _next_tight(
+    program: EndProgram, nu: FloatArray, along: FloatArray, chosen: IntArray
+) -> tuple[IntArray, FloatArray]:
+    """The column that gets tight first on the way from nu along a direction, and nu there."""
+    slopes, distance = program.slopes(along), program.cost - program.slopes(nu)
+    able = (slopes > PIVOT * float(np.abs(slopes).max())) & np.isfinite(distance)
+    able[chosen] = False
+    if not able.any():
+        raise ValueError("the rows of X S^T are numerically dependent")
+    ratio = np.where(able, np.maximum(distance, 0.0) / np.where(able, slopes, 1.0), np.inf)
+    return np.array([ratio.argmin()]), nu + float(ratio.min()) * along
 
 
 def _independent(columns: FloatArray, span: FloatArray) -> IntArray:
@@ -338,7 +354,7 @@ def _inside(table: FloatArray, positive: BoolArray) -> tuple[FloatArray, BoolArr
         b_ub=np.zeros(size + count),
         bounds=[(0, None)] * size + [(0, 1)] * (size + count),
         method="highs-ds",
-        options=TOLERANCES,
+        options=OPTIONS,
     )
     if answer.status != 0:
         raise ValueError(answer.message)
