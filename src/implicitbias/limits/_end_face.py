@@ -127,9 +127,7 @@ def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face
     return Face(tight, np.maximum(x, 0.0), nu, missed / size)
 
 
-def _basis_columns(
-    program: EndProgram, x: FloatArray, nu: FloatArray, tight: IntArray
-) -> IntArray:
+def _basis_columns(program: EndProgram, x: FloatArray, nu: FloatArray, tight: IntArray) -> IntArray:
     """n independent columns: those of the vertex, then tight ones, then any."""
     rows = len(program.target)
     chosen = np.flatnonzero(x > NOTHING * float(x.max()))

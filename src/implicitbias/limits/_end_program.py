@@ -182,7 +182,7 @@ class ExactCosts:
     def __init__(self, program: EndProgram, depth: int, start: NumericArray | None) -> None:
         self.program, self.depth = program, depth
         self.start = None if start is None or np.iscomplexobj(start) else start
-        self._units: dict[tuple[Fraction | int, ...], Fraction] = {}
+        self._units: dict[tuple[int, tuple[Fraction, ...]], Fraction] = {}
 
     def __call__(self, chosen: IntArray) -> list[Fraction]:
         """c_j for j in ``chosen``."""
@@ -199,6 +199,6 @@ class ExactCosts:
         layers = self.start[:, place]
         sizes = sorted(Fraction(float(value)) for value in np.abs(layers))
         side = int(np.prod(np.sign(layers))) * (1 if j < program.size else -1)
-        key = (side, *(size / sizes[-1] for size in sizes))
+        key = side, tuple(size / sizes[-1] for size in sizes)
         power = sizes[-1] ** (2 - self.depth) * Fraction(2) ** shift
         return self._units.setdefault(key, cost / power) * power

@@ -17,7 +17,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray, NumericArray
 from implicitbias.coordinates import Curves
-from implicitbias.dual._newton import newton_system
+from implicitbias.dual._newton import NewtonSystem, newton_system
 from implicitbias.dual._rows import as_given
 from implicitbias.limits._end_face import Face, optimal_face
 from implicitbias.limits._end_program import (
@@ -31,9 +31,8 @@ from implicitbias.limits._end_tie import TieBreak, break_tie
 from implicitbias.limits._extended import residual
 from implicitbias.limits._potential import PotentialProblem, slopes_at
 
-REFINEMENTS = 3  # each wins the digits that one Cholesky solve keeps
-MORE_REFINEMENTS = 30  # of ill-conditioned rows, which win few digits each
-REFINED = 1e-13
+REFINEMENTS = 30  # each wins the digits that one solve keeps
+SETTLED = 1e-14  # relative corrections this short: the next would be rounding
 EPS = float(np.finfo(np.float64).eps)
 FAR = 40.0  # a clock this long makes the other exponential vanish
 
@@ -70,22 +69,46 @@ def large_scale_end(problem: PotentialProblem) -> EndPoint:
     system = newton_system(problem.features, as_given(problem.features), slopes)
     if system is None:
         raise ValueError("the rows of X S^T are numerically dependent")
-    rho, nu, error = np.zeros(curves.size), np.zeros(problem.target.size), np.inf
-    for count in range(MORE_REFINEMENTS):
-        missing = problem.target - problem.features @ rho
-        if count >= REFINEMENTS - 1:
-            missing = residual(problem.features, rho, problem.target)
-        dt, dnu = system.solve(system.rows.target(missing), np.zeros(curves.size))
-        step = np.exp(slopes.log_rho) * dt
-        rho, nu = rho + step, nu + system.rows.dual_as_given(dnu)
-        previous, error = error, float(np.abs(step).max()) / float(np.abs(rho).max())
-        if count >= REFINEMENTS and (error < REFINED or error > 0.5 * previous):
+    slope, rate = np.exp(slopes.log_rho), np.exp(slopes.log_a - slopes.log_u)
+    rho, nu, missing, mismatch, error = _refined(problem, system, slope, rate)
+    primal = 0.5 * float(np.sum(rho / slope * rho / rate))
+    gap = float(nu @ missing) + 0.5 * float(np.sum(slope / rate * mismatch**2))
+    return EndPoint(rho, nu, abs(gap) / primal, error=error + EPS)
+
+
+def _refined(
+    problem: PotentialProblem, system: NewtonSystem, slope: FloatArray, rate: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, float]:
+    """rho, nu with Z rho = y and rho / slope = rate Z^T nu, what misses, and the last change.
+
+    Both residuals are evaluated beyond float64, rho and nu being sums of two numbers. The change is
+    that of rho, relative to its largest entry.
+    """
+    features, target = problem.features, problem.target
+    rho, nu = np.zeros(slope.size), np.zeros(target.size)
+    more_rho, more_nu, missing, mismatch = rho, nu, target, rho
+    best, exact = np.inf, False
+    for count in range(REFINEMENTS):
+        dt, dnu = system.solve(system.rows.target(missing), mismatch)
+        rho, more_rho = _sum(rho, more_rho + slope * dt)
+        nu, more_nu = _sum(nu, more_nu + system.rows.dual_as_given(dnu))
+        change = float(np.abs(slope * dt).max() / np.abs(rho).max())
+        stalled, exact = exact and change > 0.5 * best, exact or change > 0.5 * best
+        missing = residual(features, rho, target, exact=exact) - features @ more_rho
+        clock = rho / slope / rate
+        apart = residual(features.T, nu, clock, exact=exact) - features.T @ more_nu
+        mismatch = -rate * (apart + more_rho / slope / rate)
+        if count > 1 and (change < SETTLED or stalled):
             break
-    weights = np.exp(slopes.log_weights)
-    primal = 0.5 * float(np.sum(rho**2 / weights))
-    dual = float(problem.target @ nu) - 0.5 * float(weights @ (problem.features.T @ nu) ** 2)
-    gap = abs(primal - dual) / primal if primal > 0 else 0.0
-    return EndPoint(rho, nu, gap, error=error + EPS)
+        best = min(best, change)
+    return rho, nu, missing, mismatch, change
+
+
+def _sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """a + b as a rounded sum and what it misses (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def small_scale_end(

@@ -20,19 +20,22 @@ from implicitbias._arrays import FloatArray, is_sparse
 PRECISION = 256  # bits of a ball
 VANISHES = 1e-45  # relative size below which a ball of that precision counts as zero
 SPLIT = 134217729.0  # 2^27 + 1: halves a float64 into two of 26 bits
-LARGEST_EXACT = 1 << 15  # entries up to which every residual is exact
+LARGEST_EXACT = 1 << 14  # entries up to which residuals are exact unless told otherwise
 SMALLEST_RCOND = 1e-14
 CORRECTIONS = 60
 
 
-def residual(matrix: FloatArray, vector: FloatArray, right: FloatArray) -> FloatArray:
-    """b - A x, (n,): rounded once where A is small, else from 64-bit products.
+def residual(
+    matrix: FloatArray, vector: FloatArray, right: FloatArray, *, exact: bool | None = None
+) -> FloatArray:
+    """b - A x, (n,), beyond float64: from products of 64 bits, or rounded only once.
 
-    A is dense or sparse; nothing in it, times x, may be beyond 1e290.
+    A is dense or sparse; no entry, times x, may be beyond 1e290. ``exact`` is the slower way, by
+    default taken where A is small.
     """
     if is_sparse(matrix):
-        matrix, vector = _occupied(matrix, vector)
-    if matrix.size > LARGEST_EXACT:
+        return _sparse_residual(matrix.tocsr(), vector, right)
+    if not (matrix.size <= LARGEST_EXACT if exact is None else exact):
         product = matrix.astype(np.longdouble) @ vector.astype(np.longdouble)
         return np.asarray(right.astype(np.longdouble) - product, dtype=np.float64)
     products = matrix * vector
@@ -45,10 +48,12 @@ def residual(matrix: FloatArray, vector: FloatArray, right: FloatArray) -> Float
     return np.array([fsum(row) for row in terms])
 
 
-def _occupied(matrix: Any, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The columns of a sparse matrix that x takes part in, dense."""
-    used = np.flatnonzero(vector)
-    return np.asarray(matrix[:, used].toarray()), vector[used]
+def _sparse_residual(matrix: Any, vector: FloatArray, right: FloatArray) -> FloatArray:
+    """The same in 64 bits for a CSR array."""
+    terms = matrix.data.astype(np.longdouble) * vector[matrix.indices]
+    sums = np.concatenate([np.zeros(1, np.longdouble), np.cumsum(terms)])
+    product = sums[matrix.indptr[1:]] - sums[matrix.indptr[:-1]]
+    return np.asarray(right - product, dtype=np.float64)
 
 
 def _halves(array: FloatArray) -> tuple[FloatArray, FloatArray]:
