@@ -93,14 +93,17 @@ def _refined(
         rho, more_rho = _sum(rho, more_rho + slope * dt)
         nu, more_nu = _sum(nu, more_nu + system.rows.dual_as_given(dnu))
         change = float(np.abs(slope * dt).max() / np.abs(rho).max())
-        stalled, exact = exact and change > 0.5 * best, exact or change > 0.5 * best
-        missing = residual(features, rho, target, exact=exact) - features @ more_rho
-        clock = rho / slope / rate
-        apart = residual(features.T, nu, clock, exact=exact) - features.T @ more_nu
-        mismatch = -rate * (apart + more_rho / slope / rate)
-        if count > 1 and (change < SETTLED or stalled):
+        if count > 1 and (change < SETTLED or (exact and change > 0.5 * best)):
             break
+        exact = exact or change > 0.5 * best
         best = min(best, change)
+        clock, rest = rho / slope / rate, more_rho / slope / rate
+        if count == 0:  # half of the digits are to come: float64 is enough
+            missing, apart = target - features @ rho, clock - features.T @ nu
+        else:
+            missing = residual(features, rho, target, exact=exact) - features @ more_rho
+            apart = residual(features.T, nu, clock, exact=exact) - features.T @ more_nu
+        mismatch = -rate * (apart + rest)
     return rho, nu, missing, mismatch, change
 
 
