@@ -27,7 +27,7 @@ from implicitbias.limits import (
     small_scale_end,
     solve,
 )
-from implicitbias.networks import Network
+from implicitbias.networks import DiagonalNetwork, Network
 from implicitbias.problems import Regression
 from implicitbias.theorems import _regression
 from implicitbias.theorems._catalogue import Result
@@ -288,8 +288,10 @@ def _end(
     verdicts: tuple[Verdict, ...],
 ) -> Limit:
     if alpha == 0.0:
-        end, where = small_scale_end(problem), "0"
-    elif np.any(problem.curves.t0 != 0.0) or problem.curves.turning.any():
+        start = situation.reduction.start[:, ~situation.reach.forced]
+        exact = isinstance(situation.network, DiagonalNetwork)
+        end, where = small_scale_end(problem, start, rounded=not exact), "0"
+    elif np.any((problem.curves.t0 != 0.0) | problem.curves.locked | problem.curves.turning):
         raise NoPredictionError(
             "the limit diverges with the scale: the start has beta(0) != 0. Ask for a finite "
             "scale, or start with a zero layer.",
@@ -297,6 +299,13 @@ def _end(
         )
     else:
         end, where = large_scale_end(problem), "infinity"
+    if not end.error <= CERTIFIED:
+        raise NoPredictionError(
+            f"{name} applies, but the end of the path as the scale tends to {where} is known only "
+            f"to {end.error:.1e} of its largest coefficient. Bring the features to similar units, "
+            "or drop rows that are nearly combinations of others.",
+            verdicts,
+        )
     real_rho = np.zeros(situation.curves.size)
     real_rho[~situation.reach.forced] = end.rho
     rho = situation.reduction.spectrum(real_rho)
@@ -306,7 +315,9 @@ def _end(
         "point",
         name,
         Certificate(
-            relative_residual(situation.problem.X, coefficients, situation.problem.y), end.gap
+            relative_residual(situation.problem.X, coefficients, situation.problem.y),
+            end.gap,
+            error=end.error,
         ),
         verdicts,
         spectrum=rho,
