@@ -28,6 +28,6 @@ def over_folds(
 
 def squared_errors(data: Equations, coefficients: FloatArray, X: Any, y: FloatArray) -> FloatArray:
     """mean_i (x_i^T beta + b - y_i)^2 for many beta, (k, d), fitted to ``data``; (k,)."""
-    intercepts = data.y_mean - coefficients @ data.X_mean
-    missing = X @ coefficients.T + intercepts - y[:, None]
+    missing = data.offsets.products(X, coefficients.T)
+    missing = missing + data.level(coefficients) - y[:, None]
     return np.asarray(np.mean(missing**2, axis=0))

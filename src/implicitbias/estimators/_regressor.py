@@ -158,8 +158,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         self._keep(data, end, tol)
 
     def _keep(self, data: Equations, end: End, tol: float) -> None:
-        self.coef_ = end.coefficients
-        self.intercept_ = data.intercept(end.coefficients)
+        self._linear(data, end.coefficients)
         self.dual_coef_ = None if end.dual is None else data.dual_as_given(end.dual)
         self.dual_gap_, self.feasibility_ = end.gap, end.feasibility
         self.n_iter_, self.limit_ = end.num_iterations, end.result
@@ -183,11 +182,16 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
                 stacklevel=4,
             )
 
+    def _linear(self, data: Equations, beta: FloatArray) -> None:
+        self.coef_, self.intercept_ = beta, data.intercept(beta)
+        self._offsets, self._level = data.offsets, float(data.level(beta))
+
     def predict(self, X: Any) -> FloatArray:
         """X beta + b, (n,)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
-        return np.asarray(X @ self.coef_ + self.intercept_)
+        # the intercept of data far from 0 has lost the digits that the predictions need
+        return np.asarray(self._offsets.products(X, self.coef_) + self._level)
 
 
 def checked_scale(value: Any) -> float:
