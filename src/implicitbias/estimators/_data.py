@@ -15,7 +15,7 @@ from implicitbias._numbers import numeric_array, refuse_containers
 from implicitbias.problems import distinct_labels, label_array
 
 
-class _NotNumbers(InvalidInputError, TypeError):
+class _InvalidInputTypeError(InvalidInputError, TypeError):
     """What scikit-learn's conventions ask for where an entry is of no numeric type."""
 
 
@@ -70,10 +70,10 @@ def checked(
             return check(X, y)
     except InvalidInputError as error:
         if isinstance(error.__cause__, TypeError):
-            raise _NotNumbers(str(error)) from error
+            raise _InvalidInputTypeError(str(error)) from error
         raise
     except TypeError as error:
-        raise _NotNumbers(str(error)) from error
+        raise _InvalidInputTypeError(str(error)) from error
     except ValueError as error:
         raise InvalidInputError(str(error)) from error
 

@@ -33,7 +33,7 @@ def better_data(X: Any) -> list[str]:
         return []
     return [
         f"Standardise the features, whose sizes are {spread:.0e} apart (sklearn.preprocessing."
-        "StandardScaler; the limit is then another)."
+        "StandardScaler; which chooses another limit where several fit)."
     ]
 
 

@@ -13,6 +13,7 @@ from implicitbias._numbers import is_missing, refuse_containers
 from implicitbias.problems._inputs import one_per_row
 
 SHOWN = 5
+LABELS = (str, bytes, (Number, np.bool_))
 
 
 def signs_and_classes(labels: Any, num_points: int) -> tuple[FloatArray, NumericArray]:
@@ -77,7 +78,7 @@ def label_array(labels: Any) -> NumericArray:
     if given.dtype.kind not in "biufUSO":
         raise InvalidInputError(
             f"y has dtype {given.dtype}; expected numbers, booleans or strings as labels. Convert "
-            "them, y.astype(str)."
+            "them to strings first."
         )
     if given.dtype.kind == "f" and not np.isfinite(given).all():
         raise _without_label(given, int(np.flatnonzero(~np.isfinite(given))[0]))
@@ -85,12 +86,17 @@ def label_array(labels: Any) -> NumericArray:
 
 
 def _plain(given: NumericArray) -> NumericArray:
-    """Objects of one kind as an array of that kind; a missing label is refused."""
+    """Objects of one kind as an array of that kind, unless one is missing or not a label at all."""
     entries = given.ravel().tolist()
     for place, label in enumerate(entries):
         if is_missing(label):
             raise _without_label(given, place)
-    for kind in (str, bytes, (Number, np.bool_)):
+        if not isinstance(label, LABELS):
+            raise InvalidInputError(
+                f"y contains a {type(label).__name__}; expected numbers, booleans or strings as "
+                "labels. Convert them to strings first."
+            )
+    for kind in LABELS:
         if entries and all(isinstance(label, kind) for label in entries):
             return np.asarray(entries).reshape(given.shape)
     return given
