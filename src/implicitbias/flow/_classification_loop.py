@@ -204,9 +204,8 @@ def _zero(left: Callable[[float], float]) -> float:
     if held(SMALLEST_PART) >= 0.0:
         return exp(SMALLEST_PART)
     zero = float(brentq(held, SMALLEST_PART, 0.0, xtol=1e-14))
-    return next(
-        (exp(min(zero + more, 0.0)) for more in ROUND_UP if held(min(zero + more, 0.0)) >= 0.0), 1.0
-    )
+    parts = (min(zero + more, 0.0) for more in ROUND_UP)
+    return exp(next((part for part in parts if held(part) >= 0.0), 0.0))
 
 
 def _rules(system: MarginSystem, run: Run, budget: Budget, callback: Callback | None) -> End | None:

@@ -148,8 +148,8 @@ def gradient_flow(
     max_time
         Stop at t = max_time.
     max_steps
-        Stop after so many integration steps; by default after so many evaluations of the velocity as
-        take seconds up to a hundred points, many times what an ordinary flow needs.
+        Stop after so many integration steps; by default after as many evaluations of the velocity
+        as take seconds up to a hundred points, many times what an ordinary flow needs.
     tol
         Relative tolerance of the integrator; by default what the route needs for 1e-9 in beta.
     num_points

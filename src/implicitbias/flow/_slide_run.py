@@ -116,6 +116,5 @@ def _rules(
         return End(Outcome.MARGIN_REACHED, f"margin {power_of_ten(point.log_margin)}.")
     spent = budget.spent(run.num_steps, evaluations, MOST_EVALUATIONS)
     if spent is not None:
-        margin = power_of_ten(point.log_margin)
-        return End(Outcome.STEP_LIMIT, f"{spent} at margin {margin}.")
+        return End(Outcome.STEP_LIMIT, f"{spent} at margin {power_of_ten(point.log_margin)}.")
     return None

@@ -65,9 +65,7 @@ def squared_loss(problem: Regression, start: FloatArray) -> SquaredLoss:
     descending = np.argsort(-np.abs(X).max(axis=1, initial=0.0), kind="stable")
     basis, triangle, order = qr(X[descending], mode="economic", pivoting=True, check_finite=False)
     sizes = np.abs(np.diag(triangle)[: problem.rank])
-    if problem.rank < problem.num_points or sizes.min(initial=1.0) < GRADED * sizes.max(
-        initial=0.0
-    ):
+    if problem.rank < problem.num_points or np.any(sizes < GRADED * sizes.max(initial=0.0)):
         rotated = np.empty((problem.rank, X.shape[1]))
         rotated[:, order] = triangle[: problem.rank]
         X, y = rotated, basis[:, : problem.rank].T @ y[descending]
