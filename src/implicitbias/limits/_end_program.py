@@ -132,14 +132,8 @@ def _exponents(sizes: FloatArray, axis: int) -> IntArray:
     return np.asarray(np.frexp(largest)[1], dtype=np.intp)
 
 
-def solve_program(program: EndProgram) -> tuple[FloatArray, FloatArray]:
-    """A vertex x, (2 m,), and its dual point nu, (n,), as HiGHS claims them.
-
-    Raises
-    ------
-    ValueError
-        HiGHS found no solution; its message is the text.
-    """
+def solve_program(program: EndProgram) -> tuple[FloatArray, FloatArray] | None:
+    """A vertex x, (2 m,), and its dual point nu, (n,), as HiGHS claims them; None if it fails."""
     allowed = np.isfinite(program.cost)
     answer = linprog(
         program.cost[allowed],
@@ -149,7 +143,7 @@ def solve_program(program: EndProgram) -> tuple[FloatArray, FloatArray]:
         options=OPTIONS,
     )
     if answer.status != 0:
-        raise ValueError(answer.message)
+        return None
     x = np.zeros(allowed.size)
     x[allowed] = answer.x
     return x, np.asarray(answer.eqlin.marginals)

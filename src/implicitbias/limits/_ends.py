@@ -25,10 +25,9 @@ from implicitbias.limits._end_program import (
     ExactCosts,
     end_program,
     end_weights,
-    solve_program,
 )
 from implicitbias.limits._end_tie import TieBreak, break_tie
-from implicitbias.limits._extended import residual
+from implicitbias.limits._extended import PRECISION, exact_sum, residual
 from implicitbias.limits._potential import PotentialProblem, slopes_at
 
 REFINEMENTS = 30  # each wins the digits that one solve keeps
@@ -90,8 +89,8 @@ def _refined(
     best, exact = np.inf, False
     for count in range(REFINEMENTS):
         dt, dnu = system.solve(system.rows.target(missing), mismatch)
-        rho, more_rho = _sum(rho, more_rho + slope * dt)
-        nu, more_nu = _sum(nu, more_nu + system.rows.dual_as_given(dnu))
+        rho, more_rho = exact_sum(rho, more_rho + slope * dt)
+        nu, more_nu = exact_sum(nu, more_nu + system.rows.dual_as_given(dnu))
         change = float(np.abs(slope * dt).max() / np.abs(rho).max())
         if count > 1 and (change < SETTLED or (exact and change > 0.5 * best)):
             break
@@ -105,13 +104,6 @@ def _refined(
             apart = residual(features.T, nu, clock, exact=exact) - features.T @ more_nu
         mismatch = -rate * (apart + rest)
     return rho, nu, missing, mismatch, change
-
-
-def _sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """a + b as a rounded sum and what it misses (Knuth)."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
 
 
 def small_scale_end(
@@ -143,7 +135,6 @@ def small_scale_end(
     program = end_program(features, target, weights)
     face = optimal_face(
         program,
-        *solve_program(program),
         ExactCosts(program, curves.depth, start),
         rounded=rounded or (start is None and curves.depth > 2),
     )
@@ -162,7 +153,7 @@ def _tie_broken(program: EndProgram, face: Face, curves: Curves) -> tuple[FloatA
     exponents = program.column_exponents[place]
     log_eta = _log_eta(curves, place, signs) if curves.depth == 2 else np.zeros(place.size)
     tie = TieBreak(curves.depth, exponents - exponents.max(), log_eta)
-    with ctx.workprec(256):
+    with ctx.workprec(PRECISION):
         return break_tie(tie, face.equations, face.target, face.point)
 
 
@@ -177,9 +168,7 @@ def _log_eta(curves: Curves, place: IntArray, signs: FloatArray) -> FloatArray:
 
 def _end_point(program: EndProgram, face: Face, x: FloatArray, error: float) -> EndPoint:
     """rho and nu in the units of the problem, and the duality gap there."""
-    slopes, cost = program.slopes(face.nu), program.cost
-    excess = max(1.0, float(np.max(slopes / cost)))
-    primal = float(cost[face.chosen] @ x)
-    gap = abs(primal - float(program.target @ face.nu) / excess) / primal
-    rho, nu = program.rho(face.chosen, x), program.dual(face.nu / excess)
+    primal = float(program.cost[face.chosen] @ x)
+    gap = abs(primal - face.value) / primal
+    rho, nu = program.rho(face.chosen, x), program.dual(face.nu)
     return EndPoint(rho, nu, gap, face.equations is not None, error)

@@ -63,6 +63,13 @@ def _halves(array: FloatArray) -> tuple[FloatArray, FloatArray]:
     return high, array - high
 
 
+def exact_sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """a + b as a rounded sum and what it misses (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
 class Basis:
     """A square matrix B of float64 numbers that solves B x = b and B^T x = b in balls.
 
