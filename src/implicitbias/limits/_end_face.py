@@ -29,12 +29,12 @@ from implicitbias.limits._end_program import (
 )
 from implicitbias.limits._extended import (
     PRECISION,
-    VANISHES,
     Basis,
     column,
     exact_sum,
     floats_of,
     residual,
+    vanishing,
 )
 
 TIGHT = 1e-9  # d relative to c below which float64 does not decide
@@ -105,7 +105,7 @@ def optimal_face(program: EndProgram, costs: ExactCosts, *, rounded: bool) -> Fa
         basis = _cheapest_basis(program)
     from flint import ctx
 
-    with ctx.workprec(PRECISION):
+    with ctx.workprec(PRECISION + 2 * program.cost_spread):
         return _Simplex(program, costs, rounded).face(basis)
 
 
@@ -256,7 +256,7 @@ class _Simplex:
         sizes = program.cost[near] + np.abs(columns.T) @ np.abs(self.nu)
         values = floats_of(exact)
         relative = np.abs(values) / sizes
-        zero = relative <= (ROUNDED if self.rounded else VANISHES**0.9)
+        zero = relative <= (ROUNDED if self.rounded else vanishing())
         if self.rounded and np.any(~zero & (relative < AMBIGUOUS)):
             raise ValueError(
                 f"columns are tied to {relative[~zero].min():.1e} and known to rounding only"
@@ -359,7 +359,7 @@ class _Simplex:
 def _floats_of_table(balls: Any) -> FloatArray:
     """B^{-1} A rounded to float64, zeros exact."""
     table = floats_of(balls).reshape(balls.nrows(), balls.ncols())
-    table[np.abs(table) <= VANISHES**0.9 * np.abs(table).max(initial=0.0)] = 0.0
+    table[np.abs(table) <= vanishing() * np.abs(table).max(initial=0.0)] = 0.0
     return table
 
 

@@ -61,6 +61,11 @@ class EndProgram:
         """m."""
         return int(self.features.shape[1])
 
+    @property
+    def cost_spread(self) -> int:
+        """Binary digits between the largest and the smallest cost."""
+        return int(np.ptp(np.frexp(self.cost[np.isfinite(self.cost)])[1]))
+
     def columns(self, chosen: IntArray) -> FloatArray:
         """Dense signed columns, (n, k)."""
         part = self.features[:, chosen % self.size]

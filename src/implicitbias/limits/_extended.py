@@ -17,12 +17,13 @@ from scipy.linalg import lapack
 
 from implicitbias._arrays import FloatArray, is_sparse
 
-PRECISION = 256  # bits of a ball
-VANISHES = 1e-45  # relative size below which a ball of that precision counts as zero
+PRECISION = 256  # bits of a ball, unless the numbers are far apart
+SOLVED = 0.7  # of these bits a solution has,
+VANISHES = 0.6  # and a number that is smaller by this share of them is zero
 SPLIT = 134217729.0  # 2^27 + 1: halves a float64 into two of 26 bits
 LARGEST_EXACT = 1 << 14  # entries up to which residuals are exact unless told otherwise
 SMALLEST_RCOND = 1e-14
-CORRECTIONS = 60
+CORRECTIONS = 200
 
 
 def residual(
@@ -100,7 +101,7 @@ class Basis:
         return self._refined(balls, right, int(transposed))
 
     def _refined(self, balls: Any, right: Any, trans: int) -> Any:
-        from flint import arb_mat
+        from flint import arb, arb_mat, ctx
 
         rows, columns = right.nrows(), right.ncols()
         solution, missing = arb_mat(rows, columns), right
@@ -111,9 +112,16 @@ class Basis:
             step = lapack.dgetrs(*self._factor, floats, trans=trans)[0]
             solution = middle(solution + arb_mat(step.reshape(rows, columns).tolist()) * size)
             missing = right - balls * solution
-            if largest(missing) <= VANISHES**1.2 * largest(right):
+            if largest(missing) <= arb(2) ** int(-SOLVED * ctx.prec) * largest(right):
                 break
         return solution
+
+
+def vanishing() -> float:
+    """The relative size below which a number is what the balls leave of zero."""
+    from flint import ctx
+
+    return float(2.0 ** (-VANISHES * ctx.prec))
 
 
 def column(values: Any) -> Any:
