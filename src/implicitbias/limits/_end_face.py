@@ -19,6 +19,7 @@ from scipy.linalg import lapack, qr, solve_triangular
 from scipy.optimize import linprog
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
+from implicitbias._precise import precise_residual
 from implicitbias.dual._rows import heaviest_basis
 from implicitbias.limits._end_program import (
     OPTIONS,
@@ -33,7 +34,6 @@ from implicitbias.limits._extended import (
     column,
     exact_sum,
     floats_of,
-    residual,
     vanishing,
 )
 
@@ -130,8 +130,8 @@ def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face
     for _ in range(REFINEMENTS):
         step = solve_triangular(r, q.T @ missing)
         x, change = x + step, float(np.abs(step).max())
-        missing = residual(matrix, x, target)
-        apart = residual(matrix.T, nu, program.cost[tight]) - matrix.T @ more
+        missing = precise_residual(matrix, x, target)
+        apart = precise_residual(matrix.T, nu, program.cost[tight]) - matrix.T @ more
         nu, more = exact_sum(nu, more + q @ solve_triangular(r, apart, trans="T"))
     size = float(x.max())
     missed = max(change, float(-x.min()))
@@ -140,7 +140,7 @@ def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face
     if _near(program, nu).size > tight.size:
         return None
     missed = max(missed, 0.0 if tight.size == rows else float(np.abs(missing).max()))
-    value = -float(residual(target[None], nu, np.zeros(1))[0]) + float(target @ more)
+    value = -float(precise_residual(target[None], nu, np.zeros(1))[0]) + float(target @ more)
     return Face(tight, np.maximum(x, 0.0), nu, value, missed / size)
 
 

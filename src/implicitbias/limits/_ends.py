@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray, NumericArray
+from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._precise import precise_residual
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem, newton_system
 from implicitbias.dual._rows import as_given
@@ -27,7 +28,7 @@ from implicitbias.limits._end_program import (
     end_weights,
 )
 from implicitbias.limits._end_tie import TieBreak, break_tie
-from implicitbias.limits._extended import PRECISION, exact_sum, residual
+from implicitbias.limits._extended import PRECISION, exact_sum
 from implicitbias.limits._potential import PotentialProblem, slopes_at
 
 REFINEMENTS = 30  # each wins the digits that one solve keeps
@@ -86,40 +87,30 @@ def _refined(
     features, target = problem.features, problem.target
     rho, nu = np.zeros(slope.size), np.zeros(target.size)
     more_rho, more_nu, missing, mismatch = rho, nu, target, rho
-    best, exact = np.inf, False
+    previous = np.inf
     for count in range(REFINEMENTS):
         dt, dnu = system.solve(system.rows.target(missing), mismatch)
         rho, more_rho = exact_sum(rho, more_rho + slope * dt)
         nu, more_nu = exact_sum(nu, more_nu + system.rows.dual_as_given(dnu))
         change = float(np.abs(slope * dt).max() / np.abs(rho).max())
-        if count > 1 and (change < SETTLED or (exact and change > 0.5 * best)):
+        if (count > 1 and change < SETTLED) or (count > 4 and change > 0.5 * previous):
             break
-        exact = exact or change > 0.5 * best
-        best = min(best, change)
+        previous = change
         clock, rest = rho / slope / rate, more_rho / slope / rate
         if count == 0:  # half of the digits are to come: float64 is enough
             missing, apart = target - features @ rho, clock - features.T @ nu
         else:
-            missing = residual(features, rho, target, exact=exact) - features @ more_rho
-            apart = residual(features.T, nu, clock, exact=exact) - features.T @ more_nu
+            missing = precise_residual(features, rho, target) - features @ more_rho
+            apart = precise_residual(features.T, nu, clock) - features.T @ more_nu
         mismatch = -rate * (apart + rest)
     return rho, nu, missing, mismatch, change
 
 
-def small_scale_end(
-    problem: PotentialProblem, start: NumericArray | None = None, *, rounded: bool = False
-) -> EndPoint:
+def small_scale_end(problem: PotentialProblem) -> EndPoint:
     """min sum_j w_j^{sign rho_j} |rho_j| s.t. Z rho = y, ties broken: the limit as alpha -> 0.
 
-    Parameters
-    ----------
-    problem
-        Z, y and the curves.
-    start
-        The layers at the start as they were given, (L, m), from which weights in exact proportion
-        are known to be so; without them weights for L >= 3 are known to rounding.
-    rounded
-        Whether Z is rounded, so that a tie to the last digits is one.
+    Z and weights are taken as exact where the problem has its start; else they are rounded, and
+    columns that are tied to the last digits are tied.
 
     Raises
     ------
@@ -135,8 +126,8 @@ def small_scale_end(
     program = end_program(features, target, weights)
     face = optimal_face(
         program,
-        ExactCosts(program, curves.depth, start),
-        rounded=rounded or (start is None and curves.depth > 2),
+        ExactCosts(program, curves.depth, problem.start),
+        rounded=problem.start is None,
     )
     x, error = face.point, face.missed
     if face.equations is not None:
