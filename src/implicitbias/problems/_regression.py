@@ -78,7 +78,7 @@ class Regression:
         X = feature_matrix(self.X)
         refuse_containers(self.y, "y")
         y = finite_array(one_per_row(self.y, "y", X.shape[0]), "y", shape=(X.shape[0],))
-        rows = UnitRows(X)
+        rows = UnitRows(X, equilibrated=True)
         basis = exact_row_basis(rows)
         contradiction = worst_contradiction(rows, basis, y)
         if contradiction.size > CONSISTENCY_TOLERANCE:
