@@ -10,8 +10,7 @@ from scipy.sparse import hstack
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from implicitbias._arrays import (
     FloatArray,
@@ -21,8 +20,10 @@ from implicitbias._arrays import (
     positive_float,
 )
 from implicitbias._errors import InvalidInputError
+from implicitbias.estimators._data import fitted_data, new_data
 from implicitbias.estimators._end import End, end_of_training
 from implicitbias.estimators._model import directions_of, network_of
+from implicitbias.estimators._remedy import better_data, shortfall
 from implicitbias.problems import Classification, reachable_part
 
 
@@ -47,7 +48,8 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         Append a feature of ones, trained like the others. For convolutional networks, whose
         features are a signal, subtract the features' means instead.
     tol
-        The certificate (violation of the margins and KKT residual) from which on ``converged_``.
+        The certificate (violation of the margins, KKT residual and error) from which on
+        ``converged_``.
     verbose
         1: print the result and its certificate.
 
@@ -63,9 +65,9 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         loss on labels -1 and +1 (projected on the range of X): a least-squares classifier.
     dual_coef_
         (n,) multipliers of the margins, or None.
-    dual_gap_, feasibility_
-        The KKT residual and the largest violation of a margin (squared loss: as for
-        FlowLimitRegressor).
+    dual_gap_, feasibility_, error_
+        The KKT residual, the largest violation of a margin, and an estimate of the angle between
+        ``coef_`` and the limit direction, or None (squared loss: as for FlowLimitRegressor).
     rank_, n_iter_, converged_, limit_, n_features_in_, feature_names_in_
         As for FlowLimitRegressor; the rank is that of X with its column of ones, if there is one.
 
@@ -114,8 +116,7 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         InvalidInputError
             Data or parameters out of range, or not two classes.
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        check_classification_targets(y)
+        X, y = fitted_data(self, X, y, labels=True)
         self.classes_, signs = _two_classes(y)
         tol = positive_float(self.tol, "tol")
         appended = self.fit_intercept and self.network != "convolutional"
@@ -142,38 +143,36 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
             problem, _ = reachable_part(X, signs)
         end = end_of_training(network, problem, directions, 1.0)
         self.rank_ = problem.rank
-        self._keep(end, appended, means, tol)
+        self._keep(end, appended, means)
+        self.converged_ = bool(end.worst <= tol)
+        if not self.separable_:
+            self._warn(
+                "the classes are not proved to be linearly separable: the limit is that of the "
+                "squared loss on labels -1 and +1, and separable_ is False."
+            )
+        if not self.converged_:
+            self._warn(shortfall(end, tol, better_data(problem.X)))
         return self
 
-    def _keep(self, end: End, appended: bool, means: FloatArray, tol: float) -> None:
+    def _keep(self, end: End, appended: bool, means: FloatArray) -> None:
         beta = end.coefficients
         intercept = beta[-1] if appended else -(means @ beta)
         self.coef_ = (beta[:-1] if appended else beta)[None, :]
         self.intercept_ = np.array([intercept])
         self.dual_coef_ = end.dual
         self.dual_gap_, self.feasibility_ = end.gap, end.feasibility
+        self.error_ = end.error
         self.n_iter_, self.limit_ = end.num_iterations, end.result
-        self.converged_ = bool(end.worst <= tol)
         if self.verbose:
             print(f"[{type(self).__name__}] {end.result}")
-        if not self.separable_:
-            warnings.warn(
-                "the classes are not proved to be linearly separable: the limit is that of the "
-                "squared loss on labels -1 and +1, and separable_ is False.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        if not self.converged_:
-            warnings.warn(
-                f"the limit is certified to {end.worst:.1e} only; tol asks for {tol:.1e}.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+
+    def _warn(self, text: str) -> None:
+        warnings.warn(text, ConvergenceWarning, stacklevel=3)  # where fit was called
 
     def decision_function(self, X: Any) -> FloatArray:
         """X beta + b, (n,): positive for ``classes_[1]``; the closest training points have +-1."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        X = new_data(self, X)
         return np.asarray(X @ self.coef_[0] + self.intercept_[0])
 
     def predict(self, X: Any) -> NumericArray:

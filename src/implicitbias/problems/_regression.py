@@ -8,6 +8,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray, finite_array
 from implicitbias._errors import InfeasibleProblemError
+from implicitbias._numbers import numeric_array
 from implicitbias.problems._consistency import (
     CONSISTENCY_TOLERANCE,
     Contradiction,
@@ -18,7 +19,6 @@ from implicitbias.problems._inputs import (
     check_predictions,
     feature_matrix,
     one_per_row,
-    refuse_containers,
 )
 from implicitbias.problems._rows import (
     RowBasis,
@@ -61,7 +61,8 @@ class Regression:
     Raises
     ------
     InvalidInputError
-        Not numeric, complex, masked, wrong shape or length, empty, or not finite.
+        Not numeric, complex, masked, wrong shape or length, empty, not finite, or numbers that
+        float64 does not hold (whole ones beyond 2^53, long doubles beyond its range).
     InfeasibleProblemError
         No z solves X z = y to 1e-10; ``evidence`` is the least-squares residual y - X X^+ y.
 
@@ -76,8 +77,8 @@ class Regression:
 
     def __post_init__(self) -> None:
         X = feature_matrix(self.X)
-        refuse_containers(self.y, "y")
-        y = finite_array(one_per_row(self.y, "y", X.shape[0]), "y", shape=(X.shape[0],))
+        targets = numeric_array(self.y, "y", f"numbers of shape ({X.shape[0]},)")
+        y = finite_array(one_per_row(targets, "y", X.shape[0]), "y", shape=(X.shape[0],))
         rows = UnitRows(X, equilibrated=True)
         basis = exact_row_basis(rows)
         contradiction = worst_contradiction(rows, basis, y)
