@@ -67,6 +67,8 @@ class UnitRows:
         self.num_rows, self.width = X.shape[0], min(X.shape)
         is_wide = self.num_rows <= X.shape[1]
         self._compressed = _triangular_factor(X, *scaling).T if is_wide else None
+        if self._compressed is not None:  # sparse X may have fewer features in use than points
+            self.width = self._compressed.shape[1]
         self.norms = np.concatenate(
             [np.linalg.norm(self._raw(block), axis=1) for block in self.blocks()]
         )
