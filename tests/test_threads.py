@@ -44,7 +44,7 @@ def other():
         inside.set()
         leave.wait()
 
-thread = threading.Thread(target=other)
+thread = threading.Thread(target=other, daemon=True)
 with first:
     thread.start()
     inside.wait()
@@ -102,7 +102,7 @@ def other():
         inside.set()
         leave.wait()
 
-thread = threading.Thread(target=other)
+thread = threading.Thread(target=other, daemon=True)
 thread.start()
 inside.wait()
 child(fresh)  # there is no other thread in the child
