@@ -15,7 +15,7 @@ from implicitbias.estimators._folds import best_of, in_units, over_folds, size_o
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._path import scales_for
 from implicitbias.estimators._regressor import FlowLimitRegressor
-from implicitbias.problems import Regression, equations
+from implicitbias.problems import Equations, Regression, equations
 from implicitbias.theorems import rough_limit_path
 
 
@@ -147,17 +147,17 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
             coefficients = rough_limit_path(network, data.problem, directions, along)
             errors.append(squared_errors(data, coefficients, X[test], y[test], size_of(y)))
             if self.scoring is not None:
-                intercepts = data.y_mean - coefficients @ data.X_mean
-                scores.append(self._scores(X[test], y[test], coefficients, intercepts))
+                scores.append(self._scores(X[test], y[test], coefficients, data))
         return np.array(errors), np.array(scores)
 
     def _scores(
-        self, X: Any, y: FloatArray, coefficients: FloatArray, intercepts: FloatArray
+        self, X: Any, y: FloatArray, coefficients: FloatArray, data: Equations
     ) -> FloatArray:
         """The scores of linear models, (n_scales,)."""
         model = FlowLimitRegressor()
         scorer = check_scoring(model, self.scoring)
         scores = []
-        for model.coef_, model.intercept_ in zip(coefficients, intercepts, strict=True):
+        for beta in coefficients:
+            model._linear(data, beta)
             scores.append(scorer(model, X, y))
         return numeric_array(scores, "scores")

@@ -47,8 +47,8 @@ def squared_errors(
 ) -> FloatArray:
     """mean_i (x_i^T beta + b - y_i)^2 / size^2 for many beta, (k, d), fitted to ``data``; (k,)."""
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        intercepts = data.y_mean - coefficients @ data.X_mean
-        missing = X @ coefficients.T + intercepts - y[:, None]
+        missing = data.offsets.products(X, coefficients.T)
+        missing = missing + data.level(coefficients) - y[:, None]
         return np.asarray(np.mean((missing / size) ** 2, axis=0))
 
 

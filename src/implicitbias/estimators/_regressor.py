@@ -175,8 +175,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
             self._warn(shortfall(end, tol, remedies))
 
     def _keep(self, data: Equations, end: End) -> None:
-        self.coef_ = end.coefficients
-        self.intercept_ = data.intercept(end.coefficients)
+        self._linear(data, end.coefficients)
         self.dual_coef_ = None if end.dual is None else data.dual_as_given(end.dual)
         self.dual_gap_, self.feasibility_ = end.gap, end.feasibility
         self.error_ = end.error
@@ -187,11 +186,16 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     def _warn(self, text: str) -> None:
         warnings.warn(text, ConvergenceWarning, stacklevel=4)  # where fit was called
 
+    def _linear(self, data: Equations, beta: FloatArray) -> None:
+        self.coef_, self.intercept_ = beta, data.intercept(beta)
+        self._offsets, self._level = data.offsets, float(data.level(beta))
+
     def predict(self, X: Any) -> FloatArray:
         """X beta + b, (n,)."""
         check_is_fitted(self)
         X = new_data(self, X)
-        return np.asarray(X @ self.coef_ + self.intercept_)
+        # the intercept of data far from 0 has lost the digits that the predictions need
+        return np.asarray(self._offsets.products(X, self.coef_) + self._level)
 
 
 def checked_scale(value: Any) -> float:

@@ -135,6 +135,7 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
             self.stop_time_ = float(self.stop_time)
         self.coef_ = path[chosen]
         self.intercept_ = data.intercept(self.coef_)
+        self._offsets, self._level = data.offsets, float(data.level(self.coef_))
         return self
 
     def _simulate(
@@ -172,4 +173,4 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         """X beta + b, (n,)."""
         check_is_fitted(self)
         X = new_data(self, X, sparse=False)
-        return np.asarray(X @ self.coef_ + self.intercept_)
+        return np.asarray(self._offsets.products(X, self.coef_) + self._level)

@@ -27,6 +27,7 @@ from implicitbias.limits._quasi_norm import (
     stationary_point,
 )
 from implicitbias.limits._reachable import Reachable, reachable
+from implicitbias.limits._refine import MAX_CORRECTIONS
 from implicitbias.limits._rough_path import rough_path
 from implicitbias.limits._sensitivity import PotentialSensitivity
 from implicitbias.limits._singular_vectors import (
@@ -37,6 +38,7 @@ from implicitbias.limits._singular_vectors import (
 
 __all__ = [
     "KKT",
+    "MAX_CORRECTIONS",
     "MAX_ITERATIONS",
     "Certificate",
     "EndPoint",

@@ -53,6 +53,9 @@ class PotentialProblem:
         depends on it.
     max_iterations
         Newton steps after which a path is given up.
+    start
+        p_l(0) up to one factor, (L, m), where these and Z are exact as given: then ties among the
+        columns are decided in exact arithmetic. None where they were computed in float64.
     """
 
     features: FloatArray
@@ -60,6 +63,7 @@ class PotentialProblem:
     curves: Curves
     log_excess: float = 0.0
     max_iterations: int = MAX_ITERATIONS
+    start: FloatArray | None = None
 
     def shifted(self, log_scale_change: float) -> PotentialProblem:
         """The same problem at a scale exp(log_scale_change) times as large."""
@@ -162,10 +166,11 @@ def _with_rows(
 
 
 def linearise(
-    problem: PotentialProblem, curves: Curves, state: PotentialState
+    problem: PotentialProblem, curves: Curves, state: PotentialState, *, combine: bool = False
 ) -> tuple[NewtonSystem, PotentialState] | None:
     """The factored Newton system at a state, and the state in the rows it chose."""
-    system = newton_system(problem.features, state.rows, slopes_at(curves, state.t))
+    slopes = slopes_at(curves, state.t)
+    system = newton_system(problem.features, state.rows, slopes, combine=combine)
     if system is None:
         return None
     return system, _with_rows(problem, curves, state, system.rows)

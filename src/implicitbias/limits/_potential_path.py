@@ -158,7 +158,8 @@ def _first_scale(problem: PotentialProblem, state: PotentialState) -> float:
     depth = problem.curves.depth
     if log_length - depth * own > np.log(STEP_CAP):
         return float(log_length - np.log(STEP_CAP)) / depth
-    if not problem.curves.t0.any() and log_length - depth * own < LOG_LINEAR:
+    curves = problem.curves  # locked coordinates have t0 = 0 and rho(0) != 0
+    if not (curves.t0.any() or curves.locked.any()) and log_length - depth * own < LOG_LINEAR:
         return float(log_length - LOG_LINEAR) / depth
     return own
 

@@ -11,6 +11,7 @@ from implicitbias._arrays import FloatArray, Parameters, is_sparse, rows_times
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.limits import (
+    MAX_CORRECTIONS,
     Certificate,
     Limit,
     OnePoint,
@@ -52,7 +53,7 @@ def _how_far(situation: Situation, error: PathError, name: str, verdicts: Verdic
     if state is None:
         return None
     return replace(
-        assemble_potential(situation, situation.potential, state, name, verdicts),
+        assemble_potential(situation, situation.potential, state, name, verdicts, 0),
         note=f"Not the limit: {error}, and this is how far they led.",
     )
 
@@ -63,15 +64,17 @@ def assemble_potential(
     state: PotentialState,
     name: str,
     verdicts: Verdicts,
+    corrections: int = MAX_CORRECTIONS,
 ) -> Limit:
     """Coefficients, layers and certificate of a solved potential problem."""
     reduction, decomposition = situation.reduction, situation.decomposition
     if not problem.target.any():  # t does not depend on the scale, rho does
         problem = replace(problem, curves=problem.actual_curves, log_excess=0.0)
     kept = ~situation.reach.forced
-    certificate, nu = Certificate(0.0, 0.0), state.nu
+    certificate, nu = Certificate(0.0, 0.0, error=0.0), state.nu
     if kept.any():
-        certificate, nu = certify(problem, state)
+        certified = certify(problem, state, corrections)
+        state, certificate, nu = certified.state, certified.certificate, certified.nu
     state = replace(state, t=reduction.level(problem.curves, state.t, kept))
     real_rho = np.zeros(situation.curves.size)
     real_rho[kept] = problem.curves.rho(state.t)
@@ -93,6 +96,7 @@ def assemble_potential(
             relative_residual(situation.problem.X, coefficients, situation.problem.y),
             certificate.gap,
             gap_kind=certificate.gap_kind,
+            error=certificate.error,
         ),
         verdicts,
         _layers(situation, problem, state),

@@ -100,24 +100,27 @@ class Situation:
     @cached_property
     def potential(self) -> PotentialProblem:
         """min sum_j Psi_j^*(rho_j) s.t. Z rho = y over the coordinates that are not forced to 0."""
-        features = self.reduction.features
-        if not self.reach.forced.any():
-            return self._potential_of(features, self.targets, self.curves)
-        kept = ~self.reach.forced
+        features, kept = self.reduction.features, ~self.reach.forced
+        if kept.all():
+            return self._potential_of(features, self.targets, kept)
         if not kept.any():
             return PotentialProblem(np.zeros((0, 0)), np.zeros(0), self.curves.take(kept))
         if is_sparse(features):
-            return self._potential_of(features[:, kept], self.targets, self._curves_of(kept))
+            return self._potential_of(features[:, kept], self.targets, kept)
         rest = Regression(features[:, kept], self.targets)
-        return self._potential_of(rest.X[rest.rows], rest.y[rest.rows], self._curves_of(kept))
+        return self._potential_of(rest.X[rest.rows], rest.y[rest.rows], kept)
 
     def _potential_of(
-        self, features: FloatArray, targets: FloatArray, curves: Curves
+        self, features: FloatArray, targets: FloatArray, kept: BoolArray
     ) -> PotentialProblem:
-        return PotentialProblem(features, targets, curves, max_iterations=self.max_iterations)
-
-    def _curves_of(self, kept: BoolArray) -> Curves:
-        return self.reduction.curves(self.init.log_scale, kept)
+        exact = self.reduction.features is self.rows  # no arithmetic has touched the data
+        return PotentialProblem(
+            features,
+            targets,
+            self.reduction.curves(self.init.log_scale, None if kept.all() else kept),
+            max_iterations=self.max_iterations,
+            start=self.reduction.start[:, kept] if exact else None,
+        )
 
     @cached_property
     def start_parameters(self) -> Parameters:
