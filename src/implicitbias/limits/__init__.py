@@ -2,7 +2,11 @@
 
 from implicitbias.limits._certify import certify, seen_from
 from implicitbias.limits._ends import EndPoint, large_scale_end, small_scale_end
-from implicitbias.limits._interpolators import least_l1_interpolator, least_l2_interpolator
+from implicitbias.limits._interpolators import (
+    least_l1_interpolator,
+    least_l2_end,
+    least_l2_interpolator,
+)
 from implicitbias.limits._kkt import KKT
 from implicitbias.limits._limit import (
     Certificate,
@@ -60,6 +64,7 @@ __all__ = [
     "l2_max_margin",
     "large_scale_end",
     "least_l1_interpolator",
+    "least_l2_end",
     "least_l2_interpolator",
     "many_starts",
     "reachable",
