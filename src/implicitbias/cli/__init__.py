@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -33,7 +34,8 @@ class Commands(click.Group):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # None where it is closed
                 stream.reconfigure(errors="backslashreplace")
-        with _ended_by_signals():
+        with _ended_by_signals(), warnings.catch_warnings():
+            warnings.showwarning = _show_warning
             return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -53,13 +55,19 @@ class Commands(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of our output went away: click ends quietly
                 raise
-            text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-            raise click.ClickException(wrapped(text)) from error
+            text = error.strerror or str(error)
+            named = f"{error.filename}: {text}" if error.filename else text
+            raise click.ClickException(wrapped(named)) from error
         except MemoryError as error:
             text = f"not enough memory: {error}" if str(error) else "not enough memory."
             raise click.ClickException(wrapped(text)) from error
         except Exception as error:
             raise click.ClickException(wrapped(_unforeseen(error))) from error
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as one line, without the line of code it comes from."""
+    click.echo(f"Warning: {message}", err=True)
 
 
 def _unforeseen(error: Exception) -> str:

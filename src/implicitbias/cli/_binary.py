@@ -39,13 +39,17 @@ def read_parquet(content: bytes, file: str, selection: Selection) -> Grid:
         raise _needs(file, "pyarrow") from None
     try:
         names = [str(name) for name in parquet.read_schema(BytesIO(content)).names]
-        selection.features(names, file)  # repeated names: pandas would not read them
+        if len(set(names)) < len(names):  # pandas would not read them
+            selection.features(names, file)
         frame = parquet.read_table(BytesIO(content)).to_pandas()
     except pyarrow.ArrowException as error:
         raise InvalidInputError(f"{file} is not a Parquet file: {reason(error)}.") from None
-    index = [name for name in frame.index.names if name is not None]
-    remark = f"index {', '.join(map(quoted, map(str, index)))} left out" if index else ""
-    return _grid(file, [str(name) for name in frame.columns], frame, remark)
+    if selection.target in frame.index.names:
+        frame = frame.reset_index(level=selection.target)
+    index = tuple(str(name) for name in frame.index.names if name is not None)
+    remark = f"index {', '.join(map(quoted, index))} left out" if index else ""
+    grid = _grid(file, [str(name) for name in frame.columns], frame, selection, remark)
+    return replace(grid, gone=index)
 
 
 def read_excel(content: bytes, file: str, selection: Selection) -> Grid:
@@ -58,6 +62,8 @@ def read_excel(content: bytes, file: str, selection: Selection) -> Grid:
     """
     import pandas
 
+    if not content.startswith(ZIP):
+        raise InvalidInputError(f"{file} is not an Excel workbook.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of openpyxl, about styles it does not know
@@ -74,12 +80,12 @@ def read_excel(content: bytes, file: str, selection: Selection) -> Grid:
         raise InvalidInputError(f"{file} is empty; expected a row of column names.")
     name, rows = next(iter(full.items()))
     sheet = sheets[name]
-    remark = f"sheet {quoted(name)} of {len(full)}" if len(full) > 1 else ""
+    remark = f"sheet {quoted(name)}, the first of {len(full)}" if len(full) > 1 else ""
     header = None
     if selection.header is not False:
         header, rows = [text_of_cell(cell) for cell in sheet.iloc[rows[0]]], rows[1:]
         remark = joined(remark, "" if selection.header else looks_like_data(header, file))
-    grid = _grid(file, column_names(header, sheet.shape[1]), sheet.iloc[rows], remark)
+    grid = _grid(file, column_names(header, sheet.shape[1]), sheet.iloc[rows], selection, remark)
 
     def places(wanted: Sequence[int]) -> list[str]:
         return [f"row {rows[i] + 1}" for i in wanted]
@@ -109,20 +115,21 @@ def read_npz(content: bytes, file: str, selection: Selection) -> Grid:
     arrays = _arrays(content, file)
     given = arrays.pop(NAMES, None)
     used = given is None
-    for name in selection.drop:
-        arrays.pop(name, None)
+    gone = tuple(name for name in selection.drop if arrays.pop(name, None) is not None)
     length = len(np.atleast_1d(arrays.get(selection.target, np.zeros(0))))
     names: list[str] = []
     parts: list[DataFrame] = []
     for name, array in arrays.items():
         _check_shape(array, name, length if selection.target in arrays else None, file)
-        text = array.dtype.kind in "US" and selection.labels and name == selection.target
+        if array.dtype.kind == "S":
+            array = np.char.decode(array, "utf-8", "replace")
+        text = array.dtype.kind == "U" and selection.labels and name == selection.target
         if not text and array.dtype.kind not in "buif":
             raise InvalidInputError(
                 f"{file}: the array {quoted(name)} holds {array.dtype}; expected real numbers. "
                 f"Leave it out with --drop {visible(name)}."
             )
-        if array.ndim == 1:
+        if array.ndim == 1 or (name == selection.target and array.shape[1] == 1):
             names.append(name)
         elif given is not None and given.shape == array.shape[1:]:
             names += [str(each) for each in given]
@@ -133,7 +140,8 @@ def read_npz(content: bytes, file: str, selection: Selection) -> Grid:
             pandas.DataFrame(array.astype(np.float64) if array.dtype.kind == "f" else array)
         )
     frame = pandas.concat(parts, axis=1) if parts else pandas.DataFrame()
-    return _grid(file, names, frame, "" if used else f"{NAMES} left out, being of another number")
+    remark = "" if used else f"{NAMES} left out, being of another number"
+    return replace(_grid(file, names, frame, selection, remark), gone=gone)
 
 
 def _arrays(content: bytes, file: str) -> dict[str, NumericArray]:
@@ -160,14 +168,15 @@ def _check_shape(array: NumericArray, name: str, length: int | None, file: str) 
         )
 
 
-def _grid(file: str, names: list[str], frame: Any, remark: str = "") -> Grid:
+def _grid(file: str, names: list[str], frame: Any, selection: Selection, remark: str = "") -> Grid:
     frame = frame.reset_index(drop=True)
     frame.columns = range(frame.shape[1])
 
     def places(rows: Sequence[int]) -> list[str]:
         return [f"row {i + 1}" for i in rows]
 
-    return Grid(file, names, frame, places, note=remark)
+    decimal = selection.decimal or ("," if selection.thousands == "." else ".")
+    return Grid(file, names, frame, places, decimal, remark)
 
 
 def _needs(file: str, package: str) -> InvalidInputError:

@@ -44,6 +44,8 @@ class Grid:
         The decimal mark.
     note
         How the file was understood where that was not plain, or "".
+    gone
+        Names that may be dropped and stand for no column any more.
     """
 
     file: str
@@ -52,11 +54,14 @@ class Grid:
     places: Callable[[Sequence[int]], list[str]]
     decimal: str = "."
     note: str = ""
+    gone: tuple[str, ...] = ()
 
     def keep(self, columns: Sequence[int], remark: str = "") -> Grid:
         """Some of the columns, and a remark on the others."""
-        frame = self.frame.iloc[:, list(columns)]
-        frame.columns = range(len(columns))
+        frame = self.frame
+        if len(columns) < frame.shape[1]:  # slicing thousands of columns takes its time
+            frame = frame.iloc[:, list(columns)]
+            frame.columns = range(len(columns))
         names = [self.names[j] for j in columns]
         return replace(self, names=names, frame=frame, note=joined(self.note, remark))
 
@@ -131,7 +136,8 @@ def table_of(grid: Grid, selection: Selection) -> Table:
     InvalidInputError
         Unknown columns, no rows, or cells that hold no finite number.
     """
-    features = selection.features(grid.names, grid.file)
+    left = tuple(name for name in selection.drop if name not in grid.gone)
+    features = replace(selection, drop=left).features(grid.names, grid.file)
     if not len(grid.frame):
         raise InvalidInputError(f"{grid.file} has a header and no rows; expected at least one.")
     place = grid.names.index(selection.target)
@@ -145,13 +151,15 @@ def table_of(grid: Grid, selection: Selection) -> Table:
     bad = ~np.isfinite(X) & kept[:, None]
     columns = [(j, np.flatnonzero(bad[:, k])) for k, j in enumerate(features)]
     columns.append((place, np.flatnonzero(_bad_target(y) & kept)))
-    faults = [fault for j, rows in columns for fault in _faults(grid, j, rows, selection)]
+    faults = [
+        fault for j, rows in columns if rows.size for fault in _faults(grid, j, rows, selection)
+    ]
     if faults:
         raise InvalidInputError(_told(grid, faults, selection))
-    left = int(np.sum(~kept))
-    if left == len(kept):
+    without_value = int(np.sum(~kept))
+    if without_value == len(kept):
         raise InvalidInputError(f"{grid.file}: a value is missing in every row; none is left.")
-    remark = f"{counted(left, 'row')} with missing values left out" if left else ""
+    remark = f"{counted(without_value, 'row')} with missing values left out" * (without_value > 0)
     names = tuple(grid.names[j] for j in features)
     return Table(X[kept], y[kept], names, selection.target, joined(grid.note, remark))
 
@@ -160,17 +168,21 @@ def _matrix(
     grid: Grid, columns: Sequence[int], selection: Selection
 ) -> tuple[FloatArray, BoolArray]:
     """The cells as numbers, NaN where they are none, and which of them count as missing."""
-    frame = grid.frame.iloc[:, list(columns)]
-    simple = np.array([plain(dtype) for dtype in frame.dtypes], dtype=bool)
-    values = np.empty(frame.shape)
-    values[:, simple] = frame.loc[:, simple].to_numpy(np.float64)
+    dtypes = grid.frame.dtypes.tolist()
+    simple = np.array([plain(dtypes[j]) for j in columns], dtype=bool)
+    if len(columns) > 1 and all(map(plain, dtypes)):
+        values = grid.frame.to_numpy(np.float64)[:, list(columns)]
+    else:
+        values = np.empty((len(grid.frame), len(columns)))
+        taken = [j for j in columns if plain(dtypes[j])]
+        values[:, simple] = grid.frame.iloc[:, taken].to_numpy(np.float64)
     missing = np.zeros(values.shape, dtype=bool)
     for word in selection.missing:
         missing |= values == number(word, grid.decimal)
     if any(is_empty(word) or word.casefold() == "nan" for word in selection.missing):
         missing[:, simple] |= np.isnan(values[:, simple])
-    for k in np.flatnonzero(~simple):
-        cells = frame.iloc[:, int(k)].tolist()
+    for k in np.flatnonzero(~simple).tolist():
+        cells = grid.frame.iloc[:, columns[k]].tolist()
         values[:, k], missing[:, k] = _converted(cells, grid.decimal, selection)
     return values, missing
 
@@ -247,6 +259,8 @@ def _hint(texts: Sequence[str], selection: Selection) -> str:
     """Which mark may have been misunderstood in the cells of a column."""
     if selection.thousands is None and all(THOUSANDS.fullmatch(text) for text in texts):
         return " (if its commas mark thousands, pass --thousands ,)"
+    if selection.thousands is not None and any(selection.thousands in text for text in texts):
+        return " (its digits are not grouped by three)"
     if any(re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", text) for text in texts):
         return " (if its points mark thousands, pass --thousands . --decimal ,)"
     if selection.decimal is None and any(COMMA_NUMBER.fullmatch(text) for text in texts):
@@ -268,7 +282,7 @@ def _told(grid: Grid, faults: Sequence[Fault], selection: Selection) -> str:
     if len(faults) > FAULTS:
         lines.append(f"... and {len(faults) - FAULTS} more of this kind")
     hold = "holds" if columns == 1 else "hold"
-    head = f"{grid.file}: {counted(columns, 'column')} {hold} cells that are no finite numbers."
+    head = f"{grid.file}: {counted(columns, 'column')} {hold} cells that are not finite numbers."
     return "\n  ".join([head, *lines]) + f"\n{remedy}"
 
 

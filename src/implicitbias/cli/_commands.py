@@ -160,13 +160,13 @@ def path(
     from implicitbias.theorems import limit_path
 
     if num > MOST_SCALES:
-        raise click.UsageError(f"--num is {num}; at most {MOST_SCALES} scales are taken.")
+        raise click.UsageError(f"--num is too large; at most {MOST_SCALES} scales are taken.")
     if not 0 < smallest < largest < float("inf"):
         raise click.UsageError(
             f"--smallest is {smallest:g} and --largest is {largest:g}; expected 0 < smallest < "
             "largest < infinity."
         )
-    if figure is not None and figure.suffix not in (".png", ".pdf", ".svg"):
+    if figure is not None and figure.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise click.BadParameter(f"{figure} must end in .png, .pdf or .svg.", param_hint="--figure")
     with (
         output(out, force, (COEFFICIENTS, FIGURE, RESULT)) as directory,

@@ -198,7 +198,7 @@ def _frame(layout: Layout, decimal: str, file: str) -> DataFrame:
         found = _ragged(layout, file)
         if found is not None:
             raise found
-    return frame.iloc[:, :width]
+    return frame if frame.shape[1] == width else frame.iloc[:, :width]
 
 
 def _ragged(layout: Layout, file: str, *, strict: bool = False) -> InvalidInputError | None:
@@ -208,7 +208,9 @@ def _ragged(layout: Layout, file: str, *, strict: bool = False) -> InvalidInputE
     """
     width = len(layout.header) if layout.header else 0
     faults = []
+    rows = 0
     for line, cells in layout.rows():
+        rows += 1
         width = width or len(cells)
         beyond = [cell for cell in cells[width:] if strict or cell.strip()]
         if len(cells) < width or beyond:
@@ -222,8 +224,8 @@ def _ragged(layout: Layout, file: str, *, strict: bool = False) -> InvalidInputE
         f"{SEPARATORS.get(layout.sep, repr(layout.sep))})."
     )
     if len(faults) > 1:
-        text += f" So it is with {counted(len(faults) - 1, 'more line')}."
-    if layout.header and all(count == width + 1 for _, count in faults):
+        text += f" In all, {len(faults)} lines differ from it."
+    if layout.header and len(faults) == rows and {count for _, count in faults} == {width + 1}:
         text += " If rows begin with their names, give that column a name (col.names=NA in R)."
     return InvalidInputError(text)
 

@@ -76,7 +76,7 @@ def build_model(ctx: click.Context) -> Model:
     options = ctx.meta[OPTIONS]
     family, depth = options["network"], options["depth"]
     if depth > DEEPEST:
-        raise click.UsageError(f"--depth is {depth}; at most {DEEPEST} layers are taken.")
+        raise click.UsageError(f"--depth is too large; at most {DEEPEST} layers are taken.")
     if options["width"] is not None and family != "fully-connected":
         raise click.UsageError(f"--width is for fully connected networks; --network is {family}.")
     classify = options["task"] == "classification"
@@ -127,7 +127,7 @@ def _check_size(family: str, num_features: int, depth: int, width: int | None) -
         size = num_features * hidden + (depth - 2) * hidden**2 + hidden
     if size > LARGEST:
         raise click.UsageError(
-            f"the network has {size:.2g} parameters; at most {LARGEST:.0g} are taken. Pass a "
+            f"the network has more than {LARGEST:.0g} parameters, which is too many. Pass a "
             f"smaller --depth{' or --width' if family == 'fully-connected' else ''}."
         )
 
@@ -164,9 +164,10 @@ def _two_labels(table: Table, positive: str | None, file: str) -> BoolArray | No
     signs = found.dtype.kind in "iuf" and bool(np.isin(found, (-1, 1)).all())
     if found.size != 2 and not signs:
         labels = "label" if found.size == 1 else "different labels"
+        many = found.size > 2 and found.dtype.kind in "iuf"
         raise InvalidInputError(
             f"{where} holds {found.size} {labels} ({listed}); --task classification needs two."
-            + (" A column of numbers is fitted without that option." if found.size > 2 else "")
+            + (" A column of numbers is fitted without that option." if many else "")
         )
     if positive is None:
         return None if signs else np.asarray(table.y == found[1])
@@ -180,7 +181,7 @@ def _two_labels(table: Table, positive: str | None, file: str) -> BoolArray | No
 
 def _shown(label: Any) -> str:
     """A label within a sentence."""
-    return f"{label:.10g}" if label.dtype.kind in "iuf" else visible(str(label), 40)
+    return visible(str(label).removesuffix(".0"), 40)
 
 
 def _regression(

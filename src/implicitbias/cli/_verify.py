@@ -60,7 +60,7 @@ def report_page(ctx: click.Context, file: Path, only: str) -> None:
     from implicitbias import report as reporting
 
     checks = _selected(only)
-    if file.suffix not in (".html", ".htm"):
+    if file.suffix.lower() not in (".html", ".htm"):
         raise click.BadParameter(f"{file} must end in .html or .htm.", param_hint="FILE")
     with reporting.replacing(file) as scratch, _one_thread():
         report = _run(checks)
