@@ -33,7 +33,9 @@ def test_files_of_the_user_are_kept(tmp_path, run):
     assert (out / "path.png").read_text() == "my picture"
     refused = run("path", "--num", 2, "--out", out)
     assert refused.exit_code == 2
-    assert refused.stderr.startswith(f"Error: {out} holds a file that implicitbias did not write")
+    assert refused.stderr.startswith(
+        f"Error: in {out} there is a file that implicitbias did not write"
+    )
     assert len(refused.stderr.splitlines()) == 1
     assert (out / "path.png").read_text() == "my picture"
     assert run("path", "--num", 2, "--out", out, "--force").exit_code == 0

@@ -108,12 +108,14 @@ def test_a_fault_of_ours_is_one_message(monkeypatch, data):
     assert "Please report it" in result.stderr
 
 
-def test_errors_are_wrapped_at_words_on_a_terminal(monkeypatch):
+def test_text_is_broken_at_words_on_a_terminal(monkeypatch):
     text = "data.csv: two columns:\n  line 3, " + "word " * 40 + "\nAnd what to do."
-    assert _printing.wrapped(text) == text
+    assert _printing.fitted(text, None) == text
     monkeypatch.setattr(_printing, "watched", lambda stream: True)
     monkeypatch.setattr(_printing, "get_terminal_size", lambda: os.terminal_size((80, 24)))
-    lines = _printing.wrapped(text).splitlines()
+    lines = _printing.fitted(text, None, used="Error: ").splitlines()
     assert max(map(len, lines)) <= 80
-    assert all(line.startswith("  ") for line in lines[1:-1])
+    assert lines[2].startswith("      word")
     assert " ".join(lines).split() == text.split()
+    long = _printing.fitted("word " * 40, None, used="Error: ").splitlines()
+    assert len("Error: " + long[0]) <= 80

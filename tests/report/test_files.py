@@ -8,6 +8,7 @@ import numpy as np
 from helpers.reports import FAILED, row
 from implicitbias import report as reporting
 from implicitbias._verdicts import Verdict
+from implicitbias.limits import Certificate
 from implicitbias.report import _figures
 from implicitbias.verification import Report
 
@@ -16,7 +17,13 @@ SCALE_PATH = "scale-path-diabetes.png"
 
 def test_json_is_strict_and_complete():
     verdict = Verdict("rank X = n", "holds", np.inf, "detail")
-    broken = row(error=np.nan, certificate=np.inf, assumptions=(verdict,), settings={"scale": 0.3})
+    broken = row(
+        error=np.nan,
+        certificate=np.inf,
+        assumptions=(verdict,),
+        settings={"scale": 0.3},
+        certificates=(Certificate(0.0, 1e-15, error=np.inf),),
+    )
     data = json.loads(json.dumps(reporting.as_json(Report((broken, FAILED))), allow_nan=False))
     assert data["agrees"] is False
     first, second = data["rows"]
@@ -28,6 +35,7 @@ def test_json_is_strict_and_complete():
         "detail": "detail",
     }
     assert first["shape"] == [20, 64]
+    assert first["certificates"] == [Certificate(0.0, 1e-15, error=np.inf).to_dict()]
     assert first["settings"] == {"scale": 0.3}
     assert second["note"] == "ValueError: no luck"
 

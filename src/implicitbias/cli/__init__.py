@@ -41,28 +41,31 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         from implicitbias._errors import ImplicitBiasError
-        from implicitbias.cli._printing import wrapped
+        from implicitbias.cli._printing import fitted
+
+        def told(text: str) -> str:
+            return fitted(text, sys.stderr, used="Error: ")
 
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
-            error.__dict__["message"] = wrapped(error.message)
+            error.__dict__["message"] = told(error.message)
             raise
         except (click.exceptions.Exit, click.Abort):
             raise
         except ImplicitBiasError as error:
-            raise click.ClickException(wrapped(str(error))) from error
+            raise click.ClickException(told(str(error))) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of our output went away: click ends quietly
                 raise
             text = error.strerror or str(error)
             named = f"{error.filename}: {text}" if error.filename else text
-            raise click.ClickException(wrapped(named)) from error
+            raise click.ClickException(told(named)) from error
         except MemoryError as error:
             text = f"not enough memory: {error}" if str(error) else "not enough memory."
-            raise click.ClickException(wrapped(text)) from error
+            raise click.ClickException(told(text)) from error
         except Exception as error:
-            raise click.ClickException(wrapped(_unforeseen(error))) from error
+            raise click.ClickException(told(_unforeseen(error))) from error
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -70,7 +70,7 @@ class Grid:
 class Fault:
     """Cells of one column that are wrong in one way: how many, and the first of them."""
 
-    kind: str  # "missing", "text" or "infinite"
+    kind: str  # "missing", "text", "mark" (a number written otherwise) or "infinite"
     row: int
     name: str
     found: str
@@ -245,6 +245,7 @@ def _faults(grid: Grid, place: int, rows: NumericArray, selection: Selection) ->
             found = f"{quoted(text)} is infinite or beyond 1.8e308"
         elif kind == "text":
             hint = _hint([text for _, text in where[:1000]], selection)
+            kind = "mark" if hint else kind
             found = f"{quoted(text)} is not a number{hint}"
         elif is_label:
             found = "the label is missing" + (f" ({quoted(text)})" if text else "")
@@ -277,13 +278,13 @@ def _told(grid: Grid, faults: Sequence[Fault], selection: Selection) -> str:
         lines.append(f"{place}, column {quoted(fault.name)}: {fault.found}{more}")
     remedy = " ".join(_remedies(faults, selection))
     if len(faults) == 1:
-        return f"{grid.file}, {lines[0]}. {remedy}"
+        return f"{grid.file}, {lines[0]}. {remedy}".strip()
     columns = len({fault.name for fault in faults})
     if len(faults) > FAULTS:
         lines.append(f"... and {len(faults) - FAULTS} more of this kind")
     hold = "holds" if columns == 1 else "hold"
     head = f"{grid.file}: {counted(columns, 'column')} {hold} cells that are not finite numbers."
-    return "\n  ".join([head, *lines]) + f"\n{remedy}"
+    return ("\n  ".join([head, *lines]) + f"\n{remedy}").strip()
 
 
 def _remedies(faults: Sequence[Fault], selection: Selection) -> Iterator[str]:

@@ -42,8 +42,8 @@ def looks_like_data(header: list[str], file: str) -> str:
     more = ", ..." * (len(header) > SHOWN)
     raise InvalidInputError(
         f"{file}: the first row holds numbers ({shown}{more}) where names of columns are expected. "
-        "If it is data, pass --no-header: the columns are then called 1, 2, 3, ... If these are "
-        "the names, pass --header."
+        "If it is data, pass --no-header: the columns are then called 1, 2, 3 and so on. If these "
+        "are the names, pass --header."
     )
 
 

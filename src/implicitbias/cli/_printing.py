@@ -46,28 +46,32 @@ def reason(error: Exception) -> str:
 
 
 def say(text: object, *, err: bool = False) -> None:
-    """Print lines of text."""
-    click.echo("\n".join(map(visible, str(text).split("\n"))), err=err)
+    """Print lines of text, wrapped at words on a terminal."""
+    click.echo(fitted(str(text), sys.stderr if err else sys.stdout), err=err)
 
 
-def wrapped(text: str) -> str:
-    """An error's lines, wrapped at words where they are read on a terminal."""
+def fitted(text: str, stream: Any, used: str = "") -> str:
+    """Text as it is printed: on a terminal lines are broken at words, further ones set in.
+
+    ``used`` stands before the first line.
+    """
     from textwrap import fill
 
     lines = [visible(line) for line in text.split("\n")]
-    if watched(sys.stderr):
+    if watched(stream):
         width = min(get_terminal_size().columns, TEXT)
+        lines[0] = used + lines[0]
         lines = [
             fill(
                 line,
                 width,
-                subsequent_indent=" " * (len(line) - len(line.lstrip())),
+                subsequent_indent=" " * (len(line) - len(line.lstrip()) + 4),
                 break_long_words=False,
                 break_on_hyphens=False,
-                initial_indent="",
             )
             for line in lines
         ]
+        lines[0] = lines[0].removeprefix(used)
     return "\n".join(lines)
 
 

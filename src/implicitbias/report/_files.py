@@ -55,6 +55,7 @@ def _row_as_json(number: int, row: Row) -> dict[str, Any]:
         "assumptions": [verdict.to_dict() for verdict in found.assumptions],
         "error": finite_or_text(found.error),
         "certificate": finite_or_text(found.certificate),
+        "certificates": [each.to_dict() for each in found.certificates],
         "arrays": {name: _key(number, name) for name in found.arrays},
         "closings": [closing_as_json(closing) for closing in found.closings],
     }

@@ -52,7 +52,6 @@ def output_directory(
     OSError
         The directory cannot be written; raised before the work is done.
     """
-    directory = directory.absolute()
     _refuse_foreign(directory, names, force)
     made = [each for each in (directory.parent, *directory.parent.parents) if not each.exists()]
     place = directory if directory.exists() else directory.parent
@@ -140,9 +139,9 @@ def _refuse_foreign(directory: Path, names: Sequence[str], force: bool) -> None:
     if foreign and not force:
         what, it = ("a file", "it") if len(foreign) == 1 else ("files", "them")
         raise ForeignFilesError(
-            f"{directory} holds {what} that implicitbias did not write, or that changed since: "
-            f"{', '.join(foreign)}. Name another directory, move {it} away, or pass --force to "
-            f"replace {it}."
+            f"in {directory} there is {what} that implicitbias did not write, or that changed "
+            f"since: {', '.join(foreign)}. Name another directory, move {it} away, or pass --force "
+            f"to replace {it}."
         )
 
 
