@@ -10,7 +10,10 @@ from implicitbias.limits._limit import (
     relative_difference,
     relative_residual,
 )
+from implicitbias.limits._margin_entropy import Entropy
 from implicitbias.limits._margin_groups import Groups, conjugate_groups, fourier_groups
+from implicitbias.limits._margin_signs import separable_with_signs
+from implicitbias.limits._margin_tie import OptimalFace, on_face, optimal_face
 from implicitbias.limits._max_margin import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits._one_point import OnePoint, solve_one_point
 from implicitbias.limits._potential import (
@@ -40,10 +43,12 @@ __all__ = [
     "MAX_ITERATIONS",
     "Certificate",
     "EndPoint",
+    "Entropy",
     "Groups",
     "Limit",
     "MaxMargin",
     "OnePoint",
+    "OptimalFace",
     "PathError",
     "PotentialProblem",
     "PotentialSensitivity",
@@ -60,12 +65,15 @@ __all__ = [
     "least_l1_interpolator",
     "least_l2_interpolator",
     "many_starts",
+    "on_face",
+    "optimal_face",
     "reachable",
     "relative_difference",
     "relative_residual",
     "rescale",
     "rough_path",
     "seen_from",
+    "separable_with_signs",
     "singular_residual_of_network",
     "small_scale_end",
     "solve",

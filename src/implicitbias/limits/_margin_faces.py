@@ -112,7 +112,7 @@ def uniqueness(problem: GroupedProblem, point: Point) -> Verdict:
     """
     claim = "the l1 max-margin solution is unique"
     driver = problem.driver(point)
-    bound = problem.norms(driver)
+    bound = problem.pull(point)
     nonzero = problem.norms(point.r) > 0
     tight = nonzero | (bound >= problem.weights * (1 - ACTIVE))
     turned = driver / np.where(bound > 0, bound, 1.0)[problem.labels]

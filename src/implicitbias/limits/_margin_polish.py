@@ -35,7 +35,7 @@ def identify(problem: GroupedProblem, point: Point, tolerance: float | None) -> 
     size = size / size.max()
     slack = problem.rows @ point.r - 1.0
     charge = point.a / max(float(point.a.max()), np.finfo(float).tiny)
-    bound = problem.norms(problem.driver(point)) / problem.weights
+    bound = problem.pull(point) / problem.weights
     charged = charge > (slack if tolerance is None else tolerance)
     none = np.zeros_like(size, dtype=bool)
     if tolerance is None:
@@ -76,7 +76,7 @@ def merit(problem: GroupedProblem, point: Point) -> float:
         float(np.abs(problem.equations @ point.r).max(initial=0.0)) / value,
     ]
     if problem.exponent == 1:
-        numbers.append(float((problem.norms(driver) / scale).max()) - 1.0)
+        numbers.append(float((problem.pull(point) / scale).max()) - 1.0)
     return float(max(np.inf if np.isnan(number) else number for number in numbers))
 
 
@@ -89,6 +89,7 @@ def polish(problem: GroupedProblem, point: Point) -> Point:
         problem.labels,
         problem.weights,
         problem.exponent,
+        problem.signs,
     )  # norm 1 and sum of multipliers 1
     best = Point(point.r / value, point.a / value, point.b / value)
     best_merit = merit(unit, best)

@@ -67,6 +67,8 @@ class StationaryPoint:
         Whether the polishing stayed where it started; its number is the angle.
     support, support_points
         Indices of nonzero coordinates and of nonzero multipliers.
+    error
+        An estimate of the angle between rho and the exact stationary point, in radians.
     hits
         How many starts of ``many_starts`` ended here.
     """
@@ -83,6 +85,7 @@ class StationaryPoint:
     same_basin: Verdict
     support: np.ndarray = field(repr=False)
     support_points: np.ndarray = field(repr=False)
+    error: float = 0.0
     hits: int = 1
 
     @property
