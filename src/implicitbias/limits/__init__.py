@@ -11,6 +11,7 @@ from implicitbias.limits._limit import (
     relative_residual,
 )
 from implicitbias.limits._margin_entropy import Entropy
+from implicitbias.limits._margin_faces import UNIQUE
 from implicitbias.limits._margin_groups import Groups, conjugate_groups, fourier_groups
 from implicitbias.limits._margin_signs import separable_with_signs
 from implicitbias.limits._margin_tie import OptimalFace, on_face, optimal_face
@@ -41,6 +42,7 @@ from implicitbias.limits._singular_vectors import (
 __all__ = [
     "KKT",
     "MAX_ITERATIONS",
+    "UNIQUE",
     "Certificate",
     "EndPoint",
     "Entropy",

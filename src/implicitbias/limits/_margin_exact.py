@@ -6,7 +6,6 @@ tight columns; a residual b - A x by error-free transformations, x being a sum o
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -89,8 +88,16 @@ def _floats(matrix: Any) -> FloatArray:
 def residual(matrix: FloatArray, high: FloatArray, low: FloatArray, goal: FloatArray) -> FloatArray:
     """goal - A (high + low), each row as if in twice the digits, (n,)."""
     product, error = _products(matrix, high)
-    terms = np.hstack([goal[:, None], -product, -error, -matrix * low])
-    return np.array([math.fsum(row) for row in terms.tolist()])
+    terms = np.hstack([goal[:, None], -product])
+    rest = -(error + matrix * low).sum(axis=1)
+    while terms.shape[1] > 1:
+        if terms.shape[1] % 2:
+            terms = np.hstack([terms, np.zeros((len(terms), 1))])
+        one, other = terms[:, ::2], terms[:, 1::2]
+        terms = one + other
+        back = terms - one
+        rest += ((one - (terms - back)) + (other - back)).sum(axis=1)  # what each sum rounds off
+    return np.asarray(terms[:, 0] + rest)
 
 
 def refined(matrix: FloatArray, x: FloatArray, goal: FloatArray) -> tuple[FloatArray, float]:

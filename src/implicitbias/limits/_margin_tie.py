@@ -235,5 +235,5 @@ def on_face(
         support=np.flatnonzero(rho),
         kappa=face.kappa,
         curvature=np.inf,
-        error=error,
+        correction=error * rho,
     )

@@ -8,7 +8,7 @@ Source: Yun, Krishnan and Mobahi, ICLR 2021; Ji and Telgarsky, 2020 for l2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from implicitbias._arrays import (
 )
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import Verdict
-from implicitbias.limits._kkt import KKT, kkt_residuals
+from implicitbias.limits._kkt import EPS, KKT, kkt_residuals
+from implicitbias.limits._margin_error import corrected, corrected_least_norm
 from implicitbias.limits._margin_faces import second_order, uniqueness
 from implicitbias.limits._margin_groups import Groups, real_groups
 from implicitbias.limits._margin_l2 import least_norm
@@ -64,8 +65,8 @@ class MaxMargin:
         this direction (asymptotic; w = 1). None for l2.
     realness
         The largest multiplier of S^T rho real, relative to the largest a: a flow's limit has 0.
-    error
-        An estimate of the angle between rho and the exact point, in radians.
+    correction
+        What is left of rho to the exact point, (m,), by residuals beyond float64.
     signs
         l1: the signs that coordinates were made to keep, or None.
     """
@@ -81,7 +82,7 @@ class MaxMargin:
     curvature: float | None = None
     unique: Verdict | None = None
     realness: float = 0.0
-    error: float = 0.0
+    correction: NumericArray | None = field(default=None, repr=False)
     signs: FloatArray | None = field(default=None, repr=False)
 
     @property
@@ -90,6 +91,14 @@ class MaxMargin:
         if self.kappa is None or self.curvature is None:
             return None
         return min(1.0 - self.kappa, self.curvature)
+
+    @property
+    def error(self) -> float:
+        """The correction relative to rho: an estimate of the angle to the exact point."""
+        if self.correction is None:
+            return float("inf")
+        left = float(np.linalg.norm(self.correction))
+        return max(left / float(np.linalg.norm(self.rho)), EPS)
 
     @property
     def alone(self) -> bool:
@@ -131,16 +140,20 @@ def l2_max_margin(A: NumericArray) -> MaxMargin:
     """
     A = finite_csr(A, "A") if is_sparse(A) else finite_array(A, "A", shape=(None, None))
     hull = least_norm(A)
-    value = float(np.linalg.norm(hull.z))
+    support = A[hull.active]
+    dense = support.toarray() if is_sparse(support) else support
+    z, left = corrected_least_norm(dense, hull.z, hull.multipliers[hull.active])
+    value = float(np.linalg.norm(z))
     a = hull.multipliers / value
     return MaxMargin(
-        hull.z,
+        z,
         a,
         value,
         1.0 / value,
-        kkt_residuals(A, hull.z, a, 2),
-        np.flatnonzero(hull.z),
+        kkt_residuals(A, z, a, 2),
+        np.flatnonzero(z),
         np.flatnonzero(a),
+        correction=left,
     )
 
 
@@ -195,9 +208,11 @@ def l1_max_margin(
         )
     face, kept = _face(problem, point)
     polished = polish(face, Point(point.r[kept], point.a, point.b))
-    r = np.zeros_like(point.r)
-    r[kept] = polished.r
-    return _l1_result(A, weights, groups, problem, Point(r, polished.a, polished.b))
+    polished, step = corrected(face, polished)
+    r, left = np.zeros_like(point.r), np.zeros_like(point.r)
+    r[kept], left[kept] = polished.r, step
+    found = _l1_result(A, weights, groups, problem, Point(r, polished.a, polished.b))
+    return replace(found, correction=groups.rho(left))
 
 
 def _face(problem: GroupedProblem, point: Point) -> tuple[GroupedProblem, np.ndarray]:

@@ -32,6 +32,7 @@ LATE, FAR, LARGEST_LOG_MARGIN = 16.0, 25.0, 1000.0  # log margins where flows ar
 FINE = 1e-12  # their tolerance
 STILL, NEAR = 1e-6, 1e-3  # by how much a reading may change, and be ahead of the flow
 WEIGHTLESS = 40.0  # a point this far above the smallest margin pulls e^{-40} as much
+ROUNDING = float(np.finfo(np.float64).eps)
 BASIN_MARGIN = 1e6  # where the flow's direction is read off to choose among stationary points
 
 
@@ -41,12 +42,18 @@ def scaled_to_margin(situation: Situation, beta: FloatArray) -> FloatArray:
     return beta / margin
 
 
-def certificate_of(
-    situation: Situation, beta: FloatArray, kkt: KKT, error: float | None
-) -> Certificate:
+def certificate_of(situation: Situation, beta: FloatArray, kkt: KKT, error: float) -> Certificate:
     """The violation of the margins by the returned beta, the KKT residual and the angle."""
     margins = situation.problem.y * (situation.problem.X @ beta)
     return Certificate(max(0.0, 1.0 - float(margins.min())), kkt_residual=kkt.worst, error=error)
+
+
+def _angle(situation: Situation, rho: NumericArray, correction: NumericArray | None) -> float:
+    """The part of a correction of rho in beta = S^T rho, relative to beta."""
+    if correction is None:
+        return float("inf")
+    beta, change = (_beta(situation, each) for each in (rho, correction))
+    return max(float(np.linalg.norm(change)) / float(np.linalg.norm(beta)), ROUNDING)
 
 
 def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
@@ -82,11 +89,14 @@ def _margin_rows(situation: Situation) -> tuple[NumericArray, Groups | None]:
     return rows, conjugate_groups(situation.decomposition.S)
 
 
-def _coefficients(situation: Situation, rho: NumericArray) -> FloatArray:
+def _beta(situation: Situation, rho: NumericArray) -> FloatArray:
     if _real(situation):
         rho = situation.reduction.spectrum(rho)
-    beta = situation.decomposition.coefficients(rho).real
-    return scaled_to_margin(situation, np.ascontiguousarray(beta))
+    return np.ascontiguousarray(situation.decomposition.coefficients(rho).real)
+
+
+def _coefficients(situation: Situation, rho: NumericArray) -> FloatArray:
+    return scaled_to_margin(situation, _beta(situation, rho))
 
 
 def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
@@ -108,7 +118,7 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
         beta,
         "stationary direction",
         name,
-        certificate_of(situation, beta, point.kkt, point.error),
+        certificate_of(situation, beta, point.kkt, _angle(situation, point.rho, point.correction)),
         (*verdicts, point.same_basin),
         spectrum=point.rho,
         dual=point.multipliers,
@@ -139,14 +149,14 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         )
     elif found.unique is not None and not found.unique.holds:
         verdicts = (*verdicts, found.unique)
-    rho = np.zeros(moves.size, dtype=found.rho.dtype)
-    rho[moves] = found.rho
+    rho, left = np.zeros((2, moves.size), dtype=found.rho.dtype)
+    rho[moves], left[moves] = found.rho, found.correction
     beta = _coefficients(situation, rho)
     return Limit(
         beta,
         "direction",
         name,
-        certificate_of(situation, beta, found.kkt, found.error),
+        certificate_of(situation, beta, found.kkt, _angle(situation, rho, left)),
         verdicts,
         spectrum=rho,
         dual=found.multipliers,
