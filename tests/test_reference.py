@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flint import arb
 
-from reference import dual_newton
+from reference import dual_newton, precise_faces
 from reference.precise_curves import Coordinate, digits
 from reference.precise_potential import NoReferenceError, limit
 from reference.scalar_curves import ScalarCurve
@@ -87,7 +87,41 @@ def test_curves_are_the_integrals(layers, t):
 
 
 def test_no_answer_is_said_to_be_none():
-    with pytest.raises(NoReferenceError, match="cannot be followed"):
+    with pytest.raises(NoReferenceError, match="the signs that the start"):
         limit([[1.0, 2.0]], [-1.0], [[1.0, 1.0]] * 2, 1.0)
     with pytest.raises(NoReferenceError, match="contradict"):
         limit([[1.0, 2.0], [2.0, 4.0]], [1.0, 3.0], last_zero([1, 1], 2), 1.0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_end_at_scale_0_is_where_small_scales_tend(seed):
+    rng = np.random.default_rng(seed)
+    depth = int(rng.integers(2, 8))
+    n = int(rng.integers(1, 4))
+    d = int(rng.integers(n + 1, 8))
+    Z = rng.integers(-2, 3, (n, d))
+    y = Z @ (rng.integers(-2, 3, d) * (rng.random(d) < 0.4))
+    layers = rng.integers(-4, 5, (depth, d)) / 2.0
+    if seed % 2:
+        layers[:-1], layers[-1] = layers[0], 0
+    end = precise_faces.small_end(Z, y, layers)
+    np.testing.assert_allclose(limit(Z, y, layers, 1e-300), end, rtol=1e-12, atol=1e-12)
+
+
+def test_directions_of_two_layers_on_a_face():
+    zeros = [0] * 5
+    found, tied = precise_faces.l1_direction([[1, 1, 0], [0, 0, 1]], [[1, 2, 1], zeros[:3]])
+    assert tied
+    np.testing.assert_allclose(found, [0.2, 0.8, 1.0], rtol=1e-14)
+    rows = [[-1, 0, 1, 1, 0], [0, 0, 0, -1, 1]]
+    found, tied = precise_faces.l1_direction(rows, [[1, 2, 1, 3, 3], zeros])
+    np.testing.assert_allclose(found, [-0.5, 0.0, 0.5, 0.0, 1.0], rtol=1e-14)
+    found, tied = precise_faces.l1_direction([[1, 0], [1, 3]], [[1, 1], [0, 0]])
+    assert not tied
+    np.testing.assert_allclose(found, [1.0, 0.0])
+
+
+def test_ends_in_exact_arithmetic():
+    assert precise_faces.l2_direction([[1, 1, 0], [0, 0, 1]]) == [0.5, 0.5, 1.0]
+    assert precise_faces.minimum_norm([[3, 4], [6, 8]], [50, 100]) == [6.0, 8.0]
+    assert precise_faces.large_end([[1, 2]], [10], [[1, 0.5], [1, 0.5], [0, 0]]) == [8.0, 1.0]

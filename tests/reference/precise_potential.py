@@ -12,14 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
+import numpy as np
 from flint import arb, arb_mat, fmpq, fmpq_mat
+from scipy.optimize import linprog
 
 from reference.precise_curves import WORK, Coordinate, Point, digits, middle, rational
 
 FINAL = 40  # digits of t
 COARSE = arb("1e-4")
-LARGEST_DIGITS = 40_000
+LARGEST_DIGITS = 20_000
 
 
 class NoReferenceError(Exception):
@@ -57,10 +60,13 @@ def limit(
     depth, width = len(layers), len(layers[0])
     rows = [[rational(value) for value in row] for row in Z]
     target = [rational(value) for value in y]
-    kept = independent_rows(rows, target)
     curves = [Coordinate([layer[j] for layer in layers]) for j in range(width)]
-    alive = [j for j in range(width) if not curves[j].dead]
-    rows = [[rows[i][j] for j in alive] for i in kept]
+    alive = moving_coordinates(rows, target, curves)
+    if not alive:
+        return [0.0] * width
+    rows = [[row[j] for j in alive] for row in rows]
+    kept = independent_rows(rows, target)
+    rows = [rows[i] for i in kept]
 
     def factor() -> arb:
         """alpha^L at the digits in force."""
@@ -77,6 +83,47 @@ def limit(
     return answer
 
 
+def moving_coordinates(
+    Z: list[list[fmpq]], y: list[fmpq], curves: Sequence[Coordinate]
+) -> list[int]:
+    """Those that are not 0 in every solution of Z rho = y with the signs that the curves can take.
+
+    By linear programs in floats; refused where they leave it open.
+    """
+    alive = [j for j, curve in enumerate(curves) if not curve.dead]
+    locked = [j for j in alive if curves[j].locked]
+    if not locked:
+        return alive
+    signs = [curves[j].side if curves[j].locked else 1 for j in alive]
+    lengths = [max((abs(row[j]) for row in Z), default=0) or fmpq(1) for j in alive]
+    size = max((abs(value) for value in y), default=fmpq(0)) or fmpq(1)
+    table = np.array(
+        [
+            [
+                float(row[j] * sign / size)
+                for j, sign, size in zip(alive, signs, lengths, strict=True)
+            ]
+            + [0.0]
+            for row in Z
+        ]
+    )
+    target = np.array([float(value / size) for value in y])
+    bounds = [(0.0 if curves[j].locked else None, None) for j in alive]
+    forced = set()
+    for j in locked:  # max w s.t. w <= rho_j, w <= 1
+        above = np.zeros((1, len(alive) + 1))
+        above[0, alive.index(j)], above[0, -1] = -1.0, 1.0
+        cost = np.append(np.zeros(len(alive)), -1.0)
+        found = linprog(cost, above, [0.0], table, target, [*bounds, (None, 1.0)], method="highs")
+        if found.status != 0:
+            raise NoReferenceError("no solution has the signs that the start allows")
+        if -found.fun < 1e-9:
+            forced.add(j)
+        elif -found.fun < 1e-6:
+            raise NoReferenceError("whether a coordinate is forced to 0 is left open")
+    return [j for j in alive if j not in forced]
+
+
 def to_float(value: arb) -> float:
     """The nearest float, 0 or inf beyond them."""
     if value == 0:
@@ -86,7 +133,8 @@ def to_float(value: arb) -> float:
         return 0.0
     if size > 308:
         return float("inf") if value > 0 else float("-inf")
-    return float(value)
+    mantissa, exponent = (int(part) for part in middle(value).man_exp())
+    return float(Fraction(mantissa) * Fraction(2) ** exponent)
 
 
 class Follower:
@@ -208,6 +256,10 @@ def _phase(newton: Follower, t: list[arb], fixed, moving, rising: bool) -> list[
         factor = weight(left)
         return lambda: [a + factor * b for a, b in zip(fixed(), moving(), strict=True)]
 
+    def pull(left: arb):
+        factor = weight(left)
+        return lambda: [factor * value for value in moving()]
+
     if all(value == 0 for value in moving()):
         return t
     here = fixed if rising else at(arb(0))
@@ -227,10 +279,10 @@ def _phase(newton: Follower, t: list[arb], fixed, moving, rising: bool) -> list[
     else:
         left = arb(0)
     step = arb(1)
-    for _ in range(4000):
+    for _ in range(600):
         if rising and left <= 0:
             return t
-        tangent = newton.step(t, at(left), lambda w=weight(left): [w * value for value in moving()])
+        tangent = newton.step(t, at(left), pull(left))
         if not rising and max(abs(value) for value in tangent) < 0.05:
             return t  # what is left of it moves nothing
         move = min(step, left) if rising else step
