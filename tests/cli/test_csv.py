@@ -88,6 +88,7 @@ REFUSED = {
     "both marks": (b"a;y\n1,5;2.5\n", "line 2, column 'a': '1,5' is not a number"),
     "ambiguous": (b"a;y\n1,500;2\n", "the comma may mark decimals or thousands"),
     "underscore": (b"a,y\n20_01,2\n", "line 2, column 'a': '20_01' is not a number"),
+    "a torn exponent": (b"a,y\n+1e 5,2\n", r"'\+1e 5' is not a number"),
     "hexadecimal": (b"a,y\n0x10,2\n", "'0x10' is not a number"),
     "date": (b"a,y\n2024-01-05,2\n", "'2024-01-05' is not a number"),
     "nan": (b"a,y\nnan,2\n", "line 2, column 'a': 'nan' stands for a missing value"),

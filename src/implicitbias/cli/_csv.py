@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SPACE = r"\s+"
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", SPACE: "space"}
 POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
+SPACED = re.compile(r"[eE][ \t]+[0-9]")
 LINE = re.compile(r"[^\n]*(?:\n|\Z)")
 LONGEST = (1 << 31) - 1  # characters of a cell: the csv module's own limit is 131072
 
@@ -174,7 +175,11 @@ def _frame(layout: Layout, decimal: str, file: str) -> DataFrame:
     import pandas
 
     version = tuple(int(part) for part in pandas.__version__.split(".")[:2])
-    exact = {} if version >= (3, 1) else {"float_precision": "round_trip"}
+    exact: dict[str, Any] = {} if version >= (3, 1) else {"float_precision": "round_trip"}
+    if any(mark in layout.text for mark in ("e ", "E ", "e\t", "E\t")) and SPACED.search(
+        layout.text
+    ):
+        exact["dtype"] = str  # pandas reads +1e 5 as a number
     try:
         frame: DataFrame = pandas.read_csv(
             BytesIO(layout.text[layout.start :].encode("utf-8", "surrogatepass")),
