@@ -149,7 +149,7 @@ def _inconsistent(
         f"X z = y has no solution: X has rank {basis.rows.size} and {rows.num_rows} rows; {cause}, "
         f"which forces y[{row}] = {contradiction.forced:.6g}, but y[{row}] = {y[row]:.6g}. The "
         f"least-squares residual is {share(residual, y):.3g} of |y| (in .evidence). A linear "
-        "network cannot reach zero loss here: add features, drop or average the rows that contradict, or fit the "
-        "part that can be reached, y - error.evidence.",
+        "network cannot reach zero loss here: add features, drop or average the rows that "
+        "contradict, or fit the part that can be reached, y - error.evidence.",
         residual,
     )
