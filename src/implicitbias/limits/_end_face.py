@@ -19,13 +19,22 @@ from scipy.linalg import lapack, qr, solve_triangular
 from scipy.optimize import linprog
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
-from implicitbias.limits._end_program import OPTIONS, EndProgram, ExactCosts, equilibrating
+from implicitbias._precise import precise_residual
+from implicitbias.dual._rows import heaviest_basis
+from implicitbias.limits._end_program import (
+    OPTIONS,
+    EndProgram,
+    ExactCosts,
+    equilibrating,
+    solve_program,
+)
 from implicitbias.limits._extended import (
-    VANISHES,
+    PRECISION,
     Basis,
     column,
+    exact_sum,
     floats_of,
-    residual,
+    vanishing,
 )
 
 TIGHT = 1e-9  # d relative to c below which float64 does not decide
@@ -52,6 +61,8 @@ class Face:
         A minimiser with all of them positive, (k,).
     nu
         The dual point, (n,).
+    value
+        b^T nu, the least weighted norm, computed beyond float64.
     missed
         What was neglected in ``point``, relative to its largest entry.
     equations, target
@@ -61,15 +72,14 @@ class Face:
     chosen: IntArray
     point: FloatArray
     nu: FloatArray
+    value: float
     missed: float
     equations: Any = None
     target: Any = None
 
 
-def optimal_face(
-    program: EndProgram, x: FloatArray, nu: FloatArray, costs: ExactCosts, *, rounded: bool
-) -> Face:
-    """The face on which HiGHS's vertex x and dual point nu lie, decided beyond float64.
+def optimal_face(program: EndProgram, costs: ExactCosts, *, rounded: bool) -> Face:
+    """The face of all minimisers, decided beyond float64.
 
     Parameters
     ----------
@@ -83,15 +93,20 @@ def optimal_face(
     ValueError
         The rows are dependent, no basis was found, or a tie is too close to tell.
     """
-    tight = _near(program, nu)
-    found = _single_vertex(program, tight, nu)
-    if found is not None:
-        return found
+    solved = solve_program(program)
+    if solved is not None:
+        x, nu = solved
+        tight = _near(program, nu)
+        found = _single_vertex(program, tight, nu)
+        if found is not None:
+            return found
+        basis = _basis_columns(program, x, nu, tight)
+    else:
+        basis = _cheapest_basis(program)
     from flint import ctx
 
-    with ctx.workprec(256):
-        simplex = _Simplex(program, costs, rounded)
-        return simplex.face(_basis_columns(program, x, nu, tight))
+    with ctx.workprec(PRECISION + 2 * program.cost_spread):
+        return _Simplex(program, costs, rounded).face(basis)
 
 
 def _near(program: EndProgram, nu: FloatArray) -> IntArray:
@@ -111,12 +126,13 @@ def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face
     rcond, info = lapack.dtrcon(r)
     if info != 0 or rcond < SAFE_RCOND:
         return None
-    x, change, missing = np.zeros(tight.size), 0.0, target
+    x, more, change, missing = np.zeros(tight.size), np.zeros(rows), 0.0, target
     for _ in range(REFINEMENTS):
         step = solve_triangular(r, q.T @ missing)
         x, change = x + step, float(np.abs(step).max())
-        missing = residual(matrix, x, target)
-        nu = nu + q @ solve_triangular(r, program.cost[tight] - matrix.T @ nu, trans="T")
+        missing = precise_residual(matrix, x, target)
+        apart = precise_residual(matrix.T, nu, program.cost[tight]) - matrix.T @ more
+        nu, more = exact_sum(nu, more + q @ solve_triangular(r, apart, trans="T"))
     size = float(x.max())
     missed = max(change, float(-x.min()))
     if float(np.abs(missing).max()) > UNREACHED or missed > TIGHT * size:
@@ -124,7 +140,8 @@ def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face
     if _near(program, nu).size > tight.size:
         return None
     missed = max(missed, 0.0 if tight.size == rows else float(np.abs(missing).max()))
-    return Face(tight, np.maximum(x, 0.0), nu, missed / size)
+    value = -float(precise_residual(target[None], nu, np.zeros(1))[0]) + float(target @ more)
+    return Face(tight, np.maximum(x, 0.0), nu, value, missed / size)
 
 
 def _basis_columns(program: EndProgram, x: FloatArray, nu: FloatArray, tight: IntArray) -> IntArray:
@@ -140,6 +157,21 @@ def _basis_columns(program: EndProgram, x: FloatArray, nu: FloatArray, tight: In
             more, nu = _next_tight(program, nu, span[:, -1], chosen)
         chosen = np.concatenate([chosen, more[: rows - chosen.size]])
     return chosen
+
+
+def _cheapest_basis(program: EndProgram) -> IntArray:
+    """n independent columns, those of the smallest costs, with the signs that x >= 0 needs."""
+    features = program.columns(np.arange(program.size))
+    cost = np.minimum(program.cost[: program.size], program.cost[program.size :])
+    norms = np.linalg.norm(features, axis=0)
+    with np.errstate(divide="ignore"):
+        basis = heaviest_basis(features, norms, np.log(norms) - np.log(cost))
+    if basis is None:
+        raise ValueError("the rows of X S^T are numerically dependent")
+    x = np.linalg.solve(features[:, basis], program.target)
+    signed = np.where(x < 0.0, basis + program.size, basis)
+    locked = np.isinf(program.cost[signed])
+    return np.where(locked, (signed + program.size) % (2 * program.size), signed)
 
 
 def _next_tight(
@@ -224,7 +256,7 @@ class _Simplex:
         sizes = program.cost[near] + np.abs(columns.T) @ np.abs(self.nu)
         values = floats_of(exact)
         relative = np.abs(values) / sizes
-        zero = relative <= (ROUNDED if self.rounded else VANISHES**0.9)
+        zero = relative <= (ROUNDED if self.rounded else vanishing())
         if self.rounded and np.any(~zero & (relative < AMBIGUOUS)):
             raise ValueError(
                 f"columns are tied to {relative[~zero].min():.1e} and known to rounding only"
@@ -272,6 +304,9 @@ class _Simplex:
 
         return self.matrix.solve(arb_mat(self.program.columns(chosen).tolist()))
 
+    def _value(self) -> float:
+        return float((self.goal.transpose() * self.nu_balls)[0, 0].mid())
+
     def _face(self, tight: IntArray) -> Face:
         """The face that B and the other tight columns cut out."""
         positive = self.x > self.nothing
@@ -282,7 +317,7 @@ class _Simplex:
             along, basic = _inside(table, positive)
             if along.any():
                 return self._larger_face(tight, balls, along, positive, basic, missed)
-        return Face(self.basis[positive], self.x[positive], self.nu, missed)
+        return Face(self.basis[positive], self.x[positive], self.nu, self._value(), missed)
 
     def _larger_face(
         self,
@@ -314,6 +349,7 @@ class _Simplex:
             np.concatenate([self.basis[kept], tight[able]]),
             np.concatenate([base[kept], step * along[able]]),
             self.nu,
+            self._value(),
             missed,
             arb_mat(rows),
             column(goal),
@@ -323,7 +359,7 @@ class _Simplex:
 def _floats_of_table(balls: Any) -> FloatArray:
     """B^{-1} A rounded to float64, zeros exact."""
     table = floats_of(balls).reshape(balls.nrows(), balls.ncols())
-    table[np.abs(table) <= VANISHES**0.9 * np.abs(table).max(initial=0.0)] = 0.0
+    table[np.abs(table) <= vanishing() * np.abs(table).max(initial=0.0)] = 0.0
     return table
 
 

@@ -61,6 +61,11 @@ class EndProgram:
         """m."""
         return int(self.features.shape[1])
 
+    @property
+    def cost_spread(self) -> int:
+        """Binary digits between the largest and the smallest cost."""
+        return int(np.ptp(np.frexp(self.cost[np.isfinite(self.cost)])[1]))
+
     def columns(self, chosen: IntArray) -> FloatArray:
         """Dense signed columns, (n, k)."""
         part = self.features[:, chosen % self.size]
@@ -132,14 +137,8 @@ def _exponents(sizes: FloatArray, axis: int) -> IntArray:
     return np.asarray(np.frexp(largest)[1], dtype=np.intp)
 
 
-def solve_program(program: EndProgram) -> tuple[FloatArray, FloatArray]:
-    """A vertex x, (2 m,), and its dual point nu, (n,), as HiGHS claims them.
-
-    Raises
-    ------
-    ValueError
-        HiGHS found no solution; its message is the text.
-    """
+def solve_program(program: EndProgram) -> tuple[FloatArray, FloatArray] | None:
+    """A vertex x, (2 m,), and its dual point nu, (n,), as HiGHS claims them; None if it fails."""
     allowed = np.isfinite(program.cost)
     answer = linprog(
         program.cost[allowed],
@@ -149,7 +148,7 @@ def solve_program(program: EndProgram) -> tuple[FloatArray, FloatArray]:
         options=OPTIONS,
     )
     if answer.status != 0:
-        raise ValueError(answer.message)
+        return None
     x = np.zeros(allowed.size)
     x[allowed] = answer.x
     return x, np.asarray(answer.eqlin.marginals)

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray, NumericArray
+from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._precise import precise_residual
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem, newton_system
 from implicitbias.dual._rows import as_given
@@ -25,10 +26,9 @@ from implicitbias.limits._end_program import (
     ExactCosts,
     end_program,
     end_weights,
-    solve_program,
 )
 from implicitbias.limits._end_tie import TieBreak, break_tie
-from implicitbias.limits._extended import residual
+from implicitbias.limits._extended import PRECISION, exact_sum
 from implicitbias.limits._potential import PotentialProblem, slopes_at
 
 REFINEMENTS = 30  # each wins the digits that one solve keeps
@@ -87,47 +87,30 @@ def _refined(
     features, target = problem.features, problem.target
     rho, nu = np.zeros(slope.size), np.zeros(target.size)
     more_rho, more_nu, missing, mismatch = rho, nu, target, rho
-    best, exact = np.inf, False
+    previous = np.inf
     for count in range(REFINEMENTS):
         dt, dnu = system.solve(system.rows.target(missing), mismatch)
-        rho, more_rho = _sum(rho, more_rho + slope * dt)
-        nu, more_nu = _sum(nu, more_nu + system.rows.dual_as_given(dnu))
+        rho, more_rho = exact_sum(rho, more_rho + slope * dt)
+        nu, more_nu = exact_sum(nu, more_nu + system.rows.dual_as_given(dnu))
         change = float(np.abs(slope * dt).max() / np.abs(rho).max())
-        if count > 1 and (change < SETTLED or (exact and change > 0.5 * best)):
+        if (count > 1 and change < SETTLED) or (count > 4 and change > 0.5 * previous):
             break
-        exact = exact or change > 0.5 * best
-        best = min(best, change)
+        previous = change
         clock, rest = rho / slope / rate, more_rho / slope / rate
         if count == 0:  # half of the digits are to come: float64 is enough
             missing, apart = target - features @ rho, clock - features.T @ nu
         else:
-            missing = residual(features, rho, target, exact=exact) - features @ more_rho
-            apart = residual(features.T, nu, clock, exact=exact) - features.T @ more_nu
+            missing = precise_residual(features, rho, target) - features @ more_rho
+            apart = precise_residual(features.T, nu, clock) - features.T @ more_nu
         mismatch = -rate * (apart + rest)
     return rho, nu, missing, mismatch, change
 
 
-def _sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """a + b as a rounded sum and what it misses (Knuth)."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
-
-
-def small_scale_end(
-    problem: PotentialProblem, start: NumericArray | None = None, *, rounded: bool = False
-) -> EndPoint:
+def small_scale_end(problem: PotentialProblem) -> EndPoint:
     """min sum_j w_j^{sign rho_j} |rho_j| s.t. Z rho = y, ties broken: the limit as alpha -> 0.
 
-    Parameters
-    ----------
-    problem
-        Z, y and the curves.
-    start
-        The layers at the start as they were given, (L, m), from which weights in exact proportion
-        are known to be so; without them weights for L >= 3 are known to rounding.
-    rounded
-        Whether Z is rounded, so that a tie to the last digits is one.
+    Z and weights are taken as exact where the problem has its start; else they are rounded, and
+    columns that are tied to the last digits are tied.
 
     Raises
     ------
@@ -143,9 +126,8 @@ def small_scale_end(
     program = end_program(features, target, weights)
     face = optimal_face(
         program,
-        *solve_program(program),
-        ExactCosts(program, curves.depth, start),
-        rounded=rounded or (start is None and curves.depth > 2),
+        ExactCosts(program, curves.depth, problem.start),
+        rounded=problem.start is None,
     )
     x, error = face.point, face.missed
     if face.equations is not None:
@@ -162,7 +144,7 @@ def _tie_broken(program: EndProgram, face: Face, curves: Curves) -> tuple[FloatA
     exponents = program.column_exponents[place]
     log_eta = _log_eta(curves, place, signs) if curves.depth == 2 else np.zeros(place.size)
     tie = TieBreak(curves.depth, exponents - exponents.max(), log_eta)
-    with ctx.workprec(256):
+    with ctx.workprec(PRECISION):
         return break_tie(tie, face.equations, face.target, face.point)
 
 
@@ -177,9 +159,7 @@ def _log_eta(curves: Curves, place: IntArray, signs: FloatArray) -> FloatArray:
 
 def _end_point(program: EndProgram, face: Face, x: FloatArray, error: float) -> EndPoint:
     """rho and nu in the units of the problem, and the duality gap there."""
-    slopes, cost = program.slopes(face.nu), program.cost
-    excess = max(1.0, float(np.max(slopes / cost)))
-    primal = float(cost[face.chosen] @ x)
-    gap = abs(primal - float(program.target @ face.nu) / excess) / primal
-    rho, nu = program.rho(face.chosen, x), program.dual(face.nu / excess)
+    primal = float(program.cost[face.chosen] @ x)
+    gap = abs(primal - face.value) / primal
+    rho, nu = program.rho(face.chosen, x), program.dual(face.nu)
     return EndPoint(rho, nu, gap, face.equations is not None, error)

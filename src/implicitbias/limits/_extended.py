@@ -1,4 +1,4 @@
-"""Beyond float64: residuals of linear systems, and their solutions to sixty digits.
+"""Linear systems solved to sixty digits and more.
 
 A solution x of B x = b is corrected by B^{-1} (b - B x), the inverse in float64 and the residual
 not: every correction wins the digits that one factorisation keeps. In balls of 256 bits that ends
@@ -9,58 +9,25 @@ Source: iterative refinement (Wilkinson 1963); ball arithmetic from FLINT.
 
 from __future__ import annotations
 
-from math import fsum
 from typing import Any
 
 import numpy as np
 from scipy.linalg import lapack
 
-from implicitbias._arrays import FloatArray, is_sparse
+from implicitbias._arrays import FloatArray
 
-PRECISION = 256  # bits of a ball
-VANISHES = 1e-45  # relative size below which a ball of that precision counts as zero
-SPLIT = 134217729.0  # 2^27 + 1: halves a float64 into two of 26 bits
-LARGEST_EXACT = 1 << 14  # entries up to which residuals are exact unless told otherwise
+PRECISION = 256  # bits of a ball, unless the numbers are far apart
+SOLVED = 0.7  # of these bits a solution has,
+VANISHES = 0.6  # and a number that is smaller by this share of them is zero
 SMALLEST_RCOND = 1e-14
-CORRECTIONS = 60
+CORRECTIONS = 200
 
 
-def residual(
-    matrix: FloatArray, vector: FloatArray, right: FloatArray, *, exact: bool | None = None
-) -> FloatArray:
-    """b - A x, (n,), beyond float64: from products of 64 bits, or rounded only once.
-
-    A is dense or sparse; no entry, times x, may be beyond 1e290. ``exact`` is the slower way, by
-    default taken where A is small.
-    """
-    if is_sparse(matrix):
-        return _sparse_residual(matrix.tocsr(), vector, right)
-    if not (matrix.size <= LARGEST_EXACT if exact is None else exact):
-        product = matrix.astype(np.longdouble) @ vector.astype(np.longdouble)
-        return np.asarray(right.astype(np.longdouble) - product, dtype=np.float64)
-    products = matrix * vector
-    high, low = _halves(matrix)
-    vector_high, vector_low = _halves(vector)
-    missed = low * vector_low - (
-        ((products - high * vector_high) - low * vector_high) - high * vector_low
-    )
-    terms = np.column_stack([right, -products, -missed]).tolist()
-    return np.array([fsum(row) for row in terms])
-
-
-def _sparse_residual(matrix: Any, vector: FloatArray, right: FloatArray) -> FloatArray:
-    """The same in 64 bits for a CSR array."""
-    terms = matrix.data.astype(np.longdouble) * vector[matrix.indices]
-    sums = np.concatenate([np.zeros(1, np.longdouble), np.cumsum(terms)])
-    product = sums[matrix.indptr[1:]] - sums[matrix.indptr[:-1]]
-    return np.asarray(right - product, dtype=np.float64)
-
-
-def _halves(array: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Veltkamp's splitting: array = high + low, 26 bits each."""
-    swollen = SPLIT * array
-    high = swollen - (swollen - array)
-    return high, array - high
+def exact_sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """a + b as a rounded sum and what it misses (Knuth)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 class Basis:
@@ -93,7 +60,7 @@ class Basis:
         return self._refined(balls, right, int(transposed))
 
     def _refined(self, balls: Any, right: Any, trans: int) -> Any:
-        from flint import arb_mat
+        from flint import arb, arb_mat, ctx
 
         rows, columns = right.nrows(), right.ncols()
         solution, missing = arb_mat(rows, columns), right
@@ -104,9 +71,16 @@ class Basis:
             step = lapack.dgetrs(*self._factor, floats, trans=trans)[0]
             solution = middle(solution + arb_mat(step.reshape(rows, columns).tolist()) * size)
             missing = right - balls * solution
-            if largest(missing) <= VANISHES**1.2 * largest(right):
+            if largest(missing) <= arb(2) ** int(-SOLVED * ctx.prec) * largest(right):
                 break
         return solution
+
+
+def vanishing() -> float:
+    """The relative size below which a number is what the balls leave of zero."""
+    from flint import ctx
+
+    return float(2.0 ** (-VANISHES * ctx.prec))
 
 
 def column(values: Any) -> Any:

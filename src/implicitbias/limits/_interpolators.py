@@ -81,7 +81,7 @@ def _least(
     """An end of the path for two layers that start at 1 and 0: all weights are equal there."""
     start = np.array([np.ones(features.shape[1]), np.zeros(features.shape[1])])
     try:
-        found = end(PotentialProblem(features, y, Curves.from_start(start, 0.0)))
+        found = end(PotentialProblem(features, y, Curves.from_start(start, 0.0), start=start))
     except ValueError as error:
         text = f"no interpolator of least {name} norm was found: {error}"
         raise NoPredictionError(text) from None

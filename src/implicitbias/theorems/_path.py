@@ -27,7 +27,7 @@ from implicitbias.limits import (
     small_scale_end,
     solve,
 )
-from implicitbias.networks import DiagonalNetwork, Network
+from implicitbias.networks import Network
 from implicitbias.problems import Regression
 from implicitbias.theorems import _regression
 from implicitbias.theorems._catalogue import Result
@@ -288,9 +288,7 @@ def _end(
     verdicts: tuple[Verdict, ...],
 ) -> Limit:
     if alpha == 0.0:
-        start = situation.reduction.start[:, ~situation.reach.forced]
-        exact = isinstance(situation.network, DiagonalNetwork)
-        end, where = small_scale_end(problem, start, rounded=not exact), "0"
+        end, where = small_scale_end(problem), "0"
     elif np.any((problem.curves.t0 != 0.0) | problem.curves.locked | problem.curves.turning):
         raise NoPredictionError(
             "the limit diverges with the scale: the start has beta(0) != 0. Ask for a finite "
