@@ -17,6 +17,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray, is_sparse
 from implicitbias._errors import InfeasibleProblemError
+from implicitbias.problems._consistency import share
 from implicitbias.problems._offsets import Offsets
 from implicitbias.problems._regression import Regression
 
@@ -85,7 +86,7 @@ def equations(X: Any, y: FloatArray, fit_intercept: bool) -> Equations:
     """
     if not fit_intercept:
         problem, reached = reachable_part(X, y)
-        missed, nothing = _share(y - problem.y, y), np.zeros(X.shape[1])
+        missed, nothing = share(y - problem.y, y), np.zeros(X.shape[1])
         return Equations(problem, reached, missed, Offsets.none(), 0.0, nothing, 0.0, centred=False)
     offsets = Offsets.of(X)
     y_offset = float(Offsets.of(y[:, None]).values.sum())
@@ -99,7 +100,7 @@ def equations(X: Any, y: FloatArray, fit_intercept: bool) -> Equations:
     else:
         targets, reference = _reflected(y)[1:], None
         problem, reached = reachable_part(_reflected(X)[1:], targets)
-        missed = _share(targets - problem.y, targets)
+        missed = share(targets - problem.y, targets)
     return Equations(
         problem, reached, missed, offsets, y_offset, X_mean, y_mean, reference=reference
     )
@@ -113,7 +114,7 @@ def _sparse_equations(X: Any, y: FloatArray) -> tuple[Regression, bool, float, i
     from scipy.sparse import csr_array, hstack
 
     whole, reached = reachable_part(hstack([X, np.ones((len(y), 1))], format="csr"), y)
-    missed = _share(y - whole.y, y - y.mean())
+    missed = share(y - whole.y, y - y.mean())
     n = len(y)
     reference = int(np.argmin(np.diff(X.indptr)))
     others = np.delete(np.arange(n), reference)
@@ -122,11 +123,6 @@ def _sparse_equations(X: Any, y: FloatArray) -> tuple[Regression, bool, float, i
     differences = csr_array((values, (np.tile(np.arange(n - 1), 2), places)), shape=(n - 1, n))
     problem, _ = reachable_part(differences @ csr_array(X), differences @ whole.y)
     return problem, reached, missed, reference
-
-
-def _share(part: FloatArray, whole: FloatArray) -> float:
-    size = float(np.linalg.norm(whole))
-    return float(np.linalg.norm(part)) / size if size > 0 else 0.0
 
 
 def _reflected(array: FloatArray) -> FloatArray:

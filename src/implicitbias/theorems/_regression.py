@@ -40,8 +40,8 @@ def potential_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
         problem, state = solve(situation.potential)
     except PathError as error:
         raise NoPredictionError(
-            f"{name} applies, but its limit problem could not be solved: {error}. The initial "
-            f"scale is exp({situation.init.log_scale:.4g}); try a scale closer to 1.",
+            f"{name} applies, but its limit problem could not be solved: {error}. Try "
+            f"{situation.easier}.",
             verdicts,
             partial=_how_far(situation, error, name, verdicts),
         ) from None

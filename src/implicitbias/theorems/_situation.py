@@ -21,6 +21,7 @@ from implicitbias.networks import (
 )
 from implicitbias.problems import Classification, Regression
 
+FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 RANK_TOLERANCE = 1e-12  # singular values below this times the largest count as zero
 
 
@@ -80,6 +81,13 @@ class Situation:
     def curves(self) -> Curves:
         """The scalar curves of the coordinates, at the initialization's scale."""
         return self.reduction.curves(self.init.log_scale)
+
+    @property
+    def easier(self) -> str:
+        """What would be easier to solve than this, as the end of a sentence."""
+        if abs(self.init.log_scale) > FAR:
+            return f"a scale closer to 1 than exp({self.init.log_scale:.4g})"
+        return "features and targets in units that make them of one size"
 
     @cached_property
     def reach(self) -> Reachable:
