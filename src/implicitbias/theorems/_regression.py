@@ -143,10 +143,11 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
         )
     start = [np.ravel(layer) for layer in situation.start_parameters]
     moved = one.layers(nu)
+    kept = svd.layers(*(project(old) for project, old in zip(svd.project, start, strict=True)))
     parameters = tuple(
-        (basis @ new + (old - basis @ (basis.T @ old))).reshape(shape)
-        for basis, new, old, shape in zip(
-            (svd.left, svd.right), moved, start, situation.network.parameter_shapes, strict=True
+        (new + (old - part)).reshape(shape)
+        for new, old, part, shape in zip(
+            svd.layers(*moved), start, kept, situation.network.parameter_shapes, strict=True
         )
     )
     coefficients = situation.network.coefficients(parameters)
@@ -170,8 +171,9 @@ def _clock_spread(situation: Situation, parameters: tuple[FloatArray, ...], nu: 
     (a +- b) e^{-+ nu s} must be the start's (a +- b), coordinate by coordinate.
     """
     svd, scale = situation.one_point, np.exp(situation.init.log_scale)
-    first = svd.left.T @ np.ravel(parameters[0])
-    second = svd.right.T @ np.ravel(parameters[1])
+    first, second = (
+        project(np.ravel(layer)) for project, layer in zip(svd.project, parameters, strict=True)
+    )
     up = (first + second) - scale * np.exp(nu * svd.values) * (svd.first + svd.second)
     down = (first - second) - scale * np.exp(-nu * svd.values) * (svd.first - svd.second)
     size = float(np.max(np.abs(first)) + np.max(np.abs(second)))
