@@ -154,7 +154,7 @@ def _circulant(x: FloatArray) -> tuple[FloatArray, float, Maps, Maps]:
         whole[order] = c
         z = whole[: size.size].astype(np.complex128)
         z[~single] -= 1j * whole[size.size :]
-        return np.asarray(z / np.where(single, 1.0, 2.0) / unit)
+        return np.asarray(z / unit)
 
     project = (
         lambda v: split(turn * np.fft.rfft(v).conj()),
