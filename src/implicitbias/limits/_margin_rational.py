@@ -9,6 +9,7 @@ by 1e-9 of the points' lengths, and unremarkable.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -24,6 +25,7 @@ from implicitbias.limits._margin_solve import GroupedProblem, Point
 ACCURATE = 1e-10  # violation of margins up to which float64 is believed
 MAX_ENTRIES = 4_000  # of a tableau: half a second at most
 MAX_POINTS = 128
+MAX_DENSE = 1 << 16  # entries of sparse data that may be made dense
 MAX_INDEPENDENT = 24
 BLAND = 100  # pivots by the largest coefficient; after that by Bland's rule, which never cycles
 MAX_PIVOTS = 1000
@@ -34,8 +36,10 @@ def solve_l1(problem: GroupedProblem, reach: FloatArray | None = None) -> Point 
     n, k = problem.rows.shape
     real = problem.labels.size == problem.weights.size and problem.equations.shape[0] == 0
     small = (2 * k + 1) * (n + 1) <= MAX_ENTRIES and min(n, k) <= MAX_INDEPENDENT
-    if reach is not None or not (real and small) or is_sparse(problem.rows):
+    if reach is not None or not (real and small):
         return _margin_solve.solve_l1(problem, reach)
+    if is_sparse(problem.rows):
+        problem = replace(problem, rows=problem.rows.toarray())
     try:
         point = _margin_solve.solve_l1(problem)
     except NoPredictionError:
@@ -117,7 +121,9 @@ def _simplex(table: Any) -> tuple[Any, int, list[int], list[int]] | None:
 def least_norm(A: Any) -> Hull:
     """``_margin_l2.least_norm``, in integers where that refuses or misses its own margins."""
     n = A.shape[0]
-    small = not is_sparse(A) and n <= MAX_POINTS and min(A.shape) <= MAX_INDEPENDENT
+    small = n <= MAX_POINTS and min(A.shape) <= MAX_INDEPENDENT and n * A.shape[1] <= MAX_DENSE
+    if small and is_sparse(A):
+        A = A.toarray()
     try:
         hull = _margin_l2.least_norm(A)
     except NoPredictionError:

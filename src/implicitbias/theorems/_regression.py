@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.linalg import cho_solve
+from scipy.linalg import cho_solve, qr, solve_triangular
 
 from implicitbias._arrays import FloatArray, Parameters, is_sparse, rows_times
 from implicitbias._errors import NoPredictionError
@@ -28,6 +28,7 @@ from implicitbias.problems._rows import UnitRows
 from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
+MAX_DENSE = 1 << 18  # entries of sparse rows that are made dense, for the sake of their units
 CORRECTIONS = 3  # of seminormal equations: each wins the digits that one solve keeps
 
 
@@ -186,14 +187,12 @@ def minimum_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> L
     """X^+ y, and the part of the start that training never moves there."""
     X, y = situation.problem.X, situation.problem.y
     first = situation.start_parameters[0]
-    if is_sparse(situation.rows):
+    rows = situation.rows
+    if is_sparse(rows) and rows.shape[0] * rows.shape[1] > MAX_DENSE:
         coefficients, unreached, outside = _minimum_norm_sparse(situation, first)
     else:
-        basis, triangle = np.linalg.qr(situation.rows.T)
-        coefficients = basis @ np.linalg.solve(triangle.T, situation.targets)
-        unreached = first - basis @ (basis.T @ first)
-        multipliers = np.linalg.lstsq(situation.rows.T, coefficients, rcond=None)[0]
-        outside = coefficients - situation.rows.T @ multipliers
+        dense = rows.toarray() if is_sparse(rows) else rows
+        coefficients, unreached, outside = _minimum_norm_dense(dense, situation.targets, first)
     size = float(np.linalg.norm(coefficients))
     return Limit(
         coefficients,
@@ -208,6 +207,27 @@ def minimum_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> L
         note="Reached as the scale tends to 0; at this scale the distance is the norm of "
         "`unreached` times the later layers at the end of training.",
     )
+
+
+def _minimum_norm_dense(
+    rows: FloatArray, targets: FloatArray, first: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The solution, and what the rows' span misses of ``first`` and of the solution itself.
+
+    Householder QR of X^T with features in decreasing order of size and points pivoted, which keeps
+    the digits of features in small units (Cox and Higham, 1998).
+    """
+    order = np.argsort(-np.abs(rows).max(axis=0), kind="stable")
+    basis, triangle, points = qr(rows[:, order].T, mode="economic", pivoting=True)
+    coefficients, missing, multipliers = np.zeros(rows.shape[1]), targets, np.zeros(len(targets))
+    for _ in range(2):
+        half = solve_triangular(triangle, missing[points], trans="T")
+        coefficients[order] += basis @ half
+        multipliers[points] += solve_triangular(triangle, half)
+        missing = targets - rows @ coefficients
+    unreached = first.copy()
+    unreached[order] -= basis @ (basis.T @ first[order])
+    return coefficients, unreached, coefficients - rows.T @ multipliers
 
 
 def _minimum_norm_sparse(
