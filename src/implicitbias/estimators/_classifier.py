@@ -159,6 +159,10 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
             level = offsets.constant(-beta, float(end.coefficients[-1]))
             if offsets.columns.size:
                 level = self._sharpened(level, scores, signs, problem.y)
+                lowest = float((signs * (scores + level)).min())
+                if self.separable_ and lowest > 0:
+                    beta, level = beta / lowest, level / lowest
+                    scores = scores / lowest
         else:
             level = -float(np.mean(moved @ beta)) if self.fit_intercept else 0.0
         if self.separable_ and not (signs * (scores + level)).min() > 0:

@@ -31,6 +31,10 @@ BLAND = 100  # pivots by the largest coefficient; after that by Bland's rule, wh
 MAX_PIVOTS = 1000
 
 
+class ExactPoint(Point):
+    """A solution known exactly and rounded once: nothing is left to polish."""
+
+
 def solve_l1(problem: GroupedProblem, reach: FloatArray | None = None) -> Point | None:
     """``_margin_solve.solve_l1``, in integers where that refuses or misses its own margins."""
     n, k = problem.rows.shape
@@ -60,7 +64,7 @@ def _missed(problem: GroupedProblem, point: Point) -> float:
     return merit(unit, Point(point.r / value, point.a / value, point.b))
 
 
-def exact_l1(rows: FloatArray, weights: FloatArray) -> Point | None:
+def exact_l1(rows: FloatArray, weights: FloatArray) -> ExactPoint | None:
     """min sum_j w_j |r_j| s.t. C r >= 1, solved exactly and rounded once; None if infeasible."""
     n, k = rows.shape
     shifts = [_digits(np.append(rows[:, j], weights[j])) for j in range(k)]
@@ -83,7 +87,7 @@ def exact_l1(rows: FloatArray, weights: FloatArray) -> Point | None:
             j = (name - n) % k
             size = float(Fraction(table[-1, column], pivot) * Fraction(2) ** shifts[j])
             r[j] = size if name < n + k else -size
-    return Point(r, a, np.zeros(0))
+    return ExactPoint(r, a, np.zeros(0))
 
 
 def _simplex(table: Any) -> tuple[Any, int, list[int], list[int]] | None:

@@ -25,7 +25,7 @@ from implicitbias.limits._kkt import KKT, kkt_residuals
 from implicitbias.limits._margin_faces import second_order, uniqueness
 from implicitbias.limits._margin_groups import Groups, real_groups
 from implicitbias.limits._margin_polish import polish
-from implicitbias.limits._margin_rational import least_norm, solve_l1
+from implicitbias.limits._margin_rational import ExactPoint, least_norm, solve_l1
 from implicitbias.limits._margin_solve import GroupedProblem, Point
 
 UNCERTIFIED = 1e-6  # an l1 point with a KKT residual above this (and above rounding) is refused
@@ -167,6 +167,8 @@ def l1_max_margin(
     point = solve_l1(problem)
     if point is None:
         raise NoPredictionError("The convex solver found no l1 max-margin point; rescale the data.")
+    if isinstance(point, ExactPoint):
+        return _l1_result(A, weights, groups, problem, point)
     face, kept = _face(problem, point)
     polished = polish(face, Point(point.r[kept], point.a, point.b))
     r = np.zeros_like(point.r)
@@ -232,7 +234,8 @@ def _l1_result(
 ) -> MaxMargin:
     rho = groups.rho(point.r)
     kkt = kkt_residuals(A, rho, point.a, 1, weights=weights, twist=twist(A, groups, point.b))
-    if kkt.worst > max(UNCERTIFIED, 100 * kkt.rounding):
+    doubtful = kkt.worst > max(UNCERTIFIED, 100 * kkt.rounding)
+    if doubtful and not isinstance(point, ExactPoint):
         raise NoPredictionError(
             f"The l1 max-margin point could not be certified: its KKT residual is {kkt.worst:.1e}. "
             "Rescale features or points of very different sizes.",

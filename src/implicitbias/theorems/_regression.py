@@ -219,15 +219,17 @@ def _minimum_norm_dense(
     """
     order = np.argsort(-np.abs(rows).max(axis=0), kind="stable")
     basis, triangle, points = qr(rows[:, order].T, mode="economic", pivoting=True)
-    coefficients, missing, multipliers = np.zeros(rows.shape[1]), targets, np.zeros(len(targets))
+    coefficients, missing = np.zeros(rows.shape[1]), targets
     for _ in range(2):
-        half = solve_triangular(triangle, missing[points], trans="T")
-        coefficients[order] += basis @ half
-        multipliers[points] += solve_triangular(triangle, half)
+        coefficients[order] += basis @ solve_triangular(triangle, missing[points], trans="T")
         missing = targets - rows @ coefficients
-    unreached = first.copy()
-    unreached[order] -= basis @ (basis.T @ first[order])
-    return coefficients, unreached, coefficients - rows.T @ multipliers
+
+    def outside(vectors: FloatArray) -> FloatArray:
+        left = vectors.copy()
+        left[order] -= basis @ (basis.T @ vectors[order])
+        return left
+
+    return coefficients, outside(first), outside(coefficients)
 
 
 def _minimum_norm_sparse(
