@@ -9,7 +9,7 @@ by 1e-9 of the points' lengths, and unremarkable.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -31,8 +31,18 @@ BLAND = 100  # pivots by the largest coefficient; after that by Bland's rule, wh
 MAX_PIVOTS = 1000
 
 
+@dataclass(frozen=True)
 class ExactPoint(Point):
-    """A solution known exactly and rounded once: nothing is left to polish."""
+    """A solution known exactly and rounded once: nothing is left to polish.
+
+    ``unique``: no other r is one, since no basic variable of the dual is zero.
+    """
+
+    unique: bool = False
+
+
+class ExactHull(Hull):
+    """The same of the l2 problem."""
 
 
 def solve_l1(problem: GroupedProblem, reach: FloatArray | None = None) -> Point | None:
@@ -40,7 +50,7 @@ def solve_l1(problem: GroupedProblem, reach: FloatArray | None = None) -> Point 
     n, k = problem.rows.shape
     real = problem.labels.size == problem.weights.size and problem.equations.shape[0] == 0
     small = (2 * k + 1) * (n + 1) <= MAX_ENTRIES and min(n, k) <= MAX_INDEPENDENT
-    if reach is not None or not (real and small):
+    if reach is not None or problem.signs is not None or not (real and small):
         return _margin_solve.solve_l1(problem, reach)
     if is_sparse(problem.rows):
         problem = replace(problem, rows=problem.rows.toarray())
@@ -87,7 +97,7 @@ def exact_l1(rows: FloatArray, weights: FloatArray) -> ExactPoint | None:
             j = (name - n) % k
             size = float(Fraction(table[-1, column], pivot) * Fraction(2) ** shifts[j])
             r[j] = size if name < n + k else -size
-    return ExactPoint(r, a, np.zeros(0))
+    return ExactPoint(r, a, np.zeros(0), unique=bool((table[:-1, n] > 0).all()))
 
 
 def _simplex(table: Any) -> tuple[Any, int, list[int], list[int]] | None:
@@ -146,7 +156,7 @@ def _margins_missed(A: FloatArray, hull: Hull) -> float:
     return max(active, -float(slack.min()))
 
 
-def exact_l2(A: FloatArray) -> Hull | None:
+def exact_l2(A: FloatArray) -> ExactHull | None:
     """min ||z||_2 s.t. A z >= 1, solved exactly and rounded once; None if infeasible."""
     import flint
 
@@ -169,7 +179,7 @@ def exact_l2(A: FloatArray) -> Hull | None:
     z = [_rounded(chosen[0, j], shift) for j in range(d)]
     multipliers = np.zeros(n)
     multipliers[active] = [_rounded(x, 0) for x in u]
-    return Hull(np.array(z), multipliers, np.array(sorted(active)))
+    return ExactHull(np.array(z), multipliers, np.array(sorted(active)))
 
 
 def _with_row(
