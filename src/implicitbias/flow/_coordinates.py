@@ -148,6 +148,15 @@ class CoordinateFlow(FlowSystem):
         """That of the parameters."""
         return self.witness.rest(self._theta(state), reading, size)
 
+    def instability(self, state: FloatArray) -> float:
+        """That of the parameters."""
+        return self.witness.instability(self._theta(state))
+
+    def finer(self) -> CoordinateFlow:
+        """The flow with smaller steps."""
+        layers = self.witness.layers(self.witness.start)
+        return CoordinateFlow(self.network, self.loss, layers, FINER * self.witness.tol)
+
     def drift(self, state: FloatArray) -> float:
         """That of the parameters."""
         return self.witness.drift(self._theta(state))

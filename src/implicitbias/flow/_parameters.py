@@ -23,6 +23,7 @@ from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import Outcome
 from implicitbias.flow._radau import LowRankRadau, each, symmetric
 from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
+from implicitbias.flow._stability import FINER, MOST, largest_eigenvalue
 from implicitbias.flow._stationary import Rest, newton_change, rest_of
 from implicitbias.flow._system import FlowSystem, Reading
 from implicitbias.networks import Network
@@ -151,6 +152,15 @@ class ParameterFlow(FlowSystem):
             noise=RESOLVED * (np.abs(state) + self.sizes),
             rounding=EPS * self._gradient_terms(state, reading),
         )
+
+    def instability(self, state: FloatArray) -> float:
+        """The Jacobian's largest eigenvalue."""
+        return largest_eigenvalue(self.jacobian(state)) if state.size <= MOST else 0.0
+
+    def finer(self) -> ParameterFlow:
+        """The flow with smaller steps."""
+        layers = self.layers(self.start)
+        return ParameterFlow(self.network, self.loss, layers, FINER * self.tol)
 
     def drift(self, state: FloatArray) -> float:
         """Largest |change| of a conserved quantity over its natural size; 0/0 = 0."""

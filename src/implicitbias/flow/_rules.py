@@ -42,7 +42,7 @@ class End:
 
 def with_drift(end: End, drift: float) -> End:
     """The end with what a drift of the conserved quantities says of it."""
-    if drift <= LOST:
+    if not drift > LOST:  # NaN where nothing is conserved
         return end
     return End(
         Outcome.PRECISION_REACHED if end.outcome.converged else end.outcome,
