@@ -21,6 +21,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.flow._parameters import SMALL_ENTRY, ParameterFlow
 from implicitbias.flow._radau import LowRankRadau, each, symmetric
 from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
+from implicitbias.flow._stability import FINER
 from implicitbias.flow._stationary import Rest
 from implicitbias.flow._system import FlowSystem, Reading
 from implicitbias.networks import ConvolutionalNetwork, Network

@@ -79,7 +79,7 @@ def reproduced(
     ends = f"ends {apart:.1e} of its size away" if other.outcome is end.outcome else other.message
     return End(
         Outcome.UNSTABLE,
-        f"{end.message} But rounding, which can grow by exp({exponent:.3g}) on this way, decided on "
-        "which side of an invariant manifold (a determinant, a rank or a coordinate that is zero) "
+        f"{end.message} But rounding, which can grow by exp({exponent:.3g}) on this way, decided "
+        "on which side of an invariant manifold (a determinant, a rank or a coordinate that is zero) "
         f"the flow went on: integrated with smaller steps it {ends}",
     )
