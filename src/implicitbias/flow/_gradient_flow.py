@@ -317,13 +317,12 @@ def _reproduced(
 ) -> Trajectory:
     """The trajectory, its end doubted where smaller steps lead elsewhere."""
     again = RegressionRules(rules.goal, rules.start)
-    other = integrate(system.finer(), again, budget, None)
+    with np.errstate(over="ignore"):
+        times = np.exp(np.log(trajectory.times[1:-1]) + system.log_time_unit)
+    other = integrate(system.finer(), again, replace(budget, times=times), None)
+    first, second = trajectory, other
     end = reproduced(
-        trajectory.end,
-        trajectory.coefficients[-1],
-        (other.end, other.coefficients[-1]),
-        trajectory.growth,
-        max(rules.remaining, again.remaining),
+        first.end, first.coefficients, second.end, second.coefficients, trajectory.growth
     )
     return replace(trajectory, end=end)
 

@@ -20,7 +20,7 @@ from implicitbias._errors import Outcome
 from implicitbias.flow._rules import End
 from implicitbias.flow._system import FlowSystem
 
-VISIBLE = 20.0  # e-foldings that make one part of a rounding 1e-7
+VISIBLE = 15.0  # e-foldings that bring the error of a step near visibility
 APART = 1e-3  # of the coefficients' size: a flow is reproducible to much less
 FURTHER = 2.0  # times at which the rate is measured, one over the other
 FEW, MOST = 150, 1500  # variables up to which all eigenvalues are computed, or one
@@ -28,7 +28,7 @@ FINER = 0.125
 
 
 class ErrorGrowth:
-    """The exponent int lambda dt along a flow, in the trapezoidal rule.
+    """The exponent int lambda dt along a flow, by the larger lambda at the ends of each piece.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class ErrorGrowth:
         if self.exponent > VISIBLE or not (now or time >= FURTHER * self.time):
             return
         rate = self.system.instability(state)
-        self.exponent += 0.5 * (self.rate + rate) * (time - self.time)
+        self.exponent += max(self.rate, rate) * (time - self.time)
         self.time, self.rate = time, rate
 
 
@@ -64,22 +64,29 @@ def largest_eigenvalue(matrix: FloatArray) -> float:
 
 
 def reproduced(
-    end: End,
-    coefficients: FloatArray,
-    again: tuple[End, FloatArray],
-    exponent: float,
-    remaining: float,
+    end: End, way: FloatArray, other: End, way_again: FloatArray, exponent: float
 ) -> End:
-    """The end, unless the flow with smaller steps ends elsewhere."""
-    other, there = again
-    size = float(np.abs(coefficients).max(initial=0.0)) or 1.0
-    apart = float(np.abs(coefficients - there).max(initial=0.0)) / size
-    if other.outcome is end.outcome and apart <= max(APART, 10.0 * remaining):
+    """The end, unless the flow with smaller steps takes another way.
+
+    Parameters
+    ----------
+    end, other
+        Of the flow, and of the one with smaller steps.
+    way, way_again
+        beta at the start, at common times and at the end, (T, d), and for the other up to its end.
+    exponent
+        By which errors may have grown.
+    """
+    later = np.minimum(np.arange(len(way)), len(way_again) - 1)  # where it ended, it stays
+    later[-1] = -1
+    size = float(np.abs(way).max(initial=0.0)) or 1.0
+    apart = float(np.abs(way - way_again[later]).max(initial=0.0)) / size
+    if other.outcome is end.outcome and apart <= APART:
         return end
-    ends = f"ends {apart:.1e} of its size away" if other.outcome is end.outcome else other.message
     return End(
         Outcome.UNSTABLE,
         f"{end.message} But rounding, which can grow by exp({exponent:.3g}) on this way, decided "
-        "on which side of an invariant manifold (a determinant, a rank or a coordinate that is zero) "
-        f"the flow went on: integrated with smaller steps it {ends}",
+        "where it left an invariant manifold, on which a determinant, a rank or a coordinate is "
+        f"zero: with smaller steps beta comes to be {apart:.1e} of its size away, and "
+        f"{other.message}",
     )
