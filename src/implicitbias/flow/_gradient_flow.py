@@ -168,9 +168,9 @@ def gradient_flow(
     Flow or ActivationFlow
         ``outcome`` and ``message`` say why it ended: RESIDUAL_REACHED or MARGIN_REACHED;
         STATIONARY at a point with positive loss (dead or sign-locked coordinates); TIME_REACHED;
-        STOPPED_BY_CALLBACK; STEP_LIMIT; PRECISION_REACHED where float64 resolves no more, or the
-        conserved quantities were lost to rounding; UNSTABLE where the same flow with smaller steps
-        ends elsewhere; FAILED.
+        STOPPED_BY_CALLBACK; STEP_LIMIT; PRECISION_REACHED where float64 resolves no more;
+        UNSTABLE where the flow seems to end well, but conserved quantities were lost to rounding or
+        the same flow with smaller steps goes elsewhere; FAILED.
 
     Raises
     ------
@@ -294,8 +294,11 @@ def _regression_flow(
 
 def _held(init: Initialization) -> bool:
     """Whether float64 holds the layers of the start."""
-    pairs = zip(init.rounded(), init.directions, strict=True)
-    return all(layer.any() or not direction.any() for layer, direction in pairs)
+    try:
+        init.parameters()
+    except InvalidInputError:
+        return False
+    return True
 
 
 def _run(system: FlowSystem, goal: Goal, budget: Budget, callback: Callback | None) -> Flow:
