@@ -17,6 +17,7 @@ from implicitbias.estimators._data import fitted_data, new_data
 from implicitbias.estimators._end import End, end_of_training
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._remedy import better_data, better_scale, shortfall
+from implicitbias.networks import DiagonalNetwork
 from implicitbias.problems import Equations, equations
 
 FEASIBLE = (
@@ -156,7 +157,8 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         max_iter = positive_int(self.max_iter, "max_iter")
         network = network_of(self.network, depth, X.shape[1])
         directions = directions_of(network, self.init_direction)
-        data = equations(X, y, self.fit_intercept)
+        metric = not isinstance(network, DiagonalNetwork)  # others may be simulated
+        data = equations(X, y, self.fit_intercept, metric=metric)
         end = end_of_training(network, data.problem, directions, scale, max_iter)
         self.interpolates_, self.rank_ = data.reached, data.problem.rank
         self._keep(data, end)

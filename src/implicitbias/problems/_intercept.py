@@ -5,7 +5,9 @@ Centring the columns leaves n equations of which one is a combination of the oth
 rounding of the means, and rounding would then count as data. With n - 1 equations nothing is left
 over. For dense X, T holds the last rows of the reflection that takes 1 to the first axis: T X is
 the centred X in other coordinates, and so is its gradient flow. For sparse X, T subtracts the row
-with the fewest entries from the others, which keeps T X sparse and the interpolators the same.
+with the fewest entries from the others, which keeps T X sparse and the interpolators the same. So
+it does for dense X where only the interpolators matter and the differences are exact: ties between
+features, which one rounding breaks, then stay ties.
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ class Equations:
         return np.insert(nu, self.reference, -nu.sum())
 
 
-def equations(X: Any, y: FloatArray, fit_intercept: bool) -> Equations:
+def equations(X: Any, y: FloatArray, fit_intercept: bool, *, metric: bool = True) -> Equations:
     """X beta (+ b) = y as a problem that has a solution.
 
     Parameters
@@ -82,6 +84,8 @@ def equations(X: Any, y: FloatArray, fit_intercept: bool) -> Equations:
         (n,).
     fit_intercept
         Whether there is a b to eliminate.
+    metric
+        Whether T y - T X beta is to have the norm of the centred residual, as a flow's rows must.
     """
     if not fit_intercept:
         problem, reached = reachable_part(X, y)
@@ -97,6 +101,9 @@ def equations(X: Any, y: FloatArray, fit_intercept: bool) -> Equations:
     if is_sparse(X):
         problem, reached, missed, reference = _sparse_equations(X, y)
     else:
+        exact = None if metric else _exact_differences(X, y)
+        if exact is not None:
+            return Equations(exact, True, 0.0, offsets, y_offset, X_mean, y_mean, reference=0)
         targets, reference = _reflected(y)[1:], None
         problem, reached = reachable_part(_reflected(X)[1:], targets)
         missed = _share(targets - problem.y, targets)
@@ -122,6 +129,18 @@ def _sparse_equations(X: Any, y: FloatArray) -> tuple[Regression, bool, float, i
     differences = csr_array((values, (np.tile(np.arange(n - 1), 2), places)), shape=(n - 1, n))
     problem, _ = reachable_part(differences @ csr_array(X), differences @ whole.y)
     return problem, reached, missed, reference
+
+
+def _exact_differences(X: FloatArray, y: FloatArray) -> Regression | None:
+    """Rows less the first one; None where that rounds, or where no coefficients fit."""
+    rows = X[1:] - X[0]
+    back = rows - X[1:]
+    if np.any((X[1:] - (rows - back)) != X[0] + back):  # what the difference loses (Knuth)
+        return None
+    try:
+        return Regression(rows, y[1:] - y[0])
+    except InfeasibleProblemError:  # then the nearest targets matter, and the metric decides
+        return None
 
 
 def _share(part: FloatArray, whole: FloatArray) -> float:
