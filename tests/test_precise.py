@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from implicitbias import _precise
-from implicitbias._precise import precise_residual
+from implicitbias._precise import Precise, precise_residual
 
 
 def exactly(A, x, b):
@@ -38,7 +38,7 @@ def test_what_rounding_hides(seed, units, kind):
     b, zero = A @ x, np.zeros(d)
     missed = np.abs(precise_residual(kind(A), x, b) - exactly(A, x, b))
     assert np.all(missed <= 2.0**-70 * terms(A, x))
-    missed = np.abs(precise_residual(kind(A).T, b, zero) - exactly(A.T, b, zero))
+    missed = np.abs(Precise(kind(A)).transposed_residual(b, zero) - exactly(A.T, b, zero))
     assert np.all(missed <= 2.0**-70 * terms(A.T, b))
 
 
@@ -47,7 +47,10 @@ def test_blocks_add_up(monkeypatch):
     A, x = rng.standard_normal((7, 90)), rng.standard_normal(90)
     b = A @ x
     monkeypatch.setattr(_precise, "BLOCK", 50)
-    assert np.all(np.abs(precise_residual(A, x, b) - exactly(A, x, b)) <= 2.0**-70 * terms(A, x))
+    whole, zero = Precise(A), np.zeros(90)
+    assert np.all(np.abs(whole.residual(x, b) - exactly(A, x, b)) <= 2.0**-70 * terms(A, x))
+    missed = np.abs(whole.transposed_residual(b, zero) - exactly(A.T, b, zero))
+    assert np.all(missed <= 2.0**-70 * terms(A.T, b))
 
 
 def test_extreme_sizes():

@@ -19,57 +19,52 @@ def threads_for(size: int) -> Iterator[None]:
     """One BLAS thread for data of up to 2^20 entries, all of them above.
 
     With a busy core, small matrices run 10 to 30 times slower on several threads. The number is the
-    whole process's: the first to ask for one thread saves what there was, the last to be done
-    restores it, in whatever threads and order they are.
+    whole process's, and some libraries let only the thread that changed it change it back: so one
+    thread at a time holds the limit, from its first call to the end of that, and the others rely on
+    it.
     """
-    if size > SINGLE_THREAD:
-        yield
-        return
-    _limit.enter()
+    holds = size <= SINGLE_THREAD and _limit.take()
     try:
         yield
     finally:
-        _limit.leave()
+        if holds:
+            _limit.release()
 
 
-class _SharedLimit:
-    """One BLAS thread as long as anybody needs it."""
+class _Limit:
+    """One BLAS thread, as long as the thread that asked first needs it."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()  # a fork or a signal may come back here in the same thread
-        self.holders: dict[int, int] = {}  # how often each thread is inside
+        self.lock = threading.RLock()  # a fork may come from a signal in the same thread
+        self.holder: int | None = None
         self.saved: Any = None
 
-    def enter(self) -> None:
+    def take(self) -> bool:
+        """Limit the libraries, unless somebody does already."""
         with self.lock:
-            if self.saved is None:
-                self.saved = _libraries().limit(limits=1, user_api="blas")
-            here = threading.get_ident()
-            self.holders[here] = self.holders.get(here, 0) + 1
+            if self.holder is not None:
+                return False
+            self.saved = _libraries().limit(limits=1, user_api="blas")
+            self.saved.__enter__()
+            self.holder = threading.get_ident()
+            return True
 
-    def leave(self) -> None:
+    def release(self) -> None:
+        """Restore what ``take`` found."""
         with self.lock:
-            here = threading.get_ident()
-            self.holders[here] -= 1
-            if not self.holders[here]:
-                del self.holders[here]
-            self.restore_if_free()
-
-    def restore_if_free(self) -> None:
-        if not self.holders and self.saved is not None:
-            self.saved.restore_original_limits()
-            self.saved = None
+            self.saved.__exit__(None, None, None)
+            self.holder = None
 
     def after_fork_in_child(self) -> None:
-        """Of all threads only the one that forked lives on: nobody else will leave."""
-        here = threading.get_ident()
-        self.holders = {thread: n for thread, n in self.holders.items() if thread == here}
-        self.restore_if_free()
+        """Of all threads only the one that forked lives on: no other will release."""
+        if self.holder not in (None, threading.get_ident()):
+            self.saved.__enter__()
+            self.release()
         self.lock.release()
 
 
-_limit = _SharedLimit()
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+_limit = _Limit()
+if hasattr(os, "register_at_fork"):  # Windows has no fork
     os.register_at_fork(
         before=_limit.lock.acquire,
         after_in_parent=_limit.lock.release,

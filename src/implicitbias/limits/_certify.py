@@ -12,7 +12,6 @@ from implicitbias.limits._limit import Certificate, relative_residual
 from implicitbias.limits._potential import (
     PotentialProblem,
     PotentialState,
-    linearise,
     log_dual_weights,
 )
 from implicitbias.limits._refine import MAX_CORRECTIONS, refine
@@ -59,7 +58,8 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
     missing = problem.features @ rho - problem.target
     feasibility = relative_residual(problem.features, rho, problem.target)
     start, there = curves.u(curves.t0), curves.u(state.t)
-    state, nu = _refit(problem, state, there - start)
+    state = _refit(problem, state, there - start)
+    nu = state.rows.dual_as_given(state.nu)
     log_unit = -(curves.depth - 2) * float(curves.log_unit.max())
     slope = a * (state.rows.features.T @ state.nu)  # digits that B^{-T} nu would lose
     direct = start + slope - there
@@ -127,24 +127,11 @@ def _held(problem: PotentialProblem, t: FloatArray, start: FloatArray, there: Fl
     return bool(np.all((curves.slack(t) > HELD * reach)[~curves.dead]))
 
 
-def _refit(
-    problem: PotentialProblem, state: PotentialState, moved: FloatArray
-) -> tuple[PotentialState, FloatArray]:
-    """The dual point that fits the slopes best, in the state's rows and as given.
-
-    ``moved`` is u - u(t_0). In combined rows nu is read off the basis: [B^T nu]_i = moved_i / a_i.
-    """
-    curves, basis = problem.curves, state.rows.basis
-    if basis is None:
-        found = linearise(problem, curves, state) if state.nu.size else None
-        if found is None:
-            return state, state.rows.dual_as_given(state.nu)
-        system, state = found
-        nu = state.nu + system.solve(np.zeros(state.nu.size), state.mismatch)[1]
-    else:
-        nu = (moved * np.exp(-log_dual_weights(curves)))[basis]
-    state = replace(state, nu=nu)
-    return state, state.rows.dual_as_given(nu)
+def _refit(problem: PotentialProblem, state: PotentialState, moved: FloatArray) -> PotentialState:
+    """In combined rows nu is read off the basis, [B^T nu]_i = moved_i / a_i; moved = u - u(t_0)."""
+    if state.rows.basis is None:
+        return state
+    return replace(state, nu=(moved * np.exp(-log_dual_weights(problem.curves)))[state.rows.basis])
 
 
 def _sum_of(logs: FloatArray) -> float:

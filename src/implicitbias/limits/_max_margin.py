@@ -24,9 +24,9 @@ from implicitbias._verdicts import Verdict
 from implicitbias.limits._kkt import KKT, kkt_residuals
 from implicitbias.limits._margin_faces import second_order, uniqueness
 from implicitbias.limits._margin_groups import Groups, real_groups
-from implicitbias.limits._margin_l2 import least_norm
 from implicitbias.limits._margin_polish import polish
-from implicitbias.limits._margin_solve import GroupedProblem, Point, solve_l1
+from implicitbias.limits._margin_rational import least_norm, solve_l1
+from implicitbias.limits._margin_solve import GroupedProblem, Point
 
 UNCERTIFIED = 1e-6  # an l1 point with a KKT residual above this (and above rounding) is refused
 NEAR_BOUND = 0.99  # of its bound: a zero group of sparse data below it takes no part in Newton

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from implicitbias._arrays import FloatArray, absolute_product
+from implicitbias._precise import Precise
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem, Slopes, newton_system
 from implicitbias.dual._rows import Rows
@@ -56,6 +57,8 @@ class PotentialProblem:
     start
         p_l(0) up to one factor, (L, m), where these and Z are exact as given: then ties among the
         columns are decided in exact arithmetic. None where they were computed in float64.
+    products
+        Z, for products beyond float64.
     """
 
     features: FloatArray
@@ -64,6 +67,12 @@ class PotentialProblem:
     log_excess: float = 0.0
     max_iterations: int = MAX_ITERATIONS
     start: FloatArray | None = None
+    products: Precise | None = field(default=None, repr=False)
+
+    @property
+    def precise(self) -> Precise:
+        """Z, for products beyond float64: the one given, which is split once."""
+        return Precise(self.features) if self.products is None else self.products
 
     def shifted(self, log_scale_change: float) -> PotentialProblem:
         """The same problem at a scale exp(log_scale_change) times as large."""
@@ -195,8 +204,8 @@ def correct(
 ) -> PotentialState | None:
     """Newton's method at fixed target and scale; None where it does not converge.
 
-    ``rough`` stops at two digits, enough to follow a path. Otherwise, once a step is short, two
-    more with the same factorisation polish to rounding.
+    ``rough`` stops at two digits, enough to follow a path. Otherwise, once a step is short, one
+    more with the same factorisation polishes; the rest is for ``_refine``.
     """
     close = ROUGH if rough else FACTOR_KEPT
     goal = state.rows.target(target)
@@ -216,7 +225,7 @@ def correct(
         state = replace(state, iterations=state.iterations + 1)
         if length >= close or missing > close:
             continue
-        for _ in range(0 if rough else 2):
+        for _ in range(0 if rough else 1):
             step = newton_step(curves, state, system, goal)
             if step is None:
                 return None

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray
-from implicitbias._precise import precise_residual
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem
 from implicitbias.dual._rows import Rows, as_given
@@ -140,7 +139,7 @@ def _correction(
     rho = curves.rho(state.t)
     if not np.isfinite(rho).all():
         return None
-    missing = precise_residual(problem.features, rho, problem.target)
+    missing = problem.precise.residual(rho, problem.target)
     state, unknown, asked = _with_mismatch(problem, curves, system, state)
     if not (np.isfinite(missing).all() and np.isfinite(state.mismatch).all()):
         return None
@@ -172,7 +171,7 @@ def _with_mismatch(
         state = replace(state, nu=given, rows=as_given(problem.features))
     a = np.exp(log_dual_weights(curves))
     moved = curves.u_increment(curves.t0, state.t - curves.t0)
-    left = -a * precise_residual(problem.features.T, given, moved / a)
+    left = -a * problem.precise.transposed_residual(given, moved / a)
     mismatch = left * np.exp(-curves.log_u_slope(state.t))
     return replace(state, mismatch=mismatch), np.zeros(curves.size), none
 

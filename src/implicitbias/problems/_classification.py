@@ -73,7 +73,7 @@ class Classification:
     @cached_property
     def rows(self) -> NumericArray:
         """Ascending indices of independent rows of X, (rank,)."""
-        return np.sort(exact_row_basis(UnitRows(self.X)).rows)
+        return np.sort(exact_row_basis(UnitRows(self.X, equilibrated=True)).rows)
 
     def __repr__(self) -> str:
         positive = int(np.sum(self.y > 0))

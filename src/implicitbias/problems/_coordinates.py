@@ -54,7 +54,7 @@ def equilibrated(data: SignedRows) -> Coordinates:
 
 def compressed(data: SignedRows) -> Coordinates:
     """Points in n <= d coordinates, by a QR factorisation that never copies X whole."""
-    units = UnitRows(data.X)
+    units = UnitRows(data.X, equilibrated=True)
     basis = row_basis(units)
     rows = units.block(slice(None)) * data.y[:, None]
 

@@ -73,6 +73,10 @@ def label_array(labels: Any) -> NumericArray:
             given = np.asarray(labels, dtype=object)
     except (ValueError, TypeError, RuntimeError) as error:
         raise InvalidInputError(f"y is not a rectangular array ({error}).") from None
+    if not given.ndim:
+        raise InvalidInputError(
+            f"y is of type {type(labels).__name__}; expected one label a row of X."
+        )
     if given.dtype.kind in "OT":
         given = _plain(given)
     if given.dtype.kind not in "biufUSO":

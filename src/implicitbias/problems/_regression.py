@@ -79,7 +79,7 @@ class Regression:
         X = feature_matrix(self.X)
         targets = numeric_array(self.y, "y", f"numbers of shape ({X.shape[0]},)")
         y = finite_array(one_per_row(targets, "y", X.shape[0]), "y", shape=(X.shape[0],))
-        rows = UnitRows(X)
+        rows = UnitRows(X, equilibrated=True)
         basis = exact_row_basis(rows)
         contradiction = worst_contradiction(rows, basis, y)
         if contradiction.size > CONSISTENCY_TOLERANCE:

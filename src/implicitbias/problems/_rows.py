@@ -19,7 +19,13 @@ import scipy.linalg
 from implicitbias._arrays import FloatArray, IntArray, NumericArray, is_sparse
 from implicitbias.problems import _scaling
 from implicitbias.problems._exact import combinations, independent_rows, short_integers
-from implicitbias.problems._scaling import equilibration, row_blocks, scaled_entries, scaled_rows
+from implicitbias.problems._scaling import (
+    equilibration,
+    row_blocks,
+    row_exponents,
+    scaled_entries,
+    scaled_rows,
+)
 
 CLEAR_GRAM = 1e-8  # eigenvalues of unit rows' Gram matrix above this are not rounding
 EPS = float(np.finfo(float).eps)
@@ -51,16 +57,18 @@ class UnitRows:
     exponents, norms
         ||F x_i|| = norms_i 2^{exponents_i}, so that neither overflows.
     columns
-        F = diag(2^{-columns}), or None for the identity.
+        F = diag(2^{-columns}), or None for the identity; always None if not ``equilibrated``.
     """
 
-    def __init__(self, X: FloatArray) -> None:
+    def __init__(self, X: FloatArray, *, equilibrated: bool = False) -> None:
         self._X, self.shape = X, X.shape
-        self.exponents, self.columns = equilibration(X)
+        scaling = equilibration(X) if equilibrated else (row_exponents(X), None)
+        self.exponents, self.columns = scaling
         self.num_rows, self.width = X.shape[0], min(X.shape)
         is_wide = self.num_rows <= X.shape[1]
-        scaling = (self.exponents, self.columns)
         self._compressed = _triangular_factor(X, *scaling).T if is_wide else None
+        if self._compressed is not None:  # sparse X may have fewer features in use than points
+            self.width = self._compressed.shape[1]
         self.norms = np.concatenate(
             [np.linalg.norm(self._raw(block), axis=1) for block in self.blocks()]
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from implicitbias._arrays import BoolArray, FloatArray, NumericArray, Parameters, is_sparse
 from implicitbias._errors import InvalidInputError
+from implicitbias._precise import Precise
 from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, PotentialProblem, Reachable, reachable
@@ -120,6 +121,7 @@ class Situation:
             self.reduction.curves(self.init.log_scale, None if kept.all() else kept),
             max_iterations=self.max_iterations,
             start=self.reduction.start[:, kept] if exact else None,
+            products=Precise(features),
         )
 
     @cached_property
