@@ -169,10 +169,8 @@ def test_cubic_features_of_the_diabetes_data(raw):
     target = data.target[:60]
     end = ends_at(features, target, np.ones(285), 2)
     size = np.abs(features).max(axis=0)
-    answer = linprog(
-        np.tile(1.0 / size, 2) * size.max(), A_eq=np.hstack([features, -features]) / np.tile(size, 2),
-        b_eq=target,
-    )  # fmt: skip
+    both = np.hstack([features / size, -features / size])
+    answer = linprog(np.tile(size.max() / size, 2), A_eq=both, b_eq=target)
     assert np.abs(end.rho).sum() * size.max() == pytest.approx(answer.fun, rel=1e-8)
     assert end.gap < 1e-14
     assert end.error < 1e-12
