@@ -32,6 +32,14 @@ def least_l2_interpolator(X: FloatArray, y: FloatArray) -> FloatArray:
     NoPredictionError
         The rows are too close to dependent.
     """
+    return least_l2_end(X, y).rho
+
+
+def least_l2_end(X: FloatArray, y: FloatArray) -> EndPoint:
+    """The same with its dual point and certificate, refused as there.
+
+    X may be sparse.
+    """
     return _least(X, y, large_scale_end, "l2")
 
 
@@ -58,7 +66,7 @@ def least_l1_interpolator(
     if size == 0.0:
         return np.zeros(features.shape[1])
     if groups is None:
-        return _least(np.asarray(features.real), y, small_scale_end, "l1")
+        return _least(np.asarray(features.real), y, small_scale_end, "l1").rho
     unit = y / size
     rest = np.linalg.qr(np.column_stack([unit, np.eye(y.size)]))[0][:, 1:]
     rows = groups.rows(features)
@@ -77,7 +85,7 @@ def least_l1_interpolator(
 
 def _least(
     features: FloatArray, y: FloatArray, end: Callable[[PotentialProblem], EndPoint], name: str
-) -> FloatArray:
+) -> EndPoint:
     """An end of the path for two layers that start at 1 and 0: all weights are equal there."""
     start = np.array([np.ones(features.shape[1]), np.zeros(features.shape[1])])
     try:
@@ -90,4 +98,4 @@ def _least(
             f"the interpolator of least {name} norm is known only to {found.error:.1e} of its "
             "largest entry."
         )
-    return found.rho
+    return found

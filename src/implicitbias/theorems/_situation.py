@@ -151,6 +151,16 @@ class Situation:
         )
 
 
+def kept_signs(situation: Situation) -> tuple[BoolArray, FloatArray | None]:
+    """Which coordinates ever move, and the signs that those of them with equal layers keep."""
+    curves = situation.curves
+    moves = ~curves.dead
+    if not curves.locked.any():
+        return moves, None
+    side = np.prod(np.sign(situation.reduction.start.real), axis=0)
+    return moves, np.where(curves.locked, side, 0.0)[moves]
+
+
 def refuse_sparse(situation: Situation, verb: str) -> None:
     """Refuse sparse data where whole matrices are formed.
 

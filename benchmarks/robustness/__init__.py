@@ -1,0 +1,1 @@
+"""Structured problems against independent arithmetic; -h prints what there is."""

@@ -1,0 +1,92 @@
+"""Structured problems: each must end certified and right, or in a typed refusal.
+
+    python -m benchmarks.robustness --problems 20000 --seed 0 --jobs 2 [--share 1] [--json FILE]
+    python -m benchmarks.robustness --only SEED      # one problem, whole
+    python -m benchmarks.robustness errors --problems 2000 [--save FILE.npz]
+    python -m benchmarks.robustness wind
+
+The first draws integers, ties, duplicates, near-duplicates, offsets, units and designs of signs,
+indicators, stairs and Hadamard matrices; both losses; all networks; scales 1e-300 to 1e300 and both
+ends; starts with equal, dead or fitting layers. A share of the answers is held against exact
+rationals and ball arithmetic from tests/reference. The second compares ``certificate.error`` with
+the true error. The third is the example of Wind, Antun and Hansen against 80 digits.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.robustness import _certified, _wind
+from benchmarks.robustness._outcome import Record, judge
+from benchmarks.robustness._problems import draw
+from benchmarks.robustness._report import faulty, lines
+from benchmarks.robustness._workers import spread
+
+
+def hunt(arguments: argparse.Namespace) -> int:
+    """Run the problems and count."""
+    seeds = range(arguments.seed, arguments.seed + arguments.problems)
+    began = time.perf_counter()
+    records: list[Record] = []
+    work = spread(
+        judge, seeds, (arguments.share, arguments.patience), arguments.jobs, arguments.patience
+    )
+    for seed, result in work:
+        record = result or Record(seed, draw(seed).kinds, "killed", script=draw(seed).script())
+        records.append(record)
+        if faulty(record):
+            print(f"{faulty(record)}: seed {seed}: {record.script}", file=sys.stderr, flush=True)
+        if len(records) % 500 == 0:
+            passed = time.perf_counter() - began
+            print(f"{len(records)} problems, {passed:.0f} s", file=sys.stderr, flush=True)
+    records.sort(key=lambda record: record.seed)
+    for line in lines(records):
+        print(line)
+    print(f"{len(records)} problems in {time.perf_counter() - began:.0f} s")
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps([record.as_dict() for record in records]))
+    return int(any(faulty(record) for record in records))
+
+
+def show(seed: int, patience: float) -> int:
+    """One problem, whole."""
+    record = judge(seed, 1.0, patience)
+    for name, value in record.as_dict().items():
+        print(f"{name}: {value}")
+    print(draw(seed).script())
+    return int(bool(faulty(record)))
+
+
+def main() -> int:
+    """Parse and run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("mode", nargs="?", default="hunt", choices=["hunt", "errors", "wind"])
+    parser.add_argument("--problems", type=int, default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--share", type=float, default=1.0, help="of the problems to check")
+    parser.add_argument("--patience", type=float, default=10.0, help="seconds of processor time")
+    parser.add_argument("--only", type=int, default=None, metavar="SEED")
+    parser.add_argument("--json", default=None, metavar="FILE", help="all records")
+    parser.add_argument("--save", default=None, metavar="FILE.npz", help="the arrays of errors")
+    arguments = parser.parse_args()
+    if arguments.only is not None:
+        return show(arguments.only, arguments.patience)
+    if arguments.mode == "wind":
+        return _wind.main()
+    arguments.problems = arguments.problems or (20_000 if arguments.mode == "hunt" else 2000)
+    return hunt(arguments) if arguments.mode == "hunt" else _certified.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""What becomes of one problem: certified, refused or a fault, and whether the answer is right."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from benchmarks.robustness._problems import Problem, draw
+from benchmarks.robustness._truth import NoReferenceError, Truth, precise_faces, truth_of
+
+import implicitbias as ib
+
+CERTIFIED = 1e-8
+WRONG = 1e-6
+FAMILY = ("the network is", "all filters")
+ALLOWED = 10.0  # times the certificate's own estimate
+
+
+class TooSlowError(BaseException):
+    """The processor time of a part is used up; no handler of the package's catches it."""
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise TooSlowError after so many seconds of processor time, and each second from then on."""
+
+    def stop(*_: Any) -> None:
+        raise TooSlowError
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        signal.signal(signal.SIGPROF, before)
+
+
+@dataclass
+class Record:
+    """One problem's outcome; ``status`` is the first of the faults that applies."""
+
+    seed: int
+    kinds: dict[str, str]
+    status: str = ""
+    reason: str = ""  # of a refusal or a fault: its message without numbers
+    message: str = ""
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    nan: bool = False
+    claimed: list[float | None] = field(default_factory=list)  # certificate.error, by scale
+    worst: list[float] = field(default_factory=list)
+    errors: list[float | None] = field(default_factory=list)  # against the reference, by scale
+    route: str = "not checked"
+    checked: bool = False
+    wrong: bool = False
+    unremarkable: bool = False  # refused, though there is an answer and the numbers are moderate
+    tied: bool = False
+    script: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def message_class(error: BaseException) -> str:
+    """The message without its numbers and arrays, to count by."""
+    text = " ".join(str(error).split())
+    if text.startswith(("no regression theorem", "no classification theorem")):
+        failed = re.findall(r"fails: ([^(]*)\(", text)  # the last that is no matter of the family
+        about = [name for name in failed if not name.startswith(FAMILY)]
+        text = f"no theorem covers it: {', '.join(sorted(set(about)))}"
+    text = re.sub(r"\[[^\]]*\]", "[..]", text)
+    text = re.sub(r"\b[A-Z]\w+Network\([^)]*\)", "network", text)
+    text = re.sub(r"[-+]?\d[\d.,]*(?:e[-+]?\d+)?", "#", text)
+    return f"{type(error).__name__}: {text[:110]}"
+
+
+def judge(seed: int, share: float, patience: float) -> Record:
+    """Ask the package, then the reference."""
+    problem = draw(seed)
+    record = Record(seed, problem.kinds)
+    limits = _ask(problem, record, patience)
+    if record.status in ("untyped exception", "too slow"):
+        record.script = problem.script()
+        return record
+    rng = np.random.default_rng([77, seed])
+    if rng.random() < share:
+        _check(problem, record, limits, 3 * patience)
+    if record.status != "certified" or record.wrong or record.warnings or record.nan:
+        record.script = problem.script()
+    return record
+
+
+def _ask(problem: Problem, record: Record, patience: float) -> list[ib.Limit]:
+    limits: list[ib.Limit] = []
+    start = time.process_time()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            with limited(patience):
+                limits = problem.ask()
+            record.status = "certified"
+        except TooSlowError:
+            record.status = "too slow"
+        except ib.InfeasibleProblemError as error:
+            record.status = "infeasible"
+            _remember(record, error)
+        except ib.InvalidInputError as error:
+            record.status = "invalid"
+            _remember(record, error)
+        except ib.NoPredictionError as error:
+            record.status = "refused"
+            _remember(record, error)
+        except Exception as error:
+            record.status = "untyped exception"
+            _remember(record, error)
+    record.seconds = time.process_time() - start
+    record.warnings = sorted({f"{w.category.__name__}: {w.message}"[:160] for w in heard})
+    for limit in limits:
+        certificate = limit.certificate
+        record.claimed.append(certificate.error)
+        record.worst.append(certificate.worst)
+        if not np.isfinite(limit.coefficients).all():
+            record.nan = True
+    return limits
+
+
+def _remember(record: Record, error: BaseException) -> None:
+    record.reason, record.message = message_class(error), str(error)[:2000]
+
+
+def _check(problem: Problem, record: Record, limits: list[ib.Limit], patience: float) -> None:
+    try:
+        with limited(patience):
+            truth = truth_of(problem)
+    except NoReferenceError as error:
+        record.route = f"no reference: {error}"
+        return
+    except TooSlowError:
+        record.route = "reference too slow"
+        return
+    record.route, record.tied = truth.route, truth.tied
+    if record.status != "certified":
+        there = bool(truth.values) and all(
+            value is not None and np.isfinite(value).all() for value in truth.values
+        )
+        record.unremarkable = there and problem.moderate
+        return
+    _compare(problem, record, limits, truth)
+
+
+def _compare(problem: Problem, record: Record, limits: list[ib.Limit], truth: Truth) -> None:
+    for limit, given in zip(limits, truth.values, strict=False):
+        value = given
+        if limit.kind == "small-scale limit":  # which the package says it gives instead
+            value = np.array(precise_faces.minimum_norm(problem.X, problem.y))
+        if value is None or not np.isfinite(value).all():
+            record.errors.append(None)
+            continue
+        record.checked = True
+        size = np.abs(value).max(initial=0.0)
+        missing = float(np.abs(limit.coefficients - value).max(initial=0.0))
+        error = 0.0 if missing == 0 else missing / size if size > 0 else np.inf
+        if limit.kind == "direction":
+            error = _angle(limit.coefficients, value)
+        record.errors.append(error)
+        claimed = limit.certificate.error or 0.0
+        said = limit.certificate.worst > CERTIFIED  # a path may keep it if it says so
+        if error > max(WRONG, ALLOWED * claimed) and not said:
+            record.wrong = True
+
+
+def _angle(first: np.ndarray, second: np.ndarray) -> float:
+    a, b = first / np.abs(first).max(), second / np.abs(second).max()
+    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
+    return float(2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b)))

@@ -1,0 +1,185 @@
+"""The right answers, by arithmetic that shares nothing with the package."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from math import fsum
+from pathlib import Path
+
+import numpy as np
+from benchmarks.robustness._problems import Problem
+from flint import arb, fmpq, fmpq_mat
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from reference import dense_networks, precise_faces, precise_one_point
+from reference.precise_curves import digits, middle, rational
+from reference.precise_potential import NoReferenceError, limit
+
+FOURIER_DIGITS = 500
+MOST_COORDINATES = 70
+Array = np.ndarray
+Matrix = list[list[fmpq]]
+
+
+class Truth:
+    """One array for each scale, None where no reference covers it; and by which route."""
+
+    def __init__(self, values: list[Array | None], route: str, tied: bool = False) -> None:
+        self.values, self.route, self.tied = values, route, tied
+
+
+def truth_of(problem: Problem) -> Truth:
+    """The right answer, or an empty one.
+
+    Raises
+    ------
+    NoReferenceError
+        There is none, by exact arithmetic, or it could not be found.
+    """
+    if problem.family == "fully connected" and problem.task != "path":
+        if problem.task == "classification":
+            rows = [[value * label for value in row] for row, label in _labelled(problem)]
+            return Truth([np.array(precise_faces.l2_direction(rows))], "exact l2 direction")
+        if len(problem.layers) == 2 and len(problem.X) == 1:
+            return _one_point(problem)
+        return Truth([np.array(precise_faces.minimum_norm(problem.X, problem.y))], "exact X^+ y")
+    if problem.family in ("tensor", "fully connected"):
+        return _one_point(problem)
+    coordinates = _coordinates(problem)
+    if coordinates is None:
+        return _one_point(problem)
+    Z, layers, back = coordinates
+    if len(layers[0]) > MOST_COORDINATES:
+        return Truth([], "too large")
+    if problem.task == "classification":
+        if len(layers) != 2:
+            return Truth([], "stationary directions are not checked")
+        rows = [
+            [value * int(label) for value in row] for row, label in zip(Z, problem.y, strict=True)
+        ]
+        rho, tied = precise_faces.l1_direction(rows, layers)
+        return Truth([_scaled(problem, back(rho))], "exact l1 direction", tied)
+    values: list[Array | None] = []
+    for alpha in problem.alphas():
+        values.append(_at(Z, problem.y, layers, alpha, back))
+    return Truth(values, "Newton in ball arithmetic")
+
+
+def _at(Z: Matrix, y: Array, layers: Matrix, alpha: float, back) -> Array | None:
+    if alpha == 0:
+        return back(precise_faces.small_end(Z, y, layers))
+    if np.isinf(alpha):
+        try:
+            return back(precise_faces.large_end(Z, y, layers))
+        except NoReferenceError:
+            return None
+    return back(limit(Z, y, layers, alpha))
+
+
+def _labelled(problem: Problem):
+    return zip(problem.X.tolist(), problem.y.tolist(), strict=True)
+
+
+def _scaled(problem: Problem, beta: Array) -> Array:
+    return beta / (problem.y * (problem.X @ beta)).min()
+
+
+def _coordinates(problem: Problem) -> tuple[Matrix, Matrix, Callable] | None:
+    """Z, layers and the way back to beta in rationals, where the coordinates are real."""
+    X = [[rational(value) for value in row] for row in problem.X]
+    if problem.family in ("diagonal", "two-sided"):
+        layers = [[rational(value) for value in layer] for layer in problem.layers]
+        return X, layers, np.array
+    if problem.family == "orthogonal":
+        return _orthogonal(problem, X)
+    return _fourier(problem, X)
+
+
+def _orthogonal(problem: Problem, X: Matrix) -> tuple[Matrix, Matrix, Callable]:
+    S = fmpq_mat([[rational(value) for value in row] for row in problem.network.S])
+    Z = (fmpq_mat(X) * S.transpose()).tolist()
+    layers = [
+        [
+            sum(
+                (rational(b) * rational(v) for b, v in zip(column, layer, strict=True)),
+                fmpq(0),
+            )
+            for column in basis.T
+        ]
+        for basis, layer in zip(problem.network.bases, problem.layers, strict=True)
+    ]
+    return Z, layers, lambda rho: _combined(problem.network.S, rho)
+
+
+def _combined(S: Array, rho: list[float]) -> Array:
+    if not np.isfinite(rho).all():
+        return np.full(S.shape[1], np.nan)
+    exact = [Fraction(value) for value in rho]
+    return np.array(
+        [
+            float(sum(Fraction(float(s)) * value for s, value in zip(column, exact, strict=True)))
+            for column in S.T
+        ]
+    )
+
+
+def _fourier(problem: Problem, X: Matrix) -> tuple[Matrix, Matrix, Callable] | None:
+    """Full filters, even data and even layers: cosines to FOURIER_DIGITS digits."""
+    d, depth = problem.X.shape[1], len(problem.layers)
+    mirror = -np.arange(d) % d
+    full = all(len(layer) == d for layer in problem.layers)
+    if not full or not all(
+        np.array_equal(array, array[..., mirror]) for array in (problem.X, *problem.layers)
+    ):
+        return None
+    with digits(FOURIER_DIGITS):
+        cosines = [_as_rational((arb(2 * k) / d).cos_pi() / arb(d).sqrt()) for k in range(d)]
+        gain = _as_rational(arb(d).sqrt() ** (depth - 1))
+
+    def transform(values: list[fmpq]) -> list[fmpq]:
+        return [sum((values[k] * cosines[j * k % d] for k in range(d)), fmpq(0)) for j in range(d)]
+
+    Z = [[gain * value for value in transform(row)] for row in X]
+    layers = [transform([rational(value) for value in layer]) for layer in problem.layers]
+
+    def back(rho: list[float]) -> Array:
+        waves = np.cos(2 * np.pi * np.outer(np.arange(d), np.arange(d)) / d)
+        return np.array([fsum(row) for row in waves * rho]) * d ** (depth / 2 - 1)
+
+    return Z, layers, back
+
+
+def _as_rational(value: arb) -> fmpq:
+    mantissa, exponent = middle(value).man_exp()
+    return fmpq(mantissa) * fmpq(2) ** int(exponent)
+
+
+def _one_point(problem: Problem) -> Truth:
+    """Two layers and one point: linear equations in the clock."""
+    if len(problem.layers) != 2 or len(problem.X) != 1:
+        return Truth([], "no reference for this network")
+    dense, x = _dense(problem), problem.X[0]
+    layers = [np.ravel(layer) for layer in problem.layers]
+    if problem.task == "classification":
+        beta = precise_one_point.direction(dense, x, layers, float(problem.y[0]))
+        return Truth([_scaled(problem, np.array(beta))], "one point, exponentials")
+    values: list[Array | None] = [
+        None
+        if alpha == 0 or np.isinf(alpha)
+        else np.array(precise_one_point.limit(dense, x, layers, float(problem.y[0]), alpha))
+        for alpha in problem.alphas()
+    ]
+    return Truth(values, "one point, exponentials")
+
+
+def _dense(problem: Problem) -> Array:
+    """(k_1, k_2, d)."""
+    if problem.family == "fully connected":
+        return dense_networks.fully_connected(problem.network.widths)
+    if problem.family == "convolutional":
+        d = problem.network.num_features
+        return dense_networks.convolutional(d, problem.network.filter_sizes)
+    return problem.network.tensor
