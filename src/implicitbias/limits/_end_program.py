@@ -66,6 +66,11 @@ class EndProgram:
         """Binary digits between the largest and the smallest cost."""
         return int(np.ptp(np.frexp(self.cost[np.isfinite(self.cost)])[1]))
 
+    def sizes(self, chosen: IntArray) -> FloatArray:
+        """What one unit of x is in rho, (k,), relative to the largest of them."""
+        exponents = self.column_exponents[chosen % self.size]
+        return np.asarray(np.ldexp(1.0, exponents - exponents.max()))
+
     def columns(self, chosen: IntArray) -> FloatArray:
         """Dense signed columns, (n, k)."""
         part = self.features[:, chosen % self.size]
