@@ -137,7 +137,7 @@ def equilibrating(sizes: FloatArray) -> tuple[IntArray, IntArray]:
 
 def _exponents(sizes: FloatArray, axis: int) -> IntArray:
     """Binary exponents of the largest entries; 0 where there is none."""
-    largest = sizes.max(axis=axis)
+    largest = sizes.max(axis=axis) if is_sparse(sizes) else sizes.max(axis=axis, initial=0.0)
     largest = np.asarray(largest.toarray().ravel() if is_sparse(largest) else largest)
     return np.asarray(np.frexp(largest)[1], dtype=np.intp)
 
