@@ -329,7 +329,7 @@ def _inside(table: FloatArray, positive: BoolArray) -> tuple[FloatArray, BoolArr
     if count == 0:
         return np.ones(size), positive
     part = table[degenerate]
-    rows, columns = equilibrating(np.abs(part))
+    rows, columns = equilibrating(part)
     part = np.ldexp(part, rows[:, None] + columns)
     answer = linprog(
         np.concatenate([np.zeros(size), -np.ones(size + count)]),

@@ -51,7 +51,7 @@ def reachable(features: FloatArray, target: FloatArray, curves: Curves) -> Reach
     columns = np.hstack(
         [features[:, free], -features[:, free], features[:, locked] * signs[locked]]
     )
-    rows, units = equilibrating(np.abs(columns))
+    rows, units = equilibrating(columns)
     columns = np.ldexp(columns, rows[:, None] + units)
     size = int(np.frexp(np.abs(np.ldexp(target, rows)).max(initial=0.0))[1])
     target = np.ldexp(target, rows - size)
