@@ -19,7 +19,7 @@ from scipy.linalg import lapack, solve_triangular
 from scipy.optimize import linprog
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
-from implicitbias._precise import precise_residual
+from implicitbias._precise import Precise, precise_residual
 from implicitbias.limits._end_basis import (
     NOTHING,
     PIVOT,
@@ -51,7 +51,7 @@ UNREACHED = 1e-14  # a part of b this small is rounding of it
 SETTLED = 1e-12  # error relative to the largest rho_j up to which float64 settles x
 SAFE_RCOND = 1e-10
 MAX_PIVOTS = 500
-REFINEMENTS = 3
+REFINEMENTS = 2
 
 
 @dataclass(frozen=True)
@@ -131,18 +131,24 @@ def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face
     rcond, info = lapack.dtrcon(r)
     if info != 0 or rcond < SAFE_RCOND:
         return None
-    x, more, missing = np.zeros(tight.size), np.zeros(rows), target
+    cost, precise = program.cost[tight], Precise(matrix)
+    x, more = solve_triangular(r, q.T @ target), np.zeros(rows)
+    nu = nu + q @ solve_triangular(r, cost - matrix.T @ nu, trans="T")
     for _ in range(REFINEMENTS):
+        missing = precise.residual(x, target)
         step = solve_triangular(r, q.T @ missing)
+        apart = precise.transposed_residual(nu, cost) - matrix.T @ more
         x = x + step
-        missing = precise_residual(matrix, x, target)
-        apart = precise_residual(matrix.T, nu, program.cost[tight]) - matrix.T @ more
         nu, more = exact_sum(nu, more + q @ solve_triangular(r, apart, trans="T"))
-    left = float(np.abs(missing).max())
-    missed = np.maximum(np.abs(step), -x) + (left if tight.size < rows else 0.0)
+    left = float(np.abs(missing).max()) if tight.size < rows else 0.0
+    missed = np.maximum(np.abs(step), -x) + left
     sizes = program.sizes(tight)
     error = float((sizes * missed).max() / (sizes * x).max())
-    if left > UNREACHED or error > SETTLED or _near(program, nu).size > tight.size:
+    if (
+        left > UNREACHED * max(1.0, float(x.max()))
+        or error > SETTLED
+        or _near(program, nu).size > tight.size
+    ):
         return None
     value = -float(precise_residual(target[None], nu, np.zeros(1))[0]) + float(target @ more)
     return Face(tight, np.maximum(x, 0.0), nu, value, error)

@@ -30,7 +30,7 @@ OPTIONS = {
     "primal_feasibility_tolerance": 1e-10,
     "dual_feasibility_tolerance": 1e-10,
 }
-SWEEPS = 5  # of equilibration
+SWEEPS = 3  # of equilibration
 
 
 @dataclass(frozen=True)
