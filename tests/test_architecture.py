@@ -10,7 +10,7 @@ PACKAGE = ROOT / "src" / "implicitbias"
 MAX_LINES = 400
 BUILT = {"_build", "auto_gallery", "generated"}  # what a build of the documentation leaves
 
-BASE = {"_errors", "_verdicts", "_arrays", "_threads"}
+BASE = {"_errors", "_verdicts", "_numbers", "_arrays", "_precise", "_threads"}
 SHARED = BASE | {"problems", "networks"}
 RESULTS = SHARED | {
     "initialization",
@@ -28,7 +28,9 @@ MAY_IMPORT = {
     "__init__": RESULTS | {"coordinates", "estimators"},  # the public list, under TYPE_CHECKING
     "_errors": set(),
     "_verdicts": {"_errors"},
-    "_arrays": {"_errors"},
+    "_numbers": {"_errors"},
+    "_arrays": {"_errors", "_numbers"},
+    "_precise": {"_arrays"},
     "_threads": set(),
     "problems": BASE,
     "networks": BASE,

@@ -31,7 +31,7 @@ def masked():
 
 
 PROBLEMS = {
-    "X one-dimensional": (lambda: Regression([1.0, 2.0], Y), "X.reshape(1, -1)"),
+    "X one-dimensional": (lambda: Regression([1.0, 2.0], Y), "np.reshape(X, (1, -1))"),
     "X a number": (lambda: Regression(3.0, Y), "expected (n, d)"),
     "X three-dimensional": (lambda: Regression(np.ones((2, 2, 2)), Y), "expected shape (any, any)"),
     "X ragged": (lambda: Regression([[1, 2], [3]], Y), "not a rectangular array"),
@@ -47,7 +47,7 @@ PROBLEMS = {
     "X a string": (lambda: Regression("data.csv", Y), "expected (n, d)"),
     "y ragged": (lambda: Regression(X, [[1], [1, 2]]), "y is not a rectangular array"),
     "y too short": (lambda: Regression(X, [1.0]), "X has 2 rows"),
-    "y a column": (lambda: Regression(X, Y[:, None]), "Pass y.ravel()"),
+    "y a column": (lambda: Regression(X, Y[:, None]), "Pass np.ravel(y)"),
     "y a table": (lambda: Regression(X, np.ones((2, 2))), "One number a row of X"),
     "y with NaN": (lambda: Regression(X, [1.0, np.nan]), "y contains nan at index 1"),
     "y text": (lambda: Regression(X, ["a", "b"]), "y has dtype <U1, which is not numeric"),
@@ -56,10 +56,10 @@ PROBLEMS = {
     "zero row": (lambda: Regression([[0, 0], [1, 0]], [1, 2]), "row 0 of X is zero, which forces"),
     "predictions": (lambda: Regression(X, Y).loss([1.0]), "predictions have shape (1,)"),
     "labels too short": (lambda: Classification(X, [1]), "from the same split of the data"),
-    "labels a column": (lambda: Classification(X, Y[:, None]), "Pass y.ravel()"),
+    "labels a column": (lambda: Classification(X, Y[:, None]), "Pass np.ravel(y)"),
     "one label": (lambda: Classification(X, [7, 7]), "Only the labels -1 and +1 say"),
     "one string": (lambda: Classification(X, ["a", "a"]), "the single label a; expected two"),
-    "three labels": (lambda: Classification(np.eye(3), [0, 1, 2]), "one against the rest: y == 0."),
+    "three labels": (lambda: Classification(np.eye(3), [0, 1, 2]), "the rest: np.asarray(y) == 0."),
     "targets as labels": (lambda: Classification(np.eye(3), [0.5, 1, 2]), "use Regression(X, y)"),
     "label missing": (lambda: Classification(X, [1.0, np.nan]), "every point needs a label"),
     "label None": (lambda: Classification(X, ["a", None]), "y contains None at index 1"),

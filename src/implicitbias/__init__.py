@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from implicitbias import datasets, estimators
     from implicitbias._errors import (
+        CertificateWarning,
         ImplicitBiasError,
         InfeasibleProblemError,
         InvalidInputError,
@@ -61,6 +62,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "implicitbias": ("datasets", "estimators"),
     "implicitbias._errors": (
+        "CertificateWarning",
         "ImplicitBiasError",
         "InfeasibleProblemError",
         "InvalidInputError",
@@ -111,6 +113,7 @@ __all__ = [
     "Activation",
     "ActivationFlow",
     "Certificate",
+    "CertificateWarning",
     "Classification",
     "Comparison",
     "ConvolutionalNetwork",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from implicitbias._errors import InvalidInputError
+from implicitbias._numbers import as_float64, not_finite, numeric_array
+from implicitbias._numbers import is_sparse as is_sparse
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -39,20 +41,11 @@ def finite_array(
     Raises
     ------
     InvalidInputError
-        Not numeric, wrong shape, empty, complex where real is needed, or not finite.
+        Masked, sparse, not numeric, wrong shape, empty, complex where real is needed, not finite,
+        or not held by float64 (a whole number beyond 2^53, a long double beyond its range).
     """
     expected = _shape_text(shape)
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise InvalidInputError(
-            f"{name} is not a rectangular array ({error}); expected shape {expected}."
-        ) from None
-    if array.dtype.kind not in "buifc":
-        raise InvalidInputError(
-            f"{name} has dtype {array.dtype}, which is not numeric; expected numbers of shape "
-            f"{expected}. Encode text or missing values first."
-        )
+    array = numeric_array(value, name, f"numbers of shape {expected}")
     if array.dtype.kind == "c" and not allow_complex:
         raise InvalidInputError(f"{name} is complex; expected real numbers of shape {expected}.")
     wrong = array.ndim != len(shape) or any(
@@ -61,20 +54,10 @@ def finite_array(
     )
     if wrong:
         raise InvalidInputError(f"{name} has shape {array.shape}; expected shape {expected}.")
-    array = np.asarray(array, dtype=np.complex128 if array.dtype.kind == "c" else np.float64)
     if not np.isfinite(array).all():
         bad = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        where = "" if not bad else f" at index {bad if len(bad) > 1 else bad[0]}"
-        raise InvalidInputError(
-            f"{name} contains {array[bad]}{where}; every entry must be finite. Impute or drop "
-            "missing values first."
-        )
+        raise not_finite(name, array[bad], bad)
     return array
-
-
-def is_sparse(value: Any) -> TypeGuard[Any]:
-    """Whether ``value`` is a SciPy sparse array or matrix."""
-    return any(kind.__module__.startswith("scipy.sparse") for kind in type(value).__mro__)
 
 
 def finite_csr(value: Any, name: str) -> Any:
@@ -94,17 +77,22 @@ def finite_csr(value: Any, name: str) -> Any:
         )
     if value.dtype.kind not in "buif":
         raise InvalidInputError(f"{name} has dtype {value.dtype}; expected real numbers.")
-    array = csr_array(value, dtype=np.float64)
-    if not array.has_canonical_format:
-        array = array.copy()
-        array.sum_duplicates()
+    given = csr_array(value)
+    if not given.has_canonical_format:
+        given = given.copy()
+        given.sum_duplicates()
+
+    def index(place: int) -> tuple[int, int]:
+        row = int(np.searchsorted(given.indptr, place, side="right")) - 1
+        return row, int(given.indices[place])
+
+    array = given
+    if given.dtype != np.float64:
+        data = as_float64(given.data, name, index)
+        array = csr_array((data, given.indices, given.indptr), shape=given.shape)
     if not np.isfinite(array.data).all():
-        index = int(np.flatnonzero(~np.isfinite(array.data))[0])
-        row = int(np.searchsorted(array.indptr, index, side="right")) - 1
-        raise InvalidInputError(
-            f"{name} contains {array.data[index]} at index {(row, int(array.indices[index]))}; "
-            "every entry must be finite. Impute or drop missing values first."
-        )
+        place = int(np.flatnonzero(~np.isfinite(array.data))[0])
+        raise not_finite(name, array.data[place], index(place))
     return array
 
 

@@ -57,6 +57,10 @@ class NoPredictionError(ImplicitBiasError):
         self.partial = partial
 
 
+class CertificateWarning(UserWarning):
+    """Part of a result could not be certified, and is NaN there."""
+
+
 class Outcome(Enum):
     """How a flow ended; the value is the sentence a person reads."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.flow import Flow, gradient_flow, has_dual_flow
 from implicitbias.initialization import Initialization
-from implicitbias.limits import Limit, relative_difference
+from implicitbias.limits import UNIQUE, Limit, relative_difference
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import predict_limit
@@ -24,6 +24,8 @@ SAME_WAY = 1e-5  # radians between two flows at the same margin
 BOTH = "parameters - dual"
 SLOWEST = 0.1  # part of the predicted exponent below which an angle stands still
 TYPICAL_RATE = 0.5  # stands in where no exponent is predicted
+MEASURABLE = 1e-3  # exponents below this are none: margin^-rate is 0.9 at margin 1e45
+DELAY, PASSED = 30.0, 8.0  # log margins a unit of log(1/scale): until no saddle, and most, are past
 ASYMPTOTIC = 0.02  # radians; further away no exponent is the last one
 LARGEST_LOG_MARGIN = 2.5e4
 ROUNDING = 1e-11  # angles below this are those of the solvers, and say nothing about the rate
@@ -47,6 +49,8 @@ class Closing:
         The exponent the theory predicts asymptotically, or None.
     log_margin
         Log of the margin at the flow's end.
+    delay
+        By how much log margin the start may hold the flow back: small starts pass saddles first.
     """
 
     angle: float
@@ -54,11 +58,18 @@ class Closing:
     settled: bool
     rate: float | None
     log_margin: float = float("inf")
+    delay: float = 0.0
+
+    @property
+    def confirms(self) -> bool:
+        """Whether falling at the predicted rate would say something: not where that is about 0."""
+        return self.rate is None or self.rate >= MEASURABLE
 
     @property
     def consistent(self) -> bool:
         """Whether the angle falls noticeably, and as predicted where the exponent has settled."""
-        if not self.exponent > (0.0 if self.rate is None else SLOWEST * self.rate):
+        slowest = MEASURABLE if self.rate is None else SLOWEST * self.rate
+        if not (self.confirms and self.exponent > slowest):
             return False
         if self.rate is None or not self.settled:
             return True
@@ -67,12 +78,14 @@ class Closing:
     @property
     def enough(self) -> float:
         """Log margin from which on the angle says something: margin^-rate is 1e-3 there."""
-        return float(np.log(1e3)) / (self.rate or TYPICAL_RATE)
+        if not self.confirms:
+            return float("inf")
+        return float(np.log(1e3)) / (self.rate or TYPICAL_RATE) + self.delay
 
     @property
     def decided(self) -> bool:
         """Whether the exponent has settled, or the flow went far enough for it to do so."""
-        return self.settled or self.log_margin >= self.enough
+        return self.confirms and (self.settled or self.log_margin >= self.enough)
 
     def __str__(self) -> str:
         if self.angle <= ROUNDING or np.isnan(self.exponent):
@@ -133,9 +146,16 @@ class Comparison:
 
     @property
     def undecided(self) -> bool:
-        """Whether the flow ended too early to say: its direction has hardly begun to close in."""
+        """Whether nothing can be said: the flow ended too early, or no one point is predicted.
+
+        Its direction has hardly begun to close in, or would at a rate of 0; or the prediction is
+        one of several points of a face, and does not say which.
+        """
+        if not self.closings:
+            return False
         apart = self.pairs.get(BOTH, 0.0) > SAME_WAY
-        early = bool(self.closings) and not any(one.decided for one in self.closings)
+        unnamed = any(one.assumption == UNIQUE and not one.holds for one in self.limit.assumptions)
+        early = unnamed or not any(one.decided for one in self.closings)
         return early and self.trained and not apart and not self.agrees
 
     def __str__(self) -> str:
@@ -155,7 +175,8 @@ class Comparison:
             text += f"; {self.flow.outcome.value}"
         if self.undecided:
             enough = min(one.enough for one in self.closings)
-            text += f"; follow the flow further (until_log_margin={enough:.3g})"
+            if np.isfinite(enough):
+                text += f"; follow the flow further (until_log_margin={enough:.3g})"
         return text
 
 
@@ -290,13 +311,14 @@ def verify(
             route=route,
             until_residual=until_residual,
             until_margin=until_margin,
-            until_log_margin=_far_enough(limit) if route == "dual" else None,
+            until_log_margin=_far_enough(limit, init.log_scale) if route == "dual" else None,
         )
         for route in wanted
     ]
     single = [compare(flow, limit, tol=tol) for flow in flows]
     pairs = {name: error for one in single for name, error in one.pairs.items()}
-    closings = tuple(closing for one in single for closing in one.closings)
+    delay = DELAY * max(0.0, -init.log_scale)
+    closings = tuple(replace(closing, delay=delay) for one in single for closing in one.closings)
     error = min(pairs.values()) if closings else max(pairs.values())
     if len(flows) == 2:
         pairs[BOTH] = _between_flows(network, problem, init, flows)
@@ -321,8 +343,9 @@ def _between_flows(
     return angle_between(there.final_direction, first.final_direction)
 
 
-def _far_enough(limit: Limit) -> float | None:
+def _far_enough(limit: Limit, log_scale: float) -> float | None:
     """log margin at which margin^-rate is 1e-9, for the two-layer directions that slide there."""
     if limit.kind != "direction" or not limit.rate:
         return None
-    return float(min(-np.log(1e-9) / limit.rate, LARGEST_LOG_MARGIN))
+    start = PASSED * max(0.0, -log_scale)
+    return float(min(-np.log(1e-9) / limit.rate + start, LARGEST_LOG_MARGIN))

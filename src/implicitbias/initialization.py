@@ -100,16 +100,25 @@ class Initialization:
         InvalidInputError
             An entry overflows, or a layer underflows to zero altogether.
         """
-        layers = tuple(self._scaled(direction) for direction in self.directions)
+        layers = self.rounded()
         for index, (layer, direction) in enumerate(zip(layers, self.directions, strict=True), 1):
             lost = direction.any() and not layer.any()
             if lost or not np.isfinite(layer).all():
+                remedy = (
+                    "Limits take the logarithm, and so does route='dual' where the network has "
+                    "real decoupled coordinates; a flow of the parameters needs a larger scale."
+                    if lost
+                    else "Limits take the logarithm; a flow needs a smaller scale."
+                )
                 raise InvalidInputError(
                     f"layer {index} of the initialization {'under' if lost else 'over'}flows "
-                    f"float64 at log_scale={self.log_scale:g}. Limits and the dual flow take the "
-                    "logarithm; a flow of the parameters needs a scale closer to 1."
+                    f"float64 at log_scale={self.log_scale:g}. {remedy}"
                 )
         return layers
+
+    def rounded(self) -> Parameters:
+        """Theta(0) with zeros and infinities where float64 does not hold it."""
+        return tuple(self._scaled(direction) for direction in self.directions)
 
     def _scaled(self, direction: FloatArray) -> FloatArray:
         mantissas, exponents = np.frexp(direction)

@@ -186,7 +186,7 @@ def simulate_limit(
     until_residual: float = 1e-10,
     until_margin: float = 1e6,
     max_time: float | None = None,
-    max_steps: int = 100_000,
+    max_steps: int | None = None,
 ) -> SimulatedLimit:
     """lim_{t -> infinity} beta(Theta(t)) as far as simulation shows it, where no theorem does.
 

@@ -18,4 +18,5 @@ def test_errors_are_those_of_each_model():
     X, y = rng.standard_normal((7, 3)), rng.standard_normal(7)
     data, models = equations(X[:4], y[:4], True), rng.standard_normal((5, 3))
     expected = [np.mean((X[4:] @ b + data.intercept(b) - y[4:]) ** 2) for b in models]
-    np.testing.assert_allclose(squared_errors(data, models, X[4:], y[4:]), expected, rtol=1e-13)
+    found = squared_errors(data, models, X[4:], y[4:], 4.0)
+    np.testing.assert_allclose(16.0 * found, expected, rtol=1e-13)

@@ -121,7 +121,7 @@ def test_paths_and_cross_validation():
 
 
 def test_wide_data_are_never_dense():
-    X, y = design((50, 50_000), 1e-3)
+    X, y = design((60, 50_000), 1e-3)
     tracemalloc.start()
     for scale in (1e-2, 1e-6):
         FlowLimitRegressor(depth=3, init_scale=scale).fit(X, y)

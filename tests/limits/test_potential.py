@@ -28,8 +28,7 @@ def test_certificate_holds_from_large_to_vanishing_scales(depth):
     problem, state = solve(problem)
     for _ in range(19):
         problem, state = rescale(problem, state, -16 * np.log(10))
-        certificate, _ = certify(problem, state)
-        assert certificate.worst < 1e-11
+        assert certify(problem, state).certificate.worst < 1e-11
     assert problem.curves.log_unit.max() < -290 * np.log(10)
 
 
@@ -49,15 +48,20 @@ def test_certificate_sees_a_point_that_is_feasible_but_not_optimal(depth, scale)
     problem, _ = random_problem(3, depth, scale)
     problem, state = solve(problem)
     null = np.linalg.svd(problem.features)[2][-1]
-    rho = problem.curves.rho(state.t)
+    right = rho = problem.curves.rho(state.t)
     rho = rho + 1e-2 * np.abs(rho).max() * null
     moved = problem.curves.t_from_rho(np.sign(rho), np.log(np.abs(rho)))
     mismatch = -problem.curves.u_increment(state.t, moved - state.t)
     mismatch = mismatch / np.exp(problem.curves.log_u_slope(moved))
     for carried in (mismatch, state.mismatch):  # admitted, and hidden
-        certificate, _ = certify(problem, replace(state, t=moved, mismatch=carried))
+        given = replace(state, t=moved, mismatch=carried)
+        certificate = certify(problem, given, corrections=0).certificate
         assert certificate.feasibility < 1e-10
         assert certificate.gap > 1e-7
+        assert certificate.error > 1e-3
+        corrected = certify(problem, given)
+        assert corrected.certificate.worst < 1e-11
+        np.testing.assert_allclose(problem.curves.rho(corrected.state.t), right, atol=1e-11)
 
 
 def test_sparse_target_reached_by_fewer_coordinates_than_rows():
@@ -69,7 +73,7 @@ def test_sparse_target_reached_by_fewer_coordinates_than_rows():
     problem = PotentialProblem(features, features @ sparse, curves)
     problem, state = solve(problem)
     np.testing.assert_allclose(problem.curves.rho(state.t), sparse, atol=1e-11)
-    assert certify(problem, state)[0].worst < 1e-11
+    assert certify(problem, state).certificate.worst < 1e-11
 
 
 def test_a_sign_that_cannot_be_reached_is_an_error_not_an_answer():

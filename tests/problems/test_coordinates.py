@@ -26,10 +26,9 @@ def test_margins_carry_over(coordinates, distance):
     vector = np.linalg.lstsq(space.rows, wanted)[0]
     lifted = space.lift(vector)
     margins = y * (X @ lifted) / np.linalg.norm(X, axis=1)
-    expected = wanted * space.lengths if coordinates is equilibrated else wanted
-    ratios = margins / expected
-    if coordinates is equilibrated:  # lengths are those of rows scaled by powers of two
-        ratios /= np.ldexp(1.0, SignedRows(X, y).exponents) / np.linalg.norm(X, axis=1)
+    # lengths are those of rows scaled by powers of two
+    ratios = margins / (wanted * space.lengths)
+    ratios /= np.ldexp(1.0, SignedRows(X, y).exponents) / np.linalg.norm(X, axis=1)
     np.testing.assert_allclose(ratios, ratios[0], rtol=1e-9)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from helpers.networks import laws
 from implicitbias._errors import InfeasibleProblemError
-from implicitbias.problems import Regression, _rows
+from implicitbias.problems import Regression, _scaling
 from reference.exact_rank import exact_rank, solvable
 
 integers = st.integers(-3, 3)
@@ -59,11 +59,12 @@ def test_inconsistent_targets_are_refused_with_the_residual(case, targets):
 
 
 @pytest.mark.parametrize(
-    ("distance", "rank"), [(1e-6, 2), (1e-9, 2), (1e-12, 2), (1e-14, 1), (0.0, 1)]
+    ("distance", "rank"), [(1e-6, 2), (1e-9, 2), (1e-12, 2), (1e-14, 2), (2e-16, 1), (0.0, 1)]
 )
 def test_nearly_parallel_rows(distance, rank):
     # a Gram matrix would lose the second row from 1e-8 on
-    assert Regression([[1.0, 0.0], [1.0, distance]], [1.0, 1.0]).rank == rank
+    assert Regression([[1.0, 1.0], [1.0, 1.0 + distance]], [1.0, 1.0]).rank == rank
+    assert Regression([[1.0, 0.0], [1.0, distance]], [1.0, 1.0]).rank == 1 + (distance > 0)
 
 
 @pytest.mark.parametrize("shape", [(30, 500), (500, 30), (40, 40)])
@@ -71,7 +72,7 @@ def test_blocks_change_nothing(shape, monkeypatch):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((shape[0], 20)) @ rng.standard_normal((20, shape[1]))
     y = X @ rng.standard_normal(shape[1])
-    monkeypatch.setattr(_rows, "BLOCK_ENTRIES", 300)
+    monkeypatch.setattr(_scaling, "BLOCK_ENTRIES", 300)
     problem = Regression(X, y)
     assert problem.rank == 20
     values = np.linalg.svd(X[problem.rows], compute_uv=False)
@@ -84,7 +85,7 @@ def test_blocks_change_nothing(shape, monkeypatch):
 
 
 def test_features_are_kept_by_reference_and_never_copied_whole(monkeypatch):
-    monkeypatch.setattr(_rows, "BLOCK_ENTRIES", 1 << 15)
+    monkeypatch.setattr(_scaling, "BLOCK_ENTRIES", 1 << 15)
     X = np.random.default_rng(0).standard_normal((50, 40_000))
     y = np.ones(50)
     tracemalloc.start()

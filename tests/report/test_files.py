@@ -4,11 +4,11 @@ import json
 from hashlib import sha256
 
 import numpy as np
-import pytest
 
 from helpers.reports import FAILED, row
 from implicitbias import report as reporting
 from implicitbias._verdicts import Verdict
+from implicitbias.limits import Certificate
 from implicitbias.report import _figures
 from implicitbias.verification import Report
 
@@ -17,7 +17,13 @@ SCALE_PATH = "scale-path-diabetes.png"
 
 def test_json_is_strict_and_complete():
     verdict = Verdict("rank X = n", "holds", np.inf, "detail")
-    broken = row(error=np.nan, certificate=np.inf, assumptions=(verdict,), settings={"scale": 0.3})
+    broken = row(
+        error=np.nan,
+        certificate=np.inf,
+        assumptions=(verdict,),
+        settings={"scale": 0.3},
+        certificates=(Certificate(0.0, 1e-15, error=np.inf),),
+    )
     data = json.loads(json.dumps(reporting.as_json(Report((broken, FAILED))), allow_nan=False))
     assert data["agrees"] is False
     first, second = data["rows"]
@@ -29,6 +35,7 @@ def test_json_is_strict_and_complete():
         "detail": "detail",
     }
     assert first["shape"] == [20, 64]
+    assert first["certificates"] == [Certificate(0.0, 1e-15, error=np.inf).to_dict()]
     assert first["settings"] == {"scale": 0.3}
     assert second["note"] == "ValueError: no luck"
 
@@ -43,7 +50,7 @@ def test_files_on_disk(tmp_path):
     arrays = {"limit": np.arange(3.0), "flow": np.ones(2)}
     names = save(Report((row(arrays=arrays), FAILED)), target)
     assert names == ["arrays.npz", "summary.svg", "report.html", "manifest.json"]
-    assert sorted(path.name for path in target.iterdir()) == sorted(names)
+    assert sorted(path.name for path in target.iterdir()) == sorted([*names, reporting.OWN])
     assert [path.name for path in target.parent.iterdir()] == ["report"]
     manifest = json.loads((target / "manifest.json").read_text())
     assert {"numpy", "scipy", "python", "implicitbias"} <= set(manifest["versions"])
@@ -56,40 +63,6 @@ def test_files_on_disk(tmp_path):
     with np.load(target / "arrays.npz", allow_pickle=False) as stored:
         key = manifest["rows"][0]["arrays"]["limit"]
         np.testing.assert_array_equal(stored[key], arrays["limit"])
-
-
-def test_existing_directory_keeps_foreign_files_and_no_stale_ones(tmp_path):
-    (tmp_path / "mine.txt").write_text("keep")
-    (tmp_path / SCALE_PATH).write_text("from an earlier run")
-    (tmp_path / reporting.MANIFEST).write_text("from an earlier run")
-    save(Report((row(),)), tmp_path)
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["arrays.npz", "manifest.json", "mine.txt", "report.html", "summary.svg"]
-    assert json.loads((tmp_path / "manifest.json").read_text())["agrees"]
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-@pytest.mark.parametrize("existing", [True, False])
-def test_nothing_is_left_behind_when_something_raises(tmp_path, error, existing):
-    target = tmp_path / "report"
-    if existing:
-        target.mkdir()
-    with pytest.raises(error), reporting.output_directory(target) as scratch:
-        (scratch / "arrays.npz").write_text("half")
-        raise error
-    assert [path.name for path in tmp_path.rglob("*")] == ["report"] * existing
-
-
-def test_replacing_a_file_keeps_the_old_one_when_something_raises(tmp_path):
-    file = tmp_path / "figure.png"
-    file.write_text("old")
-    with pytest.raises(RuntimeError), reporting.replacing(file) as scratch:
-        scratch.write_text("half")
-        raise RuntimeError
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("figure.png", "old")]
-    with reporting.replacing(file) as scratch:
-        scratch.write_text("new")
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("figure.png", "new")]
 
 
 def test_figure_shows_the_flows_of_its_rows(tmp_path, monkeypatch):

@@ -11,12 +11,20 @@ from helpers.reports import FAILED, row
 from implicitbias import report as reporting
 from implicitbias._verdicts import Verdict
 from implicitbias.comparison import Closing
+from implicitbias.limits import Certificate
 from implicitbias.report._chart import chart
 from implicitbias.verification import Check, Measurement, Report, Row
 
+CERTIFICATE = Certificate(1e-16, 2e-15, error=3e-14)
 VERDICT = Verdict("eta_j^2 >= lambda", "holds", 0.25, "lambda")
 ARRAYS = {"limit": np.array([3.0, -1.0, 0.0]), "flow": np.array([3.0, -1.0, 1e-9])}
-REPORT = Report((row(assumptions=(VERDICT,), arrays=ARRAYS, settings={"scale": 0.3}), FAILED))
+SHOWN = row(
+    assumptions=(VERDICT,),
+    arrays=ARRAYS,
+    settings={"scale": 0.3},
+    certificates=(CERTIFICATE, CERTIFICATE),
+)
+REPORT = Report((SHOWN, FAILED))
 HOSTILE = "<script>alert('x')</script> & \"quotes\""
 
 
@@ -62,6 +70,7 @@ def test_every_row_is_told_with_its_numbers(page):
         "0.25",
         "ValueError: no luck",
         "scale 0.3",
+        "Certificate: feasibility 1.0e-16, duality gap 2.0e-15, error 3.0e-14.",
         "implicitbias verify --only",
     ):
         assert part in shown

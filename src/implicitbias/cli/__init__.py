@@ -7,7 +7,16 @@ imported by the command that needs it.
 from __future__ import annotations
 
 import errno
-from typing import Any
+import os
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from typing import Any, NoReturn
 
 import click
 
@@ -17,20 +26,83 @@ from implicitbias.cli._verify import report_page, verify
 
 
 class Commands(click.Group):
-    """A group that prints the package's own errors as one message and exits with 1."""
+    """A group that says whatever goes wrong in one message, and leaves nothing half-done."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run as a program."""
+        os.environ["MPLBACKEND"] = "agg"  # a notebook's own is not there outside of it
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # None where it is closed
+                stream.reconfigure(errors="backslashreplace")
+        with _ended_by_signals(), warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         from implicitbias._errors import ImplicitBiasError
+        from implicitbias.cli._printing import fitted
+
+        def told(text: str) -> str:
+            return fitted(text, sys.stderr, used="Error: ")
 
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            error.__dict__["message"] = told(error.message)
+            raise
+        except (click.exceptions.Exit, click.Abort):
+            raise
         except ImplicitBiasError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(told(str(error))) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of our output went away: click ends quietly
                 raise
-            raise click.ClickException(str(error)) from error
+            text = error.strerror or str(error)
+            named = f"{error.filename}: {text}" if error.filename else text
+            raise click.ClickException(told(named)) from error
+        except MemoryError as error:
+            text = f"not enough memory: {error}" if str(error) else "not enough memory."
+            raise click.ClickException(told(text)) from error
+        except Exception as error:
+            raise click.ClickException(told(_unforeseen(error))) from error
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as one line, without the line of code it comes from."""
+    click.echo(f"Warning: {message}", err=True)
+
+
+def _unforeseen(error: Exception) -> str:
+    """A fault of ours as a sentence that helps to mend it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "implicitbias" in frame.filename] or frames
+    where = f"{os.path.basename(ours[-1].filename)}, line {ours[-1].lineno}"
+    return (
+        f"an unforeseen {type(error).__name__} in {where}: {error}\nThis is a fault of "
+        "implicitbias, not of your data. Please report it with the command and, if you can, the "
+        "file."
+    )
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """A polite end, which removes scratch files, where the system asks for one."""
+
+    def leave(number: int, _: Any) -> NoReturn:
+        sys.exit(128 + number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

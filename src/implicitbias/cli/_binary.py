@@ -1,84 +1,105 @@
-"""Parquet and NumPy files as tables."""
+"""Parquet files, Excel workbooks and NumPy archives."""
 
 from __future__ import annotations
 
-import zipfile
+import warnings
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from implicitbias._arrays import NumericArray
 from implicitbias._errors import InvalidInputError
-from implicitbias.cli._tables import Selection, Table, finite_column, refused_cell
+from implicitbias.cli._cells import Grid, is_empty, joined
+from implicitbias.cli._header import column_names, looks_like_data, text_of_cell, without_margins
+from implicitbias.cli._printing import quoted, reason, visible
+from implicitbias.cli._source import ZIP
+from implicitbias.cli._tables import Selection
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 NAMES = "feature_names"
 
 
-def read_parquet(path: Path, selection: Selection) -> Table:
-    """Read a Parquet file; columns of numbers and booleans are features.
+def read_parquet(content: bytes, file: str, selection: Selection) -> Grid:
+    """Read a Parquet file; the index that pandas stores in it is left out.
 
     Raises
     ------
     InvalidInputError
-        No pyarrow, not a Parquet file, or a column with text, dates or missing values.
+        No pyarrow, or not a Parquet file.
     """
     try:
         import pyarrow
-        import pyarrow.parquet
+        from pyarrow import parquet
     except ImportError:
-        raise InvalidInputError(
-            f"reading {path.name} needs pyarrow: pip install 'implicitbias[data]'."
-        ) from None
+        raise _needs(file, "pyarrow") from None
     try:
-        table = pyarrow.parquet.read_table(path)
-    except pyarrow.ArrowInvalid as error:
-        raise InvalidInputError(f"{path.name} is not a Parquet file: {error}.") from None
-    names = table.column_names
-    features = selection.features(names, path.name)
-    if table.num_rows == 0:
-        raise InvalidInputError(f"{path.name} has no rows; expected at least one.")
-    columns = [_arrow_column(table.column(j), names[j], path.name) for j in features]
-    target = table.column(names.index(selection.target))
-    is_text = selection.labels and not _is_numeric(target.type)
-    return Table(
-        np.column_stack(columns),
-        np.array(target.to_pylist())
-        if is_text
-        else _arrow_column(target, selection.target, path.name),
-        tuple(names[j] for j in features),
-        selection.target,
-    )
+        names = [str(name) for name in parquet.read_schema(BytesIO(content)).names]
+        if len(set(names)) < len(names):  # pandas would not read them
+            selection.features(names, file)
+        frame = parquet.read_table(BytesIO(content)).to_pandas()
+    except pyarrow.ArrowException as error:
+        raise InvalidInputError(f"{file} is not a Parquet file: {reason(error)}.") from None
+    if selection.target in frame.index.names:
+        frame = frame.reset_index(level=selection.target)
+    index = tuple(str(name) for name in frame.index.names if name is not None)
+    remark = f"index {', '.join(map(quoted, index))} left out" if index else ""
+    grid = _grid(file, [str(name) for name in frame.columns], frame, selection, remark)
+    return replace(grid, gone=index)
 
 
-def _is_numeric(kind: Any) -> bool:
-    import pyarrow.types as types
+def read_excel(content: bytes, file: str, selection: Selection) -> Grid:
+    """Read the first sheet of an Excel workbook that holds anything.
 
-    return bool(
-        types.is_integer(kind)
-        or types.is_floating(kind)
-        or types.is_boolean(kind)
-        or types.is_decimal(kind)
-    )
+    Raises
+    ------
+    InvalidInputError
+        No openpyxl, not a workbook, or an empty one.
+    """
+    import pandas
+
+    if not content.startswith(ZIP):
+        raise InvalidInputError(f"{file} is not an Excel workbook.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of openpyxl, about styles it does not know
+            sheets: dict[str, DataFrame] = pandas.read_excel(
+                BytesIO(content), sheet_name=None, header=None, dtype=object, na_filter=False
+            )
+    except ImportError:
+        raise _needs(file, "openpyxl") from None
+    except Exception as error:  # of a zip file, of XML, of openpyxl: whatever is wrong inside
+        raise InvalidInputError(f"{file} is not an Excel workbook: {reason(error)}.") from None
+    full = {name: _filled(sheet) for name, sheet in sheets.items()}
+    full = {name: rows for name, rows in full.items() if rows}
+    if not full:
+        raise InvalidInputError(f"{file} is empty; expected a row of column names.")
+    name, rows = next(iter(full.items()))
+    sheet = sheets[name]
+    remark = f"sheet {quoted(name)}, the first of {len(full)}" if len(full) > 1 else ""
+    header = None
+    if selection.header is not False:
+        header, rows = [text_of_cell(cell) for cell in sheet.iloc[rows[0]]], rows[1:]
+        remark = joined(remark, "" if selection.header else looks_like_data(header, file))
+    grid = _grid(file, column_names(header, sheet.shape[1]), sheet.iloc[rows], selection, remark)
+
+    def places(wanted: Sequence[int]) -> list[str]:
+        return [f"row {rows[i] + 1}" for i in wanted]
+
+    return without_margins(replace(grid, frame=grid.frame.infer_objects(), places=places))
 
 
-def _arrow_column(column: Any, name: str, file: str) -> NumericArray:
-    if not _is_numeric(column.type):
-        values = column.to_pylist()
-        shown = next((f"{value!r} in row {i}" for i, value in enumerate(values, 1) if value), "")
-        raise InvalidInputError(
-            f"{file}, column {name!r} holds {column.type}, not numbers ({shown}). Encode it, or "
-            f"leave it out with --drop {name}."
-        )
-    if column.null_count:
-        row = next(i for i, value in enumerate(column.to_pylist(), 1) if value is None)
-        raise refused_cell(f"{file}, row {row}", name, "the value is missing")
-    values = np.array([float(value) for value in column.to_pylist()])
-    return finite_column(values, name, f"{file}, row")
+def _filled(sheet: DataFrame) -> list[int]:
+    """The rows of a sheet that hold anything."""
+    cells = sheet.to_numpy()
+    return [i for i, row in enumerate(cells) if not all(map(is_empty, row))]
 
 
-def read_npz(path: Path, selection: Selection) -> Table:
+def read_npz(content: bytes, file: str, selection: Selection) -> Grid:
     """Read a NumPy archive: (n,) arrays are columns, (n, k) arrays k columns each.
 
     An array ``feature_names`` names the columns of the (n, k) arrays, if it has as many entries;
@@ -89,54 +110,74 @@ def read_npz(path: Path, selection: Selection) -> Table:
     InvalidInputError
         Not a NumPy archive, arrays that are not numeric or of different lengths.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise InvalidInputError(
-            f"{path.name} is not an archive of plain NumPy arrays: {error}."
-        ) from None
+    import pandas
+
+    arrays = _arrays(content, file)
     given = arrays.pop(NAMES, None)
-    whole = [name for name in selection.drop if arrays.pop(name, None) is not None]
-    left = tuple(name for name in selection.drop if name not in whole)
-    selection = replace(selection, drop=left)
+    used = given is None
+    gone = tuple(name for name in selection.drop if arrays.pop(name, None) is not None)
     length = len(np.atleast_1d(arrays.get(selection.target, np.zeros(0))))
-    columns: dict[str, NumericArray] = {}
+    names: list[str] = []
+    parts: list[DataFrame] = []
     for name, array in arrays.items():
-        if name != selection.target:
-            _check_shape(array, name, length, path.name)
-        if array.ndim == 2:
-            wide = [f"{name}[{k}]" for k in range(array.shape[1])]
-            if given is not None and len(given) == len(wide):
-                wide = [str(label) for label in given]
-            columns |= dict(zip(wide, array.T, strict=True))
+        _check_shape(array, name, length if selection.target in arrays else None, file)
+        if array.dtype.kind == "S":
+            array = np.char.decode(array, "utf-8", "replace")
+        text = array.dtype.kind == "U" and selection.labels and name == selection.target
+        if not text and array.dtype.kind not in "buif":
+            raise InvalidInputError(
+                f"{file}: the array {quoted(name)} holds {array.dtype}; expected real numbers. "
+                f"Leave it out with --drop {visible(name)}."
+            )
+        if array.ndim == 1 or (name == selection.target and array.shape[1] == 1):
+            names.append(name)
+        elif given is not None and given.shape == array.shape[1:]:
+            names += [str(each) for each in given]
+            used = True
         else:
-            columns[name] = array
-    names = list(columns)
-    features = selection.features(names, path.name)
-    chosen = [_numeric(columns[names[j]], names[j], path.name) for j in features]
-    target = columns[selection.target]
-    if not (selection.labels and target.dtype.kind in "US"):
-        target = _numeric(target, selection.target, path.name)
-    if not chosen or not length:
-        raise InvalidInputError(f"{path.name}: the target {selection.target!r} has no entries.")
-    return Table(
-        np.column_stack(chosen), target, tuple(names[j] for j in features), selection.target
-    )
+            names += [f"{name}[{k}]" for k in range(array.shape[1])]
+        parts.append(
+            pandas.DataFrame(array.astype(np.float64) if array.dtype.kind == "f" else array)
+        )
+    frame = pandas.concat(parts, axis=1) if parts else pandas.DataFrame()
+    remark = "" if used else f"{NAMES} left out, being of another number"
+    return replace(_grid(file, names, frame, selection, remark), gone=gone)
 
 
-def _check_shape(array: NumericArray, name: str, length: int, file: str) -> None:
-    if array.ndim not in (1, 2) or (length and len(array) != length):
+def _arrays(content: bytes, file: str) -> dict[str, NumericArray]:
+    if not content.startswith(ZIP):
+        raise InvalidInputError(f"{file} is not an archive of plain NumPy arrays.")
+    try:
+        with np.load(BytesIO(content), allow_pickle=False) as archive:
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
+    except MemoryError as error:
+        raise InvalidInputError(f"{file} does not fit into memory: {reason(error)}.") from None
+    except Exception as error:  # whatever is wrong with the archive or what it holds
         raise InvalidInputError(
-            f"{file}: the array {name!r} has shape {array.shape}; expected ({length},) or "
-            f"({length}, k), like the target. Leave it out with --drop {name}."
+            f"{file} is not an archive of plain NumPy arrays: {reason(error)}."
+        ) from None
+    return arrays
+
+
+def _check_shape(array: NumericArray, name: str, length: int | None, file: str) -> None:
+    if array.ndim not in (1, 2) or length not in (None, len(array)):
+        shape = "(n,) or (n, k)" if length is None else f"({length},) or ({length}, k)"
+        raise InvalidInputError(
+            f"{file}: the array {quoted(name)} has shape {array.shape}; expected {shape}, like the "
+            f"target. Leave it out with --drop {visible(name)}."
         )
 
 
-def _numeric(values: NumericArray, name: str, file: str) -> NumericArray:
-    if values.ndim != 1 or values.dtype.kind not in "buif":
-        raise InvalidInputError(
-            f"{file}: the array {name!r} holds {values.dtype} of shape {values.shape}; expected "
-            f"real numbers, one a row. Leave it out with --drop {name}."
-        )
-    return finite_column(values.astype(np.float64), name, f"{file}, row")
+def _grid(file: str, names: list[str], frame: Any, selection: Selection, remark: str = "") -> Grid:
+    frame = frame.reset_index(drop=True)
+    frame.columns = range(frame.shape[1])
+
+    def places(rows: Sequence[int]) -> list[str]:
+        return [f"row {i + 1}" for i in rows]
+
+    decimal = selection.decimal or ("," if selection.thousands == "." else ".")
+    return Grid(file, names, frame, places, decimal, remark)
+
+
+def _needs(file: str, package: str) -> InvalidInputError:
+    return InvalidInputError(f"reading {file} needs {package}: pip install 'implicitbias[data]'.")

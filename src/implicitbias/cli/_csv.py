@@ -1,227 +1,288 @@
-"""CSV files as people's tools write them."""
+"""CSV files as people's tools write them: pandas reads the cells, the rest is what it is not told.
+
+That is the separator, which line holds the names, and the line of a faulty cell.
+"""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from io import StringIO
-from pathlib import Path
+from io import BytesIO
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
-from implicitbias.cli._tables import Selection, Table, refused_cell
+from implicitbias.cli._cells import COMMA_NUMBER, THOUSANDS, Grid, joined, number, plain
+from implicitbias.cli._header import column_names, looks_like_data, without_margins
+from implicitbias.cli._printing import counted, reason
+from implicitbias.cli._source import text_of
+from implicitbias.cli._tables import Selection
 
-SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-MISSING = {"na", "n/a", "nan", "null", "none", "nil", "?", "-", "."}
-COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
-THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SPACE = r"\s+"
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", SPACE: "space"}
+POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+LONGEST = (1 << 31) - 1  # characters of a cell: the csv module's own limit is 131072
 
 
 @dataclass(frozen=True)
-class Cells:
-    """The cells of a CSV file as text.
+class Layout:
+    """Where the rows of a file are.
 
     Attributes
     ----------
-    header
-        The column names.
-    rows, lines
-        The cells of each row, and the line of the file where it ends.
-    separator
+    text
+        The file.
+    sep
         Between cells.
+    header
+        The cells of the line that holds the names, or None.
+    start, line
+        Where the first row of data begins: the character, and the lines before it.
+    remark
+        How the header was found where that was not plain, or "".
     """
 
-    header: list[str]
-    rows: list[list[str]]
-    lines: list[int]
-    separator: str
+    text: str
+    sep: str
+    header: list[str] | None
+    start: int
+    line: int
+    remark: str = ""
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """The line where each row ends, and its cells; rows without content are left out."""
+        reader = _reader(_lines(self.text, self.start), self.sep)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield self.line + reader.line_num, cells
 
 
-def read_csv(path: Path, selection: Selection) -> Table:
-    """Read a CSV file with a header.
+def read_csv(content: bytes, file: str, selection: Selection) -> Grid:
+    """Read a CSV file.
 
-    UTF-8, or UTF-16 with its byte-order mark (Excel's "Unicode text"); a first line ``sep=;`` is
-    obeyed, otherwise the separator is the comma, semicolon, tab or bar that splits the header into
-    the most columns and the first row into as many. Blank lines are skipped, and columns without
-    any content. The decimal mark is the point, or the comma where cells are not separated by commas
-    and no cell holds a point.
+    A first line ``sep=;`` is obeyed, otherwise the separator is the comma, semicolon, tab or bar
+    that splits the header into the most columns and the first row into as many, or white space.
+    Blank lines are skipped, and lines that begin with "#", unless they hold the names; columns
+    without content, and row numbers in a first column without a name. The decimal mark is the
+    point, or the comma where cells are not separated by commas and no cell holds a point.
 
     Raises
     ------
     InvalidInputError
-        Not text, no header or no rows, names that are empty or repeated, an unknown target, no
-        feature, a row of another length, or a cell that is not a finite number; the message names
-        the file's line and the column.
+        Not text, no header or no rows, or rows of different lengths.
     """
-    cells = _without_empty_columns(_cells(_text(path), path.name))
-    for place, name in enumerate(cells.header, start=1):
-        if not name:
-            raise InvalidInputError(
-                f"{path.name}: column {place} has no name in the header. Name it (or save without "
-                "row numbers: index=False in pandas, row.names=FALSE in R)."
-            )
-    features = selection.features(cells.header, path.name)
-    if not cells.rows:
-        raise InvalidInputError(f"{path.name} has a header and no rows; expected at least one.")
-    place = cells.header.index(selection.target)
-    used = features if selection.labels else [*features, place]
-    decimal = selection.decimal or _decimal(cells, used, path.name)
-    numbers = np.column_stack([_column(cells, j, decimal, path.name) for j in features])
-    target: NumericArray
-    if selection.labels:
-        target = _labels(cells, place, decimal, path.name)
-    else:
-        target = _column(cells, place, decimal, path.name)
-    return Table(
-        numbers,
-        target,
-        tuple(cells.header[j] for j in features),
-        selection.target,
-        _note(cells.separator, decimal),
-    )
+    text, remark = text_of(content, selection.encoding, file)
+    csv.field_size_limit(LONGEST)
+    layout = _without_comments(_layout(text, selection, file))
+    decimal = selection.decimal or ("," if selection.thousands == "." else ".")
+    frame = _frame(layout, decimal, file)
+    grid = Grid(file, column_names(layout.header, frame.shape[1]), frame, _places(layout), decimal)
+    if selection.decimal is None and decimal == "." and layout.sep != ",":
+        decimal = _decimal(grid, selection)
+        if decimal == ",":
+            frame = _frame(layout, decimal, file)
+            grid = Grid(file, grid.names, frame, grid.places, decimal)
+    parts = [f"separated by {SEPARATORS.get(layout.sep, repr(layout.sep))}s"] * (layout.sep != ",")
+    parts += ["decimal commas"] * (decimal == ",")
+    return without_margins(grid.keep(range(len(grid.names)), joined(*parts, layout.remark, remark)))
 
 
-def _text(path: Path) -> str:
-    content = path.read_bytes()
-    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        return content.decode("utf-16" if utf16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(
-            f"{path.name} is not UTF-8 text ({error.reason} at byte {error.start}); expected a "
-            "CSV file. Save it as 'CSV UTF-8'."
-        ) from None
-
-
-def _cells(text: str, file: str) -> Cells:
-    first, _, rest = text.partition("\n")
-    skipped = 0
-    told = re.fullmatch(r"sep=(.)\s*", first)
-    if told:
-        text, skipped = rest, 1
-    separator = told[1] if told else _separator(text)
-    reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
-    header: list[str] = []
-    rows, lines = [], []
-    try:
-        for row in reader:
-            if not any(cell.strip() for cell in row):
-                continue
-            if not header:
-                header = [cell.strip() for cell in row]
-                continue
-            line = reader.line_num + skipped
-            if len(row) != len(header):
-                raise InvalidInputError(
-                    f"{file}, line {line} has {len(row)} cells; the header has {len(header)} "
-                    f"columns (separator: {SEPARATORS.get(separator, repr(separator))})."
-                )
-            rows.append(row)
-            lines.append(line)
-    except csv.Error as error:
-        raise InvalidInputError(
-            f"{file} is not a CSV file: {error}, near line {reader.line_num + skipped}."
-        ) from None
-    if not header:
+def _layout(text: str, selection: Selection, file: str) -> Layout:
+    """The separator, the names, and where the rows begin."""
+    first = LINE.match(text)
+    told = re.fullmatch(r"sep=([ -~\t])\s*", first[0]) if first else None
+    start, line = (first.end(), 1) if first and told else (0, 0)
+    comment = ""
+    for each in _lines(text, start):
+        if each.strip() and not each.startswith("#"):
+            break
+        comment = each.lstrip("#").strip() or comment
+        start, line = start + len(each), line + 1
+    content = (each for each in _lines(text, start) if each.strip() and each[0] != "#")
+    beginning = list(islice(content, 2))
+    if not beginning:
         raise InvalidInputError(f"{file} is empty; expected a header line of column names.")
-    return Cells(header, rows, lines, separator)
+    sep = selection.sep or (told[1] if told else _separator(beginning))
+    if selection.header is False:
+        return Layout(text, sep, None, start, line)
+    reader = _reader(_lines(text, start), sep)
+    header = [cell.strip() for cell in next(reader)]
+    if reader.line_num > 1 and not any(_lines(text, start + _length(text, start, reader.line_num))):
+        raise _broken(Layout(text, sep, None, start, line), file, EOFError("EOF inside string"))
+    names = [cell.strip() for cell in next(_reader(iter([comment]), sep), [])]
+    if selection.header is None and _holds_names(names, header):  # as np.savetxt writes them
+        return Layout(text, sep, names, start, line, "names taken from the comment")
+    remark = "" if selection.header else looks_like_data(header, file)
+    length = _length(text, start, reader.line_num)
+    return Layout(text, sep, header, start + length, line + reader.line_num, remark)
 
 
-def _separator(text: str) -> str:
+def _holds_names(comment: list[str], row: list[str]) -> bool:
+    def numbers(cells: list[str]) -> int:
+        return sum(value == value for value in (number(c.replace(",", ".")) for c in cells))
+
+    return len(comment) == len(row) > 1 and numbers(row) > 0 and numbers(comment) == 0
+
+
+def _separator(lines: list[str]) -> str:
     """The mark that splits the first two lines into equally many cells, most of them."""
-    lines = [line for line in text[: 1 << 20].splitlines() if line.strip()][:2]
     best, most = ",", 1
-    for mark in SEPARATORS:
-        counts = {len(row) for row in csv.reader(lines, delimiter=mark)}
+    for mark in (",", ";", "\t", "|"):
+        counts = {len(row) for row in _reader(iter(lines), mark)}
         if len(counts) == 1 and max(counts) > most:
             best, most = mark, max(counts)
-    if most > 1 or not lines:
+    if most > 1:
         return best
-    return max(SEPARATORS, key=lambda mark: lines[0].count(mark))
+    spaced = sorted(len(row) for row in _reader(iter(lines), SPACE))
+    some = max((",", ";", "\t", "|"), key=lambda mark: lines[0].count(mark))
+    alike = spaced[-1] == spaced[0] or (some not in lines[0] and spaced[-1] == spaced[0] + 1)
+    return SPACE if spaced[0] > 1 and alike else some  # R gives row names no name
 
 
-def _without_empty_columns(cells: Cells) -> Cells:
-    """Spreadsheets write the empty columns beside a table, too."""
-    kept = [
-        j
-        for j, name in enumerate(cells.header)
-        if name or any(row[j].strip() for row in cells.rows)
-    ]
-    if len(kept) == len(cells.header):
-        return cells
-    rows = [[row[j] for j in kept] for row in cells.rows]
-    return Cells([cells.header[j] for j in kept], rows, cells.lines, cells.separator)
+def _without_comments(layout: Layout) -> Layout:
+    """Comments between and below the rows become blank lines; what may be a row is left."""
+    text, sep = layout.text, layout.sep
+    marked = text.startswith("#", layout.start) or any(
+        text.find(mark, layout.start) >= 0 for mark in ("\n#", "\r#")
+    )
+    if not marked or '"' in text:
+        return layout
+    lines = list(_lines(text, layout.start))
+    rows: Iterator[list[str]] = (
+        next(_reader(iter([each]), sep), []) for each in lines if each[0] != "#"
+    )
+    width = len(layout.header) if layout.header else len(next((row for row in rows if row), []))
+    for i, each in enumerate(lines):
+        if each[0] == "#" and len(next(_reader(iter([each]), sep), [])) != width:
+            lines[i] = each[len(each.rstrip("\r\n")) :]
+    blanked = text[: layout.start] + "".join(lines)
+    return Layout(blanked, sep, layout.header, layout.start, layout.line, layout.remark)
 
 
-def _decimal(cells: Cells, used: list[int], file: str) -> str:
-    """The decimal mark: the comma where numbers have commas and none has a point."""
-    if cells.separator == ",":
-        return "."
-    numbers = [row[j].strip() for row in cells.rows for j in used]
-    with_comma = [cell for cell in numbers if COMMA_NUMBER.fullmatch(cell)]
-    if not with_comma or any("." in cell for cell in numbers):
-        return "."
-    if all(THOUSANDS.fullmatch(cell) for cell in with_comma):
-        raise InvalidInputError(
-            f"{file}: in numbers such as {with_comma[0]} the comma may mark decimals or thousands. "
-            "Pass --decimal , if it marks decimals; otherwise save the file without it."
-        )
-    return ","
+def _frame(layout: Layout, decimal: str, file: str) -> DataFrame:
+    """What pandas reads: numbers where all cells of a column are, else text; nothing missing."""
+    import pandas
 
-
-def _column(cells: Cells, place: int, decimal: str, file: str) -> FloatArray:
-    name = cells.header[place]
-    column = np.empty(len(cells.rows))
-    for i, row in enumerate(cells.rows):
-        value = _number(row[place], decimal)
-        if value is None or not np.isfinite(value):
-            found = _trouble(row[place].strip(), value)
-            raise refused_cell(f"{file}, line {cells.lines[i]}", name, found)
-        column[i] = value
-    return column
-
-
-def _number(cell: str, decimal: str) -> float | None:
-    if decimal == ",":
-        if "." in cell:
-            return None
-        cell = cell.replace(",", ".")
+    version = tuple(int(part) for part in pandas.__version__.split(".")[:2])
+    exact = {} if version >= (3, 1) else {"float_precision": "round_trip"}
     try:
-        return float("" if "_" in cell else cell)  # Python reads 2024_1 as 20241
-    except ValueError:
+        frame: DataFrame = pandas.read_csv(
+            BytesIO(layout.text[layout.start :].encode("utf-8", "surrogatepass")),
+            sep=layout.sep,
+            header=None,
+            na_filter=False,
+            low_memory=False,
+            skipinitialspace=True,
+            decimal=decimal,
+            encoding="utf-8",
+            **exact,
+        )
+    except pandas.errors.EmptyDataError:
+        return pandas.DataFrame(columns=range(len(layout.header or [])))
+    except (ValueError, OverflowError) as error:
+        open_quote = "EOF inside string" in str(error)
+        ragged = None if open_quote else _ragged(layout, file, strict=True)
+        raise ragged or _broken(layout, file, error) from None
+    if not any(map(plain, frame.dtypes)):  # a row of separators is no row
+        kept = ["".join(map(str, row)).strip() != "" for row in frame.itertuples(index=False)]
+        frame = frame[kept].reset_index(drop=True)
+    width = len(layout.header) if layout.header else frame.shape[1]
+    whole = frame.shape[1] >= width and bool((frame.iloc[:, width:] == "").all(axis=None))
+    if not whole or (not plain(frame.dtypes[width - 1]) and bool((frame[width - 1] == "").any())):
+        found = _ragged(layout, file)
+        if found is not None:
+            raise found
+    return frame if frame.shape[1] == width else frame.iloc[:, :width]
+
+
+def _ragged(layout: Layout, file: str, *, strict: bool = False) -> InvalidInputError | None:
+    """The error for rows that are longer or shorter than the header, if any are.
+
+    Empty cells at the end of a row count only where this is ``strict``.
+    """
+    width = len(layout.header) if layout.header else 0
+    faults = []
+    rows = 0
+    for line, cells in layout.rows():
+        rows += 1
+        width = width or len(cells)
+        beyond = [cell for cell in cells[width:] if strict or cell.strip()]
+        if len(cells) < width or beyond:
+            faults.append((line, len(cells)))
+    if not faults:
         return None
+    line, count = faults[0]
+    first = f"header in line {layout.line}" if layout.header else "first row"
+    text = (
+        f"{file}, line {line} has {counted(count, 'cell')}; the {first} has {width} (separator: "
+        f"{SEPARATORS.get(layout.sep, repr(layout.sep))})."
+    )
+    if len(faults) > 1:
+        text += f" In all, {len(faults)} lines differ from it."
+    if layout.header and len(faults) == rows and {count for _, count in faults} == {width + 1}:
+        text += " If rows begin with their names, give that column a name (col.names=NA in R)."
+    return InvalidInputError(text)
 
 
-def _trouble(cell: str, value: float | None) -> str:
-    if not cell:
-        return "the cell is empty"
-    if cell.lower() in MISSING:
-        return f"{cell!r} stands for a missing value"
-    if value is None:
-        hint = ""
-        if COMMA_NUMBER.fullmatch(cell):
-            hint = " (if the comma marks decimals, pass --decimal ,)"
-        return f"{cell!r} is not a number{hint}"
-    return f"{cell} is not finite"
+def _broken(layout: Layout, file: str, error: Exception) -> InvalidInputError:
+    why = reason(error)
+    if "EOF inside string" in why:
+        begins = layout.line
+        ends = begins
+        for line, _ in layout.rows():
+            begins, ends = ends, line
+        why = f"a quote that opens in line {begins + 1} is never closed"
+    return InvalidInputError(f"{file} is not a CSV file: {why}.")
 
 
-def _labels(cells: Cells, place: int, decimal: str, file: str) -> NumericArray:
-    labels = [row[place].strip() for row in cells.rows]
-    for line, label in zip(cells.lines, labels, strict=True):
-        if not label or label.lower() in MISSING:
-            found = "the label is missing" + (f" ({label!r})" if label else "")
-            raise InvalidInputError(
-                f"{file}, line {line}, column {cells.header[place]!r}: {found}."
-            )
-    numbers = [_number(label, decimal) for label in labels]
-    return np.array(labels if None in numbers else numbers)
+def _decimal(grid: Grid, selection: Selection) -> str:
+    """The decimal mark: the comma where numbers have commas and none has a point."""
+    out = {*selection.drop, *([selection.target] if selection.labels else [])}
+    used = [grid.frame[j] for j, name in enumerate(grid.names) if name not in out]
+    pointed = any(plain(column.dtype) and bool((column % 1 != 0).any()) for column in used)
+    texts = [
+        cell.strip() for column in used if not plain(column.dtype) for cell in map(str, column)
+    ]
+    with_comma = [text for text in texts if COMMA_NUMBER.fullmatch(text)]
+    if pointed or not with_comma or any(POINT_NUMBER.fullmatch(text) for text in texts):
+        return "."
+    selection.features(without_margins(grid).names, grid.file)
+    if selection.thousands is None and all(THOUSANDS.fullmatch(text) for text in with_comma):
+        raise InvalidInputError(
+            f"{grid.file}: in numbers such as {with_comma[0]} the comma may mark decimals or "
+            "thousands. Pass --decimal , or --thousands , to say which."
+        )
+    return "." if selection.thousands == "," else ","
 
 
-def _note(separator: str, decimal: str) -> str:
-    parts = [f"separated by {SEPARATORS.get(separator, repr(separator))}s"] * (separator != ",")
-    parts += ["decimal commas"] * (decimal == ",")
-    return ", ".join(parts)
+def _places(layout: Layout) -> Callable[[Sequence[int]], list[str]]:
+    def places(rows: Sequence[int]) -> list[str]:
+        wanted = set(rows)
+        found = {}
+        for i, (line, _) in enumerate(islice(layout.rows(), max(wanted) + 1)):
+            if i in wanted:
+                found[i] = f"line {line}"
+        return [found.get(i, f"row {i + 1}") for i in rows]
+
+    return places
+
+
+def _lines(text: str, start: int) -> Iterator[str]:
+    return (match[0] for match in LINE.finditer(text, start) if match[0])
+
+
+def _length(text: str, start: int, lines: int) -> int:
+    return sum(len(each) for each in islice(_lines(text, start), lines))
+
+
+def _reader(lines: Iterator[str], sep: str) -> Any:
+    if sep == SPACE:
+        lines = (" ".join(each.split()) + "\n" for each in lines)
+        sep = " "
+    return csv.reader(lines, delimiter=sep, skipinitialspace=True)

@@ -1,126 +1,25 @@
-"""The options that describe a model, and the model they describe."""
+"""The model that the options describe."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from implicitbias.cli._options import OPTIONS
+from implicitbias.cli._printing import quoted, visible
+
 if TYPE_CHECKING:
-    from implicitbias._arrays import FloatArray, Parameters
+    from implicitbias._arrays import BoolArray, FloatArray, Parameters
     from implicitbias.cli._tables import Table
     from implicitbias.initialization import Initialization
     from implicitbias.networks import Network
     from implicitbias.problems import Classification, Regression
 
-NETWORKS = ("diagonal", "convolutional", "fully-connected")
-TASKS = ("regression", "classification")
-OPTIONS = "implicitbias.model"  # where ctx.meta keeps their values
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    ctx.meta.setdefault(OPTIONS, {})[param.name] = value
-
-
-_argument = partial(click.argument, expose_value=False, callback=_remember)
-_option = partial(click.option, expose_value=False, callback=_remember)
-MODEL_OPTIONS = (
-    _argument(
-        "data",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    ),
-    _option(
-        "--target",
-        required=True,
-        metavar="COL",
-        help="The column to fit; all others are features.",
-    ),
-    _option(
-        "--drop",
-        multiple=True,
-        metavar="COL",
-        help="A column to leave out; may be given several times.",
-    ),
-    _option(
-        "--decimal",
-        type=click.Choice((".", ",")),
-        help="Decimal mark of a CSV file.  [default: the comma where cells are not separated by "
-        "commas and no number has a point]",
-    ),
-    _option(
-        "--task",
-        type=click.Choice(TASKS),
-        default=TASKS[0],
-        show_default=True,
-        help="Fit numbers under the squared loss, or separate two labels under the exponential.",
-    ),
-    _option(
-        "--intercept/--no-intercept",
-        default=False,
-        show_default=True,
-        help="Fit a constant as well: regression on centred columns, classification with a column "
-        "of ones.",
-    ),
-    _option(
-        "--project/--no-project",
-        default=False,
-        show_default=True,
-        help="Regression: where the features cannot fit the target, fit its least-squares part.",
-    ),
-    _option(
-        "--network",
-        type=click.Choice(NETWORKS),
-        default=NETWORKS[0],
-        show_default=True,
-        help="What is trained.",
-    ),
-    _option(
-        "--depth",
-        type=click.IntRange(min=2),
-        default=2,
-        show_default=True,
-        help="Number of layers L.",
-    ),
-    _option(
-        "--width",
-        type=click.IntRange(min=1),
-        metavar="INTEGER",
-        help="Hidden width, fully connected only.  [default: the number of features]",
-    ),
-    _option(
-        "--seed",
-        type=click.IntRange(min=0),
-        metavar="INTEGER",
-        help="Start from standard normal directions. Without it the first layers are ones "
-        "(convolutional: ones in Fourier space) and the last is zero; fully connected networks "
-        "always start at random.",
-    ),
-)
-
-
-def model_options(command: Command) -> Command:
-    """Add the options that define a model; ``build_model`` reads them from the context."""
-    for option in reversed(MODEL_OPTIONS):
-        command = option(command)
-    return command
-
-
-def scale_option(command: Command) -> Command:
-    """Add ``--scale``."""
-    return click.option(
-        "--scale",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="FLOAT",
-        default=1.0,
-        show_default=True,
-        help="Scale alpha > 0 of the initialization.",
-    )(command)
+DEEPEST = 10_000  # layers
+LARGEST = 100_000_000  # numbers in a network or a path: 0.8 GB
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,10 +70,13 @@ def build_model(ctx: click.Context) -> Model:
     InvalidInputError, InfeasibleProblemError
         Data that cannot be used.
     """
+    from implicitbias.cli._source import name_of
     from implicitbias.cli._tables import Selection, read_table
 
     options = ctx.meta[OPTIONS]
     family, depth = options["network"], options["depth"]
+    if depth > DEEPEST:
+        raise click.UsageError(f"--depth is too large; at most {DEEPEST} layers are taken.")
     if options["width"] is not None and family != "fully-connected":
         raise click.UsageError(f"--width is for fully connected networks; --network is {family}.")
     classify = options["task"] == "classification"
@@ -185,17 +87,23 @@ def build_model(ctx: click.Context) -> Model:
             "--intercept adds a column of ones, which has no place in a signal; --network is "
             "convolutional."
         )
-    selection = Selection(options["target"], options["drop"], classify, options["decimal"])
+    if options["positive"] is not None and not classify:
+        raise click.UsageError("--positive is for --task classification.")
+    if options["thousands"] is not None and options["thousands"] == options["decimal"]:
+        raise click.UsageError("--thousands and --decimal are the same mark.")
+    given = ("target", "drop", "decimal", "thousands", "sep", "encoding", "header", "missing")
+    selection = Selection(**{name: options[name] for name in given}, labels=classify)
+    file = visible(name_of(options["data"]))
     table = read_table(options["data"], selection)
+    _check_size(family, len(table.names), depth, options["width"])
     problem: Regression | Classification
     if classify:
-        problem, intercept = _classification(table, options["intercept"])
-        remark = f", {problem.classes[1]} as +1"
+        problem, intercept, remark = _classification(table, options, file)
     else:
-        problem, intercept, remark = _regression(table, options)
+        problem, intercept, remark = _regression(table, options, file)
     network = _network(family, problem.num_features, depth, options["width"])
     title = (
-        f"{family} network of {depth} layers on {options['data'].name}, {len(table.y)} x "
+        f"{family} network of {depth} layers on {file}, {len(table.y)} x "
         f"{len(table.names)} of rank {problem.rank}"
     )
     if intercept is not None:
@@ -211,21 +119,73 @@ def build_model(ctx: click.Context) -> Model:
     )
 
 
+def _check_size(family: str, num_features: int, depth: int, width: int | None) -> None:
+    """Refuse networks that no memory holds, before anything is made of that size."""
+    hidden = width or num_features
+    size = depth * num_features
+    if family == "fully-connected":
+        size = num_features * hidden + (depth - 2) * hidden**2 + hidden
+    if size > LARGEST:
+        raise click.UsageError(
+            f"the network has more than {LARGEST:.0g} parameters, which is too many. Pass a "
+            f"smaller --depth{' or --width' if family == 'fully-connected' else ''}."
+        )
+
+
 def _classification(
-    table: Table, with_ones: bool
-) -> tuple[Classification, Callable[[FloatArray], float] | None]:
+    table: Table, options: dict[str, Any], file: str
+) -> tuple[Classification, Callable[[FloatArray], float] | None, str]:
     import numpy as np
 
     from implicitbias.problems import Classification
 
-    if not with_ones:
-        return Classification(table.X, table.y), None
-    X = np.column_stack([table.X, np.ones(len(table.X))])
-    return Classification(X, table.y), lambda beta: float(beta[-1])
+    labels = _two_labels(table, options["positive"], file)
+    X = np.column_stack([table.X, np.ones(len(table.X))]) if options["intercept"] else table.X
+    problem = Classification(X, table.y if labels is None else np.where(labels, 1, -1))
+    remark = ""
+    if labels is not None:
+        parts = ((table.y[~labels], "-1"), (table.y[labels], "+1"))
+        shown = [f"{_shown(part[0])} as {sign}" for part, sign in parts if part.size]
+        remark = f", {' and '.join(shown)}"
+    return problem, (lambda beta: float(beta[-1])) if options["intercept"] else None, remark
+
+
+def _two_labels(table: Table, positive: str | None, file: str) -> BoolArray | None:
+    """Which points are of class +1; None where all labels are -1 or +1 and none is asked for."""
+    import numpy as np
+
+    from implicitbias._errors import InvalidInputError
+    from implicitbias.cli._cells import number
+
+    found = np.unique(table.y)
+    listed = ", ".join(_shown(label) for label in found[:5])
+    listed += ", ..." * (found.size > 5)
+    where = f"column {quoted(table.target)} of {file}"
+    signs = found.dtype.kind in "iuf" and bool(np.isin(found, (-1, 1)).all())
+    if found.size != 2 and not signs:
+        labels = "label" if found.size == 1 else "different labels"
+        many = found.size > 2 and found.dtype.kind in "iuf"
+        raise InvalidInputError(
+            f"{where} holds {found.size} {labels} ({listed}); --task classification needs two."
+            + (" A column of numbers is fitted without that option." if many else "")
+        )
+    if positive is None:
+        return None if signs else np.asarray(table.y == found[1])
+    wanted = number(positive) if found.dtype.kind in "iuf" else positive.strip()
+    if not np.any(found == wanted):
+        raise InvalidInputError(
+            f"{where} holds no label {quoted(positive)}; --positive names one of {listed}."
+        )
+    return np.asarray(table.y == wanted)
+
+
+def _shown(label: Any) -> str:
+    """A label within a sentence."""
+    return visible(str(label).removesuffix(".0"), 40)
 
 
 def _regression(
-    table: Table, options: dict[str, Any]
+    table: Table, options: dict[str, Any], file: str
 ) -> tuple[Regression, Callable[[FloatArray], float] | None, str]:
     from implicitbias._errors import InfeasibleProblemError
     from implicitbias.problems import equations
@@ -239,8 +199,8 @@ def _regression(
         what = "the features and a constant" if data.centred else "the features"
         hint = "" if data.centred else " (add --intercept for a constant)"
         raise InfeasibleProblemError(
-            f"X z = y has no solution: {what} cannot fit column {table.target!r} of "
-            f"{options['data'].name} in all {len(table.y)} rows. The rank is {problem.rank}, and "
+            f"X z = y has no solution: {what} cannot fit column {quoted(table.target)} "
+            f"of {file} in all {len(table.y)} rows. The rank is {problem.rank}, and "
             f"the least-squares residual is {data.missed:.3g} of the target's size{hint}. Training "
             "then does not reach zero loss. Pass --project to predict where it ends: the target is "
             "replaced by the part that can be fitted.",

@@ -16,14 +16,75 @@ if TYPE_CHECKING:
 
 WIDE = 1000  # columns of a console that is no terminal: nothing is wrapped or cut
 NARROW = 150  # columns into which every table fits
+TEXT = 100  # columns of running text on a terminal, at most
+NAME = 60  # characters of a name that are shown
 SECONDS_BETWEEN_UPDATES = 0.1
+
+
+def visible(text: str, most: int | None = None) -> str:
+    """Text that a terminal prints and does not obey: escapes are spelled out, the end cut off."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if most is None or len(text) <= most else text[: most - 1] + "…"
+
+
+def quoted(name: str) -> str:
+    """A name or cell within a sentence."""
+    shown = visible(name, NAME)
+    return f'"{shown}"' if "'" in shown else f"'{shown}'"
+
+
+def counted(number: int, what: str) -> str:
+    """Such as "1 row" and "2 rows"."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def reason(error: Exception) -> str:
+    """What another library says of a file, as part of a sentence."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return visible(lines[0], 200).rstrip(".")
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """Print lines of text, wrapped at words on a terminal."""
+    click.echo(fitted(str(text), sys.stderr if err else sys.stdout), err=err)
+
+
+def fitted(text: str, stream: Any, used: str = "") -> str:
+    """Text as it is printed: on a terminal lines are broken at words, further ones set in.
+
+    ``used`` stands before the first line.
+    """
+    from textwrap import fill
+
+    lines = [visible(line) for line in text.split("\n")]
+    if watched(stream):
+        width = min(get_terminal_size().columns, TEXT)
+        lines[0] = used + lines[0]
+        lines = [
+            fill(
+                line,
+                width,
+                subsequent_indent=" " * (len(line) - len(line.lstrip()) + 4),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            for line in lines
+        ]
+        lines[0] = lines[0].removeprefix(used)
+    return "\n".join(lines)
+
+
+def watched(stream: Any) -> bool:
+    """Whether a stream is a terminal; a closed one is None."""
+    return stream is not None and bool(stream.isatty())
 
 
 def console() -> Console:
     """Return a console on stdout; where that is no terminal, nothing is wrapped or cut."""
     from rich.console import Console
 
-    width = max(get_terminal_size().columns, NARROW) if sys.stdout.isatty() else WIDE
+    width = max(get_terminal_size().columns, NARROW) if watched(sys.stdout) else WIDE
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
@@ -37,7 +98,7 @@ def print_json(value: Any) -> None:
 @contextmanager
 def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar on stderr, on a terminal only; gives a function of how many are done."""
-    if not sys.stderr.isatty():
+    if not watched(sys.stderr):
         yield lambda done: None
         return
     from rich.console import Console
@@ -52,7 +113,7 @@ class Progress:
     """One line of progress on stderr: rewritten in place on a terminal, else now and then."""
 
     def __init__(self) -> None:
-        self._watched = sys.stderr.isatty()
+        self._watched = watched(sys.stderr)
         self._last = time.monotonic()
 
     def show(self, text: str) -> None:

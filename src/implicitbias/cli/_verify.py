@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from implicitbias.cli._printing import Progress, console, print_json
+from implicitbias.cli._output import out_option, output
+from implicitbias.cli._printing import Progress, console, print_json, say
 
 if TYPE_CHECKING:
     from implicitbias.verification import Check, Report, Row
@@ -20,26 +21,21 @@ only_option = click.option(
 
 
 @click.command(short_help="Check every result of the theory by simulation.")
-@click.option(
-    "--out",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Write arrays (.npz), figures, a page (report.html) and a JSON manifest into DIR.",
-)
+@out_option("arrays (.npz), figures, a page (report.html) and a JSON manifest")
 @only_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.pass_context
-def verify(ctx: click.Context, out: Path | None, only: str, as_json: bool) -> None:
+def verify(ctx: click.Context, out: Path | None, force: bool, only: str, as_json: bool) -> None:
     """Hold every result of the theory against simulations, on real and synthetic data."""
     from implicitbias import report as reporting
 
     checks = _selected(only)
-    writing = nullcontext() if out is None else reporting.output_directory(out)
-    with _one_thread(), writing as scratch:
+    with _one_thread(), output(out, force, reporting.FILES) as scratch:
         report = _run(checks)
         if scratch is not None:
             click.echo("drawing and writing ...", err=True)
-            reporting.save(report, scratch)
+            with reporting.plain_style():
+                reporting.save(report, scratch)
     if as_json:
         print_json(reporting.as_json(report))
     else:
@@ -47,8 +43,6 @@ def verify(ctx: click.Context, out: Path | None, only: str, as_json: bool) -> No
         screen.print(reporting.table(report))
         for line in [*reporting.notes(report), str(report)]:
             screen.print(line, soft_wrap=True)
-    if out is not None:
-        click.echo(f"Written to {out}", err=True)
     ctx.exit(0 if report.agrees else 1)
 
 
@@ -66,15 +60,15 @@ def report_page(ctx: click.Context, file: Path, only: str) -> None:
     from implicitbias import report as reporting
 
     checks = _selected(only)
-    if file.suffix not in (".html", ".htm"):
+    if file.suffix.lower() not in (".html", ".htm"):
         raise click.BadParameter(f"{file} must end in .html or .htm.", param_hint="FILE")
     with reporting.replacing(file) as scratch, _one_thread():
-        scratch.touch()  # a place that cannot be written is refused before the work is done
         report = _run(checks)
         click.echo("drawing and writing ...", err=True)
-        reporting.save_page(report, scratch)
+        with reporting.plain_style():
+            reporting.save_page(report, scratch)
     click.echo(str(report))
-    click.echo(f"Written to {file}", err=True)
+    say(f"Written to {file}", err=True)
     ctx.exit(0 if report.agrees else 1)
 
 

@@ -12,7 +12,7 @@ from implicitbias._arrays import BoolArray, FloatArray, IntArray, NumericArray, 
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates._clock import Clock
 from implicitbias.coordinates._gap import log_divergence, log_growth
-from implicitbias.coordinates._inverse import advance, x_from_u
+from implicitbias.coordinates._inverse import advance, x_from_log_slack, x_from_u
 from implicitbias.coordinates._start import Start, start_from, start_from_complex
 from implicitbias.coordinates._unit import unit_clock
 
@@ -280,6 +280,10 @@ class Curves:
         """Dt with u(t + dt) = u(t) + du, without cancellation; NaN outside the range."""
         dx = advance(self._clock, self._x(t), self._x(du))
         return self._unless_dead(self._start.orientation * dx, du)
+
+    def t_from_log_slack(self, sides: FloatArray, log_slack: FloatArray) -> FloatArray:
+        """t on the side +-1 by the log of its slack, L >= 3; NaN beyond half of the range."""
+        return self._unless_dead(sides * x_from_log_slack(self._clock, log_slack), np.nan)
 
     # layers and potentials
 

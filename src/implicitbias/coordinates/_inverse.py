@@ -75,6 +75,20 @@ def _advance_far(clock: Clock, x: FloatArray, du: FloatArray) -> FloatArray:
     return sign * flip * _from_slack(clock, np.abs(u), ahead) - x
 
 
+def x_from_log_slack(clock: Clock, log_slack: FloatArray) -> FloatArray:
+    """X (> 0 where crossing) by the logarithm of its slack; NaN beyond half of the range."""
+    with np.errstate(invalid="ignore"):
+        tail = clock.shape.locked | (log_slack < np.log(clock.half_range) - LOG2)
+        tail &= log_slack < np.inf
+    result = np.full_like(log_slack, np.nan)
+    if clock.shape.equal:
+        unit = unit_clock(clock.shape.depth)
+        result[tail] = unit.x_from(np.full(int(tail.sum()), unit.total), log_slack[tail])
+    elif tail.any():
+        result[tail] = _solve_tail(clock.take(tail), log_slack[tail])
+    return result
+
+
 def _from_slack(clock: Clock, u: FloatArray, slack: FloatArray) -> FloatArray:
     """X (>= 0 where crossing) from |u| and the slack: the smaller one of them decides."""
     inside = (slack > 0.0) & (slack < np.inf)

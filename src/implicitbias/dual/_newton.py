@@ -119,7 +119,9 @@ def _upper_gram(features: FloatArray, weights: FloatArray) -> FloatArray:
     return gram
 
 
-def newton_system(given: FloatArray, rows: Rows, slopes: Slopes) -> NewtonSystem | None:
+def newton_system(
+    given: FloatArray, rows: Rows, slopes: Slopes, *, combine: bool = False
+) -> NewtonSystem | None:
     """Factor the system, changing the rows where the weights ask for it.
 
     Parameters
@@ -130,13 +132,15 @@ def newton_system(given: FloatArray, rows: Rows, slopes: Slopes) -> NewtonSystem
         The choice of rows last used.
     slopes
         log rho', log u', log a.
+    combine
+        Combine rows even where the weights do not ask for it.
 
     Returns
     -------
     NewtonSystem or None
         None where Z has numerically dependent rows.
     """
-    mild = _cholesky(given, slopes)
+    mild = None if combine else _cholesky(given, slopes)
     if mild is not None:
         return mild
     log_weights = slopes.log_weights

@@ -82,7 +82,9 @@ class DualOracle:
 
     def rounding(self, nu: FloatArray) -> float:
         """Norm of what one rounding of Z^T nu and of rho changes in the gradient."""
-        clock = self.lengths * float(np.linalg.norm(nu))
+        clock = np.zeros(self.curves.size)
+        for size, row in zip(np.abs(nu), self.features, strict=True):  # no copy of the features
+            clock += size * np.abs(row)
         with np.errstate(over="ignore", invalid="ignore"):
             error = np.abs(self.spectrum(nu)) + self.slopes(nu) * clock
             return EPS * float(np.linalg.norm(self.lengths * error))

@@ -95,7 +95,7 @@ def heaviest_rows(features: FloatArray, log_weights: FloatArray) -> Rows | None:
     norms = np.linalg.norm(features, axis=0)
     with np.errstate(divide="ignore"):
         heights = 0.5 * log_weights + np.log(norms)
-    basis = _heaviest_basis(features, norms, heights)
+    basis = heaviest_basis(features, norms, heights)
     if basis is None:
         return None
     factor = lu_factor(features[:, basis])
@@ -106,9 +106,7 @@ def heaviest_rows(features: FloatArray, log_weights: FloatArray) -> Rows | None:
     return Rows(combined, basis, factor, np.abs(np.linalg.inv(features[:, basis])))
 
 
-def _heaviest_basis(
-    features: FloatArray, norms: FloatArray, heights: FloatArray
-) -> IntArray | None:
+def heaviest_basis(features: FloatArray, norms: FloatArray, heights: FloatArray) -> IntArray | None:
     rows = features.shape[0]
     chosen: list[int] = []
     span = np.zeros((rows, 0))

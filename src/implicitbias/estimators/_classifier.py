@@ -10,8 +10,7 @@ from scipy.sparse import hstack
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from implicitbias._arrays import (
     FloatArray,
@@ -20,10 +19,12 @@ from implicitbias._arrays import (
     is_sparse,
     positive_float,
 )
-from implicitbias._errors import InvalidInputError
+from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias.estimators._data import fitted_data, new_data
 from implicitbias.estimators._end import End, end_of_training
 from implicitbias.estimators._model import directions_of, network_of
-from implicitbias.problems import Classification, reachable_part
+from implicitbias.estimators._remedy import better_data, shortfall
+from implicitbias.problems import Classification, Offsets, reachable_part
 
 
 class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
@@ -47,7 +48,8 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         Append a feature of ones, trained like the others. For convolutional networks, whose
         features are a signal, subtract the features' means instead.
     tol
-        The certificate (violation of the margins and KKT residual) from which on ``converged_``.
+        The certificate (violation of the margins, KKT residual and error) from which on
+        ``converged_``.
     verbose
         1: print the result and its certificate.
 
@@ -63,9 +65,9 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         loss on labels -1 and +1 (projected on the range of X): a least-squares classifier.
     dual_coef_
         (n,) multipliers of the margins, or None.
-    dual_gap_, feasibility_
-        The KKT residual and the largest violation of a margin (squared loss: as for
-        FlowLimitRegressor).
+    dual_gap_, feasibility_, error_
+        The KKT residual, the largest violation of a margin, and an estimate of the angle between
+        ``coef_`` and the limit direction, or None (squared loss: as for FlowLimitRegressor).
     rank_, n_iter_, converged_, limit_, n_features_in_, feature_names_in_
         As for FlowLimitRegressor; the rank is that of X with its column of ones, if there is one.
 
@@ -114,12 +116,11 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         InvalidInputError
             Data or parameters out of range, or not two classes.
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        check_classification_targets(y)
+        X, y = fitted_data(self, X, y, labels=True)
         self.classes_, signs = _two_classes(y)
         tol = positive_float(self.tol, "tol")
         appended = self.fit_intercept and self.network != "convolutional"
-        direction, means = self.init_direction, np.zeros(X.shape[1])
+        direction = self.init_direction
         if direction is not None:
             direction = finite_array(direction, "init_direction", shape=(X.shape[1],))
         if is_sparse(X) and self.network == "convolutional":
@@ -127,54 +128,80 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
                 "X is sparse and a convolutional network works on its spectrum, which is dense. "
                 "Pass X.toarray(), or choose another network."
             )
+        offsets = Offsets.of(X) if self.fit_intercept else Offsets.none()
+        moved = offsets.subtracted(X)
+        trained, told = X, X
         if appended:
-            X = _with_ones(X)
+            # the same range and the same separability, without the offset
+            trained, told = _with_ones(X), _with_ones(moved)
             if direction is not None:
                 direction = np.append(direction, np.mean(np.abs(direction)))
         elif self.fit_intercept:
-            means = X.mean(axis=0)
-            X = X - means
-        network = network_of(self.network, self.depth, X.shape[1])
+            trained = told = moved - moved.mean(axis=0)
+        network = network_of(self.network, self.depth, trained.shape[1])
         directions = directions_of(network, direction)
-        problem: Any = Classification(X, signs)
-        self.separable_ = problem.separability().verdict.holds
+        problem: Any = Classification(trained, signs)
+        decided = Classification(told, signs) if offsets.columns.size else problem
+        self.separable_ = decided.separability().verdict.holds
         if not self.separable_:
-            problem, _ = reachable_part(X, signs)
+            reached, _ = reachable_part(told, signs)
+            problem = reachable_part(trained, reached.y)[0] if offsets.columns.size else reached
         end = end_of_training(network, problem, directions, 1.0)
         self.rank_ = problem.rank
-        self._keep(end, appended, means, tol)
+        beta = end.coefficients[: X.shape[1]]
+        scores = offsets.products(X, beta)
+        if appended:
+            level = offsets.constant(-beta, float(end.coefficients[-1]))
+            if offsets.columns.size:
+                level = self._sharpened(level, scores, signs, problem.y)
+        else:
+            level = -float(np.mean(moved @ beta)) if self.fit_intercept else 0.0
+        if self.separable_ and not (signs * (scores + level)).min() > 0:
+            raise NoPredictionError(
+                "the classes are separable, but float64 could not follow training to a direction "
+                f"that separates them: the margins at hand are {decided.separability().margin:.1e} "
+                "for unit directions. Standardise the features, or choose another depth."
+            )
+        self._keep(end, beta, offsets.constant(beta, level))
+        self._offsets, self._level = offsets, level
+        self.converged_ = bool(end.worst <= tol)
+        if not self.separable_:
+            self._warn(
+                "the classes are not proved to be linearly separable: the limit is that of the "
+                "squared loss on labels -1 and +1, and separable_ is False."
+            )
+        if not self.converged_:
+            self._warn(shortfall(end, tol, better_data(problem.X)))
         return self
 
-    def _keep(self, end: End, appended: bool, means: FloatArray, tol: float) -> None:
-        beta = end.coefficients
-        intercept = beta[-1] if appended else -(means @ beta)
-        self.coef_ = (beta[:-1] if appended else beta)[None, :]
+    def _sharpened(
+        self, level: float, scores: FloatArray, signs: FloatArray, targets: FloatArray
+    ) -> float:
+        """b + c^T beta, with the digits that b has lost where c is large."""
+        if not self.separable_:
+            return float(np.mean(targets - scores))
+        low = float((1.0 - scores[signs > 0]).max())
+        high = float((-1.0 - scores[signs < 0]).min())
+        return min(max(level, low), high) if low <= high else (low + high) / 2
+
+    def _keep(self, end: End, beta: FloatArray, intercept: float) -> None:
+        self.coef_ = beta[None, :]
         self.intercept_ = np.array([intercept])
         self.dual_coef_ = end.dual
         self.dual_gap_, self.feasibility_ = end.gap, end.feasibility
+        self.error_ = end.error
         self.n_iter_, self.limit_ = end.num_iterations, end.result
-        self.converged_ = bool(end.worst <= tol)
         if self.verbose:
             print(f"[{type(self).__name__}] {end.result}")
-        if not self.separable_:
-            warnings.warn(
-                "the classes are not proved to be linearly separable: the limit is that of the "
-                "squared loss on labels -1 and +1, and separable_ is False.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        if not self.converged_:
-            warnings.warn(
-                f"the limit is certified to {end.worst:.1e} only; tol asks for {tol:.1e}.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+
+    def _warn(self, text: str) -> None:
+        warnings.warn(text, ConvergenceWarning, stacklevel=3)  # where fit was called
 
     def decision_function(self, X: Any) -> FloatArray:
         """X beta + b, (n,): positive for ``classes_[1]``; the closest training points have +-1."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
-        return np.asarray(X @ self.coef_[0] + self.intercept_[0])
+        X = new_data(self, X)
+        return np.asarray(self._offsets.products(X, self.coef_[0]) + self._level)
 
     def predict(self, X: Any) -> NumericArray:
         """The class of each point, (n,)."""

@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import check_scoring
-from sklearn.utils.validation import validate_data
 
 from implicitbias._arrays import FloatArray, IntArray, positive_int
 from implicitbias._errors import InvalidInputError
-from implicitbias.estimators._folds import over_folds, squared_errors
+from implicitbias._numbers import numeric_array
+from implicitbias.estimators._data import fitted_data
+from implicitbias.estimators._folds import best_of, in_units, over_folds, size_of, squared_errors
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._path import scales_for
 from implicitbias.estimators._regressor import FlowLimitRegressor
-from implicitbias.problems import Regression, equations
+from implicitbias.problems import Equations, Regression, equations
 from implicitbias.theorems import rough_limit_path
 
 
@@ -41,7 +42,9 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
     n_jobs
         Folds solved at a time, by joblib.
     scoring
-        A scorer or its name, by which to choose; None for the mean squared error.
+        A scorer or its name, by which to choose; None for the mean squared error. Folds in which
+        nothing has a score (r2 of one point) do not count, and what lacks one elsewhere is not
+        chosen; without any score the mean squared error chooses. A warning says so.
 
     Attributes
     ----------
@@ -100,8 +103,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         InvalidInputError
             Data or parameters out of range.
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True)
-        y = np.asarray(y, dtype=np.float64)
+        X, y = fitted_data(self, X, y)
         depths = [positive_int(depth, "depths", at_least=2) for depth in np.ravel(self.depths)]
         if not depths:
             raise InvalidInputError("depths is empty; expected at least one depth.")
@@ -109,11 +111,14 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         scales = [self._scales(depth, whole) for depth in depths]
         results = over_folds(self._fold, X, y, self.cv, self.n_jobs, depths, scales)
         errors, scores = (np.stack(each, axis=-1) for each in zip(*results, strict=True))
-        best = np.unravel_index(int(np.argmax(scores.mean(axis=-1))), scores.shape[:2])
         single = np.ndim(self.depths) == 0
-        self.mse_path_ = errors[0] if single else errors
-        if self.scoring is not None:
+        mse = in_units(errors, size_of(y))
+        self.mse_path_ = mse[0] if single else mse
+        if self.scoring is None:
+            best = best_of(-errors)
+        else:
             self.score_path_ = scores[0] if single else scores
+            best = best_of(scores, errors)
         self.init_scales_ = scales[0] if single else np.array(scales)
         self.depth_, self.init_scale_ = depths[best[0]], float(scales[best[0]][best[1]])
         self._fit(X, y, self.depth_, self.init_scale_)
@@ -133,27 +138,26 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         depths: list[int],
         scales: list[FloatArray],
     ) -> tuple[FloatArray, FloatArray]:
-        """Errors and scores on a fold, (n_depths, n_scales) each."""
+        """Squared errors in units of max |y|, and scores, on a fold, (n_depths, n_scales) each."""
         data = equations(X[train], y[train], self.fit_intercept)
         errors, scores = [], []
         for depth, along in zip(depths, scales, strict=True):
             network = network_of(self.network, depth, X.shape[1])
             directions = directions_of(network, self.init_direction)
             coefficients = rough_limit_path(network, data.problem, directions, along)
-            errors.append(squared_errors(data, coefficients, X[test], y[test]))
+            errors.append(squared_errors(data, coefficients, X[test], y[test], size_of(y)))
             if self.scoring is not None:
-                intercepts = data.y_mean - coefficients @ data.X_mean
-                scores.append(self._scores(X[test], y[test], coefficients, intercepts))
-        found = np.array(errors)
-        return found, np.array(scores) if scores else -found
+                scores.append(self._scores(X[test], y[test], coefficients, data))
+        return np.array(errors), np.array(scores)
 
     def _scores(
-        self, X: Any, y: FloatArray, coefficients: FloatArray, intercepts: FloatArray
+        self, X: Any, y: FloatArray, coefficients: FloatArray, data: Equations
     ) -> FloatArray:
         """The scores of linear models, (n_scales,)."""
         model = FlowLimitRegressor()
         scorer = check_scoring(model, self.scoring)
         scores = []
-        for model.coef_, model.intercept_ in zip(coefficients, intercepts, strict=True):
+        for beta in coefficients:
+            model._linear(data, beta)
             scores.append(scorer(model, X, y))
-        return np.array(scores)
+        return numeric_array(scores, "scores")

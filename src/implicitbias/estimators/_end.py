@@ -35,6 +35,8 @@ class End:
         The dual point, one number a row of the problem, or None.
     reached
         False where the Newton steps ran out before the limit.
+    error
+        An estimate of |beta - beta*|_inf / |beta*|_inf, or None where there is none.
     """
 
     coefficients: FloatArray
@@ -44,10 +46,13 @@ class End:
     num_iterations: int
     dual: FloatArray | None
     reached: bool = True
+    error: float | None = None
 
     @property
     def worst(self) -> float:
-        """The larger of the two numbers; NaN counts as infinite."""
+        """The largest number that applies; NaN counts as infinite."""
+        if isinstance(self.result, Limit):
+            return self.result.certificate.worst
         return float(np.nan_to_num(np.maximum(self.feasibility, self.gap), nan=np.inf))
 
 
@@ -105,4 +110,5 @@ def of_limit(problem: Regression | Classification, limit: Limit) -> End:
         np.nan if gap is None else gap,
         max(limit.num_iterations, 1),
         dual,
+        error=certificate.error,
     )

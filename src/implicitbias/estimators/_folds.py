@@ -1,7 +1,8 @@
-"""Cross-validation of many linear models at once: the folds, and errors on what they leave out."""
+"""Cross-validation of many linear models at once: folds, errors on what they leave out, choice."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from joblib import Parallel, delayed
 from sklearn.model_selection import check_cv
 
 from implicitbias._arrays import FloatArray
+from implicitbias._errors import InvalidInputError
 from implicitbias.problems import Equations
 
 Measured = TypeVar("Measured")
@@ -18,16 +20,83 @@ Measured = TypeVar("Measured")
 def over_folds(
     measure: Callable[..., Measured], X: Any, y: FloatArray, cv: Any, n_jobs: int | None, *rest: Any
 ) -> list[Measured]:
-    """measure(X, y, train, test, *rest) for each fold, ``n_jobs`` at a time."""
-    folds = check_cv(cv).split(X, y)
+    """measure(X, y, train, test, *rest) for each fold, ``n_jobs`` at a time.
+
+    Raises
+    ------
+    InvalidInputError
+        No such folds of these data.
+    """
+    try:
+        folds = list(check_cv(cv).split(X, y))
+    except ValueError as error:
+        raise InvalidInputError(str(error)) from error
     found = Parallel(n_jobs=n_jobs)(
         delayed(measure)(X, y, train, test, *rest) for train, test in folds
     )
     return list(found)
 
 
-def squared_errors(data: Equations, coefficients: FloatArray, X: Any, y: FloatArray) -> FloatArray:
-    """mean_i (x_i^T beta + b - y_i)^2 for many beta, (k, d), fitted to ``data``; (k,)."""
-    intercepts = data.y_mean - coefficients @ data.X_mean
-    missing = X @ coefficients.T + intercepts - y[:, None]
-    return np.asarray(np.mean(missing**2, axis=0))
+def size_of(y: FloatArray) -> float:
+    """max_i |y_i|, the unit in which squares neither over- nor underflow; 1 for zeros."""
+    return float(np.abs(y).max()) or 1.0
+
+
+def squared_errors(
+    data: Equations, coefficients: FloatArray, X: Any, y: FloatArray, size: float
+) -> FloatArray:
+    """mean_i (x_i^T beta + b - y_i)^2 / size^2 for many beta, (k, d), fitted to ``data``; (k,)."""
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        missing = data.offsets.products(X, coefficients.T)
+        missing = missing + data.level(coefficients) - y[:, None]
+        return np.asarray(np.mean((missing / size) ** 2, axis=0))
+
+
+def in_units(errors: FloatArray, size: float) -> FloatArray:
+    """Squared errors times size^2; 0 or inf where that under- or overflows."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(errors * size * size)
+
+
+def best_of(scores: FloatArray, errors: FloatArray | None = None) -> tuple[int, ...]:
+    """The candidate of the highest mean score, which NaN never is.
+
+    Folds in which nothing has a score are left out, then candidates that lack one in another fold.
+    Where none is left the least of ``errors`` decides. A warning says so.
+
+    Parameters
+    ----------
+    scores, errors
+        (..., n_folds), one row a candidate.
+
+    Raises
+    ------
+    InvalidInputError
+        No candidate has a score or an error in every fold.
+    """
+    missing = np.isnan(scores)
+    empty = missing.reshape(-1, missing.shape[-1]).all(axis=0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        means = scores[..., ~empty].sum(axis=-1) / max(int((~empty).sum()), 1)
+    without = np.isnan(means) | bool(empty.all())
+    if missing.any() and not without.all():
+        warnings.warn(
+            f"{missing.sum()} of {missing.size} scores are NaN: {empty.sum()} of {empty.size} "
+            f"folds, which have no score at all, are left out, and {without.sum()} of "
+            f"{without.size} candidates, which lack one in another fold, are not chosen.",
+            UserWarning,
+            stacklevel=3,
+        )
+    if not without.all():
+        candidates = np.flatnonzero(~without)
+        best = candidates[np.argmax(means.flat[candidates])]
+        return tuple(map(int, np.unravel_index(best, means.shape)))
+    if errors is None:
+        raise InvalidInputError("no candidate has a finite error in every fold.")
+    warnings.warn(
+        "no candidate has a score that is a number: the mean squared error chooses. A score such "
+        "as r2 needs two points a fold.",
+        UserWarning,
+        stacklevel=3,
+    )
+    return best_of(-errors)

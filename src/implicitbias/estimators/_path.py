@@ -11,6 +11,8 @@ from sklearn.utils.validation import check_X_y
 
 from implicitbias._arrays import FloatArray, Parameters, finite_array, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
+from implicitbias._numbers import numeric_array
+from implicitbias.estimators._data import checked
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.networks import DiagonalNetwork, Network
 from implicitbias.problems import Regression, reachable_part
@@ -62,8 +64,8 @@ def flow_limit_path(
     NoPredictionError
         No result of the theory gives the limits over the scale for this network.
     """
-    X, y = check_X_y(X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True)
-    problem, interpolates = reachable_part(X, np.asarray(y, dtype=np.float64))
+    X, y = checked(_check, X, y)
+    problem, interpolates = reachable_part(X, y)
     if not interpolates:
         warnings.warn(
             "no coefficients fit the data exactly: y was projected on the range of X.",
@@ -75,6 +77,11 @@ def flow_limit_path(
     scales = scales_for(net, problem, directions, init_scales, eps)
     path = limit_path(net, problem, directions, scales)
     return path.scales, path.coefficients.T, path.gaps
+
+
+def _check(X: Any, y: Any) -> Any:
+    X, y = check_X_y(X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True)
+    return X, np.asarray(y, dtype=np.float64)
 
 
 def scales_for(
@@ -100,8 +107,8 @@ def scales_for(
 
 def finite_or_infinite(scales: Any) -> FloatArray:
     """Scales in [0, inf] as a non-empty array."""
-    array = np.asarray(scales, dtype=np.float64)
-    finite_array(np.where(np.isposinf(array), 1.0, array), "init_scales", shape=(None,))
+    array = numeric_array(scales, "init_scales", "numbers >= 0")
+    finite_array(np.where(array == np.inf, 1.0, array), "init_scales", shape=(None,))
     if np.any(array < 0):
         raise InvalidInputError(f"init_scales contains {array.min():g}; expected numbers >= 0.")
     return array

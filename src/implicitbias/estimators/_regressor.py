@@ -9,12 +9,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from implicitbias._arrays import FloatArray, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
+from implicitbias.estimators._data import fitted_data, new_data
 from implicitbias.estimators._end import End, end_of_training
 from implicitbias.estimators._model import directions_of, network_of
+from implicitbias.estimators._remedy import better_data, better_scale, shortfall
 from implicitbias.problems import Equations, equations
 
 FEASIBLE = (
@@ -49,7 +51,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     fit_intercept
         Fit b, by eliminating it from the equations. That costs one rank.
     tol
-        The certificate (feasibility and relative duality gap) from which on ``converged_``.
+        The certificate (feasibility, relative duality gap and error) from which on ``converged_``.
     max_iter
         Newton steps after which a path to ``init_scale`` is given up: ``coef_`` is how far it came,
         with the certificate that this has, and ``converged_`` False.
@@ -66,6 +68,9 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     dual_gap_
         The duality gap relative to the objective (KKT residual for fully connected networks;
         remaining change of a simulated flow).
+    error_
+        An estimate of |coef_ - limit|_inf / |limit|_inf; None where the theory has none, or where
+        the end was simulated. For FlowLimitRegressorCV, of the model it chose.
     feasibility_
         ||X beta + b - y|| / ||y - mean(y)|| (mean 0 without intercept), of the part of y that can
         be reached.
@@ -77,7 +82,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     n_iter_
         Newton steps.
     converged_
-        Whether the certificate is within ``tol``.
+        Whether the certificate, ``error_`` included, is within ``tol``.
     limit_
         The full result: a Limit, or the Flow where no result of the theory predicts the end
         (convolutions of data that is not even) and the training was simulated.
@@ -141,9 +146,8 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         InvalidInputError
             Data or parameters out of range.
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True)
-        scale = checked_scale(self.init_scale)
-        self._fit(X, np.asarray(y, dtype=np.float64), self.depth, scale)
+        X, y = fitted_data(self, X, y)
+        self._fit(X, y, self.depth, checked_scale(self.init_scale))
         return self
 
     def _fit(self, X: Any, y: FloatArray, depth: Any, scale: float) -> None:
@@ -155,39 +159,43 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         data = equations(X, y, self.fit_intercept)
         end = end_of_training(network, data.problem, directions, scale, max_iter)
         self.interpolates_, self.rank_ = data.reached, data.problem.rank
-        self._keep(data, end, tol)
+        self._keep(data, end)
+        self.converged_ = bool(end.reached and end.worst <= tol)
+        if not self.interpolates_:
+            self._warn(
+                "no coefficients fit the data exactly: the limit is a least-squares solution "
+                "(y projected on the range of X), and interpolates_ is False."
+            )
+        if not end.reached:
+            more = f"max_iter={self.max_iter} Newton steps led no further: allow more."
+            self._warn(shortfall(end, tol, [more]))
+        elif not self.converged_:
+            remedies = better_data(data.problem.X)
+            remedies += better_scale(network, directions, scale, end.coefficients)
+            self._warn(shortfall(end, tol, remedies))
 
-    def _keep(self, data: Equations, end: End, tol: float) -> None:
-        self.coef_ = end.coefficients
-        self.intercept_ = data.intercept(end.coefficients)
+    def _keep(self, data: Equations, end: End) -> None:
+        self._linear(data, end.coefficients)
         self.dual_coef_ = None if end.dual is None else data.dual_as_given(end.dual)
         self.dual_gap_, self.feasibility_ = end.gap, end.feasibility
+        self.error_ = end.error
         self.n_iter_, self.limit_ = end.num_iterations, end.result
-        self.converged_ = bool(end.reached and end.worst <= tol)
         if self.verbose:
             print(f"[{type(self).__name__}] {end.result}")
-        if not self.interpolates_:
-            warnings.warn(
-                "no coefficients fit the data exactly: the limit is a least-squares solution "
-                "(y projected on the range of X), and interpolates_ is False.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        if not self.converged_:
-            remedy = "Choose init_scale closer to 1, or a larger tol."
-            if not end.reached:
-                remedy = f"max_iter={self.max_iter} Newton steps led no further: allow more."
-            warnings.warn(
-                f"the limit is certified to {end.worst:.1e} only; tol asks for {tol:.1e}. {remedy}",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+
+    def _warn(self, text: str) -> None:
+        warnings.warn(text, ConvergenceWarning, stacklevel=4)  # where fit was called
+
+    def _linear(self, data: Equations, beta: FloatArray) -> None:
+        self.coef_, self.intercept_ = beta, data.intercept(beta)
+        self._offsets, self._level = data.offsets, float(data.level(beta))
 
     def predict(self, X: Any) -> FloatArray:
         """X beta + b, (n,)."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
-        return np.asarray(X @ self.coef_ + self.intercept_)
+        X = new_data(self, X)
+        # the intercept of data far from 0 has lost the digits that the predictions need
+        return np.asarray(self._offsets.products(X, self.coef_) + self._level)
 
 
 def checked_scale(value: Any) -> float:

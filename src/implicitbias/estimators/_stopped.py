@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from implicitbias._arrays import FloatArray, IntArray, positive_float, positive_int
-from implicitbias.estimators._folds import over_folds, squared_errors
+from implicitbias.estimators._data import fitted_data, new_data
+from implicitbias.estimators._folds import best_of, in_units, over_folds, size_of, squared_errors
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
@@ -113,8 +114,7 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         InvalidInputError
             Data or parameters out of range.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        y = np.asarray(y, dtype=np.float64)
+        X, y = fitted_data(self, X, y, sparse=False)
         positive_int(self.num_times, "num_times", at_least=2)
         if self.stop_time not in (None, np.inf):
             positive_float(self.stop_time, "stop_time")
@@ -127,14 +127,15 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         self.coef_path_ = path.T
         chosen = len(path) - 1
         if self.stop_time is None:
-            errors = over_folds(self._errors, X, y, self.cv, self.n_jobs, self.times_)
-            self.mse_path_ = np.array(errors).T
-            chosen = int(np.argmin(self.mse_path_.mean(axis=1)))
+            errors = np.array(over_folds(self._errors, X, y, self.cv, self.n_jobs, self.times_)).T
+            self.mse_path_ = in_units(errors, size_of(y))
+            (chosen,) = best_of(-errors)
         self.stop_time_ = float(self.times_[chosen])
         if self.stop_time is not None:
             self.stop_time_ = float(self.stop_time)
         self.coef_ = path[chosen]
         self.intercept_ = data.intercept(self.coef_)
+        self._offsets, self._level = data.offsets, float(data.level(self.coef_))
         return self
 
     def _simulate(
@@ -157,7 +158,7 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
     def _errors(
         self, X: Any, y: FloatArray, train: IntArray, test: IntArray, times: FloatArray
     ) -> FloatArray:
-        """Mean squared errors on a fold at all times, (n_times,)."""
+        """Mean squared errors on a fold at all times in units of max |y|, (n_times,)."""
         data = equations(X[train], y[train], self.fit_intercept)
         moving = times > 0
         path = np.zeros((len(times), X.shape[1]))
@@ -166,10 +167,10 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
             reached = flow.coefficients[: len(times)]
             path[: len(reached)] = reached
             path[len(reached) :] = reached[-1]  # at rest from there on
-        return squared_errors(data, path, X[test], y[test])
+        return squared_errors(data, path, X[test], y[test], size_of(y))
 
     def predict(self, X: Any) -> FloatArray:
         """X beta + b, (n,)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(X @ self.coef_ + self.intercept_)
+        X = new_data(self, X, sparse=False)
+        return np.asarray(self._offsets.products(X, self.coef_) + self._level)

@@ -22,7 +22,7 @@ from implicitbias.flow._integrate import Budget, Callback
 from implicitbias.flow._margin_record import MarginRecord
 from implicitbias.flow._reduction import dual_coordinates
 from implicitbias.flow._result import Flow, SlideReport
-from implicitbias.flow._rules import End
+from implicitbias.flow._rules import End, with_drift
 from implicitbias.flow._slide_run import slide_on
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network
@@ -90,7 +90,10 @@ def margin_flow(
     else:
         record.close(saved(system, run.state, run.point, run.log_time))
         slide, parameters = None, system.parameters(run.state)
-    return _flow(system, run, record, parameters, slide, time.perf_counter() - began)
+    flow = _flow(system, run, record, parameters, slide, time.perf_counter() - began)
+    if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
+        flow.times[-1] = budget.max_time  # exp(log t) may round up
+    return flow
 
 
 def _handover(system: MarginSystem, handover: float) -> float:
@@ -135,7 +138,7 @@ def _flow(
     seconds: float,
 ) -> Flow:
     path = record.path()
-    end = run.end or End(Outcome.FAILED, "the flow stopped without an end.")
+    end = with_drift(run.end or End(Outcome.FAILED, "the flow stopped without an end."), run.drift)
     return Flow(
         coefficients=path.coefficients,
         final_parameters=parameters,

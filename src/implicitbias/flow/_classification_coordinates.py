@@ -26,9 +26,6 @@ class Coordinates:
         self.curves = Curves.from_start(decoupled.reduction.start, init.log_scale)
         self.features = problem.y[:, None] * decoupled.reduction.features
         self.log_units = (self.curves.depth - 2) * self.curves.log_unit
-        ones = np.ones(self.curves.size)
-        negative = np.isnan(self.curves.t_from_rho(ones, 0.0 * ones))  # cannot reach rho = 1
-        self.orientation = np.where(self.curves.locked & negative, -1.0, 1.0)
 
     def spectrum(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:
         """rho over exp(log_size), (..., m), and log_size, that of the largest, (...)."""

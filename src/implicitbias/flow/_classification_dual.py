@@ -9,18 +9,19 @@ curves' parameter t (``_classification_slack``), or a itself for two layers and 
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import cached_property
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters
-from implicitbias._errors import InvalidInputError, Outcome
+from implicitbias._errors import Outcome
 from implicitbias.flow._classification_coordinates import Coordinates
 from implicitbias.flow._classification_loss import MarginLoss
-from implicitbias.flow._classification_system import MarginPoint, MarginSystem
+from implicitbias.flow._classification_system import LARGEST, MarginPoint, MarginSystem, check_size
+from implicitbias.flow._reach import orientations, separates
 from implicitbias.flow._stationary import NEGLIGIBLE, Rest
 
 RTOL = 1e-10
-LARGEST = 600.0
 FINEST = 1e-13
 TYPICAL, LOWEST = 20.0, -1e6  # of |t| where margins are large; of log margin per t at the start
 EPS = float(np.finfo(np.float64).eps)
@@ -46,12 +47,7 @@ class DualMargins(MarginSystem):
         start = float(log_moves.max())
         self.log_unit = max(0.0, start)
         self.rtol = max(FINEST, self.margin_tol / (TYPICAL - min(0.0, max(start, LOWEST))))
-        if self.log_unit > LARGEST:
-            raise InvalidInputError(
-                f"the initialization at log_scale={coordinates.init.log_scale:g} is so large that "
-                "the layers change by less than float64 resolves before the margin is of order 1: "
-                "this is the linear model with the network's first features. Use a smaller scale."
-            )
+        check_size(self.log_unit)
 
     @abstractmethod
     def points(self, states: FloatArray) -> FloatArray:
@@ -112,12 +108,14 @@ class DualMargins(MarginSystem):
         A coordinate that crosses and is driven will move in the end, however slow it is now; a
         locked one that is driven towards zero only approaches it; a dead one does neither.
         """
+        if self.separates:
+            return None
         t = self.points(state)
         spectrum, log_size = self.coordinates.spectrum(t)
         weights = self.loss.weights(self.margins(t))
         driver = weights @ self.features
         driven = np.abs(driver) > NEGLIGIBLE * self.lengths
-        closing = self.curves.locked & (self.coordinates.orientation * driver < 0.0)
+        closing = self.curves.locked & (orientations(self.curves) * driver < 0.0)
         if np.any(driven & ~closing & ~self.curves.dead):
             return None
         with np.errstate(over="ignore"):
@@ -130,6 +128,11 @@ class DualMargins(MarginSystem):
             f"{int(np.sum(self.curves.dead))} dead: from this start no separator can be reached"
         )
         return Rest(Outcome.STATIONARY, how, left)
+
+    @cached_property
+    def separates(self) -> bool:
+        """Whether the coordinates can separate the points: the flow then never comes to rest."""
+        return separates(self.features, self.curves)
 
     def drift(self, state: FloatArray) -> float:
         """Zero: every point of the curves has the start's conserved quantities."""

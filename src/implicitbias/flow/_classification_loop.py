@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import exp
 
 import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
@@ -19,14 +20,15 @@ from implicitbias.flow._margin_stepper import Stepper
 from implicitbias.flow._margin_time import log_elapsed
 from implicitbias.flow._radau import LowRankRadau
 from implicitbias.flow._result import FlowState
-from implicitbias.flow._rules import End
+from implicitbias.flow._rules import STUCK_LOSS, STUCK_STEPS, STUCK_TIME, End
 
 REST_FALL = 1e-10  # of log loss over a doubling of the time: then ask whether the flow is at rest
 RESOLVED = 0.05  # noise of a margin above which the integrator loses the softmax
 ROUNDINGS = 16.0  # of the terms of a margin
 EPS = float(np.finfo(np.float64).eps)
 LOWEST = -1e4  # stands for the logarithm of a number that is not positive
-SMALLEST_PART = 1e-12  # of a step
+SMALLEST_PART = -600.0  # log of the least part of a step
+ROUND_UP = (0.0, *(10.0**-k for k in range(15, 0, -1)))  # tried in turn, to be there and not before
 EVEN = 0.02  # change of log(dt/dsigma) over a step below which it is taken to be linear
 PIECE = 0.03  # of the log of a margin above 1, over which log(dt/dsigma) is a parabola
 LONG = 8  # such pieces, at least, in a step of a method of high order
@@ -55,6 +57,7 @@ class Run:
     end: End | None = None
     rest_time: float = field(default=-np.inf, repr=False)
     rest_loss: float = field(default=np.inf, repr=False)
+    mark: tuple[float, ...] = field(default=(0, -np.inf, -np.inf, np.inf), repr=False)
 
 
 @np.errstate(under="ignore")
@@ -130,8 +133,9 @@ def _accept(
         run.end = End(Outcome.MARGIN_REACHED, f"margin {step.at(part)[1].margin:.4g}.")
     way = step.way(part)
     if way[-1][2] >= log_limit:
-        part = part * _zero(lambda x: step.way(part * x)[-1][2] - log_limit)
+        part = part * min(1.0, _zero(lambda x: step.way(part * x)[-1][2] - log_limit))
         way, margin = step.way(part), step.at(part)[1].margin
+        way[-1] = (*way[-1][:2], log_limit)
         run.end = End(Outcome.TIME_REACHED, f"t = {budget.max_time:g} at margin {margin:.4g}.")
     run.state, run.point, run.log_time = way[-1]
     run.drift = max(run.drift, system.drift(run.state))
@@ -190,16 +194,18 @@ class _Step:
 
 
 def _zero(left: Callable[[float], float]) -> float:
-    """The part of a step at which an increasing function is 0; infinity where beyond it."""
+    """The part of a step from which on an increasing function is >= 0; infinity where beyond."""
 
-    def held(part: float) -> float:
-        return max(left(part), LOWEST)
+    def held(log_part: float) -> float:
+        return max(left(exp(log_part)), LOWEST)
 
-    if held(1.0) < 0.0:
+    if held(0.0) < 0.0:
         return float("inf")
     if held(SMALLEST_PART) >= 0.0:
-        return SMALLEST_PART
-    return float(brentq(held, SMALLEST_PART, 1.0, xtol=1e-14))
+        return exp(SMALLEST_PART)
+    zero = float(brentq(held, SMALLEST_PART, 0.0, xtol=1e-14))
+    parts = (min(zero + more, 0.0) for more in ROUND_UP)
+    return exp(next((part for part in parts if held(part) >= 0.0), 0.0))
 
 
 def _rules(system: MarginSystem, run: Run, budget: Budget, callback: Callback | None) -> End | None:
@@ -218,12 +224,28 @@ def _rules(system: MarginSystem, run: Run, budget: Budget, callback: Callback | 
             if end is not None:
                 return end
         run.rest_time, run.rest_loss = run.log_time, run.point.log_loss
-    if run.num_steps >= budget.max_steps:
+    if _stuck(run):
         return End(
-            Outcome.STEP_LIMIT,
-            f"max_steps = {budget.max_steps} used up at margin {run.point.margin:.3g}.",
+            Outcome.PRECISION_REACHED,
+            f"neither time, beta nor the loss has moved in {STUCK_STEPS} steps at margin "
+            f"{run.point.margin:.3g}: the integrator lost the flow to rounding.",
         )
+    spent = budget.spent(run.num_steps, run.num_evaluations, system.most_evaluations)
+    if spent is not None:
+        return End(Outcome.STEP_LIMIT, f"{spent} at margin {run.point.margin:.3g}.")
     return None
+
+
+def _stuck(run: Run) -> bool:
+    """Whether rounding has kept the integrator to steps that lead nowhere."""
+    steps, *before = run.mark
+    if run.num_steps - steps <= STUCK_STEPS:
+        return False
+    now = run.log_time, run.point.log_size, run.point.log_loss
+    run.mark = (run.num_steps, *now)
+    later, grown, risen = (float(one - old) for one, old in zip(now, before, strict=True))
+    fell = -risen > STUCK_LOSS * max(1.0, abs(now[-1]))
+    return not (later > STUCK_TIME or abs(grown) > STUCK_TIME or fell)
 
 
 def _noise(system: MarginSystem, point: MarginPoint) -> float:

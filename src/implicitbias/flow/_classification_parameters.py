@@ -13,12 +13,14 @@ LSODA 727 and 6, Radau IIA 34 and 3; 450 parameters, 777 and 12 against 31 and 2
 
 from __future__ import annotations
 
+from math import exp, log
+
 import numpy as np
 from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias.flow._classification_loss import MarginLoss
-from implicitbias.flow._classification_system import MarginPoint, MarginSystem
+from implicitbias.flow._classification_system import LARGEST, MarginPoint, MarginSystem, check_size
 from implicitbias.flow._radau import LowRankRadau, each, symmetric
 from implicitbias.flow._squared_loss import stable_norm
 from implicitbias.flow._stationary import Rest, rest_of
@@ -57,12 +59,13 @@ class ParameterMargins(MarginSystem):
         self.ends = np.cumsum((0, *network.layer_sizes))
         self.start = self.flattened(start)
         self.conserved = network.conserved(start)
-        self.rtol = tol or float(np.clip(SAFE_NOISE / target, FINEST, RTOL))
+        self.rtol = tol or float(np.clip(SAFE_NOISE / max(target, 1.0), FINEST, RTOL))
         self.margin_tol = self.rtol
         self.atol = ABSOLUTE * self.rtol * self._entry_scales()
         if self.start.size > FEW:
             self.method = "Radau IIA, order 13"
         self.length = float(np.linalg.norm(self.rows, axis=1).max())
+        check_size(network.depth * float(np.log(stable_norm(self.start) or 1.0)))
 
     def integrator(self, state: FloatArray, first_step: float) -> OdeSolver | None:
         """Radau IIA for many parameters: its linear systems have 7 n unknowns, LSODA's P."""
@@ -90,7 +93,7 @@ class ParameterMargins(MarginSystem):
         margins, weights = self._weights(layers, size)
         centred = np.eye(weights.size) - weights
         with np.errstate(over="ignore", invalid="ignore"):
-            steep = np.sqrt(size**self.network.depth * weights * self.loss.steepness(margins))
+            steep = np.sqrt(self.power(size) * weights * self.loss.steepness(margins))
             pulled: FloatArray = steep[:, None] * (centred @ self.moved(layers))
         return pulled
 
@@ -109,7 +112,7 @@ class ParameterMargins(MarginSystem):
         moved = self.moved(layers)
         change = weights[:, None] * self.loss.change_of_log_weights(margins, moved)
         with np.errstate(over="ignore", invalid="ignore"):
-            pull = size**self.network.depth * (moved.T @ change)
+            pull = self.power(size) * (moved.T @ change)
         gradient = weights @ moved
         clock = (self.network.depth - 2) * np.outer(gradient, unit)
         return self.curvature(layers, weights) - clock + pull
@@ -122,7 +125,7 @@ class ParameterMargins(MarginSystem):
         relative = self.rows @ beta
         with np.errstate(divide="ignore", over="ignore"):
             log_norm = float(np.log(size))
-            margins = size**self.network.depth * relative
+            margins = self.power(size) * relative
         return MarginPoint(
             relative,
             float((np.abs(self.rows) @ np.abs(beta)).max()),
@@ -162,7 +165,7 @@ class ParameterMargins(MarginSystem):
         weights = self._weights(layers, size)[1]
         moved = self.moved(layers)
         with np.errstate(over="ignore", invalid="ignore"):
-            pull = size**self.network.depth * ((moved.T * weights) @ moved)
+            pull = self.power(size) * ((moved.T * weights) @ moved)
         curvature = self.curvature(layers, weights) - pull
         if not np.isfinite(curvature).all():
             return None
@@ -211,11 +214,13 @@ class ParameterMargins(MarginSystem):
             )
         )
 
+    def power(self, size: float) -> float:
+        """||Theta||^L, held below overflow: the least of such margins takes all the weight."""
+        return exp(min(self.network.depth * log(size), LARGEST)) if size > 0.0 else 0.0
+
     def _weights(self, layers: Parameters, size: float) -> tuple[FloatArray, FloatArray]:
         """Margins and weights at ``size`` times the layers."""
-        with np.errstate(over="ignore"):
-            scale = size**self.network.depth
-        margins = scale * (self.rows @ self.coefficients(layers))
+        margins = self.power(size) * (self.rows @ self.coefficients(layers))
         return margins, self.loss.weights(margins)
 
     def _entry_scales(self) -> FloatArray:

@@ -18,8 +18,9 @@ from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import BoolArray, FloatArray
 from implicitbias.flow._classification_coordinates import Coordinates
-from implicitbias.flow._classification_dual import LARGEST, DualMargins
+from implicitbias.flow._classification_dual import EPS, DualMargins
 from implicitbias.flow._classification_loss import MarginLoss, log_sum
+from implicitbias.flow._classification_system import LARGEST
 from implicitbias.flow._softmax_radau import SoftmaxRadau
 
 BALANCED = 1e6  # the speed, in the clock, above which a coordinate is balanced
@@ -30,6 +31,7 @@ RADAU = "Radau IIA, order 13"
 FEW, RICH = 128, 5  # points or coordinates, and coordinates a point, for which it is used
 INTERIOR, COARSEST = 3e2, 1e-5  # Radau's tolerance over that of the margins, and at most
 FLOOR = 10.0  # times the margins' tolerance: where rounding may stop Newton's method
+ROUNDINGS = 16.0
 FIRST_STEP = 1e-3
 NORMAL = 1e-200  # a sum of squares above it has lost nothing to underflow
 
@@ -132,6 +134,12 @@ class SlackFlow(DualMargins):
         """log w, (s, n)."""
         return self.loss.log_weights(self.margins(self.points(states)))
 
+    def rounding(self, state: FloatArray) -> float:
+        """The error of a margin over its size, or over 1 where it is smaller."""
+        point = self.look(state)
+        size = float(np.exp(min(point.log_size, LARGEST)))
+        return ROUNDINGS * EPS * size * point.terms / max(1.0, size * float(point.margins.min()))
+
     def driven(self, states: FloatArray, log_weights: FloatArray) -> FloatArray:
         """v / pace by given weights."""
         pull = self._pull(self.points(states), log_weights)
@@ -230,7 +238,8 @@ def _log_pace(
     """log p, and the parts of p^2 that coordinates make up in full, (m,).
 
     p^2 = omega^2 + sum_j g_j^2 min(E_j, BALANCED p / sum_i |z_ij| w_i)^2, g_j = v_j / E_j, is
-    concave in p^2 on the right: Newton's method from above ends after a few pieces.
+    concave in p^2 on the right: Newton's method from above ends after a few pieces. At the start,
+    without omega, the differences g_j are exact, however small, and count in full.
     """
     moved, log_omega = np.flatnonzero(speeds), 2.0 * log_omega
     shares = np.zeros(speeds.size)
@@ -240,7 +249,7 @@ def _log_pace(
     log_caps = 2.0 * (np.log(heights[moved]) + (shift - float(np.log(BALANCED))))
     log_pace = float(np.logaddexp(log_sum(powers), log_omega))
     held = np.zeros(moved.size, dtype=bool)
-    for _ in range(moved.size):
+    for _ in range(moved.size if log_omega > -np.inf else 0):
         above = log_caps > log_pace
         share = float(np.exp(powers[above] - log_caps[above]).sum())
         if share >= 1.0 or np.array_equal(above, held):

@@ -9,7 +9,26 @@ import numpy as np
 from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._errors import InvalidInputError
 from implicitbias.flow._stationary import Rest
+
+LARGEST = 600.0  # log of the sizes that are held below overflow
+
+
+def check_size(log_size: float) -> None:
+    """Refuse starts whose margins change too fast for float64 by exp(log_size).
+
+    Raises
+    ------
+    InvalidInputError
+        The initialization is too large.
+    """
+    if log_size > LARGEST:
+        raise InvalidInputError(
+            f"the initialization is so large, exp({log_size:.4g}) in the units of beta, that the "
+            "layers change by less than float64 resolves before the margin is of order 1: this is "
+            "the linear model with the network's first features. Use a smaller scale."
+        )
 
 
 @dataclass(frozen=True)
@@ -75,6 +94,8 @@ class MarginSystem(ABC):
         "parameters", "dual" or "coordinates".
     method
         The name of the integrator.
+    most_evaluations
+        Of the velocity, where no number of steps is given.
     """
 
     start: FloatArray
@@ -83,6 +104,7 @@ class MarginSystem(ABC):
     margin_tol: float
     route: str
     method: str = "LSODA"
+    most_evaluations: int = 25_000
 
     def integrator(self, state: FloatArray, first_step: float) -> OdeSolver | None:
         """A solver at sigma = 0 (first step 0: its own choice); None for LSODA."""

@@ -75,6 +75,7 @@ class CoordinateFlow(FlowSystem):
         self.features = features * self.scale ** (2 - self.depth)
         self.start = self._packed(self._spectra(start))
         self.sizes = self._entry_sizes()
+        self.most_evaluations = self.witness.most_evaluations
 
     def integrator(self, first_step: float, bound: float) -> OdeSolver:
         """Radau IIA, whose stiff factor is that of the parameters in this basis."""

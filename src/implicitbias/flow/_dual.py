@@ -14,6 +14,8 @@ matrices of 7 n rows here.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from scipy.integrate import LSODA, OdeSolver
 
@@ -21,6 +23,7 @@ from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import Outcome
 from implicitbias.dual import DualOracle
 from implicitbias.flow._integrate import finite
+from implicitbias.flow._reach import fits, orientations
 from implicitbias.flow._reduction import DualCoordinates
 from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
 from implicitbias.flow._stationary import NEGLIGIBLE, SOLVED, Rest
@@ -134,11 +137,13 @@ class DualFlow(FlowSystem):
         A coordinate that crosses and is driven will move in the end, however slow it is now; a
         locked one that is driven towards zero only approaches it; a dead one does neither.
         """
+        if self.fits:
+            return None
         rho = self.oracle.spectrum(self.unit * state)
         driver = -(reading.residual_vector @ self.oracle.features)
         lengths = self.oracle.lengths
         driven = np.abs(driver) > NEGLIGIBLE * lengths * stable_norm(reading.residual_vector)
-        closing = self.curves.locked & (np.sign(rho) * driver <= 0.0)
+        closing = self.curves.locked & (orientations(self.curves) * driver <= 0.0)
         if np.any(driven & ~closing & ~self.curves.dead):
             return None
         change = self._from_spectrum(np.where(closing & driven, rho, 0.0))
@@ -150,6 +155,11 @@ class DualFlow(FlowSystem):
             f"{int(np.sum(self.curves.dead))} dead"
         )
         return Rest(Outcome.STATIONARY, how, left)
+
+    @cached_property
+    def fits(self) -> bool:
+        """Whether the coordinates can fit the data: the flow then ends nowhere else."""
+        return fits(self.oracle.features, self.loss.y, self.curves)
 
     def drift(self, state: FloatArray) -> float:
         """Zero: every point of the curves has the start's conserved quantities."""
@@ -189,10 +199,15 @@ class DualFlow(FlowSystem):
 
 
 def shortest_solution(hessian: FloatArray, target: FloatArray) -> FloatArray:
-    """The shortest least-squares solution of a positive semidefinite system."""
+    """The shortest least-squares solution of a positive semidefinite system of unit diagonal.
+
+    Rows and columns are scaled to that first: the system may be graded.
+    """
     if not target.size:
         return target
-    values, vectors = np.linalg.eigh(hessian)
+    sizes = np.sqrt(np.maximum(np.diag(hessian), 0.0))
+    sizes[sizes == 0.0] = 1.0
+    values, vectors = np.linalg.eigh(hessian / sizes / sizes[:, None])
     kept = values > EPS * values[-1] * len(values)
-    solution: FloatArray = vectors[:, kept] @ (vectors[:, kept].T @ target / values[kept])
-    return solution
+    solution: FloatArray = vectors[:, kept] @ (vectors[:, kept].T @ (target / sizes) / values[kept])
+    return solution / sizes

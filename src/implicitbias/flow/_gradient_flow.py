@@ -37,7 +37,7 @@ from implicitbias.flow._integrate import Budget, Callback, Trajectory, integrate
 from implicitbias.flow._parameters import ParameterFlow
 from implicitbias.flow._reduction import dual_coordinates
 from implicitbias.flow._result import Flow
-from implicitbias.flow._rules import Goal, RegressionRules
+from implicitbias.flow._rules import Goal, RegressionRules, with_drift
 from implicitbias.flow._squared_loss import squared_loss
 from implicitbias.flow._system import FlowSystem
 from implicitbias.initialization import Initialization
@@ -45,7 +45,6 @@ from implicitbias.networks import Activation, AnyActivation, Network
 from implicitbias.problems import Classification, Regression
 
 SETTLED = (Outcome.RESIDUAL_REACHED, Outcome.STATIONARY, Outcome.PRECISION_REACHED)
-LOST = 1e-3  # drift from which on rounding, not the flow, may have decided where it ended
 
 
 @overload
@@ -62,7 +61,7 @@ def gradient_flow(
     loss: LossName = ...,
     activation: None = ...,
     max_time: float | None = ...,
-    max_steps: int = ...,
+    max_steps: int | None = ...,
     tol: float | None = ...,
     num_points: int = ...,
     times: Any = ...,
@@ -84,7 +83,7 @@ def gradient_flow(
     loss: LossName = ...,
     activation: AnyActivation,
     max_time: float | None = ...,
-    max_steps: int = ...,
+    max_steps: int | None = ...,
     tol: float | None = ...,
     num_points: int = ...,
     times: Any = ...,
@@ -105,7 +104,7 @@ def gradient_flow(
     loss: LossName = "exponential",
     activation: AnyActivation | None = None,
     max_time: float | None = None,
-    max_steps: int = 100_000,
+    max_steps: int | None = None,
     tol: float | None = None,
     num_points: int = 200,
     times: Any = None,
@@ -149,7 +148,8 @@ def gradient_flow(
     max_time
         Stop at t = max_time.
     max_steps
-        Stop after so many integration steps.
+        Stop after so many integration steps; by default after as many evaluations of the velocity
+        as take seconds up to a hundred points, many times what an ordinary flow needs.
     tol
         Relative tolerance of the integrator; by default what the route needs for 1e-9 in beta.
     num_points
@@ -195,7 +195,7 @@ def gradient_flow(
         max_time = float(given_times[-1])
     budget = Budget(
         None if max_time is None else positive_float(max_time, "max_time"),
-        positive_int(max_steps, "max_steps"),
+        None if max_steps is None else positive_int(max_steps, "max_steps"),
         positive_int(num_points, "num_points", at_least=2),
         given_times,
     )
@@ -258,7 +258,7 @@ def _regression_flow(
     callback: Callback | None,
 ) -> Flow:
     """Run the route asked for; "auto" runs the parameters where the dual does not reach the end."""
-    start = init.parameters()
+    start = init.rounded()
     coefficients = network.coefficients(start)
     if not np.isfinite(coefficients).all():
         raise InvalidInputError(
@@ -268,13 +268,14 @@ def _regression_flow(
     loss = squared_loss(problem, coefficients)
     if route == "coordinates":
         require_fourier_coordinates(network)
-        return _run(CoordinateFlow(network, loss, start, tol), goal, budget, callback)
+        return _run(CoordinateFlow(network, loss, init.parameters(), tol), goal, budget, callback)
     if route != "parameters":
         coordinates = dual_coordinates(network, loss.X, init)
         if coordinates.reduces:
             flow = _run(DualFlow(loss, init, coordinates, start, tol), goal, budget, callback)
             stopped_short = flow.outcome in (Outcome.PRECISION_REACHED, Outcome.FAILED)
-            if route == "dual" or not stopped_short or flow.remaining_change <= goal.until_change:
+            settled = not stopped_short or flow.remaining_change <= goal.until_change
+            if route == "dual" or settled or not _held(init):
                 return flow
         elif route == "dual":
             raise InvalidInputError(
@@ -282,8 +283,15 @@ def _regression_flow(
                 f"{coordinates.why_not}. Use route='parameters', which takes every network."
             )
         elif has_fourier_coordinates(network) and network.num_features >= FASTER_FROM:
-            return _run(CoordinateFlow(network, loss, start, tol), goal, budget, callback)
-    return _run(ParameterFlow(network, loss, start, tol), goal, budget, callback)
+            system = CoordinateFlow(network, loss, init.parameters(), tol)
+            return _run(system, goal, budget, callback)
+    return _run(ParameterFlow(network, loss, init.parameters(), tol), goal, budget, callback)
+
+
+def _held(init: Initialization) -> bool:
+    """Whether float64 holds the layers of the start."""
+    pairs = zip(init.rounded(), init.directions, strict=True)
+    return all(layer.any() or not direction.any() for layer, direction in pairs)
 
 
 def _run(system: FlowSystem, goal: Goal, budget: Budget, callback: Callback | None) -> Flow:
@@ -292,20 +300,17 @@ def _run(system: FlowSystem, goal: Goal, budget: Budget, callback: Callback | No
     trajectory = integrate(system, rules, budget, callback)
     if trajectory.end.outcome not in SETTLED:
         rules.measure(system, trajectory.state, trajectory.reading)
-    return _flow(system, trajectory, rules.remaining, time.perf_counter() - began)
+    flow = _flow(system, trajectory, rules.remaining, time.perf_counter() - began)
+    if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
+        flow.times[-1], flow.log_times[-1] = budget.max_time, np.log(budget.max_time)
+    return flow
 
 
 def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds: float) -> Flow:
     with np.errstate(divide="ignore", over="ignore"):
         log_times = np.log(trajectory.times) + system.log_time_unit
         times = np.exp(log_times) if system.log_time_unit else trajectory.times
-    outcome, message = trajectory.end.outcome, trajectory.end.message
-    if trajectory.drift > LOST:
-        message += (
-            f" But conserved quantities have drifted by {trajectory.drift:.1e} of their size: "
-            "where the flow passed a saddle, rounding decided how it went on."
-        )
-        outcome = Outcome.PRECISION_REACHED if outcome.converged else outcome
+    end = with_drift(trajectory.end, trajectory.drift)
     return Flow(
         coefficients=trajectory.coefficients,
         final_parameters=system.parameters(trajectory.state),
@@ -315,8 +320,8 @@ def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds:
         residual=trajectory.reading.residual,
         remaining_change=remaining,
         drift=trajectory.drift,
-        outcome=outcome,
-        message=message,
+        outcome=end.outcome,
+        message=end.message,
         route=system.route,
         method=system.method,
         num_steps=trajectory.num_steps,

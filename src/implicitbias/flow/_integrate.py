@@ -32,7 +32,7 @@ class Budget:
     max_time
         Largest t, or None.
     max_steps
-        Integration steps.
+        Integration steps; None for as many as take seconds.
     num_points
         Saved points.
     times
@@ -40,9 +40,20 @@ class Budget:
     """
 
     max_time: float | None
-    max_steps: int
+    max_steps: int | None
     num_points: int
     times: FloatArray | None = None
+
+    def spent(self, steps: int, evaluations: int, most_evaluations: int) -> str | None:
+        """What is used up, in words; the evaluations count where no steps are given."""
+        if self.max_steps is not None:
+            return f"max_steps = {self.max_steps} used up" if steps >= self.max_steps else None
+        if evaluations < most_evaluations:
+            return None
+        return (
+            f"{steps} steps and {evaluations} evaluations of the velocity used up, as many as are "
+            "made where max_steps is not given,"
+        )
 
 
 @dataclass(frozen=True)
@@ -167,11 +178,9 @@ def _interruption(
             Outcome.TIME_REACHED,
             f"max_time = {budget.max_time:.4g} with residual {reading.residual:.1e}.",
         )
-    if steps >= budget.max_steps:
-        return End(
-            Outcome.STEP_LIMIT,
-            f"max_steps = {budget.max_steps} used up with residual {reading.residual:.1e}.",
-        )
+    spent = budget.spent(steps, solver.nfev, system.most_evaluations)
+    if spent is not None:
+        return End(Outcome.STEP_LIMIT, f"{spent} with residual {reading.residual:.1e}.")
     return None
 
 

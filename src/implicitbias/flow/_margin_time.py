@@ -18,6 +18,7 @@ from implicitbias._arrays import FloatArray
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 NODES, WEIGHTS = 0.5 * (1.0 + _NODES), 0.5 * _WEIGHTS
+LOG_WEIGHTS = np.log(WEIGHTS)
 STEEPEST = 0.5  # of the chord: how far the parabola may change its slope at the ends
 FLAT = 1e-6
 
@@ -35,8 +36,8 @@ def _log_integral(rise: float, bend: float) -> float:
     if bend == 0.0:
         return _log_mean_exp(rise)
     x = _quantiles(rise)
-    rest = float(WEIGHTS @ np.exp(-bend * x * (1.0 - x)))
-    return _log_mean_exp(rise) + float(np.log(rest))
+    logs = LOG_WEIGHTS - bend * x * (1.0 - x)
+    return _log_mean_exp(rise) + float(np.logaddexp.reduce(logs))
 
 
 def _quantiles(rise: float) -> FloatArray:

@@ -29,6 +29,7 @@ from implicitbias.networks import Network
 
 TOLERANCE = 1e-7
 SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
+MOST_EVALUATIONS, POINTS = 1e5, 25.0  # fewer where the linear systems are larger
 RESOLVED = 1e-13  # what the integration loses of an entry, relative to its size
 EPS = float(np.finfo(np.float64).eps)
 
@@ -50,6 +51,7 @@ class ParameterFlow(FlowSystem):
             self.conserved = network.conserved(start)
         self.tol = TOLERANCE if tol is None else tol
         self.sizes = self._entry_sizes()
+        self.most_evaluations = int(MOST_EVALUATIONS / (1.0 + loss.y.size / POINTS))
 
     def integrator(self, first_step: float, bound: float) -> OdeSolver:
         """Radau IIA, whose stiff factor here is X J."""
@@ -80,8 +82,10 @@ class ParameterFlow(FlowSystem):
     def jacobian(self, state: FloatArray) -> FloatArray:
         """D^2 ((-X^T r)^T beta) at fixed r, minus (X J)^T (X J) with J = d beta / d Theta."""
         moved = self.factor(state)
-        driver = -(self.read(state).residual_vector @ self.loss.X)
-        return self.network.second_derivative(self.layers(state), driver) - moved.T @ moved
+        with np.errstate(over="ignore", invalid="ignore"):
+            driver = -(self.read(state).residual_vector @ self.loss.X)
+            curvature = self.network.second_derivative(self.layers(state), driver)
+            return np.asarray(curvature - moved.T @ moved)
 
     def layers(self, state: FloatArray) -> Parameters:
         """Views of the layers in a flattened state."""
@@ -137,9 +141,12 @@ class ParameterFlow(FlowSystem):
         if not velocity.any() and self._underflows(state, reading):
             how = "the products of the layers underflow in float64; predict_limit takes any scale"
             return Rest(Outcome.PRECISION_REACHED, how, float("inf"))
+        jacobian = self.jacobian(state)
+        if not np.isfinite(jacobian).all():
+            return None
         return rest_of(
             velocity,
-            self.jacobian(state),
+            jacobian,
             size,
             noise=RESOLVED * (np.abs(state) + self.sizes),
             rounding=EPS * self._gradient_terms(state, reading),
@@ -181,7 +188,7 @@ class ParameterFlow(FlowSystem):
         """||X||_F ||r|| ||d beta / d Theta||_F: what the velocity is a sum of."""
         jacobian = self.network.coefficient_jacobian(self.layers(state))
         data = stable_norm(self.lengths) * stable_norm(reading.residual_vector)
-        return data * float(np.linalg.norm(jacobian))
+        return data * stable_norm(jacobian.ravel())
 
     def _underflows(self, state: FloatArray, reading: Reading) -> bool:
         """Whether a velocity of zero comes from the products of small layers alone."""

@@ -29,6 +29,7 @@ STUCK_TIME, STUCK_LOSS = 1e-2, 1e-8  # relative
 RISE = float(np.log(4.0))  # of the log loss, in one step and above a quarter of the first loss
 REST_LOSS = 1e-10  # relative fall of the loss over another doubling of the time
 PROGRESS = 0.5
+LOST = 1e-3  # drift from which on rounding, not the flow, may have decided where it ended
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,17 @@ class End:
 
     outcome: Outcome
     message: str
+
+
+def with_drift(end: End, drift: float) -> End:
+    """The end with what a drift of the conserved quantities says of it."""
+    if drift <= LOST:
+        return end
+    return End(
+        Outcome.PRECISION_REACHED if end.outcome.converged else end.outcome,
+        f"{end.message} But conserved quantities have drifted by {drift:.1e} of their size: "
+        "where the flow passed a saddle, rounding decided how it went on.",
+    )
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from implicitbias.flow._slide_face import Face
 
 TOL = 100.0  # the slide's tolerance over the stiff flow's
 ARRIVED = 1e-12
+MOST_EVALUATIONS = 100_000  # where max_steps is not given
 
 
 def slide_on(
@@ -52,7 +53,7 @@ def slide_on(
             last = _saved(system.coordinates, slide, point)
             if record.due():
                 record.add(last)
-            run.end = _rules(run, point, last, log_target, budget, callback)
+            run.end = _rules(run, slide.num_evaluations, point, last, log_target, budget, callback)
     except SlideError as error:
         run.end = End(
             Outcome.PRECISION_REACHED,
@@ -97,6 +98,7 @@ def _saved(coordinates: Coordinates, slide: Slide, point: SlidePoint) -> SavedPo
 
 def _rules(
     run: Run,
+    evaluations: int,
     point: SlidePoint,
     step: SavedPoint,
     log_target: float,
@@ -112,9 +114,7 @@ def _rules(
         return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {run.num_steps} steps.")
     if point.log_margin >= log_target - ARRIVED * max(1.0, abs(log_target)):
         return End(Outcome.MARGIN_REACHED, f"margin {power_of_ten(point.log_margin)}.")
-    if run.num_steps >= budget.max_steps:
-        return End(
-            Outcome.STEP_LIMIT,
-            f"max_steps = {budget.max_steps} used up at margin {power_of_ten(point.log_margin)}.",
-        )
+    spent = budget.spent(run.num_steps, evaluations, MOST_EVALUATIONS)
+    if spent is not None:
+        return End(Outcome.STEP_LIMIT, f"{spent} at margin {power_of_ten(point.log_margin)}.")
     return None

@@ -11,6 +11,8 @@ from implicitbias._arrays import FloatArray
 from implicitbias.flow._system import Reading
 from implicitbias.problems import Regression
 
+GRADED = 1e-4  # smallest over largest row of R below which rows are rotated
+
 
 @dataclass(frozen=True)
 class SquaredLoss:
@@ -48,7 +50,9 @@ def squared_loss(problem: Regression, start: FloatArray) -> SquaredLoss:
 
     Dependent rows are rotated away: with X = Q R, Q^T Q = I, the gradient X^T (X beta - y) is
     R^T (R beta - Q^T y), so the flow on (R, Q^T y) is the same flow, at the same times. What
-    rounding put into y outside of the range of X adds a constant to the loss, and is left out.
+    rounding put into y outside of the range of X adds a constant to the loss, and is left out. Rows
+    that are nearly dependent, or dominated by a few columns, are rotated too: the rows of R are as
+    different in size as X is ill-conditioned, and what belongs to the small ones does not drown.
 
     Parameters
     ----------
@@ -58,11 +62,13 @@ def squared_loss(problem: Regression, start: FloatArray) -> SquaredLoss:
         beta(0), (d,).
     """
     X, y = problem.X, problem.y
-    if problem.rank < problem.num_points:
-        basis, triangle, order = qr(X, mode="economic", pivoting=True, check_finite=False)
+    descending = np.argsort(-np.abs(X).max(axis=1, initial=0.0), kind="stable")
+    basis, triangle, order = qr(X[descending], mode="economic", pivoting=True, check_finite=False)
+    sizes = np.abs(np.diag(triangle)[: problem.rank])
+    if problem.rank < problem.num_points or np.any(sizes < GRADED * sizes.max(initial=0.0)):
         rotated = np.empty((problem.rank, X.shape[1]))
         rotated[:, order] = triangle[: problem.rank]
-        X, y = rotated, basis[:, : problem.rank].T @ y
+        X, y = rotated, basis[:, : problem.rank].T @ y[descending]
     size = stable_norm(y)
     if size == 0.0:
         size = stable_norm(X @ start)

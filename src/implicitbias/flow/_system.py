@@ -46,6 +46,9 @@ class FlowSystem(ABC):
         log(t / tau): keeps tau within float64 at extreme scales.
     outputs
         What ``coefficients`` are called in messages.
+    most_evaluations
+        Of the velocity, where no number of steps is given: seconds at n <= 100, and many times what
+        an ordinary flow needs.
     """
 
     start: FloatArray
@@ -53,6 +56,7 @@ class FlowSystem(ABC):
     method: str
     log_time_unit: float = 0.0
     outputs: str = "coefficients"
+    most_evaluations: int = 100_000
 
     @abstractmethod
     def integrator(self, first_step: float, bound: float) -> OdeSolver:

@@ -2,7 +2,11 @@
 
 from implicitbias.limits._certify import certify, seen_from
 from implicitbias.limits._ends import EndPoint, large_scale_end, small_scale_end
-from implicitbias.limits._interpolators import least_l1_interpolator, least_l2_interpolator
+from implicitbias.limits._interpolators import (
+    least_l1_interpolator,
+    least_l2_end,
+    least_l2_interpolator,
+)
 from implicitbias.limits._kkt import KKT
 from implicitbias.limits._limit import (
     Certificate,
@@ -10,7 +14,11 @@ from implicitbias.limits._limit import (
     relative_difference,
     relative_residual,
 )
+from implicitbias.limits._margin_entropy import Entropy
+from implicitbias.limits._margin_faces import UNIQUE
 from implicitbias.limits._margin_groups import Groups, conjugate_groups, fourier_groups
+from implicitbias.limits._margin_signs import separable_with_signs
+from implicitbias.limits._margin_tie import OptimalFace, on_face, optimal_face
 from implicitbias.limits._max_margin import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits._one_point import OnePoint, solve_one_point
 from implicitbias.limits._potential import (
@@ -27,6 +35,7 @@ from implicitbias.limits._quasi_norm import (
     stationary_point,
 )
 from implicitbias.limits._reachable import Reachable, reachable
+from implicitbias.limits._refine import MAX_CORRECTIONS
 from implicitbias.limits._rough_path import rough_path
 from implicitbias.limits._sensitivity import PotentialSensitivity
 from implicitbias.limits._singular_vectors import (
@@ -37,13 +46,17 @@ from implicitbias.limits._singular_vectors import (
 
 __all__ = [
     "KKT",
+    "MAX_CORRECTIONS",
     "MAX_ITERATIONS",
+    "UNIQUE",
     "Certificate",
     "EndPoint",
+    "Entropy",
     "Groups",
     "Limit",
     "MaxMargin",
     "OnePoint",
+    "OptimalFace",
     "PathError",
     "PotentialProblem",
     "PotentialSensitivity",
@@ -58,14 +71,18 @@ __all__ = [
     "l2_max_margin",
     "large_scale_end",
     "least_l1_interpolator",
+    "least_l2_end",
     "least_l2_interpolator",
     "many_starts",
+    "on_face",
+    "optimal_face",
     "reachable",
     "relative_difference",
     "relative_residual",
     "rescale",
     "rough_path",
     "seen_from",
+    "separable_with_signs",
     "singular_residual_of_network",
     "small_scale_end",
     "solve",

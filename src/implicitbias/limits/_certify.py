@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,15 +12,35 @@ from implicitbias.limits._limit import Certificate, relative_residual
 from implicitbias.limits._potential import (
     PotentialProblem,
     PotentialState,
-    linearise,
     log_dual_weights,
 )
+from implicitbias.limits._refine import MAX_CORRECTIONS, refine
 
 EPS = float(np.finfo(np.float64).eps)
+BARELY = 1e-8  # a change of t this small, beside which a start that fits already is judged
 HELD = 1e-9  # a slack smaller than this part of its range is not held by a float64 dual point
 
 
-def certify(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate, FloatArray]:
+@dataclass(frozen=True)
+class Certified:
+    """A solution, its certificate, the dual point (actual units), and the Newton step left."""
+
+    state: PotentialState
+    certificate: Certificate
+    nu: FloatArray
+    dt: FloatArray
+
+
+def certify(
+    problem: PotentialProblem, state: PotentialState, corrections: int = MAX_CORRECTIONS
+) -> Certified:
+    """Correct t until it is right to rounding, and measure what is left of every condition."""
+    refined = refine(problem, state, corrections)
+    certificate, nu = _gap(problem, refined.state)
+    return Certified(refined.state, replace(certificate, error=refined.error), nu, refined.dt)
+
+
+def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate, FloatArray]:
     """Feasibility and gap at t, and the dual point nu (actual units) they were measured with.
 
     The duality gap is sum_j [Psi_j^*(rho_j) + Psi_j(s_j) - rho_j s_j] + nu^T (Z rho - y) with
@@ -38,7 +58,8 @@ def certify(problem: PotentialProblem, state: PotentialState) -> tuple[Certifica
     missing = problem.features @ rho - problem.target
     feasibility = relative_residual(problem.features, rho, problem.target)
     start, there = curves.u(curves.t0), curves.u(state.t)
-    state, nu = _refit(problem, state, there - start)
+    state = _refit(problem, state, there - start)
+    nu = state.rows.dual_as_given(state.nu)
     log_unit = -(curves.depth - 2) * float(curves.log_unit.max())
     slope = a * (state.rows.features.T @ state.nu)  # digits that B^{-T} nu would lose
     direct = start + slope - there
@@ -46,7 +67,12 @@ def certify(problem: PotentialProblem, state: PotentialState) -> tuple[Certifica
         dual_t = state.t + curves.t_increment(state.t, direct)
         if np.isnan(dual_t).any():  # Psi(s) = infinity: not a dual point at all
             return Certificate(feasibility, np.inf), _in_units(nu, log_unit)
-        objective = _sum_of(curves.log_divergence(state.t, curves.t0))
+        barely = state.t + BARELY
+        objective = _sum_of(
+            np.maximum(
+                curves.log_divergence(state.t, curves.t0), curves.log_divergence(barely, state.t)
+            )
+        )
         excess = _sum_of(curves.log_divergence(state.t, dual_t))
         with np.errstate(divide="ignore"):
             log_mismatch = float(np.log(np.abs(nu @ missing))) + log_unit
@@ -55,12 +81,13 @@ def certify(problem: PotentialProblem, state: PotentialState) -> tuple[Certifica
     sizes = abs(state.rows.features.T) @ np.abs(state.nu)
     rounding = 16 * EPS * (a * sizes + np.abs(there) + np.abs(start))
     seen = np.maximum(np.abs(direct) - rounding, 0.0)
-    carried = np.abs(state.mismatch) * np.exp(curves.log_u_slope(state.t))
+    slope_of_u = np.exp(curves.log_u_slope(state.t))
+    carried = np.abs(state.mismatch) * slope_of_u
     with np.errstate(divide="ignore"):
         height = np.log(np.abs(rho)) - log_a
         first_order = _ratio(
             _sum_of(height + np.log(np.maximum(carried, seen))),
-            _sum_of(height + np.log(np.abs(there - start))),
+            _sum_of(height + np.log(np.maximum(np.abs(there - start), BARELY * slope_of_u))),
         )
     gap = max(first_order, float(seen.max()))
     return (
@@ -100,24 +127,11 @@ def _held(problem: PotentialProblem, t: FloatArray, start: FloatArray, there: Fl
     return bool(np.all((curves.slack(t) > HELD * reach)[~curves.dead]))
 
 
-def _refit(
-    problem: PotentialProblem, state: PotentialState, moved: FloatArray
-) -> tuple[PotentialState, FloatArray]:
-    """The dual point that fits the slopes best, in the state's rows and as given.
-
-    ``moved`` is u - u(t_0). In combined rows nu is read off the basis: [B^T nu]_i = moved_i / a_i.
-    """
-    curves, basis = problem.curves, state.rows.basis
-    if basis is None:
-        found = linearise(problem, curves, state) if state.nu.size else None
-        if found is None:
-            return state, state.rows.dual_as_given(state.nu)
-        system, state = found
-        nu = state.nu + system.solve(np.zeros(state.nu.size), state.mismatch)[1]
-    else:
-        nu = (moved * np.exp(-log_dual_weights(curves)))[basis]
-    state = replace(state, nu=nu)
-    return state, state.rows.dual_as_given(nu)
+def _refit(problem: PotentialProblem, state: PotentialState, moved: FloatArray) -> PotentialState:
+    """In combined rows nu is read off the basis, [B^T nu]_i = moved_i / a_i; moved = u - u(t_0)."""
+    if state.rows.basis is None:
+        return state
+    return replace(state, nu=(moved * np.exp(-log_dual_weights(problem.curves)))[state.rows.basis])
 
 
 def _sum_of(logs: FloatArray) -> float:

@@ -9,21 +9,38 @@ that finds max-margin points of one point also finds these.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import NoPredictionError
 from implicitbias.coordinates import Curves
-from implicitbias.limits._ends import small_scale_end
+from implicitbias.limits._ends import EndPoint, large_scale_end, small_scale_end
 from implicitbias.limits._margin_groups import Groups
 from implicitbias.limits._margin_solve import GroupedProblem, solve_l1
 from implicitbias.limits._potential import PotentialProblem
 
+CERTIFIED = 1e-8  # error above which an interpolator is refused
+
 
 def least_l2_interpolator(X: FloatArray, y: FloatArray) -> FloatArray:
-    """X^+ y, (d,); the rows of X, (n, d), are independent."""
-    basis, triangle = np.linalg.qr(X.T)
-    return np.asarray(basis @ np.linalg.solve(triangle.T, y))
+    """X^+ y, (d,); the rows of X, (n, d), are independent.
+
+    Raises
+    ------
+    NoPredictionError
+        The rows are too close to dependent.
+    """
+    return least_l2_end(X, y).rho
+
+
+def least_l2_end(X: FloatArray, y: FloatArray) -> EndPoint:
+    """The same with its dual point and certificate, refused as there.
+
+    X may be sparse.
+    """
+    return _least(X, y, large_scale_end, "l2")
 
 
 def least_l1_interpolator(
@@ -49,14 +66,7 @@ def least_l1_interpolator(
     if size == 0.0:
         return np.zeros(features.shape[1])
     if groups is None:
-        start = np.array([np.ones(features.shape[1]), np.zeros(features.shape[1])])
-        problem = PotentialProblem(np.asarray(features.real), y, Curves.from_start(start, 0.0))
-        try:
-            return small_scale_end(problem).rho
-        except ValueError as error:
-            raise NoPredictionError(
-                f"no interpolator of least l1 norm was found: {error}"
-            ) from None
+        return _least(np.asarray(features.real), y, small_scale_end, "l1").rho
     unit = y / size
     rest = np.linalg.qr(np.column_stack([unit, np.eye(y.size)]))[0][:, 1:]
     rows = groups.rows(features)
@@ -71,3 +81,21 @@ def least_l1_interpolator(
     if found is None:
         raise NoPredictionError("the convex solver found no interpolator of least l1 norm.")
     return groups.rho(found.r)
+
+
+def _least(
+    features: FloatArray, y: FloatArray, end: Callable[[PotentialProblem], EndPoint], name: str
+) -> EndPoint:
+    """An end of the path for two layers that start at 1 and 0: all weights are equal there."""
+    start = np.array([np.ones(features.shape[1]), np.zeros(features.shape[1])])
+    try:
+        found = end(PotentialProblem(features, y, Curves.from_start(start, 0.0), start=start))
+    except ValueError as error:
+        text = f"no interpolator of least {name} norm was found: {error}"
+        raise NoPredictionError(text) from None
+    if not found.error <= CERTIFIED:
+        raise NoPredictionError(
+            f"the interpolator of least {name} norm is known only to {found.error:.1e} of its "
+            "largest entry."
+        )
+    return found

@@ -124,6 +124,7 @@ def kkt_residuals(
     *,
     weights: FloatArray | None = None,
     twist: NumericArray | None = None,
+    signs: FloatArray | None = None,
 ) -> KKT:
     """Residuals of conj(A^T a + twist) = grad N(rho), a >= 0, Re(A rho) >= 1, a_i (..) = 0.
 
@@ -139,6 +140,9 @@ def kkt_residuals(
         w, shape (m,); ones if None.
     twist
         -i S b where S^T rho real needs multipliers b of its own, shape (m,); zero if None.
+    signs
+        p = 1, real: +-1 where a coordinate keeps that sign, else 0, shape (m,): |A^T a|_j is then
+        bounded on that side only.
 
     Raises
     ------
@@ -154,6 +158,8 @@ def kkt_residuals(
     gradient = norm_gradient(rho, exponent, weights)
     mismatch = np.abs(driver.conj() - gradient)
     ratio = np.abs(driver) / (np.sqrt(w) if exponent == 2 else w)
+    if signs is not None:
+        ratio = np.where(signs == 0, ratio, np.maximum(signs * driver.real, 0.0) / w)
     nonzero = np.abs(rho) > 0
     unit = _dual_unit(gradient, exponent, w)
     stationarity = float((mismatch / unit)[nonzero].max())

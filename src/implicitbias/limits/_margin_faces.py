@@ -25,6 +25,8 @@ FEASIBLE = 1e-7  # by how much HiGHS may break a constraint
 RANK = 1e-9  # singular values below this share of the largest count as zero
 CURVED = 1e-8  # smallest curvature (in units where a group's own is 1 and p - 1) that has a sign
 
+UNIQUE = "the l1 max-margin solution is unique"
+
 Kind = Literal["local minimum", "stationary"]
 
 
@@ -110,9 +112,8 @@ def uniqueness(problem: GroupedProblem, point: Point) -> Verdict:
     The number is sigma_min / sigma_max of the tight columns B on the charged margins: the solution
     is unique if they are independent, otherwise a linear program looks for a second one.
     """
-    claim = "the l1 max-margin solution is unique"
     driver = problem.driver(point)
-    bound = problem.norms(driver)
+    bound = problem.pull(point)
     nonzero = problem.norms(point.r) > 0
     tight = nonzero | (bound >= problem.weights * (1 - ACTIVE))
     turned = driver / np.where(bound > 0, bound, 1.0)[problem.labels]
@@ -127,13 +128,13 @@ def uniqueness(problem: GroupedProblem, point: Point) -> Verdict:
     ties = int(tight.sum() - nonzero.sum())
     detail = f"{int(nonzero.sum())} nonzero, {ties} more at the dual bound"
     if space.shape[0] == space.shape[1]:
-        return Verdict(claim, "holds", ratio, f"tight columns are independent; {detail}")
+        return Verdict(UNIQUE, "holds", ratio, f"tight columns are independent; {detail}")
     second = _has_direction(space, columns[equal], columns[: loose.size][loose], ~nonzero[tight])
     noise = EPS * float((np.abs(problem.rows) @ np.abs(point.r)).max())
     near = ratio > RANK * 1e-3 or noise > ACTIVE  # the rank, or the ties, are within rounding
     status: Status = "undecided" if near else "fails" if second else "holds"
     found = "a direction keeps value and margins" if second else "no direction keeps the margins"
-    return Verdict(claim, status, ratio, f"tight columns are dependent, {found}; {detail}")
+    return Verdict(UNIQUE, status, ratio, f"tight columns are dependent, {found}; {detail}")
 
 
 def second_order(problem: GroupedProblem, point: Point) -> tuple[Kind, float]:

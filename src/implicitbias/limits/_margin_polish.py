@@ -35,7 +35,7 @@ def identify(problem: GroupedProblem, point: Point, tolerance: float | None) -> 
     size = size / size.max()
     slack = problem.rows @ point.r - 1.0
     charge = point.a / max(float(point.a.max()), np.finfo(float).tiny)
-    bound = problem.norms(problem.driver(point)) / problem.weights
+    bound = problem.pull(point) / problem.weights
     charged = charge > (slack if tolerance is None else tolerance)
     none = np.zeros_like(size, dtype=bool)
     if tolerance is None:
@@ -76,7 +76,7 @@ def merit(problem: GroupedProblem, point: Point) -> float:
         float(np.abs(problem.equations @ point.r).max(initial=0.0)) / value,
     ]
     if problem.exponent == 1:
-        numbers.append(float((problem.norms(driver) / scale).max()) - 1.0)
+        numbers.append(float((problem.pull(point) / scale).max()) - 1.0)
     return float(max(np.inf if np.isnan(number) else number for number in numbers))
 
 
@@ -89,6 +89,7 @@ def polish(problem: GroupedProblem, point: Point) -> Point:
         problem.labels,
         problem.weights,
         problem.exponent,
+        problem.signs,
     )  # norm 1 and sum of multipliers 1
     best = Point(point.r / value, point.a / value, point.b / value)
     best_merit = merit(unit, best)
@@ -124,7 +125,7 @@ def newton(problem: GroupedProblem, point: Point, guess: ActiveSet, steps: int =
     at = Point(r, np.where(guess.charged, point.a, 0.0) * to_power, point.b * to_power)
     best, best_residual, stalled = at, np.inf, 0
     for _ in range(steps):
-        matrix, right = _equations(problem, at, guess)
+        matrix, right = equations(problem, at, guess)
         residual = float(np.abs(right).max())
         stalled = 0 if residual < 0.5 * best_residual else stalled + 1
         if residual < best_residual:
@@ -132,7 +133,7 @@ def newton(problem: GroupedProblem, point: Point, guess: ActiveSet, steps: int =
         if stalled == 3 or residual == 0.0 or not np.isfinite(matrix).all():
             break
         step, *_ = lstsq(matrix, right, lapack_driver="gelsy", check_finite=False)
-        at = _moved(problem, at, guess, step)
+        at = moved(problem, at, guess, step)
     back = problem.value(best.r) ** (1 - p)
     return Point(best.r, np.clip(best.a * back, 0.0, None), best.b * back)
 
@@ -143,17 +144,30 @@ def _phases(problem: GroupedProblem, r: FloatArray, size: FloatArray) -> FloatAr
     return np.asarray(r / safe[problem.labels])
 
 
-def _equations(
-    problem: GroupedProblem, point: Point, guess: ActiveSet
+def equations(
+    problem: GroupedProblem,
+    point: Point,
+    guess: ActiveSet,
+    driver: FloatArray | None = None,
+    missing: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Jacobian and right side of the Newton step in relative unknowns (see ``_moved``)."""
+    """Jacobian and right side of the Newton step in relative unknowns (see ``moved``).
+
+    ``driver`` and what is ``missing`` of the active margins and equations may be given, more
+    accurate than they would be computed here.
+    """
     p, labels = problem.exponent, problem.labels
     keep = guess.nonzero[labels]
     size = problem.norms(point.r)
     slope = problem.weights.copy()
     slope[guess.nonzero] *= size[guess.nonzero] ** (p - 1)
     phase = _phases(problem, point.r, size)
-    driver = problem.driver(point)
+    if driver is None:
+        driver = problem.driver(point)
+    if missing is None:
+        missing = np.concatenate(
+            [1.0 - problem.rows[guess.active] @ point.r, -problem.equations @ point.r]
+        )
     charge = max(float(np.abs(point.a).max()), np.finfo(float).tiny)
     multiplier_rows = np.vstack([problem.rows[guess.charged] * charge, problem.equations])
     inner_phase, inner_label = phase[keep], labels[keep]
@@ -163,9 +177,6 @@ def _equations(
     margin_rows = np.vstack([problem.rows[guess.active], problem.equations])[:, keep]
     margin_rows = margin_rows * size[inner_label]
     blocks = [[curvature, coupling], [margin_rows, np.zeros((len(margin_rows), coupling.shape[1]))]]
-    missing = np.concatenate(
-        [1.0 - problem.rows[guess.active] @ point.r, -problem.equations @ point.r]
-    )
     right = [driver[keep] / slope[inner_label] - inner_phase, missing]
     if guess.tight.any():
         bound = problem.norms(driver)
@@ -179,7 +190,7 @@ def _equations(
     return np.block(blocks), np.concatenate(right)
 
 
-def _moved(problem: GroupedProblem, point: Point, guess: ActiveSet, step: FloatArray) -> Point:
+def moved(problem: GroupedProblem, point: Point, guess: ActiveSet, step: FloatArray) -> Point:
     """The point after a relative step: r by ||r_g|| u, a by max(a) v, b by itself."""
     labels = problem.labels
     keep = guess.nonzero[labels]

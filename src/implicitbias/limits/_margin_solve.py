@@ -14,7 +14,14 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import block_array, csc_array, eye_array
 
-from implicitbias._arrays import FloatArray, both_signs, columns_times, is_sparse
+from implicitbias._arrays import (
+    FloatArray,
+    both_signs,
+    columns_times,
+    is_sparse,
+    row_norms,
+    rows_times,
+)
 from implicitbias.limits._kkt import norm_value
 from implicitbias.limits._margin_l2 import least_norm
 
@@ -36,6 +43,8 @@ class GroupedProblem:
         w, shape (G,).
     exponent
         p in (0, 1].
+    signs
+        Shape (G,): +-1 where a real unknown keeps that sign, else 0; None if all are free.
     """
 
     rows: FloatArray
@@ -43,6 +52,7 @@ class GroupedProblem:
     labels: np.ndarray
     weights: FloatArray
     exponent: float = 1.0
+    signs: FloatArray | None = None
 
     def norms(self, r: FloatArray) -> FloatArray:
         """||r_g|| of every group, shape (G,)."""
@@ -60,10 +70,22 @@ class GroupedProblem:
         """C^T a + E^T b, shape (K,)."""
         return np.asarray(self.rows.T @ point.a + self.equations.T @ point.b)
 
+    def pull(self, point: Point) -> FloatArray:
+        """||driver_g||, or its part along the sign that a group keeps: at most w_g, (G,)."""
+        driver = self.driver(point)
+        if self.signs is None:
+            return self.norms(driver)
+        return np.where(self.signs == 0, np.abs(driver), np.maximum(self.signs * driver, 0.0))
+
     def scaled(self, columns: FloatArray, weights: FloatArray) -> GroupedProblem:
         """The same feasible set in unknowns r / columns, with other weights and p = 1."""
         return GroupedProblem(
-            columns_times(self.rows, columns), self.equations * columns, self.labels, weights, 1.0
+            columns_times(self.rows, columns),
+            self.equations * columns,
+            self.labels,
+            weights,
+            1.0,
+            self.signs,
         )
 
     def restricted(self, groups: np.ndarray) -> tuple[GroupedProblem, np.ndarray]:
@@ -77,6 +99,7 @@ class GroupedProblem:
             relabel[self.labels[kept]],
             self.weights[groups],
             self.exponent,
+            None if self.signs is None else self.signs[groups],
         )
         return smaller, kept
 
@@ -137,6 +160,8 @@ def solve_l1(problem: GroupedProblem, reach: FloatArray | None = None) -> Point 
 def _linear_program(problem: GroupedProblem, centre: FloatArray | None) -> Point | None:
     """Unit weights, every group one real number: HiGHS on r = r_+ - r_-, or with signs kept."""
     n, k = problem.rows.shape
+    if problem.signs is not None:
+        return _with_signs(problem.rows, problem.signs)
     if centre is not None:
         sign = np.sign(centre)
         found = _highs(-problem.rows * sign, np.column_stack([np.zeros(k), 2 * np.abs(centre)]))
@@ -147,6 +172,29 @@ def _linear_program(problem: GroupedProblem, centre: FloatArray | None) -> Point
             return found
     found = _highs(both_signs(-problem.rows), (0, None))
     return found and Point(found.r[:k] - found.r[k:], found.a, found.b)
+
+
+def _with_signs(rows: FloatArray, signs: FloatArray) -> Point | None:
+    """The program in which coordinates with a sign have no column of the other one."""
+    up, down = np.flatnonzero(signs >= 0), np.flatnonzero(signs <= 0)
+    both = both_signs(-rows)
+    found = _highs(both[:, np.concatenate([up, rows.shape[1] + down])], (0, None))
+    if found is None:
+        return None
+    r = np.zeros(rows.shape[1])
+    r[up] = found.r[: up.size]
+    r[down] -= found.r[up.size :]
+    return Point(r, found.a, found.b)
+
+
+def separator_with_signs(rows: FloatArray, signs: FloatArray) -> FloatArray | None:
+    """Some rho with those signs and Z rho >= 1 for unit rows and columns; None if none is found."""
+    squares = rows.multiply(rows) if is_sparse(rows) else rows**2
+    lengths = np.sqrt(np.asarray(squares.sum(axis=0)))
+    heights = row_norms(rows)
+    lengths = np.where(lengths > 0, lengths, 1.0)
+    found = _with_signs(rows_times(columns_times(rows, 1 / lengths), 1 / heights), signs)
+    return None if found is None else found.r / lengths
 
 
 def _highs(columns: FloatArray, bounds: Any) -> Point | None:

@@ -8,7 +8,7 @@ Source: Yun, Krishnan and Mobahi, ICLR 2021; Ji and Telgarsky, 2020 for l2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,14 +21,16 @@ from implicitbias._arrays import (
 )
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import Verdict
-from implicitbias.limits._kkt import KKT, kkt_residuals
+from implicitbias.limits._kkt import EPS, KKT, kkt_residuals
+from implicitbias.limits._margin_error import corrected, corrected_least_norm
 from implicitbias.limits._margin_faces import second_order, uniqueness
 from implicitbias.limits._margin_groups import Groups, real_groups
-from implicitbias.limits._margin_l2 import least_norm
 from implicitbias.limits._margin_polish import polish
-from implicitbias.limits._margin_solve import GroupedProblem, Point, solve_l1
+from implicitbias.limits._margin_rational import least_norm, solve_l1
+from implicitbias.limits._margin_solve import GroupedProblem, Point
 
 UNCERTIFIED = 1e-6  # an l1 point with a KKT residual above this (and above rounding) is refused
+TIGHT = 1 - 1e-7  # a zero coordinate nearer to its bound may be tied
 NEAR_BOUND = 0.99  # of its bound: a zero group of sparse data below it takes no part in Newton
 
 
@@ -63,6 +65,10 @@ class MaxMargin:
         this direction (asymptotic; w = 1). None for l2.
     realness
         The largest multiplier of S^T rho real, relative to the largest a: a flow's limit has 0.
+    correction
+        What is left of rho to the exact point, (m,), by residuals beyond float64.
+    signs
+        l1: the signs that coordinates were made to keep, or None.
     """
 
     rho: NumericArray
@@ -76,6 +82,8 @@ class MaxMargin:
     curvature: float | None = None
     unique: Verdict | None = None
     realness: float = 0.0
+    correction: NumericArray | None = field(default=None, repr=False)
+    signs: FloatArray | None = field(default=None, repr=False)
 
     @property
     def rate(self) -> float | None:
@@ -83,6 +91,20 @@ class MaxMargin:
         if self.kappa is None or self.curvature is None:
             return None
         return min(1.0 - self.kappa, self.curvature)
+
+    @property
+    def error(self) -> float:
+        """The correction relative to rho: an estimate of the angle to the exact point."""
+        if self.correction is None:
+            return float("inf")
+        left = float(np.linalg.norm(self.correction))
+        return max(left / float(np.linalg.norm(self.rho)), EPS)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is the only point of its norm, and no zero coordinate is near its bound."""
+        near = self.kappa is not None and self.kappa > TIGHT
+        return not near and (self.unique is None or self.unique.holds)
 
     def __str__(self) -> str:
         lines = [
@@ -118,21 +140,28 @@ def l2_max_margin(A: NumericArray) -> MaxMargin:
     """
     A = finite_csr(A, "A") if is_sparse(A) else finite_array(A, "A", shape=(None, None))
     hull = least_norm(A)
-    value = float(np.linalg.norm(hull.z))
+    support = A[hull.active]
+    dense = support.toarray() if is_sparse(support) else support
+    z, left = corrected_least_norm(dense, hull.z, hull.multipliers[hull.active])
+    value = float(np.linalg.norm(z))
     a = hull.multipliers / value
     return MaxMargin(
-        hull.z,
+        z,
         a,
         value,
         1.0 / value,
-        kkt_residuals(A, hull.z, a, 2),
-        np.flatnonzero(hull.z),
+        kkt_residuals(A, z, a, 2),
+        np.flatnonzero(z),
         np.flatnonzero(a),
+        correction=left,
     )
 
 
 def l1_max_margin(
-    A: NumericArray, weights: FloatArray | None = None, groups: Groups | None = None
+    A: NumericArray,
+    weights: FloatArray | None = None,
+    groups: Groups | None = None,
+    signs: FloatArray | None = None,
 ) -> MaxMargin:
     """min sum_j w_j |rho_j| s.t. Re(A rho) >= 1 (and S^T rho real): two decomposable layers.
 
@@ -148,6 +177,8 @@ def l1_max_margin(
     groups
         How complex coordinates make S^T rho real: ``conjugate_groups(S)`` or
         ``fourier_groups(d)``. Needed when A is complex.
+    signs
+        Real rows only: +1 or -1 where a coordinate keeps that sign, 0 where it is free, shape (m,).
 
     Raises
     ------
@@ -156,22 +187,32 @@ def l1_max_margin(
     InfeasibleProblemError
         No rho separates; ``evidence`` is the Farkas vector.
     NoPredictionError
-        float64 cannot tell whether any rho separates, or the solver found nothing.
+        None with these signs separates, float64 cannot tell whether any rho separates, or the
+        solver found nothing.
     """
     A, groups = checked_rows(A, groups, allow_sparse=True)
     if weights is not None:
         weights = checked_weights(weights, A.shape[1])
     problem = GroupedProblem(
-        groups.rows(A), groups.equations, groups.labels, groups.group_weights(weights)
+        groups.rows(A),
+        groups.equations,
+        groups.labels,
+        groups.group_weights(weights),
+        signs=checked_signs(signs, groups),
     )
     point = solve_l1(problem)
     if point is None:
-        raise NoPredictionError("The convex solver found no l1 max-margin point; rescale the data.")
+        raise NoPredictionError(
+            "The convex solver found no l1 max-margin point"
+            + ("; rescale the data." if signs is None else " with these signs.")
+        )
     face, kept = _face(problem, point)
     polished = polish(face, Point(point.r[kept], point.a, point.b))
-    r = np.zeros_like(point.r)
-    r[kept] = polished.r
-    return _l1_result(A, weights, groups, problem, Point(r, polished.a, polished.b))
+    polished, step = corrected(face, polished)
+    r, left = np.zeros_like(point.r), np.zeros_like(point.r)
+    r[kept], left[kept] = polished.r, step
+    found = _l1_result(A, weights, groups, problem, Point(r, polished.a, polished.b))
+    return replace(found, correction=groups.rho(left))
 
 
 def _face(problem: GroupedProblem, point: Point) -> tuple[GroupedProblem, np.ndarray]:
@@ -181,7 +222,7 @@ def _face(problem: GroupedProblem, point: Point) -> tuple[GroupedProblem, np.nda
     """
     if not is_sparse(problem.rows):
         return problem, np.ones(point.r.size, dtype=bool)
-    bound = problem.norms(problem.driver(point))
+    bound = problem.pull(point)
     return problem.restricted((problem.norms(point.r) > 0) | (bound > NEAR_BOUND * problem.weights))
 
 
@@ -204,6 +245,16 @@ def checked_rows(
             f"groups are for {groups.expansion.shape[0]} coordinates; A has {A.shape[1]} columns."
         )
     return A, groups
+
+
+def checked_signs(signs: FloatArray | None, groups: Groups) -> FloatArray | None:
+    """Signs as floats in {-1, 0, 1}, one a real coordinate; None if all are free."""
+    if signs is None:
+        return None
+    signs = finite_array(signs, "signs", shape=(groups.labels.size,))
+    if not groups.real or not np.isin(signs, (-1.0, 0.0, 1.0)).all():
+        raise InvalidInputError("signs are -1, 0 or 1, one for each real coordinate.")
+    return signs if signs.any() else None
 
 
 def checked_weights(weights: FloatArray, m: int) -> FloatArray:
@@ -231,7 +282,15 @@ def _l1_result(
     point: Point,
 ) -> MaxMargin:
     rho = groups.rho(point.r)
-    kkt = kkt_residuals(A, rho, point.a, 1, weights=weights, twist=twist(A, groups, point.b))
+    kkt = kkt_residuals(
+        A,
+        rho,
+        point.a,
+        1,
+        weights=weights,
+        twist=twist(A, groups, point.b),
+        signs=problem.signs,
+    )
     if kkt.worst > max(UNCERTIFIED, 100 * kkt.rounding):
         raise NoPredictionError(
             f"The l1 max-margin point could not be certified: its KKT residual is {kkt.worst:.1e}. "
@@ -239,7 +298,7 @@ def _l1_result(
             certificate=kkt,
         )
     value = problem.value(point.r)
-    ratio = problem.norms(problem.driver(point)) / problem.weights
+    ratio = problem.pull(point) / problem.weights
     zero = problem.norms(point.r) == 0
     face, kept = _face(problem, point)
     there = Point(point.r[kept], point.a, point.b)
@@ -255,4 +314,5 @@ def _l1_result(
         curvature=second_order(face, there)[1],
         unique=uniqueness(face, there),
         realness=float(np.abs(point.b).max(initial=0.0)) / float(point.a.max()),
+        signs=problem.signs,
     )

@@ -20,6 +20,8 @@ from scipy.special import logsumexp
 
 from implicitbias._arrays import FloatArray
 
+POLISHING = 4
+
 
 @dataclass(frozen=True)
 class OnePoint:
@@ -53,10 +55,31 @@ class OnePoint:
 
     def layers(self, nu: float) -> tuple[FloatArray, FloatArray]:
         """The singular coordinates of v_1 and v_2 at the clock nu, scale included."""
-        with np.errstate(under="ignore"):
-            up = np.exp(self.log_scale + self.values * nu) * (self.first + self.second) / 2
-            down = np.exp(self.log_scale - self.values * nu) * (self.first - self.second) / 2
-        return up + down, up - down
+        clock, scale = self.values * nu, self.log_scale
+        near = np.abs(clock) < 1.0  # e^x - e^-x would cancel
+        with np.errstate(under="ignore", over="ignore", invalid="ignore"):
+            up = np.exp(scale + clock) * (self.first + self.second) / 2
+            down = np.exp(scale - clock) * (self.first - self.second) / 2
+            cosh, sinh = np.exp(scale) * np.cosh(clock), np.exp(scale) * np.sinh(clock)
+            first = np.where(near, self.first * cosh + self.second * sinh, up + down)
+            second = np.where(near, self.second * cosh + self.first * sinh, up - down)
+        return first, second
+
+    def polished(self, nu: float) -> float:
+        """Newton's method on g(nu) - g(0) = y / alpha^2 - g(0), which cancels nothing near 0."""
+        a, b, s = self.first, self.second, self.values
+        if not float(np.abs(s * nu).max()) < 1.0:
+            return nu  # the logarithms are as accurate there
+        with np.errstate(over="ignore", under="ignore"):
+            goal = float(self.target * np.exp(-2.0 * self.log_scale) - s @ (a * b))
+        for _ in range(POLISHING if np.isfinite(goal) else 0):
+            sinh, twice = np.sinh(s * nu), 2.0 * s * nu
+            value = s @ ((a * a + b * b) * np.sinh(twice) / 2 + 2.0 * a * b * sinh * sinh)
+            slope = s @ (s * ((a * a + b * b) * np.cosh(twice) + 2.0 * a * b * np.sinh(twice)))
+            if not slope > 0.0:
+                break
+            nu = nu + float((goal - value) / slope)
+        return nu
 
 
 def _log_sum(terms: FloatArray) -> float:
@@ -88,7 +111,8 @@ def solve_one_point(problem: OnePoint) -> float | None:
         high *= 2
     if not (np.isfinite(low) and np.isfinite(high)):
         return None
-    return float(brentq(mismatch, low, high, xtol=1e-300, rtol=4 * np.finfo(float).eps))
+    root = brentq(mismatch, low, high, xtol=1e-300, rtol=4 * np.finfo(float).eps)
+    return problem.polished(float(root))
 
 
 def _at_rest(problem: OnePoint) -> float | None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from implicitbias._arrays import FloatArray, absolute_product
+from implicitbias._precise import Precise
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem, Slopes, newton_system
 from implicitbias.dual._rows import Rows
@@ -53,6 +54,11 @@ class PotentialProblem:
         depends on it.
     max_iterations
         Newton steps after which a path is given up.
+    start
+        p_l(0) up to one factor, (L, m), where these and Z are exact as given: then ties among the
+        columns are decided in exact arithmetic. None where they were computed in float64.
+    products
+        Z, for products beyond float64.
     """
 
     features: FloatArray
@@ -60,6 +66,13 @@ class PotentialProblem:
     curves: Curves
     log_excess: float = 0.0
     max_iterations: int = MAX_ITERATIONS
+    start: FloatArray | None = None
+    products: Precise | None = field(default=None, repr=False)
+
+    @property
+    def precise(self) -> Precise:
+        """Z, for products beyond float64: the one given, which is split once."""
+        return Precise(self.features) if self.products is None else self.products
 
     def shifted(self, log_scale_change: float) -> PotentialProblem:
         """The same problem at a scale exp(log_scale_change) times as large."""
@@ -162,10 +175,11 @@ def _with_rows(
 
 
 def linearise(
-    problem: PotentialProblem, curves: Curves, state: PotentialState
+    problem: PotentialProblem, curves: Curves, state: PotentialState, *, combine: bool = False
 ) -> tuple[NewtonSystem, PotentialState] | None:
     """The factored Newton system at a state, and the state in the rows it chose."""
-    system = newton_system(problem.features, state.rows, slopes_at(curves, state.t))
+    slopes = slopes_at(curves, state.t)
+    system = newton_system(problem.features, state.rows, slopes, combine=combine)
     if system is None:
         return None
     return system, _with_rows(problem, curves, state, system.rows)
@@ -190,8 +204,8 @@ def correct(
 ) -> PotentialState | None:
     """Newton's method at fixed target and scale; None where it does not converge.
 
-    ``rough`` stops at two digits, enough to follow a path. Otherwise, once a step is short, two
-    more with the same factorisation polish to rounding.
+    ``rough`` stops at two digits, enough to follow a path. Otherwise, once a step is short, one
+    more with the same factorisation polishes; the rest is for ``_refine``.
     """
     close = ROUGH if rough else FACTOR_KEPT
     goal = state.rows.target(target)
@@ -211,7 +225,7 @@ def correct(
         state = replace(state, iterations=state.iterations + 1)
         if length >= close or missing > close:
             continue
-        for _ in range(0 if rough else 2):
+        for _ in range(0 if rough else 1):
             step = newton_step(curves, state, system, goal)
             if step is None:
                 return None

@@ -24,6 +24,7 @@ from implicitbias.limits._potential import (
     correct,
     last_system,
     linearise,
+    log_dual_weights,
     moved_along,
 )
 
@@ -108,6 +109,8 @@ def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
     )
     if problem.target.size == 0:
         return problem, state
+    if problem.target.size == curves.size and not problem.target.any():
+        return problem, _at_zero(problem, state)
     log_scale = float(curves.log_unit.max())
     first = _first_scale(problem, state)
     problem = problem.shifted(first - log_scale)
@@ -121,6 +124,15 @@ def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
     if further:
         return rescale(problem, moved, log_scale - first)
     return problem, moved
+
+
+def _at_zero(problem: PotentialProblem, state: PotentialState) -> PotentialState:
+    """The solution where Z is square and y = 0, so that rho = 0 is the only one."""
+    curves = problem.curves
+    t = curves.t_from_rho(np.zeros(curves.size), np.full(curves.size, -np.inf))
+    clocks = curves.u_increment(curves.t0, t - curves.t0) * np.exp(-log_dual_weights(curves))
+    nu: FloatArray = np.linalg.solve(problem.features.T, clocks).astype(np.float64)
+    return replace(state, t=t, nu=nu)
 
 
 def _start_predictions(problem: PotentialProblem, state: PotentialState) -> FloatArray:
@@ -158,7 +170,8 @@ def _first_scale(problem: PotentialProblem, state: PotentialState) -> float:
     depth = problem.curves.depth
     if log_length - depth * own > np.log(STEP_CAP):
         return float(log_length - np.log(STEP_CAP)) / depth
-    if not problem.curves.t0.any() and log_length - depth * own < LOG_LINEAR:
+    curves = problem.curves  # locked coordinates have t0 = 0 and rho(0) != 0
+    if not (curves.t0.any() or curves.locked.any()) and log_length - depth * own < LOG_LINEAR:
         return float(log_length - LOG_LINEAR) / depth
     return own
 

@@ -19,6 +19,7 @@ from implicitbias._arrays import FloatArray, NumericArray, finite_array, positiv
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.limits._kkt import EPS, KKT, best_multipliers, kkt_residuals
+from implicitbias.limits._margin_error import corrected
 from implicitbias.limits._margin_faces import Kind, second_order
 from implicitbias.limits._margin_groups import Groups
 from implicitbias.limits._margin_polish import ActiveSet, merit, newton, polish
@@ -67,6 +68,8 @@ class StationaryPoint:
         Whether the polishing stayed where it started; its number is the angle.
     support, support_points
         Indices of nonzero coordinates and of nonzero multipliers.
+    correction
+        What is left of rho to the exact point, (m,), by residuals beyond float64.
     hits
         How many starts of ``many_starts`` ended here.
     """
@@ -83,6 +86,7 @@ class StationaryPoint:
     same_basin: Verdict
     support: np.ndarray = field(repr=False)
     support_points: np.ndarray = field(repr=False)
+    correction: NumericArray | None = field(default=None, repr=False)
     hits: int = 1
 
     @property
@@ -320,6 +324,7 @@ def _finished(
     r: FloatArray,
     point: Point,
 ) -> StationaryPoint:
+    point, step = corrected(problem, point)
     rho, value = groups.rho(point.r), problem.value(point.r)
     kkt = kkt_residuals(A, rho, point.a, 2 / depth, twist=twist(A, groups, point.b))
     kind, curvature = second_order(problem, point)
@@ -337,6 +342,7 @@ def _finished(
         _same_basin(problem, r, point.r, angle),
         np.flatnonzero(rho),
         np.flatnonzero(point.a),
+        groups.rho(step),
     )
 
 

@@ -2,14 +2,19 @@
 
 from implicitbias.problems._classification import Classification
 from implicitbias.problems._intercept import Equations, equations, reachable_part
+from implicitbias.problems._labels import distinct_labels, label_array
+from implicitbias.problems._offsets import Offsets
 from implicitbias.problems._regression import Regression
 from implicitbias.problems._separability import Separability
 
 __all__ = [
     "Classification",
     "Equations",
+    "Offsets",
     "Regression",
     "Separability",
+    "distinct_labels",
     "equations",
+    "label_array",
     "reachable_part",
 ]

@@ -11,7 +11,7 @@ from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InfeasibleProblemError
 from implicitbias.problems._inputs import check_predictions, feature_matrix
 from implicitbias.problems._labels import signs_and_classes
-from implicitbias.problems._rows import UnitRows, rank_tolerance, row_basis
+from implicitbias.problems._rows import UnitRows, exact_row_basis
 from implicitbias.problems._separability import Separability, decide
 
 
@@ -73,7 +73,7 @@ class Classification:
     @cached_property
     def rows(self) -> NumericArray:
         """Ascending indices of independent rows of X, (rank,)."""
-        return np.sort(row_basis(UnitRows(self.X), rank_tolerance(self.X.shape)).rows)
+        return np.sort(exact_row_basis(UnitRows(self.X, equilibrated=True)).rows)
 
     def __repr__(self) -> str:
         positive = int(np.sum(self.y > 0))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
-from implicitbias.problems._rows import RowBasis, UnitRows, upper_triangle
+from implicitbias.problems._rows import RowBasis, UnitRows, rounding_of, upper_triangle
 
 CONSISTENCY_TOLERANCE = 1e-10  # |y_i - c^T y_B| relative to |y_i| + |c|^T |y_B|
 
@@ -20,7 +20,7 @@ class Contradiction:
     Attributes
     ----------
     size
-        |y_i - c^T y_B| / (|y_i| + |c|^T |y_B| + rounding), where x_i = c^T X_B; 0/0 is 0.
+        (|y_i - c^T y_B| - rounding) / (|y_i| + |c|^T |y_B|), where x_i = c^T X_B; 0/0 is 0.
     row
         i.
     forced
@@ -32,25 +32,25 @@ class Contradiction:
     forced: float
 
 
-def worst_contradiction(
-    rows: UnitRows, basis: RowBasis, y: FloatArray, rank_tolerance: float
-) -> Contradiction:
+def worst_contradiction(rows: UnitRows, basis: RowBasis, y: FloatArray) -> Contradiction:
     """Compare every y_i with what the independent rows force.
 
-    c is known to about ``rank_tolerance``, which moves c^T y_B by that times the norm of the
-    minimum-norm solution; differences of this size are rounding.
+    Rounding of x_i - c^T X_B moves c^T y_B by that times the norm of the minimum-norm solution.
+    Weights from integer arithmetic have none.
     """
     targets, common = rows.relative(y)
-    solution_norm = float(np.linalg.norm(basis.solve_transposed(targets[basis.rows])))
-    rounding = rank_tolerance / CONSISTENCY_TOLERANCE * solution_norm
+    solution_norm = 0.0
+    if basis.weights is None:
+        solution_norm = float(np.linalg.norm(basis.solve_transposed(targets[basis.rows])))
     worst = Contradiction(0.0, 0, float(y[0]))
     for block in rows.blocks():
-        weights = basis.combinations(rows.block(block))
+        weights = basis.combinations(rows, block)
         forced = weights @ targets[basis.rows]
         missing = np.abs(targets[block] - forced)
         missing[basis.positions(block)] = 0.0
+        rounding = rounding_of(weights, rows.shape) * solution_norm
+        missing = np.maximum(missing - np.where(rows.norms[block] > 0, rounding, 0.0), 0.0)
         size = np.abs(targets[block]) + np.abs(weights) @ np.abs(targets[basis.rows])
-        size += np.where(rows.norms[block] > 0, rounding, 0.0)
         ratios = missing / np.where(missing > 0, size, 1.0)
         index = int(ratios.argmax())
         if ratios[index] > worst.size:
@@ -84,7 +84,7 @@ def _column_exponents(rows: UnitRows, basis: RowBasis) -> NumericArray:
     """Exponent of the longest row that each basis row takes part in."""
     largest = np.asarray(rows.exponents[basis.rows])
     for block in rows.blocks():
-        takes_part = np.abs(basis.combinations(rows.block(block))) > 1e-8
+        takes_part = np.abs(basis.combinations(rows, block)) > 1e-8
         lengths = np.where(takes_part, rows.exponents[block, None], largest)
         largest = np.maximum(largest, lengths.max(axis=0))
     return largest
@@ -95,6 +95,6 @@ def _range_blocks(
 ) -> Iterator[tuple[slice, FloatArray]]:
     """Blocks of D C with columns scaled by 2^{-exponents}, a basis of the range of X."""
     for block in rows.blocks():
-        weights = basis.combinations(rows.block(block)) * rows.norms[block, None]
+        weights = basis.combinations(rows, block) * rows.norms[block, None]
         shifts = np.minimum(rows.exponents[block, None] - exponents, 0)
         yield block, np.ldexp(weights, shifts)

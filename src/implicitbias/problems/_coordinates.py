@@ -9,7 +9,8 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias.problems._evidence import SignedRows
-from implicitbias.problems._rows import RowBasis, UnitRows, rank_tolerance, row_basis
+from implicitbias.problems._rows import RowBasis, UnitRows, row_basis
+from implicitbias.problems._scaling import equilibration
 
 
 @dataclass(frozen=True)
@@ -33,41 +34,42 @@ class Coordinates:
 
 
 def equilibrated(data: SignedRows) -> Coordinates:
-    """Features scaled by powers of two to largest entry about 1; zero features dropped."""
+    """Rows and features scaled by powers of two, then rows to unit length; no zero features."""
+    exponents, columns = equilibration(data.X)
     rows = data.dense(slice(None))
-    largest = np.abs(rows).max(axis=0)
-    used = np.flatnonzero(largest)
-    exponents = np.frexp(largest[used])[1]
-    rows = np.ldexp(rows[:, used], -exponents)
-    lengths = np.linalg.norm(rows, axis=1)
+    used = np.flatnonzero(rows.any(axis=0))
+    units = np.zeros(used.size, dtype=np.intp) if columns is None else columns[used]
+    further = exponents - data.exponents
+    rows = np.ldexp(rows[:, used], -(further[:, None] + units))
+    norms = np.linalg.norm(rows, axis=1)
 
     def lift(vector: FloatArray) -> FloatArray:
         lifted = np.zeros(data.X.shape[1])
         with np.errstate(under="ignore"):
-            lifted[used] = np.ldexp(vector, exponents.min() - exponents)
+            lifted[used] = np.ldexp(vector, units.min() - units)
         return lifted
 
-    return Coordinates(rows / lengths[:, None], lengths, lift)
+    return Coordinates(rows / norms[:, None], np.ldexp(norms, further), lift)
 
 
 def compressed(data: SignedRows) -> Coordinates:
     """Points in n <= d coordinates, by a QR factorisation that never copies X whole."""
-    units = UnitRows(data.X)
-    basis = row_basis(units, rank_tolerance(data.X.shape))
+    units = UnitRows(data.X, equilibrated=True)
+    basis = row_basis(units)
     rows = units.block(slice(None)) * data.y[:, None]
 
     def lift(vector: FloatArray) -> FloatArray | None:
         return _interpolating(data, units, basis, rows @ vector)
 
-    return Coordinates(rows, units.norms, lift)
+    return Coordinates(rows, np.ldexp(units.norms, units.exponents - data.exponents), lift)
 
 
 def _interpolating(
     data: SignedRows, units: UnitRows, basis: RowBasis, targets: FloatArray
 ) -> FloatArray | None:
-    """Shortest z with z_i^T z = targets_i ||x_i|| on the basis rows.
+    """Shortest F^{-1} z with z_i^T z = targets_i ||F x_i|| on the basis rows.
 
-    Seminormal equations, (R^T R) u = targets and z = sum_i u_i z_i / ||x_i||, corrected once.
+    Seminormal equations, (R^T R) u = targets and z = F^2 sum_i u_i z_i / ||F x_i||, corrected once.
     """
     chosen = basis.rows
     signs = data.y[chosen]
@@ -80,9 +82,13 @@ def _interpolating(
                 basis.solve(basis.solve_transposed(missing)) / units.norms[chosen],
                 -units.exponents[chosen],
             )
-            vector = vector + weights @ data.X
+            step = weights @ data.X
+            vector = vector + (
+                step if units.columns is None else np.ldexp(step, -2 * units.columns)
+            )
         if not np.isfinite(vector).all():
             return None
         reached = data.products(vector)[chosen] / units.norms[chosen]
+        reached = np.ldexp(reached, (data.exponents - units.exponents)[chosen])
         missing = signs * (targets[chosen] - reached)
     return vector

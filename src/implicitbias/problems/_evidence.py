@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from implicitbias._arrays import FloatArray, NumericArray, is_sparse, row_norms
+from implicitbias._arrays import FloatArray, NumericArray, is_sparse, row_norms, rows_times
 from implicitbias.problems._exact import MAX_ENTRIES, exact_gordan_vector
-from implicitbias.problems._rows import row_blocks, row_exponents, scaled_rows
+from implicitbias.problems._scaling import row_blocks, row_exponents, scaled_entries, scaled_rows
 
 UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
 EXTENDED_ROUNDOFF = float(np.finfo(np.longdouble).eps) / 2
@@ -75,7 +75,8 @@ class SignedRows:
     def __init__(self, X: FloatArray, y: FloatArray) -> None:
         self.X, self.y = X, y
         self.exponents = row_exponents(X)
-        self._sparse = _scaled_entries(X, self.exponents, y) if is_sparse(X) else None
+        scaled = scaled_entries(X, self.exponents) if is_sparse(X) else None
+        self._sparse = None if scaled is None else rows_times(scaled, y)
         self.norms = np.concatenate([row_norms(self.take(block)) for block in self.blocks()])
 
     def blocks(self) -> list[slice]:
@@ -156,14 +157,6 @@ class SignedRows:
         with np.errstate(under="ignore"):
             result[support] = np.ldexp(mantissas, exponents - exponents.max())
         return GordanVector(result / result.sum(), residual, proved is not None)
-
-
-def _scaled_entries(X: Any, exponents: NumericArray, y: FloatArray) -> Any:
-    """2^{-e_i} y_i x_i of sparse rows."""
-    counts = np.diff(X.indptr)
-    scaled = X.copy()
-    scaled.data = np.ldexp(X.data, -np.repeat(exponents, counts)) * np.repeat(y, counts)
-    return scaled
 
 
 def _used_columns(rows: FloatArray) -> FloatArray | None:

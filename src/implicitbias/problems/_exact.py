@@ -1,15 +1,17 @@
-"""Gordan vectors proved in integer arithmetic."""
+"""What integer arithmetic decides: Gordan vectors, and which rows depend on which."""
 
 from __future__ import annotations
 
 import numpy as np
 import scipy.linalg
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, IntArray
 
 MAX_POINTS = 64  # integers grow to about points x digits of the data
 MAX_SPREAD = 500  # binary digits between the largest and smallest entry of a feature
 MAX_ENTRIES = 1 << 20
+SHORT_DIGITS = 50  # binary digits of a column that leave no room for rounding to the 53 of a float
+PRIME = (1 << 61) - 1  # a minor that it divides by chance has odds of about 1e-15
 
 
 def exact_gordan_vector(rows: FloatArray) -> FloatArray | None:
@@ -74,3 +76,44 @@ def null_vector(matrix: list[list[int]]) -> list[int] | None:
                 ]
         previous = pivot
     return [-row[size] for row in matrix] + [previous]
+
+
+def short_integers(matrix: FloatArray) -> IntArray | None:
+    """Return 2^50 A if all its entries are integers, for A with entries below 1 in size; else None.
+
+    Rounded numbers use all of their 53 digits, so these are data as they were meant.
+    """
+    shifted = np.ldexp(matrix, SHORT_DIGITS)
+    integers = shifted.astype(np.int64)
+    return integers if (integers == shifted).all() else None
+
+
+def independent_rows(matrix: IntArray, first: IntArray) -> IntArray:
+    """Indices of independent rows of an integer matrix, those of ``first`` being tried first.
+
+    Modulo a prime of 61 binary digits, so that a rank is never too large.
+    """
+    order = np.concatenate([first, np.setdiff1d(np.arange(len(matrix)), first)])
+    return np.asarray(order[_pivots(matrix[order].T)])
+
+
+def combinations(matrix: IntArray, rows: IntArray) -> FloatArray:
+    """C (n, r) with A = C A[rows] for independent rows of an integer matrix, rounded once."""
+    import flint
+
+    columns = _pivots(matrix[rows])
+    known = flint.fmpz_mat(matrix[np.ix_(rows, columns)].T.tolist())
+    found = known.solve(flint.fmpz_mat(matrix[:, columns].T.tolist()))
+    ratios = [int(entry.p) / int(entry.q) for entry in found.entries()]
+    return np.array(ratios).reshape(len(rows), len(matrix)).T
+
+
+def _pivots(matrix: IntArray) -> IntArray:
+    """Columns that do not depend on those before them, modulo the prime."""
+    import flint
+
+    num_rows, num_columns = matrix.shape
+    entries = matrix.ravel().tolist()
+    reduced, rank = flint.nmod_mat(num_rows, num_columns, entries, PRIME).rref()
+    echelon = np.array([int(entry) for entry in reduced.entries()]).reshape(matrix.shape)
+    return np.asarray((echelon[:rank] != 0).argmax(axis=1), dtype=np.intp)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, finite_array, finite_csr, is_sparse
+from implicitbias._arrays import FloatArray, NumericArray, finite_array, finite_csr
 from implicitbias._errors import InvalidInputError
+from implicitbias._numbers import is_sparse, numeric_array
 
 
 def feature_matrix(X: Any) -> FloatArray:
@@ -18,17 +19,19 @@ def feature_matrix(X: Any) -> FloatArray:
     Raises
     ------
     InvalidInputError
-        Masked, not numeric, not two-dimensional, empty, or not finite.
+        Masked, not numeric, not two-dimensional, empty, not finite, or numbers that float64 does
+        not hold.
     """
     if is_sparse(X):
         csr: FloatArray = finite_csr(X, "X")
         return csr
-    refuse_containers(X, "X")
-    shape = given_shape(X, "X")
+    array = numeric_array(X, "X", "(n, d) numbers, one row a point")
+    shape = array.shape
     if len(shape) < 2:
         hint = (
-            " Write X.reshape(1, -1) for a single point, X.reshape(-1, 1) for a single feature."
-            if shape
+            " Write np.reshape(X, (1, -1)) for a single point, np.reshape(X, (-1, 1)) for a "
+            "single feature."
+            if any(shape)
             else ""
         )
         raise InvalidInputError(f"X has shape {shape}; expected (n, d), one row a point.{hint}")
@@ -36,39 +39,16 @@ def feature_matrix(X: Any) -> FloatArray:
         raise InvalidInputError(
             f"X has shape {shape}; expected (n, d) with at least one point and one feature."
         )
-    return finite_array(X, "X", shape=(None, None))
+    return finite_array(array, "X", shape=(None, None))
 
 
-def given_shape(value: Any, name: str) -> tuple[int, ...]:
-    """Return the shape NumPy gives a value, refusing what has none."""
-    try:
-        return np.shape(value)
-    except ValueError as error:
-        raise InvalidInputError(f"{name} is not a rectangular array ({error}).") from None
-
-
-def refuse_containers(value: Any, name: str) -> None:
-    """Refuse what NumPy would silently turn into something else."""
-    if is_sparse(value):
-        raise InvalidInputError(
-            f"{name} is a scipy sparse {type(value).__name__}; a dense array is expected here. "
-            f"Pass {name}.toarray()."
-        )
-    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
-        count = int(np.ma.getmaskarray(value).sum())
-        raise InvalidInputError(
-            f"{name} is a masked array with {count} masked entries; expected every entry. "
-            "Impute or drop them first."
-        )
-
-
-def one_per_row(value: Any, name: str, num_points: int) -> Any:
-    """Refuse a ``value`` whose shape is not (n,), with the likely cause."""
-    shape = given_shape(value, name)
+def one_per_row(value: NumericArray, name: str, num_points: int) -> NumericArray:
+    """Refuse an array whose shape is not (n,), with the likely cause."""
+    shape = value.shape
     if shape == (num_points,):
         return value
     if len(shape) == 2 and 1 in shape and max(shape) == num_points:
-        hint = f"Pass {name}.ravel()."
+        hint = f"Pass np.ravel({name})."
     elif len(shape) == 1:
         hint = f"X has {num_points} rows; take both from the same split of the data."
     else:

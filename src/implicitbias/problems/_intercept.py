@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, is_sparse
+from implicitbias._arrays import FloatArray, NumericArray, is_sparse
 from implicitbias._errors import InfeasibleProblemError
+from implicitbias.problems._offsets import Offsets
 from implicitbias.problems._regression import Regression
 
 
@@ -32,8 +33,10 @@ class Equations:
         Whether T y itself is in that range.
     missed
         The norm of the part of y that is not, relative to that of T y.
+    offsets, y_offset
+        Subtracted from X and y before anything else.
     X_mean, y_mean
-        b = y_mean - X_mean^T beta; zeros where there is no intercept.
+        Of what remains; zeros where there is no intercept.
     centred
         Whether T eliminates an intercept; else T = I.
     reference
@@ -43,6 +46,8 @@ class Equations:
     problem: Regression
     reached: bool
     missed: float
+    offsets: Offsets
+    y_offset: float
     X_mean: FloatArray
     y_mean: float
     centred: bool = True
@@ -50,7 +55,12 @@ class Equations:
 
     def intercept(self, coefficients: FloatArray) -> float:
         """B that belongs to the coefficients."""
-        return self.y_mean - float(self.X_mean @ coefficients)
+        moved = self.y_mean - float(self.X_mean @ coefficients)
+        return self.offsets.constant(coefficients, self.y_offset, moved)
+
+    def level(self, coefficients: FloatArray) -> NumericArray:
+        """c^T beta + b for beta (d,) or (k, d): no difference of large numbers, as b may be."""
+        return np.asarray(self.y_offset + (self.y_mean - coefficients @ self.X_mean))
 
     def dual_as_given(self, nu: FloatArray) -> FloatArray:
         """T^T nu, (n,): the dual point in the rows of X itself."""
@@ -75,25 +85,35 @@ def equations(X: Any, y: FloatArray, fit_intercept: bool) -> Equations:
     """
     if not fit_intercept:
         problem, reached = reachable_part(X, y)
-        missed = _share(y - problem.y, y)
-        return Equations(problem, reached, missed, np.zeros(X.shape[1]), 0.0, centred=False)
+        missed, nothing = _share(y - problem.y, y), np.zeros(X.shape[1])
+        return Equations(problem, reached, missed, Offsets.none(), 0.0, nothing, 0.0, centred=False)
+    offsets = Offsets.of(X)
+    y_offset = float(Offsets.of(y[:, None]).values.sum())
+    X, y = offsets.subtracted(X), y - y_offset
     X_mean, y_mean = np.asarray(X.mean(axis=0)).ravel(), float(y.mean())
     if len(y) == 1:  # b alone fits a single point
         problem = Regression(np.zeros((1, X.shape[1])), np.zeros(1))
-        return Equations(problem, True, 0.0, X_mean, y_mean, reference=0)
+        return Equations(problem, True, 0.0, offsets, y_offset, X_mean, y_mean, reference=0)
     if is_sparse(X):
-        return _sparse_equations(X, y, X_mean, y_mean)
-    rows, targets = _reflected(X)[1:], _reflected(y)[1:]
-    problem, reached = reachable_part(rows, targets)
-    return Equations(problem, reached, _share(targets - problem.y, targets), X_mean, y_mean)
+        problem, reached, missed, reference = _sparse_equations(X, y)
+    else:
+        targets, reference = _reflected(y)[1:], None
+        problem, reached = reachable_part(_reflected(X)[1:], targets)
+        missed = _share(targets - problem.y, targets)
+    return Equations(
+        problem, reached, missed, offsets, y_offset, X_mean, y_mean, reference=reference
+    )
 
 
-def _sparse_equations(X: Any, y: FloatArray, X_mean: FloatArray, y_mean: float) -> Equations:
-    """Project y on the range of X and 1 first: differences of rows have another metric."""
+def _sparse_equations(X: Any, y: FloatArray) -> tuple[Regression, bool, float, int]:
+    """Problem, reached, missed and reference.
+
+    y is projected on the range of X and 1 first: differences of rows have another metric.
+    """
     from scipy.sparse import csr_array, hstack
 
     whole, reached = reachable_part(hstack([X, np.ones((len(y), 1))], format="csr"), y)
-    missed = _share(y - whole.y, y - y_mean)
+    missed = _share(y - whole.y, y - y.mean())
     n = len(y)
     reference = int(np.argmin(np.diff(X.indptr)))
     others = np.delete(np.arange(n), reference)
@@ -101,7 +121,7 @@ def _sparse_equations(X: Any, y: FloatArray, X_mean: FloatArray, y_mean: float) 
     places = np.concatenate([others, np.full(n - 1, reference)])
     differences = csr_array((values, (np.tile(np.arange(n - 1), 2), places)), shape=(n - 1, n))
     problem, _ = reachable_part(differences @ csr_array(X), differences @ whole.y)
-    return Equations(problem, reached, missed, X_mean, y_mean, reference=reference)
+    return problem, reached, missed, reference
 
 
 def _share(part: FloatArray, whole: FloatArray) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray, finite_array
 from implicitbias._errors import InfeasibleProblemError
+from implicitbias._numbers import numeric_array
 from implicitbias.problems._consistency import (
     CONSISTENCY_TOLERANCE,
     Contradiction,
@@ -18,14 +19,12 @@ from implicitbias.problems._inputs import (
     check_predictions,
     feature_matrix,
     one_per_row,
-    refuse_containers,
 )
 from implicitbias.problems._rows import (
     RowBasis,
     UnitRows,
     condition_number,
-    rank_tolerance,
-    row_basis,
+    exact_row_basis,
 )
 
 
@@ -33,10 +32,12 @@ from implicitbias.problems._rows import (
 class Regression:
     """L(f) = 1/2 sum_i (f_i - y_i)^2 with targets that some coefficients reach: X z = y.
 
-    The rank is decided on the unit rows x_i / ||x_i||, so rows of wildly different length count
-    alike: a row is dependent when its distance to the span of the others is below
-    max(1e-13, 16 max(n, d) eps) of its own length. Dependent rows, duplicates and zero rows with
-    target zero included, are allowed as long as the targets agree; n > d then is as well.
+    The rank is decided on equilibrated rows and columns, so rows of wildly different length and
+    features in wildly different units count alike: a row is dependent when its distance to a
+    combination c of others is below (8 + sqrt(max(n, d))) eps (1 + |c|_1) of its own length; small
+    X of short integers (in powers of two) is taken at its word, by integer arithmetic. Dependent
+    rows, duplicates and zero rows with target zero included, are allowed as long as the targets
+    agree; n > d then is as well.
     X is factored in blocks and never copied whole, a sparse one never made dense but for a block.
 
     Parameters
@@ -54,12 +55,14 @@ class Regression:
     rows
         (rank,) ascending indices of independent rows: X[rows] z = y[rows] has the same solutions.
     inconsistency
-        max_i |y_i - c^T y[rows]| / (|y_i| + |c|^T |y[rows]|), x_i = c^T X[rows]; rounding.
+        max_i |y_i - c^T y[rows]| / (|y_i| + |c|^T |y[rows]|), x_i = c^T X[rows], of what rounding
+        of X does not explain.
 
     Raises
     ------
     InvalidInputError
-        Not numeric, complex, masked, wrong shape or length, empty, or not finite.
+        Not numeric, complex, masked, wrong shape or length, empty, not finite, or numbers that
+        float64 does not hold (whole ones beyond 2^53, long doubles beyond its range).
     InfeasibleProblemError
         No z solves X z = y to 1e-10; ``evidence`` is the least-squares residual y - X X^+ y.
 
@@ -74,12 +77,11 @@ class Regression:
 
     def __post_init__(self) -> None:
         X = feature_matrix(self.X)
-        refuse_containers(self.y, "y")
-        y = finite_array(one_per_row(self.y, "y", X.shape[0]), "y", shape=(X.shape[0],))
-        tolerance = rank_tolerance(X.shape)
-        rows = UnitRows(X)
-        basis = row_basis(rows, tolerance)
-        contradiction = worst_contradiction(rows, basis, y, tolerance)
+        targets = numeric_array(self.y, "y", f"numbers of shape ({X.shape[0]},)")
+        y = finite_array(one_per_row(targets, "y", X.shape[0]), "y", shape=(X.shape[0],))
+        rows = UnitRows(X, equilibrated=True)
+        basis = exact_row_basis(rows)
+        contradiction = worst_contradiction(rows, basis, y)
         if contradiction.size > CONSISTENCY_TOLERANCE:
             raise _inconsistent(rows, basis, y, contradiction)
         self.__dict__.update(

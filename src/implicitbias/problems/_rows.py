@@ -1,8 +1,10 @@
 """The rows of X at unit length, compressed to the smaller side, and a basis among them.
 
-Whether x_i^T z = y_i can be solved does not depend on how long the rows are, so ranks are decided
-on u_i = x_i / ||x_i||: a row counts as dependent when its distance to the span of the others is
-below a multiple of rounding *of its own length*, whatever the other rows' lengths.
+Whether x_i^T z = y_i can be solved depends neither on how long the rows are nor on the units of
+the features, so ranks are decided on u_i = F x_i / ||F x_i||, F the powers of two that equilibrate
+the features: a row counts as dependent when its distance to the span of the others is what rounding
+of the entries of the combination could make of 0. Where X consists of few enough integers (times
+F and powers of two of the rows), nothing was rounded, and integer arithmetic decides.
 """
 
 from __future__ import annotations
@@ -14,56 +16,59 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from implicitbias._arrays import FloatArray, NumericArray, is_sparse
+from implicitbias._arrays import FloatArray, IntArray, NumericArray, is_sparse
+from implicitbias.problems import _scaling
+from implicitbias.problems._exact import combinations, independent_rows, short_integers
+from implicitbias.problems._scaling import (
+    equilibration,
+    row_blocks,
+    row_exponents,
+    scaled_entries,
+    scaled_rows,
+)
 
 CLEAR_GRAM = 1e-8  # eigenvalues of unit rows' Gram matrix above this are not rounding
-BLOCK_ENTRIES = 1 << 20  # workspace of one block, in numbers
-
-
-def row_exponents(X: FloatArray) -> NumericArray:
-    """e_i with max_j |x_ij| 2^{-e_i} in [1/2, 1); 0 for a zero row. No copy of X is made."""
-    if is_sparse(X):
-        largest = abs(X).max(axis=1).toarray().ravel()
-        return np.asarray(np.frexp(largest)[1], dtype=np.intp)
-    return np.asarray(np.frexp(np.maximum(X.max(axis=1), -X.min(axis=1)))[1], dtype=np.intp)
-
-
-def scaled_rows(X: FloatArray, exponents: NumericArray) -> FloatArray:
-    """2^{-e_i} x_i: exact, except that entries below 2^{-1074} of their row's largest vanish."""
-    X = X.toarray() if is_sparse(X) else X
-    return np.asarray(np.ldexp(X, -exponents[:, None]))
-
-
-def row_blocks(num_rows: int, width: int) -> Iterator[slice]:
-    """Slices of rows that hold about ``BLOCK_ENTRIES`` numbers each."""
-    step = max(1, BLOCK_ENTRIES // width)
-    return (slice(start, min(start + step, num_rows)) for start in range(0, num_rows, step))
+EPS = float(np.finfo(float).eps)
+MAX_EXACT_ENTRIES = 1 << 16  # of a matrix that integer arithmetic looks at: some 20 ms
 
 
 def rank_tolerance(shape: tuple[int, ...]) -> float:
-    """Relative distance below which a unit row counts as dependent: 16 max(n, d) eps >= 1e-13."""
-    return max(1e-13, 16 * max(shape) * float(np.finfo(float).eps))
+    """Distance above which a unit row is clearly independent: 16 max(n, d) eps >= 1e-13."""
+    return max(1e-13, 16 * max(shape) * EPS)
+
+
+def rounding_of(weights: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Distance of x_i to c^T X_B that rounding explains, rows and features at unit size.
+
+    Every entry may be wrong by some eps: (8 + sqrt(max(n, d))) eps (1 + |c|_1).
+    """
+    return np.asarray((8 + np.sqrt(max(shape))) * EPS * (1 + np.abs(weights).sum(axis=-1)))
 
 
 class UnitRows:
-    """The unit rows u_i = x_i / ||x_i|| (0 stays 0) in k = min(n, d) coordinates.
+    """The unit rows u_i = F x_i / ||F x_i|| (0 stays 0) in k = min(n, d) coordinates.
 
-    n <= d: X^T = Q R is factored over blocks of features, keeping R (n, n) alone; the rows of R^T
-    are those of X in the basis Q, to full precision (a Gram matrix would lose half the digits).
+    n <= d: F X^T = Q R is factored over blocks of features, keeping R (n, n) alone; the rows of R^T
+    are those of X F in the basis Q, to full precision (a Gram matrix would lose half the digits).
     n > d: the rows themselves, normalised block by block.
 
     Attributes
     ----------
     exponents, norms
-        ||x_i|| = norms_i 2^{exponents_i}, so that neither overflows.
+        ||F x_i|| = norms_i 2^{exponents_i}, so that neither overflows.
+    columns
+        F = diag(2^{-columns}), or None for the identity; always None if not ``equilibrated``.
     """
 
-    def __init__(self, X: FloatArray) -> None:
-        self._X = X
-        self.exponents = row_exponents(X)
+    def __init__(self, X: FloatArray, *, equilibrated: bool = False) -> None:
+        self._X, self.shape = X, X.shape
+        scaling = equilibration(X) if equilibrated else (row_exponents(X), None)
+        self.exponents, self.columns = scaling
         self.num_rows, self.width = X.shape[0], min(X.shape)
         is_wide = self.num_rows <= X.shape[1]
-        self._compressed = _triangular_factor(X, self.exponents).T if is_wide else None
+        self._compressed = _triangular_factor(X, *scaling).T if is_wide else None
+        if self._compressed is not None:  # sparse X may have fewer features in use than points
+            self.width = self._compressed.shape[1]
         self.norms = np.concatenate(
             [np.linalg.norm(self._raw(block), axis=1) for block in self.blocks()]
         )
@@ -77,7 +82,13 @@ class UnitRows:
     def _raw(self, block: slice) -> FloatArray:
         if self._compressed is not None:
             return self._compressed[block]
-        return scaled_rows(self._X[block], self.exponents[block])
+        return scaled_rows(self._X[block], self.exponents[block], self.columns)
+
+    def integers(self) -> IntArray | None:
+        """Rows F x_i times powers of two, if they are integers that leave room for rounding."""
+        if self._X.shape[0] * self._X.shape[1] > MAX_EXACT_ENTRIES:
+            return None
+        return short_integers(scaled_rows(self._X, self.exponents, self.columns))
 
     def block(self, block: slice) -> FloatArray:
         """Rows u_i of a slice, (m, k)."""
@@ -93,33 +104,33 @@ class UnitRows:
         return np.ldexp(mantissas, np.where(nonzero, exponents - common, 0)), common
 
 
-def _triangular_factor(X: FloatArray, exponents: NumericArray) -> FloatArray:
-    """R (n, n) with R^T R = X X^T for scaled rows, by QR over blocks of features."""
+def _triangular_factor(X: Any, rows: IntArray, columns: IntArray | None = None) -> FloatArray:
+    """R (n, n) with R^T R = X X^T for X scaled by 2^{-rows} and 2^{-columns}, by QR over blocks."""
     if is_sparse(X):
-        factor = _cholesky_factor(X, exponents)
+        X = scaled_entries(X, rows, columns)
+        factor = _cholesky_factor(X)
         if factor is not None:
             return factor
-        columns: Any = X.tocsc()
-        X = columns[:, np.diff(columns.indptr) > 0]
+        X = X.tocsc()
+        X = X[:, np.diff(X.indptr) > 0]
+        rows, columns = np.zeros_like(rows), None
     num_rows, num_features = X.shape
-    step = max(2 * num_rows, BLOCK_ENTRIES // num_rows)
+    step = max(2 * num_rows, _scaling.BLOCK_ENTRIES // num_rows)
     factor = np.zeros((0, num_rows))
     for start in range(0, num_features, step):
-        block = scaled_rows(X[:, start : start + step], exponents).T
+        part = slice(start, start + step)
+        block = scaled_rows(X[:, part], rows, None if columns is None else columns[part]).T
         factor = upper_triangle(np.vstack([factor, block]))
     return factor
 
 
-def _cholesky_factor(X: Any, exponents: NumericArray) -> FloatArray | None:
+def _cholesky_factor(X: Any) -> FloatArray | None:
     """R from the Gram matrix of a sparse X, where that is far from losing digits.
 
     The smallest eigenvalue of the unit rows' Gram matrix exceeding ``CLEAR_GRAM`` proves full rank:
     its rounding is near 1e-15. Otherwise None: squared, a small distance drowns in rounding.
     """
-    from scipy.sparse import diags_array
-
-    scaled = diags_array(np.ldexp(1.0, -exponents)) @ X
-    gram = (scaled @ scaled.T).toarray()
+    gram = (X @ X.T).toarray()
     lengths = np.sqrt(np.diag(gram))
     if not lengths.all() or np.linalg.eigvalsh(gram / np.outer(lengths, lengths))[0] < CLEAR_GRAM:
         return None
@@ -133,7 +144,7 @@ def upper_triangle(matrix: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class RowBasis:
-    """Independent rows b_1, .., b_r whose span holds all rows to the tolerance.
+    """Independent rows b_1, .., b_r whose span holds all rows up to rounding.
 
     Attributes
     ----------
@@ -141,11 +152,15 @@ class RowBasis:
         Their indices, in pivoting order.
     orthonormal, triangular
         B^T = Q R: (k, r) and (r, r).
+    weights
+        (n, r), C with U = C B where integer arithmetic found more independent rows than float64
+        could tell apart; R is then singular, up to rounding.
     """
 
     rows: NumericArray
     orthonormal: FloatArray
     triangular: FloatArray
+    weights: FloatArray | None = None
 
     def solve(self, values: FloatArray) -> FloatArray:
         """R^{-1} values."""
@@ -155,9 +170,11 @@ class RowBasis:
         """R^{-T} values: the smallest w with B w = values is Q times this."""
         return np.asarray(scipy.linalg.solve_triangular(self.triangular, values, trans="T"))
 
-    def combinations(self, block: FloatArray) -> FloatArray:
-        """C with block = C B up to the tolerance, (m, r)."""
-        return self.solve((block @ self.orthonormal).T).T
+    def combinations(self, rows: UnitRows, block: slice) -> FloatArray:
+        """C with u_i = C B for a slice of the rows, (m, r)."""
+        if self.weights is not None:
+            return self.weights[block]
+        return self.solve((rows.block(block) @ self.orthonormal).T).T
 
     def positions(self, block: slice) -> NumericArray:
         """Which rows of a slice belong to the basis, counted from its start."""
@@ -165,23 +182,55 @@ class RowBasis:
         return np.asarray(self.rows[inside] - block.start)
 
 
-def row_basis(rows: UnitRows, tolerance: float) -> RowBasis:
-    """Pick independent rows by column-pivoted QR, block against block.
+def row_basis(rows: UnitRows) -> RowBasis:
+    """Pick independent rows by column-pivoted QR, block against block, as far as float64 can tell.
 
     Every block competes with the rows kept so far, so the workspace is one block and at most k
     kept rows. R_jj is the distance of a unit row to the span of those before it.
     """
+    tolerance = rank_tolerance(rows.shape)
     kept, indices = np.zeros((0, rows.width)), np.zeros(0, dtype=np.intp)
     for block in rows.blocks():
         stack = np.vstack([kept, rows.block(block)])
         candidates = np.concatenate([indices, np.arange(block.start, block.stop)])
         triangular, order = scipy.linalg.qr(stack.T, mode="r", pivoting=True)[:2]
         rank = int(np.sum(np.abs(np.diag(triangular)) > tolerance))
+        if len(stack) == rows.num_rows:  # else rows dropped before may have been the better ones
+            rank = _beyond_rounding(triangular, rank, rows.shape)
         kept, indices = stack[order[:rank]], candidates[order[:rank]]
         if rank == rows.width:
             break
-    orthonormal, triangular = np.linalg.qr(kept.T)
-    return RowBasis(indices, orthonormal, triangular)
+    return RowBasis(indices, *np.linalg.qr(kept.T))
+
+
+def _beyond_rounding(triangular: FloatArray, rank: int, shape: tuple[int, ...]) -> int:
+    """Count on from the clear rank while the next row is further off than rounding explains."""
+    while rank < min(triangular.shape):
+        before, column = triangular[:rank, :rank], triangular[:rank, rank]
+        weights = scipy.linalg.solve_triangular(before, column) if rank else column
+        if not np.abs(triangular[rank, rank]) > rounding_of(weights, shape):
+            break
+        rank += 1
+    return rank
+
+
+def exact_row_basis(rows: UnitRows) -> RowBasis:
+    """Pick independent rows; where float64 is in doubt and X is small, in integer arithmetic."""
+    basis = row_basis(rows)
+    distances = np.abs(np.diag(basis.triangular))
+    full = min(rows.shape)
+    if distances.size == full and (distances > rank_tolerance(rows.shape)).all():
+        return basis
+    integers = rows.integers()
+    if integers is None:
+        return basis
+    chosen = independent_rows(integers, basis.rows)
+    if chosen.size == basis.rows.size:
+        return basis
+    unit = np.concatenate([rows.block(block) for block in rows.blocks()])
+    weights = combinations(integers, chosen) * rows.norms[chosen]
+    weights = weights / np.where(rows.norms > 0, rows.norms, 1.0)[:, None]
+    return RowBasis(chosen, *np.linalg.qr(unit[chosen].T), weights)
 
 
 def condition_number(rows: FloatArray) -> str:

@@ -1,25 +1,28 @@
 """Reports: a table on the terminal, JSON, one self-contained page, and files on disk."""
 
-from implicitbias.report._figures import FIGURES, ReportFigure, new_figure
+from implicitbias.report._figures import FIGURES, ReportFigure, new_figure, plain_style
 from implicitbias.report._files import (
     ARRAYS,
+    FILES,
     MANIFEST,
     PAGE,
     as_json,
     closing_as_json,
-    output_directory,
-    replacing,
     save,
     save_page,
 )
+from implicitbias.report._output import OWN, ForeignFilesError, output_directory, replacing
 from implicitbias.report._page import page
 from implicitbias.report._table import notes, table
 
 __all__ = [
     "ARRAYS",
     "FIGURES",
+    "FILES",
     "MANIFEST",
+    "OWN",
     "PAGE",
+    "ForeignFilesError",
     "ReportFigure",
     "as_json",
     "closing_as_json",
@@ -27,6 +30,7 @@ __all__ = [
     "notes",
     "output_directory",
     "page",
+    "plain_style",
     "replacing",
     "save",
     "save_page",

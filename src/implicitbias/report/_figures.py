@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +124,16 @@ def new_figure(size: tuple[float, float]) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=size, layout="constrained")
+
+
+@contextmanager
+def plain_style() -> Iterator[None]:
+    """Draw alike for everyone: a user's own matplotlibrc, and glyphs no font has, do not matter."""
+    from matplotlib import style
+
+    with style.context("default"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from")
+        yield
 
 
 def flow_ends(report: Report) -> dict[int, list[tuple[float, Any]]]:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -59,6 +55,7 @@ def _row_as_json(number: int, row: Row) -> dict[str, Any]:
         "assumptions": [verdict.to_dict() for verdict in found.assumptions],
         "error": finite_or_text(found.error),
         "certificate": finite_or_text(found.certificate),
+        "certificates": [each.to_dict() for each in found.certificates],
         "arrays": {name: _key(number, name) for name in found.arrays},
         "closings": [closing_as_json(closing) for closing in found.closings],
     }
@@ -76,52 +73,6 @@ def closing_as_json(closing: Closing) -> dict[str, Any]:
 
 def _key(number: int, name: str) -> str:
     return f"row {number:02d} {name}"
-
-
-@contextmanager
-def output_directory(directory: Path, names: tuple[str, ...] = FILES) -> Iterator[Path]:
-    """A scratch directory beside ``directory``, published there if all went well.
-
-    A new directory appears whole, by one rename. In an existing one the files of an earlier report
-    ``names`` are replaced one by one, in this order, and other files are left alone. Nothing
-    half-written stays behind if anything raises before that.
-
-    Raises
-    ------
-    OSError
-        The directory cannot be written; raised before the work is done, not after.
-    """
-    directory = directory.absolute()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    scratch = directory.parent / f".{directory.name}-{uuid4().hex[:8]}"
-    scratch.mkdir()
-    try:
-        yield scratch
-        if directory.exists():
-            _replace_files(scratch, directory, names)
-        else:
-            scratch.rename(directory)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _replace_files(scratch: Path, directory: Path, names: tuple[str, ...]) -> None:
-    for name in names:
-        if (scratch / name).exists():
-            os.replace(scratch / name, directory / name)
-        else:
-            (directory / name).unlink(missing_ok=True)
-
-
-@contextmanager
-def replacing(file: Path) -> Iterator[Path]:
-    """A scratch file that takes the place of ``file`` if all went well."""
-    scratch = file.with_name(f".{uuid4().hex[:8]}-{file.name}")
-    try:
-        yield scratch
-        os.replace(scratch, file)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def save(report: Report, directory: Path) -> list[str]:

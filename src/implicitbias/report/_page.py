@@ -35,8 +35,9 @@ COLUMNS = (
 NUMERIC = {"n x d", "flow vs prediction", "certificate", "seconds"}
 LEGEND = (
     "Flow vs prediction is the largest relative difference between simulated and predicted "
-    "coefficients, or, for directions, the smallest angle left. Certificate is how far the "
-    "prediction is from satisfying the problem it is said to solve."
+    "coefficients, or, for directions, the largest angle left. Certificate is how far the "
+    "prediction is from satisfying the problem it is said to solve, and from its exact answer: the "
+    "largest of the numbers that the details give."
 )
 
 
@@ -159,6 +160,8 @@ def _details(number: int, row: Row) -> str:
     if found is not None:
         if found.assumptions:
             parts.append(_assumptions(row))
+        shown = dict.fromkeys(f"Certificate: {each}." for each in found.certificates)
+        parts += [f"<p>{escape(text)}</p>" for text in shown]
         closings = (str(closing) for closing in found.closings)
         parts += [f"<p>{escape(text)}</p>" for text in closings if text not in row.note]
         if found.settings:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import FloatArray, NumericArray, rows_times
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.coordinates.lemma4 import existence_time
-from implicitbias.limits import OnePoint, solve_one_point
+from implicitbias.limits import OnePoint, separable_with_signs, solve_one_point
 from implicitbias.networks import (
     ConvolutionalNetwork,
     DiagonalNetwork,
@@ -18,7 +19,7 @@ from implicitbias.networks import (
     Network,
 )
 from implicitbias.problems import Classification
-from implicitbias.theorems._situation import Situation
+from implicitbias.theorems._situation import Situation, kept_signs
 
 Predicate = Callable[[Situation], Verdict]
 
@@ -248,6 +249,17 @@ def some_layer_smallest(situation: Situation) -> Verdict:
     )
 
 
+def separating_signs(situation: Situation) -> Verdict:
+    """Some separating rho has the signs that locked coordinates keep."""
+    problem, curves = _classification(situation), situation.curves
+    moves, signs = kept_signs(situation)
+    rows = rows_times(situation.reduction.features, problem.y)[:, moves]
+    found = separable_with_signs(rows, np.zeros(rows.shape[1]) if signs is None else signs)
+    if not curves.dead.any():
+        return found
+    return replace(found, detail=f"{found.detail}; {int(curves.dead.sum())} stay at 0")
+
+
 def convolutional(situation: Situation) -> Verdict:
     """The network is convolutional."""
     return _family(situation, ConvolutionalNetwork, "the network is convolutional")
@@ -324,6 +336,7 @@ NEEDS: dict[Predicate, tuple[Predicate, ...]] = {
     single_data_phase: (orthogonally_decomposable,),
     real_start: (orthogonally_decomposable, single_data_phase),
     reachable_signs: (orthogonally_decomposable, single_data_phase, real_start),
+    separating_signs: (orthogonally_decomposable, single_data_phase, real_start),
     even_start: (full_length_filters,),
     first_layer_larger: (two_layers, single_point),
     one_point_reachable: (two_layers, single_point),

@@ -255,6 +255,20 @@ CLASSIFICATION = (
         "the decoupled equations are symmetric in the layers, coordinate by coordinate",
     ),
     Result(
+        "beyond Theorem 2, locked signs",
+        "classification",
+        _L1_OR_STATIONARY + ", among the rho whose locked coordinates keep their signs",
+        (
+            measured.orthogonally_decomposable,
+            measured.single_data_phase,
+            measured.real_start,
+            measured.separating_signs,
+        ),
+        _classification.quasi_norm_limit,
+        "a DiagonalNetwork on features and their negatives, [X, -X], from equal layers",
+        "the dual flow: a coordinate whose two smallest layers are equal cannot cross 0",
+    ),
+    Result(
         "beyond Theorem 3",
         "classification",
         _TOP_SINGULAR,

@@ -13,17 +13,26 @@ from implicitbias.limits import (
     Certificate,
     Groups,
     Limit,
+    MaxMargin,
+    OptimalFace,
     conjugate_groups,
     fourier_groups,
     l1_max_margin,
     l2_max_margin,
+    on_face,
+    optimal_face,
     stationary_point,
 )
-from implicitbias.networks import ConvolutionalNetwork
+from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork
 from implicitbias.theorems._assumptions import tied_groups
-from implicitbias.theorems._situation import Situation
+from implicitbias.theorems._situation import Situation, kept_signs
 
 Verdicts = tuple[Verdict, ...]
+LATE, FAR, LARGEST_LOG_MARGIN = 16.0, 25.0, 1000.0  # log margins where flows are read off
+FINE = 1e-12  # their tolerance
+STILL, NEAR = 1e-6, 1e-3  # by how much a reading may change, and be ahead of the flow
+WEIGHTLESS = 40.0  # a point this far above the smallest margin pulls e^{-40} as much
+ROUNDING = float(np.finfo(np.float64).eps)
 BASIN_MARGIN = 1e6  # where the flow's direction is read off to choose among stationary points
 
 
@@ -33,10 +42,18 @@ def scaled_to_margin(situation: Situation, beta: FloatArray) -> FloatArray:
     return beta / margin
 
 
-def certificate_of(situation: Situation, beta: FloatArray, kkt: KKT) -> Certificate:
-    """The violation of the margins by the returned beta, and the KKT residual."""
+def certificate_of(situation: Situation, beta: FloatArray, kkt: KKT, error: float) -> Certificate:
+    """The violation of the margins by the returned beta, the KKT residual and the angle."""
     margins = situation.problem.y * (situation.problem.X @ beta)
-    return Certificate(max(0.0, 1.0 - float(margins.min())), kkt_residual=kkt.worst)
+    return Certificate(max(0.0, 1.0 - float(margins.min())), kkt_residual=kkt.worst, error=error)
+
+
+def _angle(situation: Situation, rho: NumericArray, correction: NumericArray | None) -> float:
+    """The part of a correction of rho in beta = S^T rho, relative to beta."""
+    if correction is None:
+        return float("inf")
+    beta, change = (_beta(situation, each) for each in (rho, correction))
+    return max(float(np.linalg.norm(change)) / float(np.linalg.norm(beta)), ROUNDING)
 
 
 def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
@@ -48,17 +65,23 @@ def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         beta,
         "direction",
         name,
-        certificate_of(situation, beta, found.kkt),
+        certificate_of(situation, beta, found.kkt, found.error),
         verdicts,
         dual=found.multipliers,
         rate=1.0 / situation.network.depth,
     )
 
 
+def _real(situation: Situation) -> bool:
+    """Whether the decoupled coordinates are as good as real in the limit."""
+    reduction = situation.reduction
+    return reduction.exact or (situation.network.depth == 2 and reduction.reduces)
+
+
 def _margin_rows(situation: Situation) -> tuple[NumericArray, Groups | None]:
     """y_i x_i^T S^T (real where the coordinates reduce), and how complex ones make beta real."""
     y = situation.problem.y
-    if situation.reduction.exact:
+    if _real(situation):
         return rows_times(situation.reduction.features, y), None
     rows = y[:, None] * situation.decomposition.features(situation.problem.X)
     if isinstance(situation.network, ConvolutionalNetwork):
@@ -66,33 +89,21 @@ def _margin_rows(situation: Situation) -> tuple[NumericArray, Groups | None]:
     return rows, conjugate_groups(situation.decomposition.S)
 
 
-def _coefficients(situation: Situation, rho: NumericArray) -> FloatArray:
-    if situation.reduction.exact:
+def _beta(situation: Situation, rho: NumericArray) -> FloatArray:
+    if _real(situation):
         rho = situation.reduction.spectrum(rho)
-    beta = situation.decomposition.coefficients(rho).real
-    return scaled_to_margin(situation, np.ascontiguousarray(beta))
+    return np.ascontiguousarray(situation.decomposition.coefficients(rho).real)
+
+
+def _coefficients(situation: Situation, rho: NumericArray) -> FloatArray:
+    return scaled_to_margin(situation, _beta(situation, rho))
 
 
 def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """Theorem 2: the l1 direction for two layers, the flow's stationary point for more."""
-    rows, groups = _margin_rows(situation)
     if situation.network.depth == 2:
-        found = l1_max_margin(rows, groups=groups)
-        beta = _coefficients(situation, found.rho)
-        note = f"kappa = {found.kappa:.4g}."
-        if found.unique is not None and not found.unique.holds:
-            note = f"{found.unique}; the flow may end at another point of the same norm."
-        return Limit(
-            beta,
-            "direction",
-            name,
-            certificate_of(situation, beta, found.kkt),
-            verdicts,
-            spectrum=found.rho,
-            dual=found.multipliers,
-            rate=found.rate,
-            note=note,
-        )
+        return _l1_limit(situation, name, verdicts)
+    rows, groups = _margin_rows(situation)
     start = _flow_spectrum(situation, verdicts)
     point = stationary_point(rows, situation.network.depth, start, groups)
     if point.same_basin.fails:
@@ -107,7 +118,7 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
         beta,
         "stationary direction",
         name,
-        certificate_of(situation, beta, point.kkt),
+        certificate_of(situation, beta, point.kkt, _angle(situation, point.rho, point.correction)),
         (*verdicts, point.same_basin),
         spectrum=point.rho,
         dual=point.multipliers,
@@ -116,6 +127,140 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
         f"{point.value:.6g}; the flow's direction at margin {BASIN_MARGIN:.0e} decided among the "
         "stationary points.",
     )
+
+
+def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
+    """The l1 max-margin direction; where it is one of several, the one that the start leads to."""
+    rows, groups = _margin_rows(situation)
+    moves = np.ones(rows.shape[1], dtype=bool)
+    signs, note = None, ""
+    if groups is None:
+        moves, signs = kept_signs(situation)
+    found = l1_max_margin(rows[:, moves], groups=groups, signs=signs)
+    if groups is None and not found.alone:
+        found, more, note = _on_the_face(situation, rows[:, moves], found, verdicts)
+        verdicts = (*verdicts, *more)
+    elif found.unique is not None and found.unique.fails:
+        raise NoPredictionError(
+            f"{name} applies, but several l1 max-margin points have the same norm, and complex "
+            f"coordinates turn on their way, so that no formula names the flow's: {found.unique}. "
+            "Its direction: gradient_flow(network, problem, init).",
+            (*verdicts, found.unique),
+        )
+    elif found.unique is not None and not found.unique.holds:
+        verdicts = (*verdicts, found.unique)
+    rho, left = np.zeros((2, moves.size), dtype=found.rho.dtype)
+    rho[moves], left[moves] = found.rho, found.correction
+    beta = _coefficients(situation, rho)
+    return Limit(
+        beta,
+        "direction",
+        name,
+        certificate_of(situation, beta, found.kkt, _angle(situation, rho, left)),
+        verdicts,
+        spectrum=rho,
+        dual=found.multipliers,
+        rate=found.rate,
+        note=note or f"kappa = {found.kappa:.4g}.",
+    )
+
+
+def _on_the_face(
+    situation: Situation,
+    rows: FloatArray,
+    found: MaxMargin,
+    verdicts: Verdicts,
+) -> tuple[MaxMargin, Verdicts, str]:
+    """The l1 max-margin point of least entropy, with what it assumes and a note."""
+    exact = isinstance(situation.network, DiagonalNetwork)
+    face = optimal_face(rows, found, exact=exact)
+    if face.dimension == 0:
+        t, error = face.only()
+        return on_face(rows, found, face, t, error), (face.tie,), ""
+    moves, _ = kept_signs(situation)
+    start = situation.reduction.start[:, moves]
+    note = f"The start decides on a face of {face.dimension} dimensions of l1 max-margin points"
+    if not face.leaves_traces:
+        ended = face.end(_log_weights(start, face))
+        return on_face(rows, found, face, ended.t, ended.error), (face.tie,), f"{note}."
+    return _by_late_flow(situation, rows, found, face, note, verdicts)
+
+
+def _by_late_flow(
+    situation: Situation,
+    rows: FloatArray,
+    found: MaxMargin,
+    face: OptimalFace,
+    note: str,
+    verdicts: Verdicts,
+) -> tuple[MaxMargin, Verdicts, str]:
+    """The point of least entropy seen from a late flow, which has seen every point's early pull.
+
+    Read off at one margin with two tolerances, and far on, where the flow itself must be near.
+    """
+    moves, _ = kept_signs(situation)
+    ends, directions, idle = [], [], np.inf
+    far = min(FAR / max(1.0 - face.kappa, 1e-3), LARGEST_LOG_MARGIN)
+    for log_margin, tol in ((LATE, FINE), (LATE, None), (LATE + far, None)):
+        layers, direction, margins = _late_layers(situation, log_margin, tol, verdicts)
+        ends.append(face.end(_log_weights(layers[:, moves], face)))
+        directions.append(direction)
+        off = face.above[ends[-1].multipliers == 0.0]
+        idle = min(idle, float((margins[off] - margins.min()).min(initial=np.inf)))
+    size = float(np.linalg.norm(ends[0].t))
+    error, moved = (float(np.linalg.norm(one.t - ends[0].t)) / size for one in ends[1:])
+    found = on_face(rows, found, face, ends[0].t, max(error, ends[0].error))
+    whole = np.zeros(moves.size)
+    whole[moves] = found.rho
+    beta = _coefficients(situation, whole)
+    apart = float(np.linalg.norm(directions[-1] - beta) / np.linalg.norm(beta))
+    done = idle >= WEIGHTLESS and moved <= STILL and apart <= NEAR
+    verdict = Verdict(
+        "the flow is done with the points off the margin, and near its end",
+        "holds" if done else "fails",
+        apart,
+        f"how far off its direction is at log margin {LATE + far:.0f}; points off the margin are "
+        f"{idle:.2g} above it, and the point it leads to moved by {moved:.1e} since {LATE:.0f}",
+    )
+    if not done:
+        raise NoPredictionError(
+            "several l1 max-margin points have the same norm, and the flow does not settle which "
+            f"one it ends at: {verdict}. Follow it: gradient_flow(network, problem, init, "
+            "until_log_margin=...).",
+            (*verdicts, face.tie, verdict),
+        )
+    text = f"{note}, and points off the margin that pulled early on do too: by the dual flow."
+    return found, (face.tie, verdict), text
+
+
+def _log_weights(layers: NumericArray, face: OptimalFace) -> FloatArray:
+    """2 log |p_1 + sign p_2| on the face, (s,): p_1 +- conj(p_2) grow like e^{+-s}."""
+    first, second = layers[:, face.columns]
+    return np.asarray(2 * np.log(np.abs(first + face.signs * second.conj())))
+
+
+def _late_layers(
+    situation: Situation, log_margin: float, tol: float | None, verdicts: Verdicts
+) -> tuple[NumericArray, FloatArray, FloatArray]:
+    """The turned layers q_l of a late flow, its direction and margins; later for large starts."""
+    size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
+    flow = gradient_flow(
+        situation.network,
+        situation.problem,
+        situation.init,
+        until_log_margin=log_margin + max(0.0, 2.0 * float(size)),
+        tol=tol,
+    )
+    if flow.final_parameters is None or flow.final_direction is None or not flow.outcome.converged:
+        raise NoPredictionError(
+            "several l1 max-margin points have the same norm, and the flow that decides among them "
+            f"stopped early: {flow.message}",
+            verdicts,
+        )
+    layers = situation.decomposition.coordinates(flow.final_parameters)
+    gauge = situation.reduction.gauge
+    margins = situation.problem.y * (situation.problem.X @ flow.final_coefficients)
+    return layers if gauge is None else layers / gauge, flow.final_direction, margins
 
 
 def _flow_spectrum(situation: Situation, verdicts: Verdicts) -> NumericArray:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
-from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._arrays import BoolArray, FloatArray
+from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import Verdict
 from implicitbias.initialization import Initialization
@@ -30,8 +31,10 @@ from implicitbias.networks import Network
 from implicitbias.problems import Regression
 from implicitbias.theorems import _regression
 from implicitbias.theorems._catalogue import Result
-from implicitbias.theorems._predict import applicable
+from implicitbias.theorems._predict import CERTIFIED, applicable
 from implicitbias.theorems._situation import Situation, situation_of
+
+UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class LimitPath:
     scales
         alpha, shape (n_scales,); 0 and infinity stand for the ends of the path.
     limits
-        One Limit per scale.
+        One Limit per scale; of coefficients NaN, and a note that says why, where it is refused.
     theorem
         The result they rest on.
     """
@@ -51,6 +54,11 @@ class LimitPath:
     scales: FloatArray
     limits: tuple[Limit, ...] = field(repr=False)
     theorem: str
+
+    @property
+    def refused(self) -> BoolArray:
+        """Where no limit could be certified, (n_scales,)."""
+        return np.asarray(np.isnan(self.coefficients).any(axis=1))
 
     @property
     def coefficients(self) -> FloatArray:
@@ -70,12 +78,25 @@ class LimitPath:
         """||X beta - y|| / ||y|| of each limit, shape (n_scales,)."""
         return np.array([limit.certificate.feasibility for limit in self.limits])
 
+    @property
+    def errors(self) -> FloatArray:
+        """The estimated relative error of each limit, (n_scales,); NaN where there is none."""
+        errors = [limit.certificate.error for limit in self.limits]
+        return np.array([np.nan if error is None else error for error in errors])
+
     def __str__(self) -> str:
-        return (
+        refused = self.refused
+        text = (
             f"{len(self.limits)} limits by {self.theorem}, scales {self.scales.min():.3g} to "
-            f"{self.scales.max():.3g}: feasibility <= {self.feasibilities.max():.1e}, gap <= "
-            f"{self.gaps.max():.1e}"
+            f"{self.scales.max():.3g}"
         )
+        if not refused.all():
+            kept = ~refused
+            text += (
+                f": feasibility <= {self.feasibilities[kept].max():.1e}, "
+                f"gap <= {self.gaps[kept].max():.1e}"
+            )
+        return text + (f"; {refused.sum()} refused" if refused.any() else "")
 
 
 def limit_path(
@@ -84,6 +105,7 @@ def limit_path(
     directions: Initialization | Sequence[Any],
     scales: Sequence[float] | FloatArray,
     *,
+    tol: float = CERTIFIED,
     callback: Callable[[int], object] | None = None,
 ) -> LimitPath:
     """lim_{t -> infinity} beta(Theta(t)) for Theta(0) = alpha * directions, over many alpha.
@@ -100,15 +122,23 @@ def limit_path(
         alpha >= 0, in any order. 0 is the weighted l1 end (ties broken as theory 5 states:
         sum |rho_j|^{2/L} maximised for L >= 3, sum |rho_j| (log |rho_j| - 2 log |eta_j|) minimised
         for L = 2), infinity the weighted l2 end.
+    tol
+        The largest certificate (relative) that still counts as an answer.
     callback
         Called after every scale with the number of scales that are done.
+
+    Warns
+    -----
+    CertificateWarning
+        Some scales could not be solved or certified: their coefficients are NaN, ``refused`` is
+        True there, and the note of each such limit says why.
 
     Raises
     ------
     InvalidInputError
         Scales that are negative or NaN, or arguments that do not fit together.
     NoPredictionError
-        No result covers the network and start, or a scale could not be solved.
+        No result covers the network and start at one of the scales.
     """
     alphas = _checked_scales(scales)
     if not isinstance(problem, Regression):
@@ -128,7 +158,17 @@ def limit_path(
                 limits.append(_single(situation, result, verdicts, float(alpha)))
                 if callback is not None:
                     callback(len(limits))
-    return LimitPath(alphas, tuple(limits), result.name)
+    limits = [limit if limit.certificate.worst <= tol else _refused(limit, tol) for limit in limits]
+    path = LimitPath(alphas, tuple(limits), result.name)
+    if path.refused.any():
+        first = int(np.argmax(path.refused))
+        warnings.warn(
+            f"{path.refused.sum()} of {alphas.size} scales could not be certified and are NaN; the "
+            f"first, {alphas[first]:g}: {limits[first].note}",
+            CertificateWarning,
+            stacklevel=2,
+        )
+    return path
 
 
 def rough_limit_path(
@@ -213,15 +253,31 @@ def _potential_path(
             else:
                 carried = rescale(*carried, log_scale - reached)
         except (PathError, ValueError) as error:
-            raise NoPredictionError(
-                f"{name} applies, but the limit at scale {alpha:g} could not be solved: {error}.",
-                verdicts,
-            ) from None
+            limits[index] = _without_limit(situation, name, verdicts, str(error))
+            continue
         reached = log_scale
         limits[index] = _regression.assemble_potential(situation, *carried, name, verdicts)
     if callback is not None:
         callback(len(limits))
     return [limits[index] for index in range(alphas.size)]
+
+
+def _without_limit(
+    situation: Situation, name: str, verdicts: tuple[Verdict, ...], why: str
+) -> Limit:
+    """What stands for a limit that could not be solved."""
+    nothing = np.full(situation.problem.num_features, np.nan)
+    return Limit(nothing, "point", name, UNSOLVED, verdicts, note=f"not solved: {why}.")
+
+
+def _refused(limit: Limit, tol: float) -> Limit:
+    """What stands for a limit that was not certified to ``tol``."""
+    if np.isnan(limit.coefficients).any():
+        return limit
+    certificate = limit.certificate
+    note = f"certified only to {certificate.worst:.1e} ({certificate}); asked for {tol:.1e}."
+    nothing = np.full_like(limit.coefficients, np.nan)
+    return Limit(nothing, limit.kind, limit.theorem, certificate, limit.assumptions, note=note)
 
 
 def _end(
@@ -233,7 +289,7 @@ def _end(
 ) -> Limit:
     if alpha == 0.0:
         end, where = small_scale_end(problem), "0"
-    elif np.any(problem.curves.t0 != 0.0) or problem.curves.turning.any():
+    elif np.any((problem.curves.t0 != 0.0) | problem.curves.locked | problem.curves.turning):
         raise NoPredictionError(
             "the limit diverges with the scale: the start has beta(0) != 0. Ask for a finite "
             "scale, or start with a zero layer.",
@@ -241,6 +297,13 @@ def _end(
         )
     else:
         end, where = large_scale_end(problem), "infinity"
+    if not end.error <= CERTIFIED:
+        raise NoPredictionError(
+            f"{name} applies, but the end of the path as the scale tends to {where} is known only "
+            f"to {end.error:.1e} of its largest coefficient. Bring the features to similar units, "
+            "or drop rows that are nearly combinations of others.",
+            verdicts,
+        )
     real_rho = np.zeros(situation.curves.size)
     real_rho[~situation.reach.forced] = end.rho
     rho = situation.reduction.spectrum(real_rho)
@@ -250,7 +313,9 @@ def _end(
         "point",
         name,
         Certificate(
-            relative_residual(situation.problem.X, coefficients, situation.problem.y), end.gap
+            relative_residual(situation.problem.X, coefficients, situation.problem.y),
+            end.gap,
+            error=end.error,
         ),
         verdicts,
         spectrum=rho,

@@ -9,8 +9,10 @@ from scipy.linalg import cho_solve
 
 from implicitbias._arrays import FloatArray, Parameters, is_sparse, rows_times
 from implicitbias._errors import NoPredictionError
+from implicitbias._precise import precise_residual
 from implicitbias._verdicts import Verdict
 from implicitbias.limits import (
+    MAX_CORRECTIONS,
     Certificate,
     Limit,
     OnePoint,
@@ -18,6 +20,7 @@ from implicitbias.limits import (
     PotentialProblem,
     PotentialState,
     certify,
+    least_l2_end,
     relative_residual,
     seen_from,
     solve,
@@ -27,6 +30,7 @@ from implicitbias.problems._rows import UnitRows
 from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
+EPS = float(np.finfo(np.float64).eps)
 CORRECTIONS = 3  # of seminormal equations: each wins the digits that one solve keeps
 
 
@@ -52,7 +56,7 @@ def _how_far(situation: Situation, error: PathError, name: str, verdicts: Verdic
     if state is None:
         return None
     return replace(
-        assemble_potential(situation, situation.potential, state, name, verdicts),
+        assemble_potential(situation, situation.potential, state, name, verdicts, 0),
         note=f"Not the limit: {error}, and this is how far they led.",
     )
 
@@ -63,16 +67,19 @@ def assemble_potential(
     state: PotentialState,
     name: str,
     verdicts: Verdicts,
+    corrections: int = MAX_CORRECTIONS,
 ) -> Limit:
     """Coefficients, layers and certificate of a solved potential problem."""
     reduction, decomposition = situation.reduction, situation.decomposition
     if not problem.target.any():  # t does not depend on the scale, rho does
         problem = replace(problem, curves=problem.actual_curves, log_excess=0.0)
     kept = ~situation.reach.forced
-    certificate, nu = Certificate(0.0, 0.0), state.nu
+    certificate, nu = Certificate(0.0, 0.0, error=0.0), state.nu
     if kept.any():
-        certificate, nu = certify(problem, state)
-    state = replace(state, t=reduction.level(problem.curves, state.t, kept))
+        certified = certify(problem, state, corrections)
+        state, certificate, nu = certified.state, certified.certificate, certified.nu
+        del certified
+    state = replace(state, system=None, t=reduction.level(problem.curves, state.t, kept))
     real_rho = np.zeros(situation.curves.size)
     real_rho[kept] = problem.curves.rho(state.t)
     imaginary = np.zeros(situation.curves.size)
@@ -93,6 +100,7 @@ def assemble_potential(
             relative_residual(situation.problem.X, coefficients, situation.problem.y),
             certificate.gap,
             gap_kind=certificate.gap_kind,
+            error=certificate.error,
         ),
         verdicts,
         _layers(situation, problem, state),
@@ -141,22 +149,26 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
             "keeps its sign. Start with |U_1^T vbar_1| different from |U_2^T vbar_2|.",
             verdicts,
         )
-    start = [np.ravel(layer) for layer in situation.start_parameters]
     moved = one.layers(nu)
-    parameters = tuple(
-        (basis @ new + (old - basis @ (basis.T @ old))).reshape(shape)
-        for basis, new, old, shape in zip(
-            (svd.left, svd.right), moved, start, situation.network.parameter_shapes, strict=True
+    with np.errstate(over="ignore", invalid="ignore"):
+        parameters = _whole_layers(situation, moved)
+        coefficients = situation.network.coefficients(parameters)
+    if not np.isfinite(coefficients).all():
+        raise NoPredictionError(
+            f"{name} applies, but the limit's coefficients do not fit float64: the start is at "
+            f"scale exp({log_scale:.4g}).",
+            verdicts,
         )
-    )
-    coefficients = situation.network.coefficients(parameters)
     residual = relative_residual(situation.problem.X, coefficients, situation.problem.y)
-    clocks = _clock_spread(situation, parameters, nu)
     return Limit(
         coefficients,
         "point",
         name,
-        Certificate(residual, kkt_residual=clocks),
+        Certificate(
+            residual,
+            kkt_residual=_clock_spread(situation, parameters, nu),
+            error=_one_point_error(situation, coefficients, moved, nu),
+        ),
         verdicts,
         parameters,
         moved[0] * moved[1],
@@ -164,16 +176,63 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
     )
 
 
+def _whole_layers(
+    situation: Situation, moved: tuple[FloatArray, FloatArray], *, resting: bool = True
+) -> Parameters:
+    """The two layers from their singular coordinates, with what of the start never moves."""
+    svd = situation.one_point
+    layers = []
+    for basis, new, start, shape in zip(
+        (svd.left, svd.right),
+        moved,
+        situation.start_parameters,
+        situation.network.parameter_shapes,
+        strict=True,
+    ):
+        old = np.ravel(start)
+        rest = old - basis @ (basis.T @ old) if resting else 0.0
+        layers.append((basis @ new + rest).reshape(shape))
+    return tuple(layers)
+
+
+def _one_point_error(
+    situation: Situation, coefficients: FloatArray, moved: tuple[FloatArray, FloatArray], nu: float
+) -> float:
+    """|d beta| / |beta| for the step of the clock that the residual asks for.
+
+    d(x^T beta)/d nu = sum_j s_j^2 (v_1j^2 + v_2j^2), dv_1 = s v_2 d nu, dv_2 = s v_1 d nu.
+    """
+    svd, size = situation.one_point, float(np.abs(coefficients).max(initial=0.0))
+    if size == 0.0:
+        return 0.0
+    missing = precise_residual(situation.rows[:1], coefficients, situation.targets[:1])[0]
+    first, second = moved
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        step = float(missing) / float(
+            np.sum((svd.values * first) ** 2 + (svd.values * second) ** 2)
+        )
+        network, rest = situation.network, _whole_layers(situation, moved)
+        change = _whole_layers(
+            situation, (svd.values * second * step, svd.values * first * step), resting=False
+        )
+        slope = network.coefficients((change[0], rest[1])) + network.coefficients(
+            (rest[0], change[1])
+        )
+        error = float(np.abs(slope).max()) / size
+    return error + EPS * (4.0 + abs(nu) * float(svd.values.max())) if missing else 4.0 * EPS
+
+
 def _clock_spread(situation: Situation, parameters: tuple[FloatArray, ...], nu: float) -> float:
     """How far the returned layers are from one common clock: max_j |a_j' - a_j(nu)| relative.
 
     (a +- b) e^{-+ nu s} must be the start's (a +- b), coordinate by coordinate.
     """
-    svd, scale = situation.one_point, np.exp(situation.init.log_scale)
+    svd, log_scale = situation.one_point, situation.init.log_scale
     first = svd.left.T @ np.ravel(parameters[0])
     second = svd.right.T @ np.ravel(parameters[1])
-    up = (first + second) - scale * np.exp(nu * svd.values) * (svd.first + svd.second)
-    down = (first - second) - scale * np.exp(-nu * svd.values) * (svd.first - svd.second)
+    with np.errstate(over="ignore", under="ignore"):
+        up = (first + second) - np.exp(log_scale + nu * svd.values) * (svd.first + svd.second)
+        down = (first - second) - np.exp(log_scale - nu * svd.values) * (svd.first - svd.second)
     size = float(np.max(np.abs(first)) + np.max(np.abs(second)))
     return float(max(np.abs(up).max(), np.abs(down).max())) / size if size > 0 else 0.0
 
@@ -181,53 +240,29 @@ def _clock_spread(situation: Situation, parameters: tuple[FloatArray, ...], nu: 
 def minimum_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """X^+ y, and the part of the start that training never moves there."""
     X, y = situation.problem.X, situation.problem.y
-    first = situation.start_parameters[0]
-    if is_sparse(situation.rows):
-        coefficients, unreached, outside = _minimum_norm_sparse(situation, first)
-    else:
-        basis, triangle = np.linalg.qr(situation.rows.T)
-        coefficients = basis @ np.linalg.solve(triangle.T, situation.targets)
-        unreached = first - basis @ (basis.T @ first)
-        multipliers = np.linalg.lstsq(situation.rows.T, coefficients, rcond=None)[0]
-        outside = coefficients - situation.rows.T @ multipliers
-    size = float(np.linalg.norm(coefficients))
+    end = least_l2_end(situation.rows, situation.targets)
     return Limit(
-        coefficients,
+        end.rho,
         "small-scale limit",
         name,
-        Certificate(
-            relative_residual(X, coefficients, y),
-            kkt_residual=float(np.linalg.norm(outside)) / size if size > 0 else 0.0,
-        ),
+        Certificate(relative_residual(X, end.rho, y), end.gap, error=end.error),
         verdicts,
-        unreached=unreached,
+        unreached=_unreached(situation.rows, situation.start_parameters[0]),
+        dual=end.nu,
         note="Reached as the scale tends to 0; at this scale the distance is the norm of "
         "`unreached` times the later layers at the end of training.",
     )
 
 
-def _minimum_norm_sparse(
-    situation: Situation, first: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The solution, and what the rows' span misses of ``first`` and of the solution itself.
-
-    Seminormal equations in n dimensions, corrected: no array of n times d.
-    """
-    units = UnitRows(situation.rows)
-    lengths = np.ldexp(units.norms, units.exponents)
-    rows = rows_times(situation.rows, 1.0 / lengths)
+def _unreached(rows: FloatArray, first: FloatArray) -> FloatArray:
+    """(I - X^+ X) W_1, (d, d_2); of sparse rows by corrected seminormal equations."""
+    if not is_sparse(rows):
+        basis = np.linalg.qr(rows.T)[0]
+        return np.asarray(first - basis @ (basis.T @ first))
+    units = UnitRows(rows)
+    unit_rows = rows_times(rows, 1.0 / np.ldexp(units.norms, units.exponents))
     triangle = np.linalg.qr(units.block(slice(None)).T, mode="r")
-
-    def shortest(targets: FloatArray) -> FloatArray:
-        missing, found = targets, np.zeros((rows.shape[1], *targets.shape[1:]))
-        for _ in range(CORRECTIONS):
-            found = found + rows.T @ cho_solve((triangle, False), missing)
-            missing = targets - rows @ found
-        return found
-
-    coefficients = shortest(situation.targets / lengths)
-    return (
-        coefficients,
-        first - shortest(rows @ first),
-        coefficients - shortest(rows @ coefficients),
-    )
+    left = first
+    for _ in range(CORRECTIONS):
+        left = left - unit_rows.T @ cho_solve((triangle, False), unit_rows @ left)
+    return np.asarray(left)

@@ -9,6 +9,7 @@ import numpy as np
 
 from implicitbias._arrays import BoolArray, FloatArray, NumericArray, Parameters, is_sparse
 from implicitbias._errors import InvalidInputError
+from implicitbias._precise import Precise
 from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, PotentialProblem, Reachable, reachable
@@ -100,24 +101,28 @@ class Situation:
     @cached_property
     def potential(self) -> PotentialProblem:
         """min sum_j Psi_j^*(rho_j) s.t. Z rho = y over the coordinates that are not forced to 0."""
-        features = self.reduction.features
-        if not self.reach.forced.any():
-            return self._potential_of(features, self.targets, self.curves)
-        kept = ~self.reach.forced
+        features, kept = self.reduction.features, ~self.reach.forced
+        if kept.all():
+            return self._potential_of(features, self.targets, kept)
         if not kept.any():
             return PotentialProblem(np.zeros((0, 0)), np.zeros(0), self.curves.take(kept))
         if is_sparse(features):
-            return self._potential_of(features[:, kept], self.targets, self._curves_of(kept))
+            return self._potential_of(features[:, kept], self.targets, kept)
         rest = Regression(features[:, kept], self.targets)
-        return self._potential_of(rest.X[rest.rows], rest.y[rest.rows], self._curves_of(kept))
+        return self._potential_of(rest.X[rest.rows], rest.y[rest.rows], kept)
 
     def _potential_of(
-        self, features: FloatArray, targets: FloatArray, curves: Curves
+        self, features: FloatArray, targets: FloatArray, kept: BoolArray
     ) -> PotentialProblem:
-        return PotentialProblem(features, targets, curves, max_iterations=self.max_iterations)
-
-    def _curves_of(self, kept: BoolArray) -> Curves:
-        return self.reduction.curves(self.init.log_scale, kept)
+        exact = self.reduction.features is self.rows  # no arithmetic has touched the data
+        return PotentialProblem(
+            features,
+            targets,
+            self.reduction.curves(self.init.log_scale, None if kept.all() else kept),
+            max_iterations=self.max_iterations,
+            start=self.reduction.start[:, kept] if exact else None,
+            products=Precise(features),
+        )
 
     @cached_property
     def start_parameters(self) -> Parameters:
@@ -144,6 +149,16 @@ class Situation:
         return OnePointSVD(
             values[:rank], left, right, left.T @ first, right.T @ second, float(self.targets[0])
         )
+
+
+def kept_signs(situation: Situation) -> tuple[BoolArray, FloatArray | None]:
+    """Which coordinates ever move, and the signs that those of them with equal layers keep."""
+    curves = situation.curves
+    moves = ~curves.dead
+    if not curves.locked.any():
+        return moves, None
+    side = np.prod(np.sign(situation.reduction.start.real), axis=0)
+    return moves, np.where(curves.locked, side, 0.0)[moves]
 
 
 def refuse_sparse(situation: Situation, verb: str) -> None:

@@ -12,6 +12,7 @@ from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Verdict
 from implicitbias.comparison import Closing
+from implicitbias.limits import Certificate
 
 AGREEMENT = 1e-8  # the largest relative error that counts as agreement
 CERTIFIED = 1e-8  # the largest certificate that counts as certified
@@ -42,6 +43,8 @@ class Measurement:
         What was compared, by name.
     closings
         For directions, which no flow reaches: how each flow closes in.
+    certificates
+        Of the limits that were predicted; ``certificate`` counts the worst number of each.
     """
 
     error: float
@@ -53,6 +56,7 @@ class Measurement:
     settings: Mapping[str, float] = field(default_factory=dict)
     arrays: Mapping[str, FloatArray] = field(default_factory=dict)
     closings: tuple[Closing, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
 
     @property
     def near(self) -> bool:

@@ -282,6 +282,7 @@ def measured(
     return Measurement(
         error=max(one.error for one in comparisons),
         certificate=max(one.limit.certificate.worst for one in comparisons),
+        certificates=tuple(one.limit.certificate for one in comparisons),
         assumptions=last.limit.assumptions,
         shape=(problem.num_points, problem.num_features),
         holds=holds,

@@ -215,6 +215,7 @@ def _measured(
     return Measurement(
         error=max(one.error for one in comparisons),
         certificate=max(one.limit.certificate.worst for one in comparisons),
+        certificates=tuple(one.limit.certificate for one in comparisons),
         assumptions=last.limit.assumptions,
         shape=(problem.num_points, problem.num_features),
         holds=not notes,

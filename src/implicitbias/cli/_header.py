@@ -1,0 +1,71 @@
+"""Names of columns: whether the first row holds them, and columns that stand beside the table."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from implicitbias._errors import InvalidInputError
+from implicitbias.cli._cells import Grid, is_empty, number
+from implicitbias.cli._printing import visible
+
+ROW_NUMBERS = re.compile(r"|Unnamed: 0(\.\d+)*")  # what pandas and R call them in a CSV file
+SHOWN = 5
+
+
+def column_names(header: list[str] | None, width: int) -> list[str]:
+    """The header; without one, the places of the columns from 1."""
+    return [str(j) for j in range(1, width + 1)] if header is None else header
+
+
+def looks_like_data(header: list[str], file: str) -> str:
+    """Refuse a first row that is likelier a point than names; a remark where it was close.
+
+    Raises
+    ------
+    InvalidInputError
+        At least half of its cells are numbers, other than 0, 1, 2, ... as pandas counts columns,
+        or rising integers, such as years, beside words.
+    """
+    numbers = [value for value in map(number, header) if value == value]
+    if not numbers or 2 * len(numbers) < len(header):
+        return ""
+    counted = numbers == list(range(len(header)))
+    years = (
+        len(numbers) < len(header)
+        and all(a < b for a, b in zip(numbers, [*numbers[1:], float("inf")], strict=True))
+        and all(value == int(value) for value in numbers if abs(value) < 1e300)
+    )
+    if counted or years:
+        return "the first row taken for names, --no-header if it is data"
+    shown = ", ".join(visible(cell, 20) for cell in header[:SHOWN])
+    more = ", ..." * (len(header) > SHOWN)
+    raise InvalidInputError(
+        f"{file}: the first row holds numbers ({shown}{more}) where names of columns are expected. "
+        "If it is data, pass --no-header: the columns are then called 1, 2, 3 and so on. If these "
+        "are the names, pass --header."
+    )
+
+
+def without_margins(grid: Grid) -> Grid:
+    """Leave out columns without name and content, and row numbers in a first one without a name."""
+    kept = [
+        j
+        for j, name in enumerate(grid.names)
+        if name or not all(is_empty(cell) for cell in grid.frame[j])
+    ]
+    if len(kept) < len(grid.names):
+        grid = grid.keep(kept)
+    if len(grid.names) > 1 and ROW_NUMBERS.fullmatch(grid.names[0]):
+        remark = "row numbers in the first column left out"
+        return grid.keep(range(1, len(grid.names)), remark)
+    return grid
+
+
+def text_of_cell(cell: Any) -> str:
+    """A name from a cell of a spreadsheet: 2020.0 is called 2020."""
+    if is_empty(cell):
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    return str(cell).strip()

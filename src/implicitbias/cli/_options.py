@@ -1,0 +1,183 @@
+"""The options that describe a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+NETWORKS = ("diagonal", "convolutional", "fully-connected")
+TASKS = ("regression", "classification")
+OPTIONS = "implicitbias.model"  # where ctx.meta keeps their values
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    ctx.meta.setdefault(OPTIONS, {})[param.name] = value
+
+
+def _separator(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    known = {"tab": "\t", r"\t": "\t", "space": r"\s+", " ": r"\s+", "comma": ",", "semicolon": ";"}
+    sep = value if value is None else known.get(value, value)
+    if sep is not None and sep not in known.values():
+        fits = len(sep) == 1 and sep.isascii() and sep.isprintable() and not sep.isalnum()
+        if not fits or sep in "\"'.+-#_":
+            raise click.BadParameter(
+                f"{value!r} cannot separate cells; expected one mark such as , ; | or the word tab "
+                "or space."
+            )
+    _remember(ctx, param, sep)
+
+
+def _encoding(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    try:
+        "".encode(value or "utf-8")
+    except (LookupError, ValueError):
+        raise click.BadParameter(
+            f"{value!r} is no text encoding; expected one such as utf-8, utf-16 or latin-1."
+        ) from None
+    _remember(ctx, param, value)
+
+
+_argument = partial(click.argument, expose_value=False, callback=_remember)
+_option = partial(click.option, expose_value=False, callback=_remember)
+MODEL_OPTIONS = (
+    _argument(
+        "data",
+        type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    ),
+    _option(
+        "--target",
+        required=True,
+        metavar="COL",
+        help="The column to fit; all others are features.",
+    ),
+    _option(
+        "--drop",
+        multiple=True,
+        metavar="COL",
+        help="A column to leave out; may be given several times.",
+    ),
+    _option(
+        "--sep",
+        metavar="CHAR",
+        callback=_separator,
+        help="CSV: what separates cells; a character, tab or space.  [default: found]",
+    ),
+    _option(
+        "--decimal",
+        type=click.Choice((".", ",")),
+        help="CSV: the decimal mark.  [default: the comma where cells are not separated by commas "
+        "and no number has a point]",
+    ),
+    _option(
+        "--thousands",
+        type=click.Choice((",", ".", " ", "'")),
+        help="What groups digits by three.  [default: nothing]",
+    ),
+    _option(
+        "--encoding",
+        metavar="NAME",
+        callback=_encoding,
+        help="CSV: such as utf-8, utf-16 or latin-1.  [default: found]",
+    ),
+    _option(
+        "--header/--no-header",
+        default=None,
+        help="Whether the first row holds the names of columns. Without names they are called 1, "
+        "2, 3, ...  [default: refused where it holds numbers]",
+    ),
+    _option(
+        "--missing",
+        multiple=True,
+        metavar="WORD",
+        help="A cell that holds no value, such as NA, -999 or '' for an empty one: rows with one "
+        "are left out, and counted. May be given several times.",
+    ),
+    _option(
+        "--task",
+        type=click.Choice(TASKS),
+        default=TASKS[0],
+        show_default=True,
+        help="Fit numbers under the squared loss, or separate two labels under the exponential.",
+    ),
+    _option(
+        "--positive",
+        metavar="LABEL",
+        help="Classification: the label that counts as +1.  [default: the later one in order]",
+    ),
+    _option(
+        "--intercept/--no-intercept",
+        default=False,
+        show_default=True,
+        help="Fit a constant as well: regression on centred columns, classification with a column "
+        "of ones.",
+    ),
+    _option(
+        "--project/--no-project",
+        default=False,
+        show_default=True,
+        help="Regression: where the features cannot fit the target, fit its least-squares part.",
+    ),
+    _option(
+        "--network",
+        type=click.Choice(NETWORKS),
+        default=NETWORKS[0],
+        show_default=True,
+        help="What is trained.",
+    ),
+    _option(
+        "--depth",
+        type=click.IntRange(min=2),
+        default=2,
+        show_default=True,
+        help="Number of layers L.",
+    ),
+    _option(
+        "--width",
+        type=click.IntRange(min=1),
+        metavar="INTEGER",
+        help="Hidden width, fully connected only.  [default: the number of features]",
+    ),
+    _option(
+        "--seed",
+        type=click.IntRange(min=0),
+        metavar="INTEGER",
+        help="Start from standard normal directions. Without it the first layers are ones "
+        "(convolutional: ones in Fourier space) and the last is zero; fully connected networks "
+        "always start at random.",
+    ),
+)
+
+
+def model_options(command: Command) -> Command:
+    """Add the options that define a model; ``build_model`` reads them from the context."""
+    for option in reversed(MODEL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def scale_option(command: Command) -> Command:
+    """Add ``--scale``."""
+    return _scale(click.FloatRange(0, float("inf"), min_open=True, max_open=True), "")(command)
+
+
+def any_scale_option(command: Command) -> Command:
+    """Add ``--scale`` with its ends."""
+    return _scale(click.FloatRange(min=0), " 0 and inf: what the limits tend to there.")(command)
+
+
+def _scale(kind: click.FloatRange, ends: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--scale",
+        type=kind,
+        metavar="FLOAT",
+        default=1.0,
+        show_default=True,
+        help=f"Scale alpha > 0 of the initialization.{ends}",
+    )

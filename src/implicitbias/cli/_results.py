@@ -1,0 +1,130 @@
+"""Results as JSON, as text and as a figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+from implicitbias.cli._model import Model
+from implicitbias.cli._output import INTERCEPT
+from implicitbias.cli._printing import NAME, console, say, visible
+
+if TYPE_CHECKING:
+    from implicitbias._arrays import FloatArray
+    from implicitbias.flow import Flow
+    from implicitbias.limits import Limit
+    from implicitbias.theorems import LimitPath
+
+SHOWN = 15  # coefficients listed without --json
+NONZERO = 1e-6  # of the largest coefficient
+TITLE_WIDTH = 80  # characters of a line above a figure
+
+
+def limit_as_json(model: Model, limit: Limit, scale: float) -> dict[str, Any]:
+    from implicitbias._verdicts import finite_or_text
+
+    return {
+        "result": limit.theorem,
+        "kind": limit.kind,
+        "scale": finite_or_text(scale),
+        "certificate": limit.certificate.to_dict(),
+        "assumptions": [verdict.to_dict() for verdict in limit.assumptions],
+        "note": limit.note,
+        "intercept": model.constant(limit.coefficients),
+        "coefficients": model.named(limit.coefficients),
+    }
+
+
+def path_as_json(model: Model, limits: LimitPath) -> dict[str, Any]:
+    pairs = zip(limits.scales.tolist(), limits.limits, strict=True)
+    return {
+        "result": limits.theorem,
+        "limits": [limit_as_json(model, limit, scale) for scale, limit in pairs],
+    }
+
+
+def flow_as_json(model: Model, result: Flow, scale: float, beta: FloatArray) -> dict[str, Any]:
+    from implicitbias._verdicts import finite_or_text
+
+    return {
+        "outcome": result.outcome.name,
+        "message": result.message,
+        "route": result.route,
+        "scale": scale,
+        "time": finite_or_text(float(result.times[-1])),
+        "residual": finite_or_text(result.residual),
+        "remaining_change": finite_or_text(result.remaining_change),
+        "drift": finite_or_text(result.drift),
+        "steps": result.num_steps,
+        "seconds": round(result.seconds, 3),
+        "intercept": model.constant(beta),
+        "coefficients": model.named(beta),
+    }
+
+
+def print_coefficients(model: Model, coefficients: FloatArray) -> None:
+    import numpy as np
+    from rich.table import Table
+
+    constant = model.constant(coefficients)
+    coefficients = coefficients[: len(model.table.names)]
+    largest_first = np.argsort(-np.abs(coefficients), kind="stable")
+    lines = Table("column", box=None)
+    lines.add_column("coefficient", justify="right")
+    if constant is not None:
+        lines.add_row(INTERCEPT, f"{constant: .10g}")
+    shown = min(SHOWN, max(1, int(np.count_nonzero(coefficients))))
+    for j in largest_first[:shown]:
+        lines.add_row(visible(model.table.names[j], NAME), f"{coefficients[j]: .10g}")
+    console().print(lines)
+    left = coefficients.size - shown
+    if left > 0 and shown < SHOWN:
+        say(f"... and {left} zeros")
+    elif left > 0:
+        say(f"... and {left} smaller ones (--json prints all)")
+
+
+def print_path(model: Model, limits: LimitPath) -> None:
+    import numpy as np
+    from rich.table import Table
+
+    say(f"{limits.theorem}: {model.title}")
+    lines = Table(box=None)
+    for name in ("scale", "l1 norm", "l2 norm", "nonzero", "feasibility", "gap", "error"):
+        lines.add_column(name, justify="right")
+    rows = zip(limits.scales, limits.limits, limits.gaps, strict=True)
+    for scale, limit, gap in rows:
+        beta, error = limit.coefficients, limit.certificate.error
+        size = np.abs(beta)
+        lines.add_row(
+            f"{scale:.3g}",
+            f"{size.sum():.8g}",
+            f"{np.linalg.norm(beta):.8g}",
+            str(int(np.sum(size > NONZERO * size.max()))),
+            f"{limit.certificate.feasibility:.1e}",
+            f"{gap:.1e}",
+            "-" if error is None else f"{error:.1e}",
+        )
+    console().print(lines)
+    say(f"nonzero: more than {NONZERO:g} of the largest coefficient")
+
+
+def draw(limits: LimitPath, model: Model, file: Path) -> None:
+    from implicitbias import plotting
+    from implicitbias.report import new_figure, plain_style
+
+    with plain_style():
+        figure = new_figure((7.5, 4.8))
+        ax = figure.subplots()
+        names = [_literal(name) for name in model.table.names]
+        plotting.scale_path(limits, ax=ax, names=names)
+        ax.set_title(_literal(fill(visible(model.title), TITLE_WIDTH)), fontsize="medium")
+        figure.savefig(file, dpi=150)
+
+
+def _literal(text: str) -> str:
+    """Text that matplotlib draws as it stands: no formula, and a label that a legend shows."""
+    lines = [visible(line, TITLE_WIDTH) for line in text.split("\n")]
+    shown = "\n".join(lines).replace("$", r"\$")
+    return f"\u200b{shown}" if shown.startswith("_") else shown

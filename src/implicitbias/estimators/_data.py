@@ -1,0 +1,82 @@
+"""Data as scikit-learn takes them, without what it would silently turn into something else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from implicitbias._arrays import finite_csr, is_sparse
+from implicitbias._errors import InvalidInputError
+from implicitbias._numbers import numeric_array, refuse_containers
+from implicitbias.problems import distinct_labels, label_array
+
+
+class _InvalidInputTypeError(InvalidInputError, TypeError):
+    """What scikit-learn's conventions ask for where an entry is of no numeric type."""
+
+
+def fitted_data(
+    model: Any, X: Any, y: Any, *, sparse: bool = True, labels: bool = False
+) -> tuple[Any, Any]:
+    """X, (n, d) float64 or CSR, and y, (n,): targets in float64, or labels.
+
+    Raises
+    ------
+    InvalidInputError
+        Masked, missing, not numeric, complex, empty, not finite, of unlike lengths, or numbers that
+        float64 does not hold.
+    """
+
+    def check(X: Any, y: Any) -> Any:
+        X, y = validate_data(model, X, y, **_options(sparse), y_numeric=not labels)
+        if labels:
+            distinct_labels(y)
+            check_classification_targets(y)
+            return X, y
+        return X, np.asarray(y, dtype=np.float64)
+
+    X, y = checked(check, X, y, sparse=sparse, labels=labels)
+    return X, y
+
+
+def new_data(model: Any, X: Any, *, sparse: bool = True) -> Any:
+    """X, (n, d) float64 or CSR, with the features that the model was fitted on."""
+
+    def check(X: Any, _: Any) -> Any:
+        return validate_data(model, X, **_options(sparse), reset=False)
+
+    return checked(check, X, None, sparse=sparse)
+
+
+def checked(
+    check: Callable[[Any, Any], Any], X: Any, y: Any, *, sparse: bool = True, labels: bool = False
+) -> Any:
+    """What scikit-learn's ``check(X, y)`` returns, after checks of our own."""
+    try:
+        if is_sparse(X) and sparse and X.ndim == 2 and 0 not in X.shape:
+            X = finite_csr(X, "X")
+        elif not is_sparse(X):
+            refuse_containers(X, "X")
+            numeric_array(X, "X")  # scikit-learn converts X itself, to keep the names of columns
+        if y is not None and not labels:
+            y = numeric_array(y, "y")
+        elif y is not None and getattr(getattr(y, "dtype", None), "kind", "") != "c":
+            y = label_array(y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return check(X, y)
+    except InvalidInputError as error:
+        if isinstance(error.__cause__, TypeError):
+            raise _InvalidInputTypeError(str(error)) from error
+        raise
+    except TypeError as error:
+        raise _InvalidInputTypeError(str(error)) from error
+    except ValueError as error:
+        raise InvalidInputError(str(error)) from error
+
+
+def _options(sparse: bool) -> dict[str, Any]:
+    return {"accept_sparse": "csr" if sparse else False, "dtype": np.float64}

@@ -1,0 +1,203 @@
+"""The linear program of the small-scale end: min sum_j w_j^{sign rho_j} |rho_j| s.t. Z rho = y.
+
+Rows and columns of Z are multiplied by powers of two until the largest entry of each is about 1,
+and weights and targets by one more power each: nothing is rounded, and the tolerances of the
+solver mean the same in any units. Signed columns (z_j, then -z_j) are numbered 0 .. 2 m - 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from scipy.optimize import linprog
+
+from implicitbias._arrays import (
+    FloatArray,
+    IntArray,
+    NumericArray,
+    both_signs,
+    columns_times,
+    is_sparse,
+    rows_times,
+)
+from implicitbias.coordinates import Curves
+
+OPTIONS = {
+    "presolve": False,  # it finds little in dense rows and takes half of the time
+    "primal_feasibility_tolerance": 1e-10,
+    "dual_feasibility_tolerance": 1e-10,
+}
+SWEEPS = 4  # of equilibration: each halves the logarithms of what is left
+
+
+@dataclass(frozen=True)
+class EndProgram:
+    """min c^T x s.t. A x = b, x >= 0 with A = [Z, -Z] in units of powers of two.
+
+    Attributes
+    ----------
+    features
+        Z in these units, (n, m), dense or sparse.
+    target
+        b, (n,), the largest entry between 1/2 and 1.
+    cost
+        c, (2 m,); inf where that sign is locked.
+    row_exponents, column_exponents
+        nu = 2^{rows + cost_exponent} nu', rho = 2^{columns + target_exponent} x.
+    """
+
+    features: FloatArray
+    target: FloatArray
+    cost: FloatArray
+    row_exponents: IntArray
+    column_exponents: IntArray
+    target_exponent: int
+    cost_exponent: int
+
+    @property
+    def size(self) -> int:
+        """m."""
+        return int(self.features.shape[1])
+
+    @property
+    def cost_spread(self) -> int:
+        """Binary digits between the largest and the smallest cost."""
+        return int(np.ptp(np.frexp(self.cost[np.isfinite(self.cost)])[1]))
+
+    def columns(self, chosen: IntArray) -> FloatArray:
+        """Dense signed columns, (n, k)."""
+        part = self.features[:, chosen % self.size]
+        part = part.toarray() if is_sparse(part) else part
+        return np.asarray(part * np.where(chosen < self.size, 1.0, -1.0))
+
+    def slopes(self, nu: FloatArray) -> FloatArray:
+        """A^T nu, (2 m,)."""
+        slope = self.features.T @ nu
+        return np.concatenate([slope, -slope])
+
+    def slope_sizes(self, nu: FloatArray) -> FloatArray:
+        """|A|^T |nu|, (2 m,): what the rounding of a slope is relative to."""
+        return np.tile(abs(self.features).T @ np.abs(nu), 2)
+
+    def rho(self, chosen: IntArray, x: FloatArray) -> FloatArray:
+        """The coordinates, (m,), of x on the signed columns ``chosen``."""
+        rho = np.zeros(self.size)
+        place = chosen % self.size
+        exponents = self.column_exponents[place] + self.target_exponent
+        rho[place] = np.where(chosen < self.size, 1.0, -1.0) * np.ldexp(x, exponents)
+        return rho
+
+    def dual(self, nu: FloatArray) -> FloatArray:
+        """The dual point in the units of the weights and of y."""
+        return np.ldexp(nu, self.row_exponents + self.cost_exponent)
+
+
+def end_program(
+    features: FloatArray, target: FloatArray, weights: tuple[FloatArray, FloatArray]
+) -> EndProgram:
+    """The program for w^- and w^+, (m,) each, in units in which it is easy to solve."""
+    rows, columns = equilibrating(abs(features))
+    scaled = columns_times(rows_times(features, np.ldexp(1.0, rows)), np.ldexp(1.0, columns))
+    target_exponent = int(np.frexp(np.abs(np.ldexp(target, rows)).max())[1])
+    below, above = (np.ldexp(side, columns) for side in weights)
+    cost = np.concatenate([above, below])
+    cost_exponent = int(np.frexp(np.median(cost[np.isfinite(cost)]))[1])
+    return EndProgram(
+        scaled,
+        np.ldexp(target, rows - target_exponent),
+        np.ldexp(cost, -cost_exponent),
+        rows,
+        columns,
+        target_exponent,
+        cost_exponent,
+    )
+
+
+def equilibrating(sizes: FloatArray) -> tuple[IntArray, IntArray]:
+    """Exponents of rows and columns that bring the largest entry of each near 1 (Ruiz 2001)."""
+    row_total = np.zeros(sizes.shape[0], dtype=int)
+    column_total = np.zeros(sizes.shape[1], dtype=int)
+    for sweep in range(SWEEPS + 1):
+        rows, columns = -_exponents(sizes, axis=1), -_exponents(sizes, axis=0)
+        if sweep < SWEEPS:
+            rows, columns = rows // 2, columns // 2
+        else:
+            rows = np.zeros_like(rows)  # the columns are to be exact
+        sizes = columns_times(rows_times(sizes, np.ldexp(1.0, rows)), np.ldexp(1.0, columns))
+        row_total, column_total = row_total + rows, column_total + columns
+    return row_total, column_total
+
+
+def _exponents(sizes: FloatArray, axis: int) -> IntArray:
+    """Binary exponents of the largest entries; 0 where there is none."""
+    largest = sizes.max(axis=axis)
+    largest = np.asarray(largest.toarray().ravel() if is_sparse(largest) else largest)
+    return np.asarray(np.frexp(largest)[1], dtype=np.intp)
+
+
+def solve_program(program: EndProgram) -> tuple[FloatArray, FloatArray] | None:
+    """A vertex x, (2 m,), and its dual point nu, (n,), as HiGHS claims them; None if it fails."""
+    allowed = np.isfinite(program.cost)
+    answer = linprog(
+        program.cost[allowed],
+        A_eq=both_signs(program.features)[:, allowed],
+        b_eq=program.target,
+        method="highs-ds",
+        options=OPTIONS,
+    )
+    if answer.status != 0:
+        return None
+    x = np.zeros(allowed.size)
+    x[allowed] = answer.x
+    return x, np.asarray(answer.eqlin.marginals)
+
+
+def end_weights(curves: Curves) -> tuple[FloatArray, FloatArray]:
+    """w^- and w^+, (m,) each: the length of the clock to either side; inf: that sign is locked."""
+    sign = np.sign(curves.rho(curves.t0))
+    if curves.depth == 2:
+        below = above = np.ones(curves.size)
+    else:
+        low, high = curves.u_limits()
+        here = curves.u(curves.t0)
+        unit = np.exp((curves.depth - 2) * (curves.log_unit.min() - curves.log_unit))
+        below, above = (here - low) * unit, (high - here) * unit
+    return (
+        np.where(curves.dead | (curves.locked & (sign > 0)), np.inf, below),
+        np.where(curves.dead | (curves.locked & (sign < 0)), np.inf, above),
+    )
+
+
+class ExactCosts:
+    """The costs of signed columns as rationals, in exact proportion where their curves are similar.
+
+    A start times r has the weights times r^{2 - L}. So with the layers at the start, (L, m),
+    similar coordinates have weights in the ratio of exact powers, and only the weight of the first
+    of each kind is taken from float64.
+    """
+
+    def __init__(self, program: EndProgram, depth: int, start: NumericArray | None) -> None:
+        self.program, self.depth = program, depth
+        self.start = None if start is None or np.iscomplexobj(start) else start
+        self._units: dict[tuple[int, tuple[Fraction, ...]], Fraction] = {}
+
+    def __call__(self, chosen: IntArray) -> list[Fraction]:
+        """c_j for j in ``chosen``."""
+        return [self._cost(int(j)) for j in chosen]
+
+    def _cost(self, j: int) -> Fraction:
+        program, place = self.program, j % self.program.size
+        shift = int(program.column_exponents[place]) - program.cost_exponent
+        if self.depth == 2:
+            return Fraction(2) ** shift
+        cost = Fraction(float(program.cost[j]))
+        if self.start is None:
+            return cost
+        layers = self.start[:, place]
+        sizes = sorted(Fraction(float(value)) for value in np.abs(layers))
+        side = int(np.prod(np.sign(layers))) * (1 if j < program.size else -1)
+        key = side, tuple(size / sizes[-1] for size in sizes)
+        power = sizes[-1] ** (2 - self.depth) * Fraction(2) ** shift
+        return self._units.setdefault(key, cost / power) * power

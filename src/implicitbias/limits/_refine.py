@@ -1,0 +1,198 @@
+"""Corrections of a solved potential problem, from residuals evaluated beyond float64.
+
+    r_1 = y - Z rho(t),    w = (u(t_0) + a Z^T nu - u(t)) / u'(t)
+
+decide how far t is from the solution: one Newton step from them is an estimate of the error, and
+correcting by it until it is rounding makes the answer right however ill-conditioned Z is and
+however small the slacks are. Both products are evaluated to 75 bits; in combined rows w comes from
+slacks and reduced costs (``_slack``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, IntArray
+from implicitbias.coordinates import Curves
+from implicitbias.dual._newton import NewtonSystem
+from implicitbias.dual._rows import Rows, as_given
+from implicitbias.limits._potential import (
+    STEP_CAP,
+    PotentialProblem,
+    PotentialState,
+    last_system,
+    linearise,
+    log_dual_weights,
+)
+from implicitbias.limits._slack import basis_dual, slack_mismatch
+
+EPS = float(np.finfo(np.float64).eps)
+ENOUGH = 1e-13  # corrections this small are rounding
+MAX_CORRECTIONS = 60
+ROUGH = 1e-3  # steps this short are an estimate of the distance to the solution
+SHORT = 0.05  # up to here a step in t is as good as one in u
+KEPT = 1e-6  # so short ones leave the Newton matrix as it is
+STALLED = 0.5  # a correction not shorter than this part of the last gains nothing
+
+
+@dataclass(frozen=True)
+class Refined:
+    """A solution, the correction that is left of it, and its size.
+
+    Attributes
+    ----------
+    state
+        t, nu and their mismatch as evaluated.
+    dt
+        The last Newton step, not taken: what t is off by, (m,).
+    error
+        max_j |rho'_j dt_j| / max_j |rho_j|, what rounding of t does included.
+    """
+
+    state: PotentialState
+    dt: FloatArray
+    error: float
+
+
+def refine(
+    problem: PotentialProblem, state: PotentialState, corrections: int = MAX_CORRECTIONS
+) -> Refined:
+    """Correct until a correction is rounding; ``corrections = 0`` only measures."""
+    curves, last = problem.curves, np.inf
+    best = Refined(state, np.zeros(curves.size), np.inf)
+    if problem.target.size == 0:  # nothing moves
+        return replace(best, error=0.0)
+    found, combine = last_system(problem, curves, state), curves.depth == 2
+    for count in range(corrections + 1):
+        step = None if found is None else _correction(problem, curves, *found)
+        if found is None or step is None:
+            return best
+        # longer steps are no estimate: rho grows exponentially in t
+        length = float(np.abs(step.dt).max(initial=0.0))
+        error = step.error if length < ROUGH else np.inf
+        if error < best.error:
+            best = Refined(step.state, step.dt, error)
+        stalled = length < ROUGH and error > STALLED * last
+        if count == corrections or error <= ENOUGH or (stalled and combine):
+            return best
+        last, combine = np.inf if stalled else error, combine or stalled
+        state = step.taken(curves, length)
+        kept = length < KEPT and not stalled
+        found = (found[0], state) if kept else linearise(problem, curves, state, combine=stalled)
+    return best
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A state with its true mismatch, the Newton step from it, and what it is off by.
+
+    ``asked`` is where the dual point wants a coordinate, or NaN.
+    """
+
+    state: PotentialState
+    dt: FloatArray
+    dnu: FloatArray
+    error: float
+    asked: FloatArray
+
+    def taken(self, curves: Curves, length: float) -> PotentialState:
+        """The state after the step, damped where it is long."""
+        state, scale = self.state, min(1.0, STEP_CAP / length) if length > 0.0 else 1.0
+        t = state.t + scale * self.dt
+        if length > SHORT and state.rows.basis is not None:
+            t = self._light(curves, t, state.rows.basis)
+        return replace(
+            state,
+            t=t,
+            nu=state.nu + scale * self.dnu,
+            iterations=state.iterations + 1,
+            system=None,
+        )
+
+    def _light(self, curves: Curves, t: FloatArray, basis: IntArray) -> FloatArray:
+        """The same with coordinates far below the largest moved as u asks for.
+
+        In t they would approach the end of their clock by a constant a step.
+        """
+        here = self.state.t
+        logs = curves.log_abs_rho(here)
+        top = float(logs.max()) + STEP_CAP
+        with np.errstate(over="ignore", invalid="ignore"):
+            step = curves.t_increment(here, self.dt * np.exp(curves.log_u_slope(here)))
+        step = np.where(np.isfinite(step), step, np.sign(self.dt) * STEP_CAP)
+        light = logs + curves.depth * STEP_CAP < top
+        t = np.where(light, here + np.clip(step, -STEP_CAP, STEP_CAP), t)
+        most = curves.t_from_rho(np.sign(self.asked), np.full(curves.size, top))
+        with np.errstate(invalid="ignore"):
+            asked = np.where(np.abs(self.asked) < np.abs(most), self.asked, most)
+            follows = np.abs(asked - here) > SHORT
+        follows[basis] = False
+        return np.where(follows, asked, t)
+
+
+def _correction(
+    problem: PotentialProblem, curves: Curves, system: NewtonSystem, state: PotentialState
+) -> _Step | None:
+    """The step from the state's residuals; None where they do not fit float64."""
+    rho = curves.rho(state.t)
+    if not np.isfinite(rho).all():
+        return None
+    missing = problem.precise.residual(rho, problem.target)
+    state, unknown, asked = _with_mismatch(problem, curves, system, state)
+    if not (np.isfinite(missing).all() and np.isfinite(state.mismatch).all()):
+        return None
+    right = _in_rows(problem, system.rows, rho, missing)
+    dt, dnu = system.solve(right, state.mismatch)
+    if not (np.isfinite(dt).all() and np.isfinite(dnu).all()):
+        return None
+    error = _size(curves, state.t, dt)
+    if unknown.any():
+        error = max(error, _size(curves, state.t, system.solve(0.0 * right, unknown)[0]))
+    return _Step(state, dt, dnu, error, asked)
+
+
+def _with_mismatch(
+    problem: PotentialProblem, curves: Curves, system: NewtonSystem, state: PotentialState
+) -> tuple[PotentialState, FloatArray, FloatArray]:
+    """The state in the system's rows with the mismatch of its nu; what of it is unknown; asked."""
+    rows, none = system.rows, np.full(curves.size, np.nan)
+    if rows.basis is not None and system.combined is not None and curves.depth > 2:
+        decay = system.combined[1]
+        found = slack_mismatch(problem, curves, state.t, rows, rows.basis, decay)
+        nu = basis_dual(curves, state.t, rows.basis)
+        state = replace(state, nu=nu, mismatch=found.mismatch, rows=rows)
+        return state, found.unknown, found.t
+    given = state.rows.dual_as_given(state.nu)
+    if rows.basis is not None:
+        state = replace(state, nu=rows.dual_from_given(given, problem.features), rows=rows)
+    else:
+        state = replace(state, nu=given, rows=as_given(problem.features))
+    a = np.exp(log_dual_weights(curves))
+    moved = curves.u_increment(curves.t0, state.t - curves.t0)
+    left = -a * problem.precise.transposed_residual(given, moved / a)
+    mismatch = left * np.exp(-curves.log_u_slope(state.t))
+    return replace(state, mismatch=mismatch), np.zeros(curves.size), none
+
+
+def _in_rows(
+    problem: PotentialProblem, rows: Rows, rho: FloatArray, missing: FloatArray
+) -> FloatArray:
+    """B^{-1} (y - Z rho); where B^{-1} y is only rounding of the others it counts as zero."""
+    if rows.basis is None:
+        return missing
+    goal, left = rows.target(problem.target), rows.combined(missing)
+    zero = goal == 0.0
+    return np.where(zero, -(rows.features @ rho), left) if zero.any() else left
+
+
+def _size(curves: Curves, t: FloatArray, dt: FloatArray) -> float:
+    """|rho' dt| / |rho|, largest entries, beside what rounding of t itself does."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        logs = curves.log_rho_slope(t)
+        top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
+        if top == -np.inf:
+            return 0.0
+        moved = np.exp(np.minimum(logs - top, 700.0)) * (np.abs(dt) + EPS * np.abs(t))
+    return float(np.max(moved, initial=0.0)) + 2 * EPS
