@@ -45,15 +45,15 @@ def truth_of(problem: Problem) -> Truth:
         return Truth([np.array(precise_faces.l2_direction(rows))], "exact l2 direction")
     if problem.family in ("tensor", "fully connected"):
         return _one_point(problem)
-    coordinates = _coordinates(problem)
-    if coordinates is None:
+    known = coordinates(problem)
+    if known is None:
         return _one_point(problem)
-    Z, layers, back = coordinates
+    Z, layers, back = known
     if len(layers[0]) > MOST_COORDINATES:
         return Truth([], "too large")
     if problem.task == "classification":
         if len(layers) != 2:
-            return Truth([], "stationary directions are not checked")
+            return Truth([], "stationary direction, not followed")
         rows = [
             [value * int(label) for value in row] for row, label in zip(Z, problem.y, strict=True)
         ]
@@ -84,7 +84,7 @@ def _scaled(problem: Problem, beta: Array) -> Array:
     return beta / (problem.y * (problem.X @ beta)).min()
 
 
-def _coordinates(problem: Problem) -> tuple[Matrix, Matrix, Callable] | None:
+def coordinates(problem: Problem) -> tuple[Matrix, Matrix, Callable] | None:
     """Z, layers and the way back to beta in rationals, where the coordinates are real."""
     X = [[rational(value) for value in row] for row in problem.X]
     if problem.family in ("diagonal", "two-sided"):
@@ -92,6 +92,8 @@ def _coordinates(problem: Problem) -> tuple[Matrix, Matrix, Callable] | None:
         return X, layers, np.array
     if problem.family == "orthogonal":
         return _orthogonal(problem, X)
+    if problem.family != "convolutional":
+        return None
     return _fourier(problem, X)
 
 
