@@ -31,6 +31,7 @@ from implicitbias._arrays import (
 )
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.coordinates._curves import Curves
+from implicitbias.coordinates._twins import exact_twins
 
 TOLERANCE = 1e-10
 ROUNDING = 1e-13  # imaginary parts of the start below this, relative to its largest, are dropped
@@ -100,17 +101,17 @@ class RealCoordinates:
         return values if self.gauge is None else self.gauge * values
 
     def level(self, curves: Curves, t: FloatArray, keep: BoolArray | None = None) -> FloatArray:
-        """The parameters t of the curves (of the columns ``keep``), those of each pair made equal.
+        """The parameters t of the curves (of the columns ``keep``), those of twins made equal.
 
-        Near the end of the clock a rounding decides how a pair shares its rho. beta takes only the
-        sum, which is kept; real layers need equal halves.
+        Near the end of the clock a rounding decides how conjugate pairs, and equal columns, share
+        their rho. Their sum is kept; real layers of a pair, and symmetry, need equal parts.
         """
-        if not self.paired:
-            return t
-        labels, signs = self._twins
+        labels, signs = self._twins if self.paired else self._equal_columns
         if keep is not None:
             labels, signs = labels[keep], signs[keep]
         count = np.bincount(labels)[labels]
+        if not (count > 1).any():
+            return t
 
         def mean(values: FloatArray) -> FloatArray:
             return np.asarray(np.bincount(labels, values)[labels] / count)
@@ -121,6 +122,10 @@ class RealCoordinates:
             far = curves.t_from_rho(signs * np.sign(shared), np.log(np.abs(shared)))
         level = np.where(wide, far, signs * middle)
         return np.where((count > 1) & np.isfinite(level) & np.isfinite(t), level, t)
+
+    @cached_property
+    def _equal_columns(self) -> tuple[IntArray, FloatArray]:
+        return exact_twins(self.features, np.asarray(self.start.real))
 
     @cached_property
     def _twins(self) -> tuple[IntArray, FloatArray]:
