@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from fractions import Fraction
-from math import fsum
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from reference import dense_networks, precise_faces, precise_one_point
 from reference.precise_curves import digits, middle, rational
-from reference.precise_potential import NoReferenceError, limit
+from reference.precise_potential import NoReferenceError, limit, to_float
 
 FOURIER_DIGITS = 500
 ROUNDED = 10 ** (FOURIER_DIGITS - 50)
@@ -149,8 +148,8 @@ def _fourier(problem: Problem, X: Matrix) -> tuple[Matrix, Matrix, Callable] | N
     layers = [transform([rational(value) for value in layer]) for layer in problem.layers]
 
     def back(rho: list[float]) -> Array:
-        waves = np.cos(2 * np.pi * np.outer(np.arange(d), np.arange(d)) / d)
-        return np.array([fsum(row) for row in waves * rho]) * d ** (depth / 2 - 1)
+        spectrum = transform([rational(value) for value in rho])
+        return np.array([to_float(arb(gain * value)) for value in spectrum])
 
     return Z, layers, back
 
