@@ -211,7 +211,7 @@ def _regression(
 def _network(family: str, num_features: int, depth: int, width: int | None) -> Network:
     from implicitbias import networks
 
-    if family == "diagonal":
+    if family == "diagonal" or depth > networks.MAX_DEPTH:  # which refuses such a depth
         return networks.DiagonalNetwork(num_features, depth)
     if family == "convolutional":
         return networks.ConvolutionalNetwork(num_features, (num_features,) * depth)

@@ -20,21 +20,9 @@ from implicitbias.networks import (
     OrthogonalDecomposition,
 )
 from implicitbias.problems import Classification, Regression
+from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
-RANK_TOLERANCE = 1e-12  # singular values below this times the largest count as zero
-
-
-@dataclass(frozen=True)
-class OnePointSVD:
-    """The compact SVD M(x) = U_1 diag(s) U_2^T of a two-layer network at one point (x, y)."""
-
-    values: FloatArray
-    left: FloatArray
-    right: FloatArray
-    first: FloatArray  # U_1^T vbar_1
-    second: FloatArray  # U_2^T vbar_2
-    target: float
 
 
 @dataclass(frozen=True)
@@ -148,15 +136,8 @@ class Situation:
         if self.network.depth != 2 or not self.is_one_point:
             raise InvalidInputError("the SVD of M(x) needs two layers and a single point.")
         refuse_sparse(self, "the SVD of M(x), asked for where all points are multiples of one,")
-        left, values, right = np.linalg.svd(
-            self.network.data_tensor(self.rows[0]), full_matrices=False
-        )
-        rank = int(np.sum(values > RANK_TOLERANCE * values[0]))
-        left, right = left[:, :rank], right[:rank].T
-        first, second = (np.ravel(layer) for layer in self.init.directions)
-        return OnePointSVD(
-            values[:rank], left, right, left.T @ first, right.T @ second, float(self.targets[0])
-        )
+        directions = self.init.directions
+        return one_point_svd(self.network, self.rows[0], float(self.targets[0]), directions)
 
 
 def kept_signs(situation: Situation) -> tuple[BoolArray, FloatArray | None]:
