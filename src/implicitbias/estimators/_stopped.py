@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from implicitbias._arrays import FloatArray, IntArray, positive_float, positive_int
+from implicitbias._errors import Outcome
 from implicitbias.estimators._folds import over_folds, squared_errors
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.problems import Equations, equations
+
+UNFINISHED = (Outcome.STEP_LIMIT, Outcome.FAILED, Outcome.UNSTABLE)
 
 
 class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
@@ -112,6 +117,11 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         ------
         InvalidInputError
             Data or parameters out of range.
+
+        Warns
+        -----
+        ConvergenceWarning
+            The flow stopped before its end: ``flow_.message`` says why.
         """
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         y = np.asarray(y, dtype=np.float64)
@@ -123,6 +133,12 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
             self.flow_ = self._simulate(data)
         else:
             self.flow_ = self._simulate(data, max_time=self.stop_time)
+        if self.flow_.outcome in UNFINISHED:
+            warnings.warn(
+                f"The flow stopped on the way: {self.flow_.message}",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         self.times_, path = self.flow_.times, self.flow_.coefficients
         self.coef_path_ = path.T
         chosen = len(path) - 1
