@@ -74,7 +74,7 @@ def test_opposite_duplicates_and_zero_points():
 def test_margins_at_rounding_are_never_guessed(margin):
     X, y = with_margin(np.random.default_rng(1), 20, 5, margin)
     assert verdict(y[:, None] * X) in ("undecided", exact_separability(X, y)[0])
-    A = np.repeat(y[:, None] * X, 10, axis=0)  # too many points for integers
+    A = np.tile(y[:, None] * X, (40, 1))  # too many points for integers
     assert verdict(A) == "undecided"
     with pytest.raises(NoPredictionError, match="cannot tell"):
         l1_max_margin(A)

@@ -26,14 +26,17 @@ from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._remedy import better_data, shortfall
 from implicitbias.problems import Classification, Offsets, reachable_part
 
+NARROW = 1e-7  # margins below this share of the points' lengths take flows too long to follow
+
 
 class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
     """lim beta / margin of gradient flow on sum_i exp(-y_i f(x_i)), y_i in {-1, +1}.
 
     The separating direction that training a linear network to zero loss ends in, scaled so that
     min_i y_i f(x_i) = 1: the least l1 norm (diagonal, depth 2), a stationary point of the l_{2/L}
-    quasi-norm (deeper), the same of the spectrum (convolutional), or the hard-margin support vector
-    machine (fully connected). Directions forget the scale of the start.
+    quasi-norm (deeper), the same of the spectrum (convolutional), or the least l2 norm (fully
+    connected): the hard-margin support vector machine whose intercept counts in the norm, as in
+    LinearSVC. Directions forget the scale of the start.
 
     Parameters
     ----------
@@ -143,6 +146,9 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         problem: Any = Classification(trained, signs)
         decided = Classification(told, signs) if offsets.columns.size else problem
         self.separable_ = decided.separability().verdict.holds
+        followed = self.network != "fully_connected" and self.depth > 2
+        if self.separable_ and followed and problem.separability().verdict.value < NARROW:
+            raise NoPredictionError(_too_narrow(problem.separability().verdict.value))
         if not self.separable_:
             reached, _ = reachable_part(told, signs)
             problem = reachable_part(trained, reached.y)[0] if offsets.columns.size else reached
@@ -154,14 +160,14 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
             level = offsets.constant(-beta, float(end.coefficients[-1]))
             if offsets.columns.size:
                 level = self._sharpened(level, scores, signs, problem.y)
+                lowest = float((signs * (scores + level)).min())
+                if self.separable_ and lowest > 0:
+                    beta, level = beta / lowest, level / lowest
+                    scores = scores / lowest
         else:
             level = -float(np.mean(moved @ beta)) if self.fit_intercept else 0.0
         if self.separable_ and not (signs * (scores + level)).min() > 0:
-            raise NoPredictionError(
-                "the classes are separable, but float64 could not follow training to a direction "
-                f"that separates them: the margins at hand are {decided.separability().margin:.1e} "
-                "for unit directions. Standardise the features, or choose another depth."
-            )
+            raise NoPredictionError(_too_narrow(problem.separability().verdict.value))
         self._keep(end, beta, offsets.constant(beta, level))
         self._offsets, self._level = offsets, level
         self.converged_ = bool(end.worst <= tol)
@@ -208,6 +214,15 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         positive = self.decision_function(X) > 0
         found: NumericArray = self.classes_[positive.astype(np.intp)]
         return found
+
+
+def _too_narrow(cosine: float) -> str:
+    return (
+        "the classes are separable, but float64 cannot follow training to a direction that "
+        f"separates them: the margin found is {cosine:.1e} of the points' lengths. Standardise the "
+        "features (an offset or a large unit makes points nearly parallel), or choose "
+        "network='fully_connected' or depth=2."
+    )
 
 
 def _with_ones(X: Any) -> Any:

@@ -156,7 +156,8 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         max_iter = positive_int(self.max_iter, "max_iter")
         network = network_of(self.network, depth, X.shape[1])
         directions = directions_of(network, self.init_direction)
-        data = equations(X, y, self.fit_intercept)
+        simulated = self.network == "convolutional"  # where the metric of the data counts
+        data = equations(X, y, self.fit_intercept, isometric=simulated)
         end = end_of_training(network, data.problem, directions, scale, max_iter)
         self.interpolates_, self.rank_ = data.reached, data.problem.rank
         self._keep(data, end)

@@ -9,6 +9,7 @@ by 1e-9 of the points' lengths, and unremarkable.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -24,9 +25,24 @@ from implicitbias.limits._margin_solve import GroupedProblem, Point
 ACCURATE = 1e-10  # violation of margins up to which float64 is believed
 MAX_ENTRIES = 4_000  # of a tableau: half a second at most
 MAX_POINTS = 128
+MAX_DENSE = 1 << 16  # entries of sparse data that may be made dense
 MAX_INDEPENDENT = 24
 BLAND = 100  # pivots by the largest coefficient; after that by Bland's rule, which never cycles
 MAX_PIVOTS = 1000
+
+
+@dataclass(frozen=True)
+class ExactPoint(Point):
+    """A solution known exactly and rounded once: nothing is left to polish.
+
+    ``unique``: no other r is one, since no basic variable of the dual is zero.
+    """
+
+    unique: bool = False
+
+
+class ExactHull(Hull):
+    """The same of the l2 problem."""
 
 
 def solve_l1(problem: GroupedProblem, reach: FloatArray | None = None) -> Point | None:
@@ -34,8 +50,10 @@ def solve_l1(problem: GroupedProblem, reach: FloatArray | None = None) -> Point 
     n, k = problem.rows.shape
     real = problem.labels.size == problem.weights.size and problem.equations.shape[0] == 0
     small = (2 * k + 1) * (n + 1) <= MAX_ENTRIES and min(n, k) <= MAX_INDEPENDENT
-    if reach is not None or not (real and small) or is_sparse(problem.rows):
+    if reach is not None or problem.signs is not None or not (real and small):
         return _margin_solve.solve_l1(problem, reach)
+    if is_sparse(problem.rows):
+        problem = replace(problem, rows=problem.rows.toarray())
     try:
         point = _margin_solve.solve_l1(problem)
     except NoPredictionError:
@@ -56,7 +74,7 @@ def _missed(problem: GroupedProblem, point: Point) -> float:
     return merit(unit, Point(point.r / value, point.a / value, point.b))
 
 
-def exact_l1(rows: FloatArray, weights: FloatArray) -> Point | None:
+def exact_l1(rows: FloatArray, weights: FloatArray) -> ExactPoint | None:
     """min sum_j w_j |r_j| s.t. C r >= 1, solved exactly and rounded once; None if infeasible."""
     n, k = rows.shape
     shifts = [_digits(np.append(rows[:, j], weights[j])) for j in range(k)]
@@ -79,7 +97,7 @@ def exact_l1(rows: FloatArray, weights: FloatArray) -> Point | None:
             j = (name - n) % k
             size = float(Fraction(table[-1, column], pivot) * Fraction(2) ** shifts[j])
             r[j] = size if name < n + k else -size
-    return Point(r, a, np.zeros(0))
+    return ExactPoint(r, a, np.zeros(0), unique=bool((table[:-1, n] > 0).all()))
 
 
 def _simplex(table: Any) -> tuple[Any, int, list[int], list[int]] | None:
@@ -117,7 +135,9 @@ def _simplex(table: Any) -> tuple[Any, int, list[int], list[int]] | None:
 def least_norm(A: Any) -> Hull:
     """``_margin_l2.least_norm``, in integers where that refuses or misses its own margins."""
     n = A.shape[0]
-    small = not is_sparse(A) and n <= MAX_POINTS and min(A.shape) <= MAX_INDEPENDENT
+    small = n <= MAX_POINTS and min(A.shape) <= MAX_INDEPENDENT and n * A.shape[1] <= MAX_DENSE
+    if small and is_sparse(A):
+        A = A.toarray()
     try:
         hull = _margin_l2.least_norm(A)
     except NoPredictionError:
@@ -136,7 +156,7 @@ def _margins_missed(A: FloatArray, hull: Hull) -> float:
     return max(active, -float(slack.min()))
 
 
-def exact_l2(A: FloatArray) -> Hull | None:
+def exact_l2(A: FloatArray) -> ExactHull | None:
     """min ||z||_2 s.t. A z >= 1, solved exactly and rounded once; None if infeasible."""
     import flint
 
@@ -159,7 +179,7 @@ def exact_l2(A: FloatArray) -> Hull | None:
     z = [_rounded(chosen[0, j], shift) for j in range(d)]
     multipliers = np.zeros(n)
     multipliers[active] = [_rounded(x, 0) for x in u]
-    return Hull(np.array(z), multipliers, np.array(sorted(active)))
+    return ExactHull(np.array(z), multipliers, np.array(sorted(active)))
 
 
 def _with_row(

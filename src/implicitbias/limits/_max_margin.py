@@ -26,7 +26,7 @@ from implicitbias.limits._margin_error import corrected, corrected_least_norm
 from implicitbias.limits._margin_faces import second_order, uniqueness
 from implicitbias.limits._margin_groups import Groups, real_groups
 from implicitbias.limits._margin_polish import polish
-from implicitbias.limits._margin_rational import least_norm, solve_l1
+from implicitbias.limits._margin_rational import ExactHull, ExactPoint, least_norm, solve_l1
 from implicitbias.limits._margin_solve import GroupedProblem, Point
 
 UNCERTIFIED = 1e-6  # an l1 point with a KKT residual above this (and above rounding) is refused
@@ -142,7 +142,9 @@ def l2_max_margin(A: NumericArray) -> MaxMargin:
     hull = least_norm(A)
     support = A[hull.active]
     dense = support.toarray() if is_sparse(support) else support
-    z, left = corrected_least_norm(dense, hull.z, hull.multipliers[hull.active])
+    z, left = hull.z, np.zeros(A.shape[1])
+    if not isinstance(hull, ExactHull):
+        z, left = corrected_least_norm(dense, hull.z, hull.multipliers[hull.active])
     value = float(np.linalg.norm(z))
     a = hull.multipliers / value
     return MaxMargin(
@@ -206,6 +208,12 @@ def l1_max_margin(
             "The convex solver found no l1 max-margin point"
             + ("; rescale the data." if signs is None else " with these signs.")
         )
+    if isinstance(point, ExactPoint):
+        exact = _l1_result(A, weights, groups, problem, point)
+        exact = replace(exact, correction=np.zeros(A.shape[1]))
+        claim = "the l1 max-margin solution is unique"
+        proved = Verdict(claim, "holds", 1.0, "in integers: the dual vertex is not degenerate")
+        return replace(exact, unique=proved) if point.unique else exact
     face, kept = _face(problem, point)
     polished = polish(face, Point(point.r[kept], point.a, point.b))
     polished, step = corrected(face, polished)
@@ -291,7 +299,8 @@ def _l1_result(
         twist=twist(A, groups, point.b),
         signs=problem.signs,
     )
-    if kkt.worst > max(UNCERTIFIED, 100 * kkt.rounding):
+    doubtful = kkt.worst > max(UNCERTIFIED, 100 * kkt.rounding)
+    if doubtful and not isinstance(point, ExactPoint):
         raise NoPredictionError(
             f"The l1 max-margin point could not be certified: its KKT residual is {kkt.worst:.1e}. "
             "Rescale features or points of very different sizes.",

@@ -3,9 +3,11 @@
 X beta + b = y for some b says T X beta = T y for any T, (n - 1, n), of rank n - 1 with T 1 = 0.
 Centring the columns leaves n equations of which one is a combination of the others up to the
 rounding of the means, and rounding would then count as data. With n - 1 equations nothing is left
-over. For dense X, T holds the last rows of the reflection that takes 1 to the first axis: T X is
-the centred X in other coordinates, and so is its gradient flow. For sparse X, T subtracts the row
-with the fewest entries from the others, which keeps T X sparse and the interpolators the same.
+over.
+T subtracts one row from the others, which keeps integers integers and sparse X sparse: the
+interpolators are the same, and ties among them exact. Where the flow itself is asked for, its
+metric counts as well: T then holds the last rows of the reflection that takes 1 to the first axis,
+and T X is the centred X in other coordinates.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray, is_sparse
 from implicitbias._errors import InfeasibleProblemError
+from implicitbias.problems._consistency import share
 from implicitbias.problems._offsets import Offsets
 from implicitbias.problems._regression import Regression
 
@@ -71,7 +74,7 @@ class Equations:
         return np.insert(nu, self.reference, -nu.sum())
 
 
-def equations(X: Any, y: FloatArray, fit_intercept: bool) -> Equations:
+def equations(X: Any, y: FloatArray, fit_intercept: bool, *, isometric: bool = True) -> Equations:
     """X beta (+ b) = y as a problem that has a solution.
 
     Parameters
@@ -82,10 +85,13 @@ def equations(X: Any, y: FloatArray, fit_intercept: bool) -> Equations:
         (n,).
     fit_intercept
         Whether there is a b to eliminate.
+    isometric
+        Whether the flow of T X beta = T y is to be that of the centred data, not only its
+        interpolators; without effect on sparse X.
     """
     if not fit_intercept:
         problem, reached = reachable_part(X, y)
-        missed, nothing = _share(y - problem.y, y), np.zeros(X.shape[1])
+        missed, nothing = share(y - problem.y, y), np.zeros(X.shape[1])
         return Equations(problem, reached, missed, Offsets.none(), 0.0, nothing, 0.0, centred=False)
     offsets = Offsets.of(X)
     y_offset = float(Offsets.of(y[:, None]).values.sum())
@@ -94,39 +100,55 @@ def equations(X: Any, y: FloatArray, fit_intercept: bool) -> Equations:
     if len(y) == 1:  # b alone fits a single point
         problem = Regression(np.zeros((1, X.shape[1])), np.zeros(1))
         return Equations(problem, True, 0.0, offsets, y_offset, X_mean, y_mean, reference=0)
-    if is_sparse(X):
-        problem, reached, missed, reference = _sparse_equations(X, y)
+    if is_sparse(X) or not isometric:
+        problem, reached, missed, reference = _differences(X, y)
     else:
         targets, reference = _reflected(y)[1:], None
         problem, reached = reachable_part(_reflected(X)[1:], targets)
-        missed = _share(targets - problem.y, targets)
+        missed = share(targets - problem.y, targets)
     return Equations(
         problem, reached, missed, offsets, y_offset, X_mean, y_mean, reference=reference
     )
 
 
-def _sparse_equations(X: Any, y: FloatArray) -> tuple[Regression, bool, float, int]:
-    """Problem, reached, missed and reference.
+def _differences(X: Any, y: FloatArray) -> tuple[Regression, bool, float, int]:
+    """Problem, reached, missed, and the row that was subtracted: one of few or small entries.
 
-    y is projected on the range of X and 1 first: differences of rows have another metric.
+    y that cannot be reached is first projected on the range of X and 1: differences of rows have
+    another metric.
     """
-    from scipy.sparse import csr_array, hstack
+    reference, rows = _subtracted(X)
+    targets = np.delete(y, reference) - y[reference]
+    problem, reached = reachable_part(rows, targets)
+    if reached:
+        return problem, True, 0.0, reference
+    ones = np.ones((len(y), 1))
+    if is_sparse(X):
+        from scipy.sparse import hstack
 
-    whole, reached = reachable_part(hstack([X, np.ones((len(y), 1))], format="csr"), y)
-    missed = _share(y - whole.y, y - y.mean())
-    n = len(y)
+        whole, _ = reachable_part(hstack([X, ones], format="csr"), y)
+    else:
+        whole, _ = reachable_part(np.hstack([X, ones]), y)
+    missed = share(y - whole.y, y - y.mean())
+    problem, _ = reachable_part(rows, np.delete(whole.y, reference) - whole.y[reference])
+    return problem, False, missed, reference
+
+
+def _subtracted(X: Any) -> tuple[int, Any]:
+    """A row, and the others less it."""
+    n = X.shape[0]
+    if not is_sparse(X):
+        sizes = np.abs(X).max(axis=0)
+        reference = int((np.abs(X) / np.where(sizes > 0, sizes, 1.0)).max(axis=1).argmin())
+        return reference, np.delete(X, reference, axis=0) - X[reference]
+    from scipy.sparse import csr_array
+
     reference = int(np.argmin(np.diff(X.indptr)))
     others = np.delete(np.arange(n), reference)
     values = np.concatenate([np.ones(n - 1), -np.ones(n - 1)])
     places = np.concatenate([others, np.full(n - 1, reference)])
     differences = csr_array((values, (np.tile(np.arange(n - 1), 2), places)), shape=(n - 1, n))
-    problem, _ = reachable_part(differences @ csr_array(X), differences @ whole.y)
-    return problem, reached, missed, reference
-
-
-def _share(part: FloatArray, whole: FloatArray) -> float:
-    size = float(np.linalg.norm(whole))
-    return float(np.linalg.norm(part)) / size if size > 0 else 0.0
+    return reference, csr_array(differences @ csr_array(X))
 
 
 def _reflected(array: FloatArray) -> FloatArray:
