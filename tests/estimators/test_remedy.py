@@ -64,13 +64,10 @@ def cubic():
     return X, X @ [-2.34, -7.66e-3, -1.0072e-5] - 242
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_is_advised_helps():
     X, y = cubic()
-    model = FlowLimitRegressor("fully_connected", tol=1e-300).fit(X, y)
-    worst = max(model.feasibility_, model.dual_gap_)
-    better = model.fit(StandardScaler().fit_transform(X), y)
-    assert max(better.feasibility_, better.dual_gap_) < worst
+    model = FlowLimitRegressor("fully_connected").fit(StandardScaler().fit_transform(X), y)
+    assert model.converged_
 
 
 def test_no_advice_about_what_has_no_effect():
