@@ -72,7 +72,7 @@ def least_entropy(
 
 
 def _power_of_two(values: FloatArray) -> FloatArray:
-    return np.ldexp(1.0, np.frexp(values)[1] - 1)
+    return np.asarray(np.ldexp(1.0, np.frexp(values)[1] - 1))
 
 
 def _interior(
