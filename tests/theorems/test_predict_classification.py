@@ -132,4 +132,4 @@ def test_refusals():
     wrong_way = Classification(np.abs(X), -np.ones(4))
     with pytest.raises(NoPredictionError, match="smaller than all others") as refused:
         predict_limit(network, wrong_way, equal)
-    assert "points 0" in str(refused.value)
+    assert "keep their sign" in str(refused.value)

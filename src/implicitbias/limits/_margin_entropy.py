@@ -27,15 +27,13 @@ CENTRE = 0.1  # each step aims at a tenth of the complementarity that is left
 
 @dataclass(frozen=True)
 class Entropy:
-    """The minimiser t, the multipliers of both kinds of rows, the slacks of B_> t >= 1.
+    """The minimiser t and the multipliers of B_> t >= 1, positive where that is tight.
 
     ``error`` is the length of the last Newton correction, relative to that of t.
     """
 
     t: FloatArray
-    equal_multipliers: FloatArray
     multipliers: FloatArray
-    slack: FloatArray
     error: float
 
 
@@ -53,31 +51,45 @@ def least_entropy(
     start
         t > 0 on the face, (s,), with B_> t > 1 wherever some point of the face has that.
     """
-    size, k = float(start.sum()), len(equal)
+    size, k = float(_power_of_two(start.sum())), len(equal)  # such factors round nothing
     equal, above = equal * size, above * size
-    t, mu, lam, slack = _interior(equal, above, omega, start / size)
+    heights = [
+        _power_of_two(np.maximum(1.0, np.abs(part).max(axis=1, initial=0.0)))
+        for part in (equal, above)
+    ]
+    equal, above = equal / heights[0][:, None], above / heights[1][:, None]
+    goals = 1 / heights[0], 1 / heights[1]
+    t, mu, lam, slack = _interior((equal, above), goals, omega, start / size)
     active = lam > slack
-    rows = np.vstack([equal, above[active]])
-    t, mu, error = _polished(rows, omega, t, np.concatenate([mu, lam[active]]))
+    rows, goal = np.vstack([equal, above[active]]), np.append(goals[0], goals[1][active])
+    t, mu, error = _polished(rows, goal, omega, t, np.concatenate([mu, lam[active]]))
     multipliers = np.zeros(lam.size)
     multipliers[active] = mu[k:]
-    slack = np.where(active, 0.0, above @ t - 1.0)
+    slack = np.where(active, 0.0, above @ t - goals[1])
     if min(multipliers.min(initial=0.0), slack.min(initial=0.0)) < -ROUNDING:
         error = np.inf  # the active rows were not found
-    return Entropy(t * size, mu[:k], multipliers, slack, error)
+    return Entropy(t * size, multipliers, error)
+
+
+def _power_of_two(values: FloatArray) -> FloatArray:
+    return np.asarray(np.ldexp(1.0, np.frexp(values)[1] - 1))
 
 
 def _interior(
-    equal: FloatArray, above: FloatArray, omega: FloatArray, start: FloatArray
+    rows: tuple[FloatArray, FloatArray],
+    goals: tuple[FloatArray, FloatArray],
+    omega: FloatArray,
+    start: FloatArray,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """t, the two kinds of multipliers and the slacks, to about ten digits."""
+    equal, above = rows
     t, k, s = start.copy(), len(equal), start.size
-    slack = np.maximum(above @ t - 1.0, 1e-3)
+    slack = np.maximum(above @ t - goals[1], 1e-3)
     lam, mu = np.ones(len(above)), np.zeros(k)
     for _ in range(STEPS):
         dual = np.log(t) - omega - equal.T @ mu - above.T @ lam
-        missing = 1.0 - equal @ t
-        short = slack - (above @ t - 1.0)
+        missing = goals[0] - equal @ t
+        short = slack - (above @ t - goals[1])
         level = float(slack @ lam) / max(lam.size, 1)
         size = max(np.abs(dual).max(), np.abs(missing).max(), np.abs(short).max(initial=0.0))
         if max(size, level) < 1e-11:
@@ -112,12 +124,12 @@ def _room(values: FloatArray, step: FloatArray) -> float:
 
 
 def _polished(
-    rows: FloatArray, omega: FloatArray, t: FloatArray, mu: FloatArray
+    rows: FloatArray, goal: FloatArray, omega: FloatArray, t: FloatArray, mu: FloatArray
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Newton on B t = 1 and log t - omega = B^T mu, t as the sum of two floats."""
+    """Newton on B t = g and log t - omega = B^T mu, t as the sum of two floats."""
     low, error, s = np.zeros_like(t), np.inf, t.size
     for _ in range(POLISHING):
-        missing = residual(rows, t, low, np.ones(len(rows)))
+        missing = residual(rows, t, low, goal)
         dual = np.log(t) + low / t - omega - rows.T @ mu
         root = np.sqrt(t)
         scaled = rows * root

@@ -45,8 +45,7 @@ def corrected(problem: GroupedProblem, point: Point) -> tuple[Point, FloatArray]
 def _correction(problem: GroupedProblem, point: Point) -> tuple[Point, FloatArray]:
     """One Newton step on the point's own support, and how it changes r."""
     nonzero = problem.norms(point.r) > 0
-    charged = point.a > CHARGED * point.a.max()
-    slack = problem.rows @ point.r - 1.0
+    charged, slack = problem.charges(point.a) > CHARGED, problem.room(point.r)
     guess = ActiveSet(nonzero, np.zeros_like(nonzero), charged | (slack < ACTIVE), charged)
     power = problem.value(point.r) ** (problem.exponent - 1)
     at = Point(point.r, np.where(charged, point.a, 0.0) * power, point.b * power)

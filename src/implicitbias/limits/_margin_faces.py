@@ -101,9 +101,8 @@ def _extreme(
 
 def _charged_and_loose(problem: GroupedProblem, point: Point) -> tuple[np.ndarray, np.ndarray]:
     """Margins with a positive multiplier, and active margins without one (masks)."""
-    charged = point.a > CHARGED * point.a.max()
-    slack = problem.rows @ point.r - 1.0
-    return charged, ~charged & (slack < ACTIVE)
+    charged = problem.charges(point.a) > CHARGED
+    return charged, ~charged & (problem.room(point.r) < ACTIVE)
 
 
 def uniqueness(problem: GroupedProblem, point: Point) -> Verdict:

@@ -33,8 +33,8 @@ def identify(problem: GroupedProblem, point: Point, tolerance: float | None) -> 
     """Which groups, margins and multipliers are zero, by comparing each with its complement."""
     size = problem.norms(point.r)
     size = size / size.max()
-    slack = problem.rows @ point.r - 1.0
-    charge = point.a / max(float(point.a.max()), np.finfo(float).tiny)
+    slack = problem.room(point.r)
+    charge = problem.charges(point.a)
     bound = problem.pull(point) / problem.weights
     charged = charge > (slack if tolerance is None else tolerance)
     none = np.zeros_like(size, dtype=bool)

@@ -16,6 +16,7 @@ from scipy.sparse import block_array, csc_array, eye_array
 
 from implicitbias._arrays import (
     FloatArray,
+    absolute_product,
     both_signs,
     columns_times,
     is_sparse,
@@ -76,6 +77,15 @@ class GroupedProblem:
         if self.signs is None:
             return self.norms(driver)
         return np.where(self.signs == 0, np.abs(driver), np.maximum(self.signs * driver, 0.0))
+
+    def charges(self, a: FloatArray) -> FloatArray:
+        """a_i |C_i|, the pull of every point whatever its length, over the largest, (n,)."""
+        pull = a * row_norms(self.rows)
+        return np.asarray(pull / max(float(pull.max()), np.finfo(float).tiny))
+
+    def room(self, r: FloatArray) -> FloatArray:
+        """C r - 1 relative to its terms where these are larger than 1, (n,)."""
+        return np.asarray((self.rows @ r - 1.0) / np.maximum(1.0, absolute_product(self.rows, r)))
 
     def scaled(self, columns: FloatArray, weights: FloatArray) -> GroupedProblem:
         """The same feasible set in unknowns r / columns, with other weights and p = 1."""

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csc_array, eye_array, hstack, vstack
 
-from implicitbias._arrays import FloatArray, is_sparse
+from implicitbias._arrays import FloatArray, is_sparse, row_norms
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.limits._kkt import kkt_residuals
@@ -110,7 +110,8 @@ def optimal_face(rows: FloatArray, found: MaxMargin, *, exact: bool) -> OptimalF
     free = (fixed >= 0, fixed <= 0)
     pull = np.where(fixed == 0, np.abs(driver), fixed * driver)
     columns = np.flatnonzero((rho != 0) | (pull >= 1.0 - ACTIVE))
-    charged = multipliers > CHARGED * multipliers.max()
+    pulls = multipliers * row_norms(rows)
+    charged = pulls > CHARGED * pulls.max()
     for _ in range(ROUNDS):
         matrix = _taken(rows, columns) * side[columns]
         kept, equal, interior = _largest_support(matrix, charged)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters, rows_times
+from implicitbias._arrays import (
+    FloatArray,
+    NumericArray,
+    Parameters,
+    absolute_product,
+    rows_times,
+)
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.flow import gradient_flow
 from implicitbias.limits import (
     KKT,
     Certificate,
+    Entropy,
     Groups,
     Limit,
     MaxMargin,
@@ -30,9 +37,11 @@ from implicitbias.theorems._situation import Situation, kept_signs
 
 Verdicts = tuple[Verdict, ...]
 LATE, FAR, LARGEST_LOG_MARGIN = 16.0, 25.0, 1000.0  # log margins where flows are read off
+LATE_STEPS = 3000  # several times what they take
 FINE = 1e-12  # their tolerance
 STILL, NEAR = 1e-6, 1e-3  # by how much a reading may change, and be ahead of the flow
 WEIGHTLESS = 40.0  # a point this far above the smallest margin pulls e^{-40} as much
+NOISE = 10.0  # roundings up to which a KKT residual is one
 ROUNDING = float(np.finfo(np.float64).eps)
 BASIN_MARGIN = 1e6  # where the flow's direction is read off to choose among stationary points
 
@@ -44,9 +53,18 @@ def scaled_to_margin(situation: Situation, beta: FloatArray) -> FloatArray:
 
 
 def certificate_of(situation: Situation, beta: FloatArray, kkt: KKT, error: float) -> Certificate:
-    """The violation of the margins by the returned beta, the KKT residual and the angle."""
-    margins = situation.problem.y * (situation.problem.X @ beta)
-    return Certificate(max(0.0, 1.0 - float(margins.min())), kkt_residual=kkt.worst, error=error)
+    """The violation of the margins by the returned beta, the KKT residual and the angle.
+
+    A margin of 1 that is what is left of far larger terms is measured by those: no float64 beta
+    keeps it better. A residual beyond its rounding is a wrong support, which the angle cannot see.
+    """
+    X, y = situation.problem.X, situation.problem.y
+    short = (1.0 - y * (X @ beta)) / np.maximum(1.0, absolute_product(X, beta))
+    feasibility = max(0.0, float(short.max()))
+    if kkt.worst > NOISE * kkt.rounding:
+        return Certificate(feasibility, kkt_residual=kkt.worst, error=max(error, kkt.worst))
+    terms = max(1.0, kkt.rounding / ROUNDING)
+    return Certificate(feasibility, kkt_residual=kkt.worst / terms, error=error)
 
 
 def _angle(situation: Situation, rho: NumericArray, correction: NumericArray | None) -> float:
@@ -183,6 +201,7 @@ def _on_the_face(
     note = f"The start decides on a face of {face.dimension} dimensions of l1 max-margin points"
     if not face.leaves_traces:
         ended = face.end(_log_weights(start, face))
+        _require_found(ended, verdicts)
         return on_face(rows, found, face, ended.t, ended.error), (face.tie,), f"{note}."
     return _by_late_flow(situation, rows, found, face, note, verdicts)
 
@@ -205,6 +224,7 @@ def _by_late_flow(
     for log_margin, tol in ((LATE, FINE), (LATE, None), (LATE + far, None)):
         layers, direction, margins = _late_layers(situation, log_margin, tol, verdicts)
         ends.append(face.end(_log_weights(layers[:, moves], face)))
+        _require_found(ends[-1], verdicts)
         directions.append(direction)
         off = face.above[ends[-1].multipliers == 0.0]
         idle = min(idle, float((margins[off] - margins.min()).min(initial=np.inf)))
@@ -234,6 +254,15 @@ def _by_late_flow(
     return found, (face.tie, verdict), text
 
 
+def _require_found(ended: Entropy, verdicts: Verdicts) -> None:
+    if not np.isfinite(ended.error):
+        raise NoPredictionError(
+            "several l1 max-margin points have the same norm, and the one of least entropy was not "
+            "found. Rescale points or features of very different sizes.",
+            verdicts,
+        )
+
+
 def _log_weights(layers: NumericArray, face: OptimalFace) -> FloatArray:
     """2 log |p_1 + sign p_2| on the face, (s,): p_1 +- conj(p_2) grow like e^{+-s}."""
     first, second = layers[:, face.columns]
@@ -251,6 +280,7 @@ def _late_layers(
         situation.init,
         until_log_margin=log_margin + max(0.0, 2.0 * float(size)),
         tol=tol,
+        max_steps=LATE_STEPS,
     )
     if flow.final_parameters is None or flow.final_direction is None or not flow.outcome.converged:
         raise NoPredictionError(
