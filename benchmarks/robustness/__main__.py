@@ -1,8 +1,8 @@
 """Structured problems: each must end certified and right, or in a typed refusal.
 
-    python -m benchmarks.robustness --problems 20000 --seed 0 --jobs 2 [--share 1] [--json FILE]
+    python -m benchmarks.robustness --problems 20000 --seed 0 --jobs 2 [--json FILE] [--save CSV]
     python -m benchmarks.robustness --only SEED      # one problem, whole
-    python -m benchmarks.robustness errors --problems 2000 [--save FILE.npz]
+    python -m benchmarks.robustness errors --problems 2000 --save CSV
     python -m benchmarks.robustness wind
 
 The first draws integers, ties, duplicates, near-duplicates, offsets, units and designs of signs,
@@ -22,6 +22,7 @@ import argparse
 import json
 import sys
 import time
+from itertools import count
 from pathlib import Path
 
 from benchmarks.robustness import _certified, _wind
@@ -32,28 +33,45 @@ from benchmarks.robustness._workers import spread
 
 
 def hunt(arguments: argparse.Namespace) -> int:
-    """Run the problems and count."""
-    seeds = range(arguments.seed, arguments.seed + arguments.problems)
+    """Run the problems and count; ``errors``: until so many answers were checked."""
     began = time.perf_counter()
     records: list[Record] = []
+    answers = 0
+
+    def seeds():
+        for number in count():
+            if (answers if arguments.mode == "errors" else number) >= arguments.problems:
+                return
+            yield arguments.seed + number
+
     work = spread(
-        judge, seeds, (arguments.share, arguments.patience), arguments.jobs, arguments.patience
+        judge, seeds(), (arguments.share, arguments.patience), arguments.jobs, arguments.patience
     )
     for seed, result in work:
         record = result or Record(seed, draw(seed).kinds, "killed", script=draw(seed).script())
         records.append(record)
+        answers += len(_certified.pairs([record]))
         if faulty(record):
             print(f"{faulty(record)}: seed {seed}: {record.script}", file=sys.stderr, flush=True)
         if len(records) % 500 == 0:
             passed = time.perf_counter() - began
             print(f"{len(records)} problems, {passed:.0f} s", file=sys.stderr, flush=True)
-    records.sort(key=lambda record: record.seed)
-    for line in lines(records):
+    return _finish(arguments, sorted(records, key=lambda record: record.seed), began)
+
+
+def _finish(arguments: argparse.Namespace, records: list[Record], began: float) -> int:
+    found = _certified.pairs(records)
+    if arguments.mode == "hunt":
+        for line in lines(records):
+            print(line)
+    for line in _certified.lines(found):
         print(line)
     print(f"{len(records)} problems in {time.perf_counter() - began:.0f} s")
     if arguments.json:
         Path(arguments.json).write_text(json.dumps([record.as_dict() for record in records]))
-    return int(any(faulty(record) for record in records))
+    if arguments.save:
+        _certified.save(found, arguments.save)
+    return int(any(faulty(record) for record in records) or bool(_certified.too_small(found)))
 
 
 def show(seed: int, patience: float) -> int:
@@ -78,14 +96,14 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=10.0, help="seconds of processor time")
     parser.add_argument("--only", type=int, default=None, metavar="SEED")
     parser.add_argument("--json", default=None, metavar="FILE", help="all records")
-    parser.add_argument("--save", default=None, metavar="FILE.npz", help="the arrays of errors")
+    parser.add_argument("--save", default=None, metavar="CSV", help="estimates, true errors")
     arguments = parser.parse_args()
     if arguments.only is not None:
         return show(arguments.only, arguments.patience)
     if arguments.mode == "wind":
         return _wind.main()
     arguments.problems = arguments.problems or (20_000 if arguments.mode == "hunt" else 2000)
-    return hunt(arguments) if arguments.mode == "hunt" else _certified.main(arguments)
+    return hunt(arguments)
 
 
 if __name__ == "__main__":

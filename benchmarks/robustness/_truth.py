@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from fractions import Fraction
-from math import fsum
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from reference import dense_networks, precise_faces, precise_one_point
 from reference.precise_curves import digits, middle, rational
-from reference.precise_potential import NoReferenceError, limit
+from reference.precise_potential import NoReferenceError, limit, to_float
 
 FOURIER_DIGITS = 500
+ROUNDED = 10 ** (FOURIER_DIGITS - 50)
 MOST_COORDINATES = 70
 Array = np.ndarray
 Matrix = list[list[fmpq]]
@@ -39,24 +39,20 @@ def truth_of(problem: Problem) -> Truth:
     NoReferenceError
         There is none, by exact arithmetic, or it could not be found.
     """
-    if problem.family == "fully connected" and problem.task != "path":
-        if problem.task == "classification":
-            rows = [[value * label for value in row] for row, label in _labelled(problem)]
-            return Truth([np.array(precise_faces.l2_direction(rows))], "exact l2 direction")
-        if len(problem.layers) == 2 and len(problem.X) == 1:
-            return _one_point(problem)
-        return Truth([np.array(precise_faces.minimum_norm(problem.X, problem.y))], "exact X^+ y")
+    if problem.family == "fully connected" and problem.task == "classification":
+        rows = [[value * label for value in row] for row, label in _labelled(problem)]
+        return Truth([np.array(precise_faces.l2_direction(rows))], "exact l2 direction")
     if problem.family in ("tensor", "fully connected"):
         return _one_point(problem)
-    coordinates = _coordinates(problem)
-    if coordinates is None:
+    known = coordinates(problem)
+    if known is None:
         return _one_point(problem)
-    Z, layers, back = coordinates
+    Z, layers, back = known
     if len(layers[0]) > MOST_COORDINATES:
         return Truth([], "too large")
     if problem.task == "classification":
         if len(layers) != 2:
-            return Truth([], "stationary directions are not checked")
+            return Truth([], "stationary direction, not followed")
         rows = [
             [value * int(label) for value in row] for row, label in zip(Z, problem.y, strict=True)
         ]
@@ -87,7 +83,7 @@ def _scaled(problem: Problem, beta: Array) -> Array:
     return beta / (problem.y * (problem.X @ beta)).min()
 
 
-def _coordinates(problem: Problem) -> tuple[Matrix, Matrix, Callable] | None:
+def coordinates(problem: Problem) -> tuple[Matrix, Matrix, Callable] | None:
     """Z, layers and the way back to beta in rationals, where the coordinates are real."""
     X = [[rational(value) for value in row] for row in problem.X]
     if problem.family in ("diagonal", "two-sided"):
@@ -95,6 +91,8 @@ def _coordinates(problem: Problem) -> tuple[Matrix, Matrix, Callable] | None:
         return X, layers, np.array
     if problem.family == "orthogonal":
         return _orthogonal(problem, X)
+    if problem.family != "convolutional":
+        return None
     return _fourier(problem, X)
 
 
@@ -136,18 +134,22 @@ def _fourier(problem: Problem, X: Matrix) -> tuple[Matrix, Matrix, Callable] | N
     ):
         return None
     with digits(FOURIER_DIGITS):
-        cosines = [_as_rational((arb(2 * k) / d).cos_pi() / arb(d).sqrt()) for k in range(d)]
+        cosines = [
+            _as_rational((arb(2 * min(k, d - k)) / d).cos_pi() / arb(d).sqrt()) for k in range(d)
+        ]
         gain = _as_rational(arb(d).sqrt() ** (depth - 1))
 
     def transform(values: list[fmpq]) -> list[fmpq]:
-        return [sum((values[k] * cosines[j * k % d] for k in range(d)), fmpq(0)) for j in range(d)]
+        size = sum((abs(value) for value in values), fmpq(0))
+        found = [sum((values[k] * cosines[j * k % d] for k in range(d)), fmpq(0)) for j in range(d)]
+        return [fmpq(0) if abs(value) * ROUNDED < size else value for value in found]
 
     Z = [[gain * value for value in transform(row)] for row in X]
     layers = [transform([rational(value) for value in layer]) for layer in problem.layers]
 
     def back(rho: list[float]) -> Array:
-        waves = np.cos(2 * np.pi * np.outer(np.arange(d), np.arange(d)) / d)
-        return np.array([fsum(row) for row in waves * rho]) * d ** (depth / 2 - 1)
+        spectrum = transform([rational(value) for value in rho])
+        return np.array([to_float(arb(gain * value)) for value in spectrum])
 
     return Z, layers, back
 
@@ -159,17 +161,19 @@ def _as_rational(value: arb) -> fmpq:
 
 def _one_point(problem: Problem) -> Truth:
     """Two layers and one point: linear equations in the clock."""
-    if len(problem.layers) != 2 or len(problem.X) != 1:
-        return Truth([], "no reference for this network")
-    dense, x = _dense(problem), problem.X[0]
+    rank = fmpq_mat([[rational(value) for value in row] for row in problem.X]).rank()
+    if len(problem.layers) != 2 or rank != 1:
+        return Truth([None] * len(problem.alphas()), "no reference for this network")
+    row = next(i for i, x in enumerate(problem.X) if x.any())
+    dense, x, y = _dense(problem), problem.X[row], float(problem.y[row])
     layers = [np.ravel(layer) for layer in problem.layers]
     if problem.task == "classification":
-        beta = precise_one_point.direction(dense, x, layers, float(problem.y[0]))
+        beta = precise_one_point.direction(dense, x, layers, y)
         return Truth([_scaled(problem, np.array(beta))], "one point, exponentials")
     values: list[Array | None] = [
         None
         if alpha == 0 or np.isinf(alpha)
-        else np.array(precise_one_point.limit(dense, x, layers, float(problem.y[0]), alpha))
+        else np.array(precise_one_point.limit(dense, x, layers, y, alpha))
         for alpha in problem.alphas()
     ]
     return Truth(values, "one point, exponentials")

@@ -128,18 +128,20 @@ def finite_arrays(
     )
 
 
-def positive_int(value: Any, name: str, *, at_least: int = 1) -> int:
-    """Return ``value`` as an int that is at least ``at_least``.
+def positive_int(value: Any, name: str, *, at_least: int = 1, at_most: int | None = None) -> int:
+    """Return ``value`` as an int from ``at_least`` to ``at_most``.
 
     Raises
     ------
     InvalidInputError
-        Not a whole number, a boolean, or too small.
+        Not a whole number, a boolean, too small or too large.
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise InvalidInputError(f"{name} is {value!r}; expected a whole number >= {at_least}.")
     if value < at_least:
         raise InvalidInputError(f"{name} is {value}; expected a whole number >= {at_least}.")
+    if at_most is not None and value > at_most:
+        raise InvalidInputError(f"{name} is {value}; expected at most {at_most}.")
     return int(value)
 
 

@@ -69,6 +69,7 @@ class Outcome(Enum):
     STATIONARY = "the flow came to rest at a stationary point with positive loss"
     TIME_REACHED = "the flow reached max_time"
     PRECISION_REACHED = "the flow stopped where float64 cannot resolve it further"
+    UNSTABLE = "rounding decided on which side of an invariant manifold the flow went on"
     STOPPED_BY_CALLBACK = "the callback asked to stop"
     STEP_LIMIT = "the integrator used all of its steps"
     FAILED = "the integrator failed"

@@ -20,6 +20,7 @@ from implicitbias.networks import (
 )
 
 ROUNDING = 1e-12  # covers the way through the coordinates and back
+TINY = float(np.finfo(np.float64).tiny)  # smaller numbers have lost digits
 MAX_EXPONENT = 1 << 14  # far beyond float64, and small enough for ldexp
 
 
@@ -98,11 +99,11 @@ class Initialization:
         Raises
         ------
         InvalidInputError
-            An entry overflows, or a layer underflows to zero altogether.
+            An entry overflows, or a layer underflows altogether.
         """
         layers = self.rounded()
         for index, (layer, direction) in enumerate(zip(layers, self.directions, strict=True), 1):
-            lost = direction.any() and not layer.any()
+            lost = direction.any() and float(np.abs(layer).max()) < TINY
             if lost or not np.isfinite(layer).all():
                 remedy = (
                     "Limits take the logarithm, and so does route='dual' where the network has "

@@ -17,6 +17,7 @@ from implicitbias.comparison import angle_between
 from implicitbias.flow import ActivationFlow, Flow, gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
+    PathError,
     conjugate_groups,
     l1_max_margin,
     l2_max_margin,
@@ -272,7 +273,7 @@ def _references(situation: Situation, flow: Flow, beta: FloatArray) -> tuple[Ref
     for name, order, values in norms:
         try:
             least, z = _least(situation, name)
-        except NoPredictionError:  # a solver gave up: the row is left out
+        except (NoPredictionError, PathError):  # a solver gave up: the row is left out
             continue
         value = float(np.linalg.norm(values, order))
         found.append(Reference(name, value, least, _apart(flow, beta, z)))

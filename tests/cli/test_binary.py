@@ -44,6 +44,11 @@ def test_the_index_of_a_parquet_file_is_left_out(tmp_path):
     table = from_parquet(tmp_path, named, drop=("id",))
     assert (table.names, table.note) == (("a", "b"), "index 'id' left out")
     assert from_parquet(tmp_path, named, "id").y.tolist() == [5, 7]
+    stored = FRAME.assign(__index_level_0__=[5, 7])  # as other tools keep what pandas wrote
+    assert from_parquet(tmp_path, stored).names == ("a", "b")
+    stored.insert(0, "Unnamed: 0", [1, 2])
+    table = from_parquet(tmp_path, stored, drop=("Unnamed: 0",))
+    assert (table.names, table.note) == (("a", "b"), "row numbers 'Unnamed: 0' left out")
 
 
 @pytest.mark.parametrize(

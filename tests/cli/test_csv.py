@@ -34,6 +34,7 @@ READABLE = {
     "byte-order mark, semicolons, carriage returns": b"\xef\xbb\xbfa;b;y\r\n1;2;3\r\n4;5;6\r\n",
     "tabs and blank lines": b"a\tb\ty\n\n1\t2\t3\n\n4\t5\t6\n\n",
     "carriage returns alone": b"a,b,y\r1,2,3\r4,5,6\r",
+    "spaced comments": b"a b y\n# mine\n1 2 3\n# and yours\n4 5 6\n",
     "quotes": b'"a","b","y"\n"1","2","3"\n4,5,6\n',
     "UTF-16 with tabs, as Excel's Unicode text": "a\tb\ty\r\n1\t2\t3\r\n4\t5\t6\r\n".encode(
         "utf-16"
@@ -48,6 +49,7 @@ READABLE = {
     "separators at the ends": b"a,b,y\n1,2,3,\n4,5,6,\n",
     "exponents": b"a,b,y\n1e0,2E+00,3.\n4,.5e1,6\n",
     "comments": b"# made on Monday\n#\na,b,y\n1,2,3\n# between, rows\n4,5,6\n#end",
+    "comments beside quotes": b'a,b,y\n"1",2,3\n# "odd\n4,5,6\n#\n',
     "as np.savetxt writes it": b"# a,b,y\n1.0e+00,2.0e+00,3.0e+00\n4.0e+00,5.0e+00,6.0e+00\n",
     "and with its own separator": b"# a b y\n1.0 2.0 3.0\n4.0 5.0 6.0\n",
     "minus as printed": "a,b,y\n\u22121,2,3\n4,5,6\n".encode().replace("\u2212".encode(), b""),
@@ -78,6 +80,7 @@ REFUSED = {
     "missing": (b"a,y\n1,2\n3,\n", "line 3, column 'y': the cell is empty"),
     "after a blank line": (b"a,y\n\n\n1,x\n", "line 4, column 'y': 'x' is not a number"),
     "after a quoted line": (b'a,b,y\n1,"two\nlines",3\n', r"line 3, column 'b': 'two\\nlines'"),
+    "a number sign in quotes": (b'a,y\n1,"x\n# y"\n', r"line 3, column 'y': 'x\\n# y'"),
     "after a comment": (b"a,y\n1,2\n# 3\nx,4\n", "line 4, column 'a': 'x' is not a number"),
     "decimal comma": (b'a,y\n"1,5",2\n', "'1,5' is not a number .*pass --decimal ,"),
     "thousands": (b'a,y\n"1,299",2\n"1,000.5",2\n', "'1,299' is not a .*pass --thousands ,"),
@@ -85,6 +88,7 @@ REFUSED = {
     "both marks": (b"a;y\n1,5;2.5\n", "line 2, column 'a': '1,5' is not a number"),
     "ambiguous": (b"a;y\n1,500;2\n", "the comma may mark decimals or thousands"),
     "underscore": (b"a,y\n20_01,2\n", "line 2, column 'a': '20_01' is not a number"),
+    "a torn exponent": (b"a,y\n+1e 5,2\n", r"'\+1e 5' is not a number"),
     "hexadecimal": (b"a,y\n0x10,2\n", "'0x10' is not a number"),
     "date": (b"a,y\n2024-01-05,2\n", "'2024-01-05' is not a number"),
     "nan": (b"a,y\nnan,2\n", "line 2, column 'a': 'nan' stands for a missing value"),
@@ -93,6 +97,10 @@ REFUSED = {
     "short row": (b"a,b,y\n1,2,3\n1,2\n", "line 3 has 2 cells; the header in line 1 has 3"),
     "short first row": (b"a,b,y\n1,2\n1,2,3\n", "line 2 has 2 cells; the header"),
     "long row": (b"a,y\n1,2,3\n", "line 2 has 3 cells; the header in line 1 has 2"),
+    "empty first cell after a lone carriage return": (
+        b"a\tb\ty\n1\t2\t3\r\t4\t5\n",
+        "line 3, column 'a': the cell is empty",
+    ),
     "row names": (b"a b y\nr 1 2 3\ns 1 2 3\n", "2 lines differ.*col.names=NA in R"),
     "repeated names": (b"a,b,a,y,y\n1,2,3,4,5\n", "columns 1 and 3 are both called 'a'"),
     "no name": (b"a,,y\n1,2,3\n", "column 2 has no name in the header.*index=False in pandas"),

@@ -79,6 +79,7 @@ def test_positive_says_which_label_is_plus_one(tmp_path):
     np.testing.assert_allclose(list(first.values()), [-value for value in second.values()])
     wrong = run(tmp_path, CLASSES, *options, "--positive", "Case")
     assert "holds no label 'Case'; --positive names one of case, control" in wrong.stderr
+    assert json.loads(run(tmp_path, CLASSES, *options, "--json").stdout)["data"] in default.stdout
     signs = CLASSES.replace(b"case", b"1").replace(b"control", b"-1")
     assert "1 as -1 and -1 as +1" in run(tmp_path, signs, *options, "--positive", "-1").stdout
 
@@ -96,7 +97,7 @@ def test_predict_at_the_ends_of_the_scale(tmp_path):
     limits = json.loads(run(tmp_path, PLAIN, "--target", "y", "--json", command="path").stdout)
     for scale, index in (("inf", 0), ("0", -1)):
         result = run(tmp_path, PLAIN, "--target", "y", "--json", "--scale", scale)
-        assert json.loads(result.stdout) == limits["limits"][index]
+        assert json.loads(result.stdout) == {"data": limits["data"]} | limits["limits"][index]
     options = ("--target", "kind", "--task", "classification", "--scale", 0)
     refused = run(tmp_path, CLASSES, *options)
     assert refused.exit_code == 2

@@ -1,10 +1,12 @@
 """The end of training: predicted, or simulated where nothing predicts it."""
 
 import numpy as np
+import pytest
 
-from implicitbias.estimators._end import End, end_of_training
+from implicitbias.estimators._end import End, end_of_training, of_limit
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.flow import Flow
+from implicitbias.limits import Certificate, Limit
 from implicitbias.problems import Classification, Regression
 
 RNG = np.random.default_rng(0)
@@ -14,6 +16,17 @@ X = RNG.standard_normal((3, 6))
 def test_numbers_that_are_missing_count_as_infinite():
     assert End(X[0], None, 1e-3, 1e-9, 1, None).worst == 1e-3
     assert End(X[0], None, 0.0, np.nan, 1, None).worst == np.inf
+
+
+@pytest.mark.parametrize(
+    ("error", "worst"), [(None, 1e-9), (1e-12, 1e-9), (0.5, 0.5), (np.nan, np.inf)]
+)
+def test_the_error_of_a_limit_counts(error, worst):
+    problem = Regression(X, np.ones(3))
+    limit = Limit(X[0], "point", "Corollary 5", Certificate(1e-12, gap=1e-9, error=error))
+    end = of_limit(problem, limit)
+    assert end.worst == worst
+    assert end.error is error
 
 
 def test_what_nothing_predicts_is_simulated():

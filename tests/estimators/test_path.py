@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import KFold, cross_val_score
+from sklearn.model_selection import KFold, LeaveOneOut, cross_val_score
 
 from implicitbias._errors import InvalidInputError
 from implicitbias.estimators import FlowLimitRegressor, FlowLimitRegressorCV, flow_limit_path
@@ -88,3 +88,52 @@ def test_sparse_signals_choose_small_scales():
     model = FlowLimitRegressorCV(depths=3, init_scales=8, eps=1e-4).fit(X, X[:, 0] - X[:, 1])
     assert model.init_scale_ == model.init_scales_[-1]
     assert abs(model.coef_[:2] - [1, -1]).max() < 1e-6
+
+
+def without_every(number, first):
+    """A scorer whose calls ``first``, ``first + number``, .. give NaN."""
+    calls = iter(range(10**6))
+
+    def score(model, X, y):
+        error = np.mean((model.predict(X) - y) ** 2)
+        return np.nan if next(calls) % number == first else -error
+
+    return score
+
+
+def test_a_scale_without_a_score_is_never_chosen():
+    X, y = design(20, 40)
+    scales = np.geomspace(1, 1e-3, 4)
+    by_error = FlowLimitRegressorCV(init_scales=scales, cv=4).fit(X, y)
+    best = int(np.argmin(by_error.mse_path_.mean(axis=1)))
+    model = FlowLimitRegressorCV(init_scales=scales, cv=4, scoring=without_every(4, best))
+    with pytest.warns(UserWarning, match="1 of 4 candidates"):
+        model.fit(X, y)
+    assert np.isnan(model.score_path_[best]).all()
+    others = np.delete(by_error.mse_path_.mean(axis=1), best)
+    assert model.init_scale_ == np.delete(scales, best)[np.argmin(others)]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_scores_that_are_never_numbers_leave_the_choice_to_the_error():
+    X, y = design()
+    by_error = FlowLimitRegressorCV(init_scales=[1.0, 1e-3], cv=LeaveOneOut()).fit(X, y)
+    model = FlowLimitRegressorCV(init_scales=[1.0, 1e-3], cv=LeaveOneOut(), scoring="r2")
+    with pytest.warns(UserWarning, match="no candidate has a score that is a number"):
+        model.fit(X, y)
+    assert model.init_scale_ == by_error.init_scale_
+
+
+@pytest.mark.parametrize("unit", [1e200, 1e-200])
+def test_the_unit_of_targets_does_not_choose(unit):
+    X, y = design()
+    scales = np.geomspace(1, 1e-3, 4)
+    expected = FlowLimitRegressorCV(init_scales=scales).fit(X, y)
+    found = FlowLimitRegressorCV(init_scales=scales * np.sqrt(unit)).fit(X, y * unit)
+    np.testing.assert_allclose(found.init_scale_, expected.init_scale_ * np.sqrt(unit), rtol=1e-12)
+
+
+def test_the_chosen_model_states_its_error():
+    model = FlowLimitRegressorCV(init_scales=3).fit(*design())
+    assert 0 < model.error_ < 1e-12
+    assert model.error_ == model.limit_.certificate.error

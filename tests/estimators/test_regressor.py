@@ -178,3 +178,17 @@ def test_bad_parameters_are_named(case):
     given, text = REFUSED[case]
     with pytest.raises(InvalidInputError, match=text):
         FlowLimitRegressor(**given).fit(*design())
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_ties_between_features_survive_an_intercept(depth):
+    """One-hot features: halves of a constant are shared alike; centring would round them apart."""
+    rng = np.random.default_rng(0)
+    X = np.eye(4)[rng.integers(0, 4, 9)]
+    both = np.hstack([X, X[:, ::-1]])
+    coef = FlowLimitRegressor(init_scale=0, depth=depth).fit(both, X @ [1.0, 2.0, 3.0, 5.0]).coef_
+    np.testing.assert_array_equal(coef[:4], coef[:3:-1])
+    differences = X[1:] - X[0]
+    alone = FlowLimitRegressor(init_scale=0, depth=depth, fit_intercept=False)
+    alone.fit(differences, differences @ [1.0, 2.0, 3.0, 5.0])
+    np.testing.assert_allclose(2 * coef[:4], alone.coef_, rtol=1e-13, atol=1e-15)

@@ -98,8 +98,8 @@ def test_rounding_that_decides_at_a_saddle_is_told():
     network = FullyConnectedNetwork((2, 2))
     start = Initialization([np.outer([0.3, 0.9], direction), np.hypot(0.3, 0.9) * direction], 1.0)
     flow = gradient_flow(network, Regression([[1.0, 3.0]], [-4.0]), start)
-    assert flow.outcome is Outcome.PRECISION_REACHED
-    assert flow.drift > 1e-3
+    assert flow.outcome is Outcome.UNSTABLE
+    assert "integrated" in flow.message or flow.drift > 1e-3
     assert "rounding decided" in flow.message
 
 

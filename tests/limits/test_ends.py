@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import mpmath as mp
 import numpy as np
 import pytest
 from scipy.optimize import linprog
+from scipy.sparse import csr_array
 
 from helpers.potentials import random_problem, theorem5_start
 from implicitbias.coordinates import Curves
@@ -75,3 +77,45 @@ def test_zero_target_ends_at_zero():
     still = PotentialProblem(problem.features, np.zeros(3), problem.curves)
     assert not small_scale_end(still).rho.any()
     assert not large_scale_end(still).rho.any()
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_large_scale_end_of_nearly_dependent_rows(depth):
+    """Condition 1e10: sixteen digits all the same."""
+    features = 1.0 / (np.arange(9)[:, None] + np.arange(20) + 1.0)
+    rng = np.random.default_rng(0)
+    target, eta = rng.standard_normal(9), rng.uniform(0.5, 2.0, 20)
+    curves = Curves.from_start(theorem5_start(eta, depth), 0.0)
+    end = large_scale_end(PotentialProblem(features, target, curves))
+    with mp.workdps(60):
+        z = mp.matrix(features.tolist())
+        weights = mp.diag([mp.mpf(e) ** (2 * depth - 2) for e in eta])
+        nu = mp.lu_solve(z * weights * z.T, mp.matrix(target.tolist()))
+        expected = np.array([float(v) for v in weights * z.T * nu])
+    error = np.abs(end.rho - expected).max() / np.abs(expected).max()
+    assert error < 1e-12
+    assert error / 10 < end.error < 1e-10
+    assert end.gap < 1e-10
+
+
+def test_sparse_data_have_the_same_ends():
+    rng = np.random.default_rng(1)
+    features = rng.integers(-2, 3, (6, 14)) * (rng.random((6, 14)) < 0.6)
+    both = np.hstack([features, features]).astype(float)
+    start = theorem5_start(np.ones(28), 3)
+    curves, target = Curves.from_start(start, 0.0), both.sum(axis=1)
+    for end in (small_scale_end, large_scale_end):
+        dense, sparse = (
+            end(PotentialProblem(z, target, curves, start=start)) for z in (both, csr_array(both))
+        )
+        np.testing.assert_allclose(sparse.rho, dense.rho, rtol=1e-13, atol=1e-15)
+        assert sparse.error < 1e-12
+
+
+def test_signs_that_no_interpolator_has():
+    start = np.ones((2, 2))
+    problem = PotentialProblem(
+        np.array([[1.0, 2.0]]), np.array([-1.0]), Curves.from_start(start, 0.0), start=start
+    )
+    with pytest.raises(ValueError, match="infeasible"):
+        small_scale_end(problem)

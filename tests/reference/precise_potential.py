@@ -142,10 +142,9 @@ class Follower:
 
     def __init__(self, Z: list[list[fmpq]], curves: Sequence[Coordinate]) -> None:
         self.Z, self.curves = Z, curves
-        self.digits = 2 * WORK
-        sizes = [float(abs(value)) for row in Z for value in row if value != 0]
-        spread = max(sizes) / min(sizes) if sizes else 1.0
-        self.extra = 2 * len(f"{spread:.0f}")
+        sizes = [float(abs(arb(value)).log()) for row in Z for value in row if value != 0]
+        self.extra = int((max(sizes) - min(sizes)) / 2.3) if sizes else 0
+        self.digits = 2 * WORK + 2 * self.extra
 
     def columns(self) -> list[list[arb]]:
         """Z as balls, at the digits in force."""

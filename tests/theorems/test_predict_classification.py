@@ -129,5 +129,7 @@ def test_refusals():
     with pytest.raises(NoPredictionError, match="single data point"):
         predict_limit(short, PROBLEM, Initialization.random(short, 0.1))
     equal = Initialization([np.ones(8), np.ones(8)], 0.1)
-    with pytest.raises(NoPredictionError, match="smaller than all others"):
-        predict_limit(network, PROBLEM, equal)
+    wrong_way = Classification(np.abs(X), -np.ones(4))
+    with pytest.raises(NoPredictionError, match="smaller than all others") as refused:
+        predict_limit(network, wrong_way, equal)
+    assert "points 0" in str(refused.value)

@@ -33,7 +33,6 @@ def read_parquet(content: bytes, file: str, selection: Selection) -> Grid:
         No pyarrow, or not a Parquet file.
     """
     try:
-        import pyarrow
         from pyarrow import parquet
     except ImportError:
         raise _needs(file, "pyarrow") from None
@@ -42,14 +41,17 @@ def read_parquet(content: bytes, file: str, selection: Selection) -> Grid:
         if len(set(names)) < len(names):  # pandas would not read them
             selection.features(names, file)
         frame = parquet.read_table(BytesIO(content)).to_pandas()
-    except pyarrow.ArrowException as error:
+    except InvalidInputError:
+        raise
+    except Exception as error:  # whatever is wrong inside
         raise InvalidInputError(f"{file} is not a Parquet file: {reason(error)}.") from None
     if selection.target in frame.index.names:
         frame = frame.reset_index(level=selection.target)
     index = tuple(str(name) for name in frame.index.names if name is not None)
     remark = f"index {', '.join(map(quoted, index))} left out" if index else ""
     grid = _grid(file, [str(name) for name in frame.columns], frame, selection, remark)
-    return replace(grid, gone=index)
+    grid = without_margins(grid, selection)
+    return replace(grid, gone=grid.gone + index)
 
 
 def read_excel(content: bytes, file: str, selection: Selection) -> Grid:
@@ -90,7 +92,8 @@ def read_excel(content: bytes, file: str, selection: Selection) -> Grid:
     def places(wanted: Sequence[int]) -> list[str]:
         return [f"row {rows[i] + 1}" for i in wanted]
 
-    return without_margins(replace(grid, frame=grid.frame.infer_objects(), places=places))
+    grid = replace(grid, frame=grid.frame.infer_objects(), places=places)
+    return without_margins(grid, selection)
 
 
 def _filled(sheet: DataFrame) -> list[int]:

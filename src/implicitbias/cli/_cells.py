@@ -262,7 +262,7 @@ def _hint(texts: Sequence[str], selection: Selection) -> str:
         return " (if its commas mark thousands, pass --thousands ,)"
     if selection.thousands is not None and any(selection.thousands in text for text in texts):
         return " (its digits are not grouped by three)"
-    if any(re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", text) for text in texts):
+    if any(re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+(,\d+|\.\d{3})", text) for text in texts):
         return " (if its points mark thousands, pass --thousands . --decimal ,)"
     if selection.decimal is None and any(COMMA_NUMBER.fullmatch(text) for text in texts):
         return " (if its comma marks decimals, pass --decimal ,)"
@@ -295,9 +295,8 @@ def _remedies(faults: Sequence[Fault], selection: Selection) -> Iterator[str]:
         yield f"Fill in missing values, or leave their rows out with {options}."
     if any(fault.name == selection.target and fault.kind == "text" for fault in faults):
         yield "The target must be numbers; for two labels pass --task classification."
-    wrong = [
-        fault for fault in faults if fault.kind != "missing" and fault.name != selection.target
-    ]
+    kinds = ("text", "infinite")
+    wrong = [one for one in faults if one.kind in kinds and one.name != selection.target]
     if wrong:
         names = list(dict.fromkeys(fault.name for fault in wrong))
         encode = "Encode text as numbers, or leave" if wrong[0].kind == "text" else "Leave"

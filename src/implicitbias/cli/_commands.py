@@ -51,6 +51,8 @@ def predict(ctx: click.Context, scale: float, out: Path | None, force: bool, as_
     """Predict where training on DATA ends, without training.
 
     DATA is a CSV, Parquet, Excel or .npz file, or - for standard input.
+
+    Example: implicitbias predict data.csv --target y --depth 3 --scale 0.1
     """
     from implicitbias._errors import NoPredictionError
 
@@ -61,7 +63,7 @@ def predict(ctx: click.Context, scale: float, out: Path | None, force: bool, as_
         except NoPredictionError as error:
             hint = "On the command line: implicitbias explain DATA ... --simulate"
             raise click.ClickException(f"{error}\n{hint}") from error
-        result = limit_as_json(model, limit, scale)
+        result = {"data": model.title} | limit_as_json(model, limit, scale)
         if directory is not None:
             write(directory, model, result, [("coefficient", limit.coefficients)])
     if as_json:
@@ -91,6 +93,8 @@ def explain(ctx: click.Context, scale: float, simulate: bool, as_json: bool) -> 
 
     For each: its assumptions with their measured numbers, its prediction, and what would make it
     apply. DATA is a CSV, Parquet, Excel or .npz file, or - for standard input.
+
+    Example: implicitbias explain data.csv --target y --simulate
     """
     from implicitbias import theorems
     from implicitbias.simulation import simulate_limit
@@ -101,9 +105,9 @@ def explain(ctx: click.Context, scale: float, simulate: bool, as_json: bool) -> 
     simulated = simulate_limit(*situation) if simulate and not found.data.fails else None
     if as_json:
         extra = {} if simulated is None else {"simulated": simulated.to_dict()}
-        print_json(found.to_dict() | extra | {"columns": model.table.names})
+        print_json({"data": model.title} | found.to_dict() | extra | {"columns": model.table.names})
         return
-    say(found)
+    say(f"{model.title}\n{found}")
     if simulated is not None:
         say(f"\n{simulated}")
 
@@ -152,6 +156,8 @@ def path(
     """Predict where training on DATA ends, for many initial scales.
 
     DATA is a CSV, Parquet, Excel or .npz file, or - for standard input.
+
+    Example: implicitbias path data.csv --target y --figure path.png
     """
     import numpy as np
 
@@ -252,6 +258,8 @@ def flow(
     """Simulate training on DATA by gradient flow.
 
     DATA is a CSV, Parquet, Excel or .npz file, or - for standard input.
+
+    Example: implicitbias flow data.csv --target y --depth 3 --scale 0.1
     """
     from implicitbias._errors import Outcome
     from implicitbias.flow import gradient_flow

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 SPACE = r"\s+"
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", SPACE: "space"}
 POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
-LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+SPACED = re.compile(r"[eE][ \t]+[0-9]")
+LINE = re.compile(r"[^\n]*(?:\n|\Z)")
 LONGEST = (1 << 31) - 1  # characters of a cell: the csv module's own limit is 131072
 
 
@@ -78,6 +79,8 @@ def read_csv(content: bytes, file: str, selection: Selection) -> Grid:
         Not text, no header or no rows, or rows of different lengths.
     """
     text, remark = text_of(content, selection.encoding, file)
+    if "\r" in text:  # after a lone one pandas loses an empty first cell
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     csv.field_size_limit(LONGEST)
     layout = _without_comments(_layout(text, selection, file))
     decimal = selection.decimal or ("," if selection.thousands == "." else ".")
@@ -90,7 +93,8 @@ def read_csv(content: bytes, file: str, selection: Selection) -> Grid:
             grid = Grid(file, grid.names, frame, grid.places, decimal)
     parts = [f"separated by {SEPARATORS.get(layout.sep, repr(layout.sep))}s"] * (layout.sep != ",")
     parts += ["decimal commas"] * (decimal == ",")
-    return without_margins(grid.keep(range(len(grid.names)), joined(*parts, layout.remark, remark)))
+    note = joined(*parts, layout.remark, remark)
+    return without_margins(replace(grid, note=note), selection)
 
 
 def _layout(text: str, selection: Selection, file: str) -> Layout:
@@ -148,21 +152,22 @@ def _separator(lines: list[str]) -> str:
 def _without_comments(layout: Layout) -> Layout:
     """Comments between and below the rows become blank lines; what may be a row is left."""
     text, sep = layout.text, layout.sep
-    marked = text.startswith("#", layout.start) or any(
-        text.find(mark, layout.start) >= 0 for mark in ("\n#", "\r#")
-    )
-    if not marked or '"' in text:
+    if not text.startswith("#", layout.start) and text.find("\n#", layout.start) < 0:
         return layout
     lines = list(_lines(text, layout.start))
     rows: Iterator[list[str]] = (
         next(_reader(iter([each]), sep), []) for each in lines if each[0] != "#"
     )
     width = len(layout.header) if layout.header else len(next((row for row in rows if row), []))
+    quoted = False
     for i, each in enumerate(lines):
-        if each[0] == "#" and len(next(_reader(iter([each]), sep), [])) != width:
-            lines[i] = each[len(each.rstrip("\r\n")) :]
-    blanked = text[: layout.start] + "".join(lines)
-    return Layout(blanked, sep, layout.header, layout.start, layout.line, layout.remark)
+        if each[0] == "#" and not quoted:
+            cells: list[str] = next(_reader(iter([each]), sep), [])
+            if len(cells) != width or (sep == SPACE and cells[0] == "#"):
+                lines[i] = "\n"
+        elif each.count('"') % 2:
+            quoted = not quoted
+    return replace(layout, text=text[: layout.start] + "".join(lines))
 
 
 def _frame(layout: Layout, decimal: str, file: str) -> DataFrame:
@@ -170,7 +175,11 @@ def _frame(layout: Layout, decimal: str, file: str) -> DataFrame:
     import pandas
 
     version = tuple(int(part) for part in pandas.__version__.split(".")[:2])
-    exact = {} if version >= (3, 1) else {"float_precision": "round_trip"}
+    exact: dict[str, Any] = {} if version >= (3, 1) else {"float_precision": "round_trip"}
+    if any(mark in layout.text for mark in ("e ", "E ", "e\t", "E\t")) and SPACED.search(
+        layout.text
+    ):
+        exact["dtype"] = str  # pandas reads +1e 5 as a number
     try:
         frame: DataFrame = pandas.read_csv(
             BytesIO(layout.text[layout.start :].encode("utf-8", "surrogatepass")),
@@ -196,8 +205,8 @@ def _frame(layout: Layout, decimal: str, file: str) -> DataFrame:
     whole = frame.shape[1] >= width and bool((frame.iloc[:, width:] == "").all(axis=None))
     if not whole or (not plain(frame.dtypes[width - 1]) and bool((frame[width - 1] == "").any())):
         found = _ragged(layout, file)
-        if found is not None:
-            raise found
+        if found is not None or not whole:
+            raise found or InvalidInputError(f"{file}: rows differ in their number of cells.")
     return frame if frame.shape[1] == width else frame.iloc[:, :width]
 
 
@@ -252,7 +261,7 @@ def _decimal(grid: Grid, selection: Selection) -> str:
     with_comma = [text for text in texts if COMMA_NUMBER.fullmatch(text)]
     if pointed or not with_comma or any(POINT_NUMBER.fullmatch(text) for text in texts):
         return "."
-    selection.features(without_margins(grid).names, grid.file)
+    selection.features(without_margins(grid, selection).names, grid.file)
     if selection.thousands is None and all(THOUSANDS.fullmatch(text) for text in with_comma):
         raise InvalidInputError(
             f"{grid.file}: in numbers such as {with_comma[0]} the comma may mark decimals or "

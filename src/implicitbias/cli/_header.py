@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from implicitbias._errors import InvalidInputError
 from implicitbias.cli._cells import Grid, is_empty, number
-from implicitbias.cli._printing import visible
+from implicitbias.cli._printing import quoted, visible
+from implicitbias.cli._tables import Selection
 
-ROW_NUMBERS = re.compile(r"|Unnamed: 0(\.\d+)*")  # what pandas and R call them in a CSV file
+FIRST = re.compile(r"|Unnamed: 0(\.\d+)*")  # what R and pandas call row numbers in a CSV file
+INDEX = re.compile(r"__index_level_\d+__")  # and pandas in a Parquet file
 SHOWN = 5
 
 
@@ -47,19 +50,23 @@ def looks_like_data(header: list[str], file: str) -> str:
     )
 
 
-def without_margins(grid: Grid) -> Grid:
-    """Leave out columns without name and content, and row numbers in a first one without a name."""
-    kept = [
+def without_margins(grid: Grid, selection: Selection) -> Grid:
+    """Leave out columns without name and content, and row numbers by the names they are given."""
+    named = [
+        bool(name) or not grid.frame[j].map(is_empty).all() for j, name in enumerate(grid.names)
+    ]
+    grid = grid.keep([j for j, kept in enumerate(named) if kept])
+    numbers = [
         j
         for j, name in enumerate(grid.names)
-        if name or not all(is_empty(cell) for cell in grid.frame[j])
+        if (FIRST.fullmatch(name) if j == 0 else INDEX.fullmatch(name)) and name != selection.target
     ]
-    if len(kept) < len(grid.names):
-        grid = grid.keep(kept)
-    if len(grid.names) > 1 and ROW_NUMBERS.fullmatch(grid.names[0]):
-        remark = "row numbers in the first column left out"
-        return grid.keep(range(1, len(grid.names)), remark)
-    return grid
+    if not numbers or len(grid.names) < 2:
+        return grid
+    gone = tuple(grid.names[j] for j in numbers)
+    what = quoted(gone[0]) if gone[0] else "in the first column"
+    kept = [j for j in range(len(grid.names)) if j not in numbers]
+    return replace(grid.keep(kept, f"row numbers {what} left out"), gone=gone)
 
 
 def text_of_cell(cell: Any) -> str:

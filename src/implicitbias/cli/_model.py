@@ -22,6 +22,9 @@ DEEPEST = 10_000  # layers
 LARGEST = 100_000_000  # numbers in a network or a path: 0.8 GB
 
 
+PREDICTIONS = ("predict", "path")  # commands that train nothing
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """The data, the network and the start that the options describe.
@@ -100,7 +103,8 @@ def build_model(ctx: click.Context) -> Model:
     if classify:
         problem, intercept, remark = _classification(table, options, file)
     else:
-        problem, intercept, remark = _regression(table, options, file)
+        trained = family != "diagonal" or ctx.info_name not in PREDICTIONS
+        problem, intercept, remark = _regression(table, options, file, metric=trained)
     network = _network(family, problem.num_features, depth, options["width"])
     title = (
         f"{family} network of {depth} layers on {file}, {len(table.y)} x "
@@ -185,12 +189,12 @@ def _shown(label: Any) -> str:
 
 
 def _regression(
-    table: Table, options: dict[str, Any], file: str
+    table: Table, options: dict[str, Any], file: str, *, metric: bool
 ) -> tuple[Regression, Callable[[FloatArray], float] | None, str]:
     from implicitbias._errors import InfeasibleProblemError
     from implicitbias.problems import equations
 
-    data = equations(table.X, table.y, options["intercept"])
+    data = equations(table.X, table.y, options["intercept"], isometric=metric)
     problem = data.problem
     intercept = data.intercept if data.centred else None
     if data.reached:
@@ -211,7 +215,7 @@ def _regression(
 def _network(family: str, num_features: int, depth: int, width: int | None) -> Network:
     from implicitbias import networks
 
-    if family == "diagonal":
+    if family == "diagonal" or depth > networks.MAX_DEPTH:  # which refuses such a depth
         return networks.DiagonalNetwork(num_features, depth)
     if family == "convolutional":
         return networks.ConvolutionalNetwork(num_features, (num_features,) * depth)

@@ -39,6 +39,7 @@ def limit_as_json(model: Model, limit: Limit, scale: float) -> dict[str, Any]:
 def path_as_json(model: Model, limits: LimitPath) -> dict[str, Any]:
     pairs = zip(limits.scales.tolist(), limits.limits, strict=True)
     return {
+        "data": model.title,
         "result": limits.theorem,
         "limits": [limit_as_json(model, limit, scale) for scale, limit in pairs],
     }
@@ -48,6 +49,7 @@ def flow_as_json(model: Model, result: Flow, scale: float, beta: FloatArray) -> 
     from implicitbias._verdicts import finite_or_text
 
     return {
+        "data": model.title,
         "outcome": result.outcome.name,
         "message": result.message,
         "route": result.route,

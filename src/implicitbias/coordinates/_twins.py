@@ -12,7 +12,7 @@ from implicitbias._arrays import FloatArray, IntArray, is_sparse
 def exact_twins(features: FloatArray, start: FloatArray) -> tuple[IntArray, FloatArray]:
     """Labels, equal where z_j = +-z_k and the layers' sizes agree, bit by bit; and that sign.
 
-    Columns are compared by a sum of their bits, each row's times an odd number, modulo 2^64.
+    Columns with the same sum of mixed bits are compared entry by entry.
 
     Parameters
     ----------
@@ -23,19 +23,33 @@ def exact_twins(features: FloatArray, start: FloatArray) -> tuple[IntArray, Floa
     """
     signs = _leading_signs(features)
     side = signs * np.prod(np.sign(start), axis=0)
-    sizes = np.sort(np.abs(start), axis=0)
-    keys = _column_sums(features, signs) + _sums(np.vstack([sizes, side]))
-    labels = np.unique(keys, return_inverse=True)[1]
-    return np.asarray(labels, dtype=np.intp), signs
+    layers = np.vstack([np.sort(np.abs(start), axis=0), side])
+    labels = np.unique(_column_sums(features, signs) + _sums(layers), return_inverse=True)[1]
+    first = np.full(labels.size, labels.size)
+    np.minimum.at(first, labels, np.arange(labels.size))
+    for j in np.flatnonzero(first[labels] != np.arange(labels.size)):
+        like = first[labels[j]]
+        pair = features[:, [like, j]]
+        pair = (pair.toarray() if is_sparse(pair) else pair) * signs[[like, j]]
+        if not np.array_equal(*np.vstack([pair, layers[:, [like, j]]]).T):
+            labels[j] = labels.size + j
+    return np.unique(labels, return_inverse=True)[1].astype(np.intp), signs
 
 
 def _odd(count: int) -> Any:
     return np.random.default_rng(0).integers(0, 2**63, count, dtype=np.uint64) * 2 + 1
 
 
+def _mixed(values: FloatArray) -> Any:
+    """The bits of floats, spread over 64 bits (the finaliser of SplitMix64)."""
+    bits = np.ascontiguousarray(values + 0.0).view(np.uint64)  # -0.0 + 0.0 is 0.0
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
+
+
 def _sums(rows: FloatArray) -> Any:
-    bits = np.ascontiguousarray(rows + 0.0).view(np.uint64)  # -0.0 + 0.0 is 0.0
-    return (bits * _odd(len(rows))[:, None]).sum(axis=0)
+    return (_mixed(rows) * _odd(len(rows))[:, None]).sum(axis=0)
 
 
 def _leading_signs(features: Any) -> FloatArray:
@@ -46,6 +60,8 @@ def _leading_signs(features: Any) -> FloatArray:
         signs = np.ones(features.shape[1])
         filled = np.diff(columns.indptr) > 0
         signs[filled] = np.sign(columns.data[columns.indptr[:-1][filled]])
+    elif not features.size:
+        return np.ones(features.shape[1])
     else:
         first = np.argmax(features != 0.0, axis=0)
         signs = np.sign(features[first, np.arange(features.shape[1])])
@@ -55,8 +71,7 @@ def _leading_signs(features: Any) -> FloatArray:
 def _column_sums(features: Any, signs: FloatArray) -> Any:
     if not is_sparse(features):
         return _sums(features * signs)
-    bits = (features.data * signs[features.indices] + 0.0).view(np.uint64)
     rows = np.repeat(_odd(features.shape[0]), np.diff(features.indptr))
     total = np.zeros(features.shape[1], dtype=np.uint64)
-    np.add.at(total, features.indices, bits * rows)
+    np.add.at(total, features.indices, _mixed(features.data * signs[features.indices]) * rows)
     return total

@@ -186,8 +186,8 @@ def _combined(rows: Rows, slopes: Slopes) -> NewtonSystem | None:
     basis = rows.basis
     if basis is None:
         return None
-    growth = _scaled(rows, slopes.log_rho, basis)
-    decay = _scaled(rows, slopes.log_a - slopes.log_u, basis)
+    growth = scaled_rows(rows, slopes.log_rho, basis)
+    decay = scaled_rows(rows, slopes.log_a - slopes.log_u, basis)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         matrix = growth @ decay.T
     if is_sparse(matrix):
@@ -201,7 +201,7 @@ def _combined(rows: Rows, slopes: Slopes) -> NewtonSystem | None:
     return NewtonSystem(rows, slopes, combined=(growth, decay, factor))
 
 
-def _scaled(rows: Rows, logs: FloatArray, basis: IntArray) -> FloatArray:
+def scaled_rows(rows: Rows, logs: FloatArray, basis: IntArray) -> FloatArray:
     """Z_ij exp(logs_j - logs_i) with i counted along the basis."""
     features = rows.features
     if is_sparse(features):

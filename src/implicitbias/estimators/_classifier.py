@@ -32,8 +32,9 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
 
     The separating direction that training a linear network to zero loss ends in, scaled so that
     min_i y_i f(x_i) = 1: the least l1 norm (diagonal, depth 2), a stationary point of the l_{2/L}
-    quasi-norm (deeper), the same of the spectrum (convolutional), or the hard-margin support vector
-    machine (fully connected). Directions forget the scale of the start.
+    quasi-norm (deeper), the same of the spectrum (convolutional), or the least l2 norm (fully
+    connected): the hard-margin support vector machine whose intercept counts in the norm, as in
+    LinearSVC. Directions forget the scale of the start.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import DiagonalNetwork, Network
 from implicitbias.problems import Classification, Regression
-from implicitbias.theorems import limit_path, predict_limit
+from implicitbias.theorems import limit_at_end, predict_limit
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def end_of_training(
     """
     at_an_end = scale in (0.0, np.inf) and isinstance(network, DiagonalNetwork)
     if at_an_end and isinstance(problem, Regression):
-        return of_limit(problem, limit_path(network, problem, directions, [scale]).limits[0])
+        return of_limit(problem, limit_at_end(network, problem, directions, scale))
     init = Initialization(directions, scale=scale)
     try:
         limit = predict_limit(network, problem, init, tol=np.inf, max_iterations=max_iterations)

@@ -10,6 +10,7 @@ from implicitbias._arrays import FloatArray, Parameters, finite_array, positive_
 from implicitbias._errors import InvalidInputError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
+    MAX_DEPTH,
     ConvolutionalNetwork,
     DiagonalNetwork,
     FullyConnectedNetwork,
@@ -29,7 +30,7 @@ def network_of(name: Any, depth: Any, num_features: int) -> Network:
     InvalidInputError
         An unknown name, or a depth that is not a whole number >= 2.
     """
-    depth = positive_int(depth, "depth", at_least=2)
+    depth = positive_int(depth, "depth", at_least=2, at_most=MAX_DEPTH)
     if name == "diagonal":
         return DiagonalNetwork(num_features, depth)
     if name == "convolutional":

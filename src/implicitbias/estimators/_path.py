@@ -94,13 +94,19 @@ def scales_for(
     number, ratio = positive_int(init_scales, "init_scales"), positive_float(eps, "eps")
     if ratio >= 1:
         raise InvalidInputError(f"eps is {ratio:g}; expected the smallest scale over the largest.")
-    reference, weights = network, directions
+    sizes = np.abs(directions[0])[np.abs(directions[0]) > 0]
+    start = float(np.median(sizes)) if sizes.size else 1.0  # no start moves at all
+    reference, weights = network, tuple(layer / start for layer in directions)
     if not isinstance(network, DiagonalNetwork):  # the least l2 norm itself
         reference = DiagonalNetwork(problem.num_features, 2)
         weights = directions_of(reference, None)
     least_norm = limit_path(reference, problem, weights, [np.inf]).coefficients[0]
+    if not np.isfinite(least_norm).all():
+        raise InvalidInputError(
+            f"init_scales={number} places scales around the interpolator of least norm, which "
+            "could not be certified. Pass the scales themselves, or data in other units."
+        )
     size = float(np.abs(least_norm).max(initial=0.0)) or 1.0
-    start = float(np.median(np.abs(directions[0])[np.abs(directions[0]) > 0]))
     largest = (KERNEL * size) ** (1.0 / network.depth) / start
     return np.geomspace(largest, largest * ratio, number)
 

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._errors import InvalidInputError
 from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_system import LARGEST, MarginPoint, MarginSystem, check_size
 from implicitbias.flow._radau import LowRankRadau, each, symmetric
@@ -38,6 +39,7 @@ MOST_JUDGED = 5000  # parameters up to which the Hessian's eigenvectors are aske
 RADAU_TOLERANCE = 1e-9  # at 1e-7 the directions are as good, but times lose digits
 FIRST_STEP = 1e-3
 EPS = float(np.finfo(np.float64).eps)
+NORMAL = float(np.finfo(np.float64).tiny) / EPS
 
 
 class ParameterMargins(MarginSystem):
@@ -62,6 +64,12 @@ class ParameterMargins(MarginSystem):
         self.rtol = tol or float(np.clip(SAFE_NOISE / max(target, 1.0), FINEST, RTOL))
         self.margin_tol = self.rtol
         self.atol = ABSOLUTE * self.rtol * self._entry_scales()
+        if self.atol.min() < np.finfo(np.float64).tiny:
+            raise InvalidInputError(
+                f"the layers of the initialization, of size {stable_norm(self.start):.3g}, are so "
+                "small that tolerances relative to them underflow float64. route='dual' takes any "
+                "scale, where the network has real decoupled coordinates; else use a larger scale."
+            )
         if self.start.size > FEW:
             self.method = "Radau IIA, order 13"
         self.length = float(np.linalg.norm(self.rows, axis=1).max())
@@ -160,7 +168,9 @@ class ParameterMargins(MarginSystem):
         if size > 0.0 and velocity.any() and state.size > MOST_JUDGED:
             return None
         if size == 0.0 or not velocity.any():
-            return rest_of(np.zeros(1), np.zeros((1, 1)), 1.0, noise=np.zeros(1), rounding=0.0)
+            return rest_of(
+                np.zeros(1), np.zeros((1, 1)), 1.0, noise=np.zeros(1), rounding=np.zeros(1)
+            )
         layers = self.layers(state / size)
         weights = self._weights(layers, size)[1]
         moved = self.moved(layers)
@@ -182,7 +192,8 @@ class ParameterMargins(MarginSystem):
         """The same, of Theta."""
         change = np.abs(self.network.conserved(layers) - self.conserved)
         scale = self.network.conserved_scale(layers)
-        return float(np.max(np.divide(change, scale, where=scale > 0, out=np.zeros_like(change))))
+        held = (scale > NORMAL) & (scale < np.inf)  # else squares have lost their digits
+        return float(np.max(np.divide(change, scale, where=held, out=np.zeros_like(change))))
 
     def flattened(self, layers: Parameters) -> FloatArray:
         """Theta as the state, (N,)."""

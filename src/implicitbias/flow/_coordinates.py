@@ -21,6 +21,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.flow._parameters import SMALL_ENTRY, ParameterFlow
 from implicitbias.flow._radau import LowRankRadau, each, symmetric
 from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
+from implicitbias.flow._stability import FINER
 from implicitbias.flow._stationary import Rest
 from implicitbias.flow._system import FlowSystem, Reading
 from implicitbias.networks import ConvolutionalNetwork, Network
@@ -147,6 +148,15 @@ class CoordinateFlow(FlowSystem):
     def rest(self, state: FloatArray, reading: Reading, size: float) -> Rest | None:
         """That of the parameters."""
         return self.witness.rest(self._theta(state), reading, size)
+
+    def instability(self, state: FloatArray) -> float:
+        """That of the parameters."""
+        return self.witness.instability(self._theta(state))
+
+    def finer(self) -> CoordinateFlow:
+        """The flow with smaller steps."""
+        layers = self.witness.layers(self.witness.start)
+        return CoordinateFlow(self.network, self.loss, layers, FINER * self.witness.tol)
 
     def drift(self, state: FloatArray) -> float:
         """That of the parameters."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any, overload
 
 import numpy as np
@@ -39,11 +40,13 @@ from implicitbias.flow._reduction import dual_coordinates
 from implicitbias.flow._result import Flow
 from implicitbias.flow._rules import Goal, RegressionRules, with_drift
 from implicitbias.flow._squared_loss import squared_loss
+from implicitbias.flow._stability import VISIBLE, reproduced
 from implicitbias.flow._system import FlowSystem
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Activation, AnyActivation, Network
 from implicitbias.problems import Classification, Regression
 
+FOLLOWED = (Outcome.RESIDUAL_REACHED, Outcome.TIME_REACHED)
 SETTLED = (Outcome.RESIDUAL_REACHED, Outcome.STATIONARY, Outcome.PRECISION_REACHED)
 
 
@@ -165,8 +168,9 @@ def gradient_flow(
     Flow or ActivationFlow
         ``outcome`` and ``message`` say why it ended: RESIDUAL_REACHED or MARGIN_REACHED;
         STATIONARY at a point with positive loss (dead or sign-locked coordinates); TIME_REACHED;
-        STOPPED_BY_CALLBACK; STEP_LIMIT; PRECISION_REACHED where float64 resolves no more, or the
-        conserved quantities were lost to rounding; FAILED.
+        STOPPED_BY_CALLBACK; STEP_LIMIT; PRECISION_REACHED where float64 resolves no more;
+        UNSTABLE where the flow seems to end well, but conserved quantities were lost to rounding or
+        the same flow with smaller steps goes elsewhere; FAILED.
 
     Raises
     ------
@@ -290,8 +294,11 @@ def _regression_flow(
 
 def _held(init: Initialization) -> bool:
     """Whether float64 holds the layers of the start."""
-    pairs = zip(init.rounded(), init.directions, strict=True)
-    return all(layer.any() or not direction.any() for layer, direction in pairs)
+    try:
+        init.parameters()
+    except InvalidInputError:
+        return False
+    return True
 
 
 def _run(system: FlowSystem, goal: Goal, budget: Budget, callback: Callback | None) -> Flow:
@@ -300,10 +307,27 @@ def _run(system: FlowSystem, goal: Goal, budget: Budget, callback: Callback | No
     trajectory = integrate(system, rules, budget, callback)
     if trajectory.end.outcome not in SETTLED:
         rules.measure(system, trajectory.state, trajectory.reading)
+    if trajectory.growth > VISIBLE and trajectory.end.outcome in FOLLOWED:
+        trajectory = _reproduced(system, rules, budget, trajectory)
     flow = _flow(system, trajectory, rules.remaining, time.perf_counter() - began)
     if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
         flow.times[-1], flow.log_times[-1] = budget.max_time, np.log(budget.max_time)
     return flow
+
+
+def _reproduced(
+    system: FlowSystem, rules: RegressionRules, budget: Budget, trajectory: Trajectory
+) -> Trajectory:
+    """The trajectory, its end doubted where smaller steps lead elsewhere."""
+    again = RegressionRules(rules.goal, rules.start)
+    with np.errstate(over="ignore"):
+        times = np.exp(np.log(trajectory.times[1:-1]) + system.log_time_unit)
+    other = integrate(system.finer(), again, replace(budget, times=times), None)
+    first, second = trajectory, other
+    end = reproduced(
+        first.end, first.coefficients, second.end, second.coefficients, trajectory.growth
+    )
+    return replace(trajectory, end=end)
 
 
 def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds: float) -> Flow:

@@ -14,6 +14,7 @@ from implicitbias._errors import Outcome
 from implicitbias.flow._result import FlowState
 from implicitbias.flow._rules import End, RegressionRules
 from implicitbias.flow._saving import Recorder, TimesRecorder
+from implicitbias.flow._stability import ErrorGrowth
 from implicitbias.flow._system import FlowSystem, Reading
 
 HUGE = 1e200
@@ -58,7 +59,10 @@ class Budget:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Saved points and the end of one integration, in the system's own time tau."""
+    """Saved points and the end of one integration, in the system's own time tau.
+
+    ``growth`` is the exponent by which errors may have grown.
+    """
 
     times: FloatArray
     coefficients: FloatArray
@@ -69,6 +73,7 @@ class Trajectory:
     drift: float
     num_steps: int
     num_evaluations: int
+    growth: float = 0.0
 
 
 def finite(array: FloatArray) -> FloatArray:
@@ -96,7 +101,7 @@ def integrate(
     recorder = _recorder(system, budget, first)
     bound = _bound(system, budget)
     solver = system.integrator(min(FIRST_STEP * first, bound), bound)
-    time, drift, steps = 0.0, 0.0, 0
+    time, drift, steps, growth = 0.0, 0.0, 0, ErrorGrowth(system)
     while end is None:
         failure = _step(solver)
         steps += 1
@@ -111,12 +116,14 @@ def integrate(
         state, reading, time = solver.y, after, float(solver.t)
         system.accepted(state)
         drift = max(drift, system.drift(state))
+        growth.note(state, time)
         end = rules.check(system, state, reading, time)
         if end is None:
             end = _interruption(system, solver, reading, steps, budget, callback)
     last = (time, system.coefficients(state), reading.log_loss)
     arrays = recorder.arrays((start, last))
-    return Trajectory(*arrays, state, reading, end, drift, steps, solver.nfev)
+    growth.note(state, time, now=True)
+    return Trajectory(*arrays, state, reading, end, drift, steps, solver.nfev, growth.exponent)
 
 
 def _beyond_float64(first: float) -> End | None:

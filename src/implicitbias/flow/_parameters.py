@@ -23,15 +23,17 @@ from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import Outcome
 from implicitbias.flow._radau import LowRankRadau, each, symmetric
 from implicitbias.flow._squared_loss import SquaredLoss, stable_norm
+from implicitbias.flow._stability import FINER, MOST, largest_eigenvalue
 from implicitbias.flow._stationary import Rest, newton_change, rest_of
 from implicitbias.flow._system import FlowSystem, Reading
 from implicitbias.networks import Network
 
 TOLERANCE = 1e-7
 SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
-MOST_EVALUATIONS, POINTS = 1e5, 25.0  # fewer where the linear systems are larger
+MOST_EVALUATIONS, POINTS = 1.5e5, 25.0  # fewer where the linear systems are larger
 RESOLVED = 1e-13  # what the integration loses of an entry, relative to its size
 EPS = float(np.finfo(np.float64).eps)
+NORMAL = float(np.finfo(np.float64).tiny) / EPS
 
 
 class ParameterFlow(FlowSystem):
@@ -152,12 +154,22 @@ class ParameterFlow(FlowSystem):
             rounding=EPS * self._gradient_terms(state, reading),
         )
 
+    def instability(self, state: FloatArray) -> float:
+        """The Jacobian's largest eigenvalue."""
+        return largest_eigenvalue(self.jacobian(state)) if state.size <= MOST else 0.0
+
+    def finer(self) -> ParameterFlow:
+        """The flow with smaller steps."""
+        layers = self.layers(self.start)
+        return ParameterFlow(self.network, self.loss, layers, FINER * self.tol)
+
     def drift(self, state: FloatArray) -> float:
         """Largest |change| of a conserved quantity over its natural size; 0/0 = 0."""
         layers = self.layers(state)
         change = np.abs(self.network.conserved(layers) - self.conserved)
         scale = self.network.conserved_scale(layers)
-        return float(np.max(np.divide(change, scale, where=scale > 0, out=np.zeros_like(change))))
+        held = (scale > NORMAL) & (scale < np.inf)  # else squares have lost their digits
+        return float(np.max(np.divide(change, scale, where=held, out=np.zeros_like(change))))
 
     def _entry_sizes(self) -> FloatArray:
         """The natural size of each entry of Theta: its own start, or its first movement.
@@ -184,11 +196,11 @@ class ParameterFlow(FlowSystem):
             return np.zeros_like(self.start)
         return np.asarray(np.linalg.lstsq(moved, -residual, rcond=None)[0], dtype=np.float64)
 
-    def _gradient_terms(self, state: FloatArray, reading: Reading) -> float:
-        """||X||_F ||r|| ||d beta / d Theta||_F: what the velocity is a sum of."""
+    def _gradient_terms(self, state: FloatArray, reading: Reading) -> FloatArray:
+        """What each entry of the velocity is a sum of, (P,)."""
         jacobian = self.network.coefficient_jacobian(self.layers(state))
-        data = stable_norm(self.lengths) * stable_norm(reading.residual_vector)
-        return data * stable_norm(jacobian.ravel())
+        driver = np.abs(reading.residual_vector) @ np.abs(self.loss.X)
+        return np.asarray(driver @ np.abs(jacobian))
 
     def _underflows(self, state: FloatArray, reading: Reading) -> bool:
         """Whether a velocity of zero comes from the products of small layers alone."""

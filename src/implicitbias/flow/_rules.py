@@ -42,10 +42,10 @@ class End:
 
 def with_drift(end: End, drift: float) -> End:
     """The end with what a drift of the conserved quantities says of it."""
-    if drift <= LOST:
+    if not drift > LOST:  # NaN where nothing is conserved
         return end
     return End(
-        Outcome.PRECISION_REACHED if end.outcome.converged else end.outcome,
+        Outcome.UNSTABLE if end.outcome.converged else end.outcome,
         f"{end.message} But conserved quantities have drifted by {drift:.1e} of their size: "
         "where the flow passed a saddle, rounding decided how it went on.",
     )

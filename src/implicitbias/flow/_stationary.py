@@ -12,6 +12,7 @@ from implicitbias._errors import Outcome
 NEGLIGIBLE = 1e-8  # distance left over the largest ||Theta|| so far
 NOISE = 10.0  # tolerances that an integrator's error may amount to
 SOLVED = 0.1  # part of the residual that a Newton step may leave
+EPS = float(np.finfo(np.float64).eps)
 FAINTEST = 800.0  # e-foldings from the smallest number in float64 to an escape from a saddle
 
 
@@ -76,12 +77,12 @@ def rest_of(
     size: float,
     *,
     noise: FloatArray,
-    rounding: float,
+    rounding: FloatArray | float,
 ) -> Rest | None:
     """Judge the velocity of a gradient flow along each eigenvector of its (symmetric) Jacobian.
 
     Along an eigenvector e with eigenvalue k the velocity a = e^T v is at rest when it is noise, or
-    when k < 0 and the distance left, |a| / |k|, is negligible.
+    when k < 0, beyond what rounding leaves of it, and the distance left, |a| / |k|, is negligible.
 
     Parameters
     ----------
@@ -92,20 +93,22 @@ def rest_of(
     noise
         What the integrator's tolerance lets each entry of Theta be off by, (P,).
     rounding
-        What rounding contributes to an entry of the velocity.
+        What rounding contributes to each entry of the velocity, (P,) or one number.
     """
     if not velocity.any():
         return Rest(Outcome.STATIONARY, "the velocity is exactly zero", 0.0)
     values, vectors = np.linalg.eigh(jacobian)
     speeds = np.abs(velocity @ vectors)
-    off = np.sqrt(np.square(noise) @ np.square(vectors))
-    quiet = speeds <= NOISE * (np.abs(values) * off + rounding)
+    rounding = np.broadcast_to(rounding, noise.shape)
+    off, lost = (np.sqrt(np.square(error) @ np.square(vectors)) for error in (noise, rounding))
+    quiet = speeds <= NOISE * (np.abs(values) * off + lost)
     with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 only where quiet
         distance = np.where(quiet | (values >= 0), 0.0, speeds / np.abs(values))
-    going = ~quiet & ((values >= 0) | (distance > NEGLIGIBLE * size))
+    unresolved = -EPS * len(values) * float(np.abs(values).max(initial=0.0))
+    going = ~quiet & ((values >= unresolved) | (distance > NEGLIGIBLE * size))
     if going.any():
         return None
-    away = values > NOISE * rounding / max(size, np.finfo(float).tiny)
+    away = values > NOISE * float(rounding.max()) / max(size, np.finfo(float).tiny)
     escapes = int(np.sum(away))
     kind = f"a saddle that {escapes} directions lead away from" if escapes else "a stationary point"
     left = float(distance.max(initial=0.0)) / size if size > 0 else 0.0

@@ -109,6 +109,14 @@ class FlowSystem(ABC):
     def drift(self, state: FloatArray) -> float:
         """Relative drift of the conserved quantities since the start."""
 
+    def instability(self, state: FloatArray) -> float:
+        """Rate at which errors grow, at most; 0 where what was lost is made good again."""
+        return 0.0
+
+    def finer(self) -> FlowSystem:
+        """The same flow with a smaller tolerance."""
+        return self
+
     def accepted(self, state: FloatArray) -> None:
         """Take note that the integration has come to ``state``."""
         return

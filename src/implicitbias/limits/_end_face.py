@@ -15,12 +15,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import lapack, qr, solve_triangular
+from scipy.linalg import lapack, solve_triangular
 from scipy.optimize import linprog
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
-from implicitbias._precise import precise_residual
-from implicitbias.dual._rows import heaviest_basis
+from implicitbias._precise import Precise, precise_residual
+from implicitbias.limits._end_basis import (
+    NOTHING,
+    PIVOT,
+    basis_columns,
+    cheapest_basis,
+    independent,
+)
 from implicitbias.limits._end_program import (
     OPTIONS,
     EndProgram,
@@ -41,12 +47,11 @@ TIGHT = 1e-9  # d relative to c below which float64 does not decide
 LOST = 1e-13  # d relative to |A|^T |nu| below which it does not either
 ROUNDED = 2e-14  # the same where Z itself is rounded: below, a column counts as tight,
 AMBIGUOUS = 1e-12  # from there to here nobody knows
-NOTHING = 1e-13  # entries of x below this, relative to the largest, are rounding of y
 UNREACHED = 1e-14  # a part of b this small is rounding of it
+SETTLED = 1e-12  # error relative to the largest rho_j up to which float64 settles x
 SAFE_RCOND = 1e-10
-PIVOT = 1e-11  # smallest pivot, relative to its column or row
 MAX_PIVOTS = 500
-REFINEMENTS = 3
+REFINEMENTS = 2
 
 
 @dataclass(frozen=True)
@@ -100,9 +105,9 @@ def optimal_face(program: EndProgram, costs: ExactCosts, *, rounded: bool) -> Fa
         found = _single_vertex(program, tight, nu)
         if found is not None:
             return found
-        basis = _basis_columns(program, x, nu, tight)
+        basis = basis_columns(program, x, nu, tight)
     else:
-        basis = _cheapest_basis(program)
+        basis = cheapest_basis(program)
     from flint import ctx
 
     with ctx.workprec(PRECISION + 2 * program.cost_spread):
@@ -126,75 +131,27 @@ def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face
     rcond, info = lapack.dtrcon(r)
     if info != 0 or rcond < SAFE_RCOND:
         return None
-    x, more, change, missing = np.zeros(tight.size), np.zeros(rows), 0.0, target
+    cost, precise = program.cost[tight], Precise(matrix)
+    x, more = solve_triangular(r, q.T @ target), np.zeros(rows)
+    nu = nu + q @ solve_triangular(r, cost - matrix.T @ nu, trans="T")
     for _ in range(REFINEMENTS):
+        missing = precise.residual(x, target)
         step = solve_triangular(r, q.T @ missing)
-        x, change = x + step, float(np.abs(step).max())
-        missing = precise_residual(matrix, x, target)
-        apart = precise_residual(matrix.T, nu, program.cost[tight]) - matrix.T @ more
+        apart = precise.transposed_residual(nu, cost) - matrix.T @ more
+        x = x + step
         nu, more = exact_sum(nu, more + q @ solve_triangular(r, apart, trans="T"))
-    size = float(x.max())
-    missed = max(change, float(-x.min()))
-    if float(np.abs(missing).max()) > UNREACHED or missed > TIGHT * size:
+    left = float(np.abs(missing).max()) if tight.size < rows else 0.0
+    missed = np.maximum(np.abs(step), -x) + left
+    sizes = program.sizes(tight)
+    error = float((sizes * missed).max() / (sizes * x).max())
+    if (
+        left > UNREACHED * max(1.0, float(x.max()))
+        or error > SETTLED
+        or _near(program, nu).size > tight.size
+    ):
         return None
-    if _near(program, nu).size > tight.size:
-        return None
-    missed = max(missed, 0.0 if tight.size == rows else float(np.abs(missing).max()))
     value = -float(precise_residual(target[None], nu, np.zeros(1))[0]) + float(target @ more)
-    return Face(tight, np.maximum(x, 0.0), nu, value, missed / size)
-
-
-def _basis_columns(program: EndProgram, x: FloatArray, nu: FloatArray, tight: IntArray) -> IntArray:
-    """n independent columns: those of the vertex, then tight ones, then any."""
-    rows = len(program.target)
-    chosen = np.flatnonzero(x > NOTHING * float(x.max()))
-    chosen = chosen[_independent(program.columns(chosen), np.zeros((rows, 0)))]
-    while chosen.size < rows:
-        span = np.linalg.qr(program.columns(chosen), mode="complete")[0]
-        more = tight[~np.isin(tight, chosen)]
-        more = more[_independent(program.columns(more), span[:, : chosen.size])]
-        if more.size == 0:  # nu is not a vertex: move it on until another column is tight
-            more, nu = _next_tight(program, nu, span[:, -1], chosen)
-        chosen = np.concatenate([chosen, more[: rows - chosen.size]])
-    return chosen
-
-
-def _cheapest_basis(program: EndProgram) -> IntArray:
-    """n independent columns, those of the smallest costs, with the signs that x >= 0 needs."""
-    features = program.columns(np.arange(program.size))
-    cost = np.minimum(program.cost[: program.size], program.cost[program.size :])
-    norms = np.linalg.norm(features, axis=0)
-    with np.errstate(divide="ignore"):
-        basis = heaviest_basis(features, norms, np.log(norms) - np.log(cost))
-    if basis is None:
-        raise ValueError("the rows of X S^T are numerically dependent")
-    x = np.linalg.solve(features[:, basis], program.target)
-    signed = np.where(x < 0.0, basis + program.size, basis)
-    locked = np.isinf(program.cost[signed])
-    return np.where(locked, (signed + program.size) % (2 * program.size), signed)
-
-
-def _next_tight(
-    program: EndProgram, nu: FloatArray, along: FloatArray, chosen: IntArray
-) -> tuple[IntArray, FloatArray]:
-    """The column that gets tight first on the way from nu along a direction, and nu there."""
-    slopes, distance = program.slopes(along), program.cost - program.slopes(nu)
-    able = (slopes > PIVOT * float(np.abs(slopes).max())) & np.isfinite(distance)
-    able[chosen] = False
-    if not able.any():
-        raise ValueError("the rows of X S^T are numerically dependent")
-    ratio = np.where(able, np.maximum(distance, 0.0) / np.where(able, slopes, 1.0), np.inf)
-    return np.array([ratio.argmin()]), nu + float(ratio.min()) * along
-
-
-def _independent(columns: FloatArray, span: FloatArray) -> IntArray:
-    """Indices of columns independent of a span and of one another, the best first."""
-    rest = columns - span @ (span.T @ columns)
-    if rest.size == 0:
-        return np.zeros(0, dtype=np.intp)
-    _, triangle, order = qr(rest, mode="economic", pivoting=True)
-    sizes = np.abs(np.diag(triangle))
-    return np.asarray(order[: sizes.size][sizes > 1e-12], dtype=np.intp)
+    return Face(tight, np.maximum(x, 0.0), nu, value, error)
 
 
 class _Simplex:
@@ -216,13 +173,13 @@ class _Simplex:
                 goal = self.goal
                 continue
             if wrong.size:
-                if goal is self.goal and self.x.min() < -self.nothing:
+                if goal is self.goal and self.negative.size:
                     goal = self._shifted_goal()  # feasible for the basis as it is
                 self.bland = count > MAX_PIVOTS // 5
                 worst = wrong[0] if self.bland else wrong[distance[wrong].argmin()]
                 basis = self._enter(int(worst))
-            elif self.x.min() < -self.nothing:
-                basis = self._leave(int(self.x.argmin()), distance)
+            elif self.negative.size:
+                basis = self._leave(int(self.negative[self.x[self.negative].argmin()]), distance)
             else:
                 return self._face(near[distance[near] == 0.0])
         raise ValueError(f"no optimal basis was found in {MAX_PIVOTS} pivots")
@@ -232,7 +189,10 @@ class _Simplex:
         self.matrix = Basis(self.program.columns(basis))
         self.x_balls = self.matrix.solve(goal)
         self.x = floats_of(self.x_balls)
-        self.nothing = NOTHING * float(np.abs(self.x).max())
+        sizes, parts = self.program.sizes(basis), np.abs(self.x)
+        nothing = NOTHING * np.minimum(parts.max(), (sizes * parts).max() / sizes)
+        self.nothing = (parts <= nothing) | (parts <= vanishing() * parts.max())
+        self.negative = np.flatnonzero((self.x < 0.0) & ~self.nothing)
         self.nu_balls = self.matrix.solve(self._balls_of_costs(basis), transposed=True)
         self.nu = floats_of(self.nu_balls)
 
@@ -275,7 +235,7 @@ class _Simplex:
             raise ValueError("the weighted norm has no minimum: the linear program is unbounded")
         ratio = np.full(step.size, np.inf)
         ratio[able] = np.maximum(self.x[able], 0.0) / step[able]
-        ratio[able & (self.x <= self.nothing)] = 0.0
+        ratio[able & self.nothing] = 0.0
         tied = np.flatnonzero(ratio <= ratio.min())
         basis = self.basis.copy()
         row = tied[basis[tied].argmin() if self.bland else step[tied].argmax()]
@@ -309,8 +269,8 @@ class _Simplex:
 
     def _face(self, tight: IntArray) -> Face:
         """The face that B and the other tight columns cut out."""
-        positive = self.x > self.nothing
-        missed = float(np.abs(self.x[~positive]).max(initial=0.0) / self.x.max())
+        positive, parts = ~self.nothing, self.program.sizes(self.basis) * np.abs(self.x)
+        missed = float(parts[self.nothing].max(initial=0.0) / parts.max())
         if tight.size:
             balls = self._tableau(tight)
             table = _floats_of_table(balls)
@@ -335,7 +295,7 @@ class _Simplex:
         table = _floats_of_table(balls)[:, able]
         kept = np.flatnonzero(basic)
         bound = np.flatnonzero(~basic & table.any(axis=1))
-        bound = bound[_independent(table[bound].T, np.zeros((able.size, 0)))]
+        bound = bound[independent(table[bound].T, np.zeros((able.size, 0)))]
         rows = []
         for row in (*kept, *bound):
             unit = [int(row == i) for i in kept]
@@ -375,7 +335,7 @@ def _inside(table: FloatArray, positive: BoolArray) -> tuple[FloatArray, BoolArr
     if count == 0:
         return np.ones(size), positive
     part = table[degenerate]
-    rows, columns = equilibrating(np.abs(part))
+    rows, columns = equilibrating(part)
     part = np.ldexp(part, rows[:, None] + columns)
     answer = linprog(
         np.concatenate([np.zeros(size), -np.ones(size + count)]),

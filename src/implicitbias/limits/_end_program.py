@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 from scipy.optimize import linprog
+from scipy.sparse import coo_array
 
 from implicitbias._arrays import (
     FloatArray,
@@ -29,7 +30,7 @@ OPTIONS = {
     "primal_feasibility_tolerance": 1e-10,
     "dual_feasibility_tolerance": 1e-10,
 }
-SWEEPS = 4  # of equilibration: each halves the logarithms of what is left
+SWEEPS = 3  # of equilibration
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class EndProgram:
         """Binary digits between the largest and the smallest cost."""
         return int(np.ptp(np.frexp(self.cost[np.isfinite(self.cost)])[1]))
 
+    def sizes(self, chosen: IntArray) -> FloatArray:
+        """What one unit of x is in rho, (k,), relative to the largest of them."""
+        exponents = self.column_exponents[chosen % self.size]
+        return np.asarray(np.ldexp(1.0, exponents - exponents.max()))
+
     def columns(self, chosen: IntArray) -> FloatArray:
         """Dense signed columns, (n, k)."""
         part = self.features[:, chosen % self.size]
@@ -98,7 +104,7 @@ def end_program(
     features: FloatArray, target: FloatArray, weights: tuple[FloatArray, FloatArray]
 ) -> EndProgram:
     """The program for w^- and w^+, (m,) each, in units in which it is easy to solve."""
-    rows, columns = equilibrating(abs(features))
+    rows, columns = equilibrating(features)
     scaled = columns_times(rows_times(features, np.ldexp(1.0, rows)), np.ldexp(1.0, columns))
     target_exponent = int(np.frexp(np.abs(np.ldexp(target, rows)).max())[1])
     below, above = (np.ldexp(side, columns) for side in weights)
@@ -115,26 +121,34 @@ def end_program(
     )
 
 
-def equilibrating(sizes: FloatArray) -> tuple[IntArray, IntArray]:
-    """Exponents of rows and columns that bring the largest entry of each near 1 (Ruiz 2001)."""
-    row_total = np.zeros(sizes.shape[0], dtype=int)
-    column_total = np.zeros(sizes.shape[1], dtype=int)
-    for sweep in range(SWEEPS + 1):
-        rows, columns = -_exponents(sizes, axis=1), -_exponents(sizes, axis=0)
-        if sweep < SWEEPS:
-            rows, columns = rows // 2, columns // 2
-        else:
-            rows = np.zeros_like(rows)  # the columns are to be exact
-        sizes = columns_times(rows_times(sizes, np.ldexp(1.0, rows)), np.ldexp(1.0, columns))
-        row_total, column_total = row_total + rows, column_total + columns
-    return row_total, column_total
+def equilibrating(matrix: FloatArray) -> tuple[IntArray, IntArray]:
+    """Exponents of rows and columns that bring the entries near 1, and the largest of each to 1.
+
+    Means of the entries' exponents are taken out of rows and columns in turn, which tends to their
+    least-squares fit (Curtis and Reid, 1972).
+    """
+    entries = coo_array(matrix)
+    i, j = entries.coords
+    kept = entries.data != 0.0
+    i, j, sizes = i[kept], j[kept], np.frexp(entries.data[kept])[1]
+    count = (np.bincount(i, minlength=matrix.shape[0]), np.bincount(j, minlength=matrix.shape[1]))
+    rows, columns = np.zeros(count[0].size, dtype=np.intp), np.zeros(count[1].size, dtype=np.intp)
+    for _ in range(SWEEPS):
+        rows = -_mean(i, sizes + columns[j], count[0])
+        columns = -_mean(j, sizes + rows[i], count[1])
+    rows = -_largest(i, sizes + columns[j], count[0])
+    return rows, -_largest(j, sizes + rows[i], count[1])
 
 
-def _exponents(sizes: FloatArray, axis: int) -> IntArray:
-    """Binary exponents of the largest entries; 0 where there is none."""
-    largest = sizes.max(axis=axis)
-    largest = np.asarray(largest.toarray().ravel() if is_sparse(largest) else largest)
-    return np.asarray(np.frexp(largest)[1], dtype=np.intp)
+def _mean(place: IntArray, sizes: IntArray, count: IntArray) -> IntArray:
+    total = np.bincount(place, sizes, minlength=count.size)
+    return np.asarray(np.rint(total / np.maximum(count, 1)), dtype=np.intp)
+
+
+def _largest(place: IntArray, sizes: IntArray, count: IntArray) -> IntArray:
+    largest = np.full(count.size, np.iinfo(np.intp).min)
+    np.maximum.at(largest, place, sizes)
+    return np.where(count > 0, largest, 0)
 
 
 def solve_program(program: EndProgram) -> tuple[FloatArray, FloatArray] | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray
-from implicitbias._precise import precise_residual
+from implicitbias._precise import Precise
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem, newton_system
 from implicitbias.dual._rows import as_given
@@ -85,6 +85,7 @@ def _refined(
     that of rho, relative to its largest entry.
     """
     features, target = problem.features, problem.target
+    precise = Precise(features)
     rho, nu = np.zeros(slope.size), np.zeros(target.size)
     more_rho, more_nu, missing, mismatch = rho, nu, target, rho
     previous = np.inf
@@ -100,8 +101,8 @@ def _refined(
         if count == 0:  # half of the digits are to come: float64 is enough
             missing, apart = target - features @ rho, clock - features.T @ nu
         else:
-            missing = precise_residual(features, rho, target) - features @ more_rho
-            apart = precise_residual(features.T, nu, clock) - features.T @ more_nu
+            missing = precise.residual(rho, target) - features @ more_rho
+            apart = precise.transposed_residual(nu, clock) - features.T @ more_nu
         mismatch = -rate * (apart + rest)
     return rho, nu, missing, mismatch, change
 

@@ -19,7 +19,7 @@ def relative_residual(X: FloatArray, coefficients: FloatArray, y: FloatArray) ->
     size = float(np.abs(y).max(initial=0.0))
     if size == 0.0 and coefficients.any():
         coefficients = coefficients / np.abs(coefficients).max()  # a ratio of their own sizes
-        size = float(absolute_product(X, coefficients).max())
+        size = float(absolute_product(X, coefficients).max(initial=0.0))
     # entries over the largest: squares neither over- nor underflow
     scale = float(np.ldexp(1.0, int(np.clip(np.frexp(size or 1.0)[1], -1000, 1000))))
     whole = y if y.any() else absolute_product(X, coefficients)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from implicitbias._arrays import FloatArray, absolute_product
+from implicitbias.coordinates import Curves
 from implicitbias.dual._rows import as_given
 from implicitbias.limits._potential import (
     MAX_PATH_STEPS,
@@ -114,16 +115,27 @@ def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
     log_scale = float(curves.log_unit.max())
     first = _first_scale(problem, state)
     problem = problem.shifted(first - log_scale)
-    excess = max(log_scale - first, 0.0) if problem.target.any() else log_scale - first
+    excess = 0.0  # above the first scale a start at rest no longer matters
+    if not problem.target.any():
+        excess = log_scale - first
+    elif _rests(curves):
+        excess = max(log_scale - first, 0.0)
     start = _start_predictions(problem, state)
-    further = log_scale - first < 0.0 and excess == 0.0
+    further = log_scale != first and excess == 0.0
     moved = correct(problem, problem.curves, problem.target, state, rough=further)
     if moved is None:
         moved = follow(problem, _Path(start, problem.target, 0.0), state)
     problem = replace(problem, log_excess=excess)
-    if further:
+    if not further:
+        return problem, moved
+    try:
         return rescale(problem, moved, log_scale - first)
-    return problem, moved
+    except PathError as error:
+        if log_scale < first:
+            raise
+        ratio = (problem.curves.depth * (log_scale - first)) / np.log(10.0)
+        text = f"the start predicts values 1e{ratio:.0f} times the targets: {error}"
+        raise PathError(text, error.state, error.curves) from None
 
 
 def _at_zero(problem: PotentialProblem, state: PotentialState) -> PotentialState:
@@ -170,10 +182,24 @@ def _first_scale(problem: PotentialProblem, state: PotentialState) -> float:
     depth = problem.curves.depth
     if log_length - depth * own > np.log(STEP_CAP):
         return float(log_length - np.log(STEP_CAP)) / depth
-    curves = problem.curves  # locked coordinates have t0 = 0 and rho(0) != 0
-    if not (curves.t0.any() or curves.locked.any()) and log_length - depth * own < LOG_LINEAR:
+    if not _rests(problem.curves):  # from where the start is like the targets, if it is larger
+        log_start = _log_start_size(replace(problem, curves=unit)) - float(np.log(size))
+        return min(own, max(-log_start, float(log_length - np.log(STEP_CAP))) / depth)
+    if log_length - depth * own < LOG_LINEAR:
         return float(log_length - LOG_LINEAR) / depth
     return own
+
+
+def _rests(curves: Curves) -> bool:
+    """Whether rho(0) = 0; locked coordinates have t0 = 0 and rho(0) != 0."""
+    return not (curves.t0.any() or curves.locked.any())
+
+
+def _log_start_size(problem: PotentialProblem) -> float:
+    """Log of max_i sum_j |Z_ij rho_j| at the start; -inf if all rest."""
+    rho = problem.curves.rho(problem.curves.t0)
+    with np.errstate(over="ignore", divide="ignore"):
+        return float(np.log(absolute_product(problem.features, rho).max(initial=0.0)))
 
 
 def rescale(

@@ -14,6 +14,7 @@ from scipy.optimize import linprog, nnls
 
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates import Curves
+from implicitbias.limits._end_program import OPTIONS, equilibrating
 
 CONSISTENT = 1e-9
 LARGEST_GROWTH = 1e9
@@ -26,7 +27,7 @@ class Reachable:
     Attributes
     ----------
     residual
-        The smallest ||Z rho - y|| / ||y|| under the signs.
+        The smallest ||Z rho - y|| / ||y|| under the signs, in rows and columns of size one.
     forced
         Boolean (m,): zero in every solution (dead coordinates included).
     """
@@ -47,22 +48,37 @@ def reachable(features: FloatArray, target: FloatArray, curves: Curves) -> Reach
         return Reachable(0.0, dead)
     free = ~(locked | dead)
     signs = np.sign(curves.rho(curves.t0))
-    size = float(np.linalg.norm(target))
     columns = np.hstack(
         [features[:, free], -features[:, free], features[:, locked] * signs[locked]]
     )
-    if size == 0.0:
-        residual = 0.0
-    elif columns.shape[1] == 0:
-        residual = 1.0
-    else:
-        norms = np.linalg.norm(columns, axis=0)
-        columns = columns / np.where(norms > 0, norms, 1.0)
-        residual = float(nnls(columns, target / size)[1])
+    rows, units = equilibrating(columns)
+    columns = np.ldexp(columns, rows[:, None] + units)
+    size = int(np.frexp(np.abs(np.ldexp(target, rows)).max(initial=0.0))[1])
+    target = np.ldexp(target, rows - size)
+    residual = _least_residual(columns, target)
     forced = dead.copy()
     if residual <= CONSISTENT and locked.any():
         forced[np.flatnonzero(locked)] = ~_positive_part(columns, target, int(locked.sum()))
     return Reachable(residual, forced)
+
+
+def _least_residual(columns: FloatArray, target: FloatArray) -> float:
+    """min_{v >= 0} ||C v - y|| / ||y||; 0 where y = 0."""
+    size = float(np.linalg.norm(target))
+    if size == 0.0:
+        return 0.0
+    try:
+        return float(nnls(columns, target)[1]) / size
+    except RuntimeError:  # out of iterations, which no program of the second kind runs out of
+        count, identity = columns.shape[1], np.eye(target.size)
+        answer = linprog(
+            np.concatenate([np.zeros(count), np.ones(2 * target.size)]),
+            A_eq=np.hstack([columns, identity, -identity]),
+            b_eq=target,
+            method="highs-ds",
+            options=OPTIONS,
+        )
+        return float(answer.fun) / size if answer.status == 0 else np.inf
 
 
 def _positive_part(
@@ -75,17 +91,17 @@ def _positive_part(
     than 1 / tau relative to y is zero up to rounding.
     """
     rows, total = columns.shape
-    size = max(float(np.abs(target).max(initial=0.0)), np.finfo(float).tiny)
     picks = np.zeros((num_locked, total))
     picks[np.arange(num_locked), total - num_locked + np.arange(num_locked)] = 1.0
     answer = linprog(
         np.concatenate([np.zeros(total), -np.ones(num_locked), [0.0]]),
-        A_eq=np.hstack([columns, np.zeros((rows, num_locked)), -target[:, None] / size]),
+        A_eq=np.hstack([columns, np.zeros((rows, num_locked)), -target[:, None]]),
         b_eq=np.zeros(rows),
         A_ub=np.hstack([-picks, np.eye(num_locked), np.zeros((num_locked, 1))]),
         b_ub=np.zeros(num_locked),
         bounds=[(0, None)] * total + [(0, 1)] * num_locked + [(1, LARGEST_GROWTH)],
         method="highs-ds",
+        options=OPTIONS,
     )
     if answer.status != 0:
         return np.ones(num_locked, dtype=bool)

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._arrays import BoolArray, FloatArray, IntArray
+from implicitbias._precise import precise_residual
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem
 from implicitbias.dual._rows import Rows, as_given
@@ -33,7 +34,9 @@ ENOUGH = 1e-13  # corrections this small are rounding
 MAX_CORRECTIONS = 60
 ROUGH = 1e-3  # steps this short are an estimate of the distance to the solution
 SHORT = 0.05  # up to here a step in t is as good as one in u
+DEEP = -5.0  # log slack from where on slacks say more than the clock itself
 KEPT = 1e-6  # so short ones leave the Newton matrix as it is
+NEGLIGIBLE = 1e-14  # of the largest rho: targets of combined rows up to here count as zero
 STALLED = 0.5  # a correction not shorter than this part of the last gains nothing
 
 
@@ -63,8 +66,10 @@ def refine(
     curves, last = problem.curves, np.inf
     best = Refined(state, np.zeros(curves.size), np.inf)
     if problem.target.size == 0:  # nothing moves
-        return replace(best, error=0.0)
+        return replace(best, error=_size(curves, state.t, best.dt))
     found, combine = last_system(problem, curves, state), curves.depth == 2
+    if found is not None and corrections > 0:
+        found = _with_small_targets(problem, curves, *found)
     for count in range(corrections + 1):
         step = None if found is None else _correction(problem, curves, *found)
         if found is None or step is None:
@@ -143,11 +148,11 @@ def _correction(
     state, unknown, asked = _with_mismatch(problem, curves, system, state)
     if not (np.isfinite(missing).all() and np.isfinite(state.mismatch).all()):
         return None
-    right = _in_rows(problem, system.rows, rho, missing)
+    right, neglected = _in_rows(problem, system.rows, rho, missing)
     dt, dnu = system.solve(right, state.mismatch)
     if not (np.isfinite(dt).all() and np.isfinite(dnu).all()):
         return None
-    error = _size(curves, state.t, dt)
+    error = _size(curves, state.t, dt) + neglected
     if unknown.any():
         error = max(error, _size(curves, state.t, system.solve(0.0 * right, unknown)[0]))
     return _Step(state, dt, dnu, error, asked)
@@ -158,9 +163,9 @@ def _with_mismatch(
 ) -> tuple[PotentialState, FloatArray, FloatArray]:
     """The state in the system's rows with the mismatch of its nu; what of it is unknown; asked."""
     rows, none = system.rows, np.full(curves.size, np.nan)
-    if rows.basis is not None and system.combined is not None and curves.depth > 2:
-        decay = system.combined[1]
-        found = slack_mismatch(problem, curves, state.t, rows, rows.basis, decay)
+    deep = curves.depth > 2 and curves.log_slack(state.t).min(initial=np.inf) < DEEP
+    if rows.basis is not None and deep:
+        found = slack_mismatch(problem, curves, state.t, rows, rows.basis)
         nu = basis_dual(curves, state.t, rows.basis)
         state = replace(state, nu=nu, mismatch=found.mismatch, rows=rows)
         return state, found.unknown, found.t
@@ -176,23 +181,62 @@ def _with_mismatch(
     return replace(state, mismatch=mismatch), np.zeros(curves.size), none
 
 
+def _with_small_targets(
+    problem: PotentialProblem, curves: Curves, system: NewtonSystem, state: PotentialState
+) -> tuple[NewtonSystem, PotentialState] | None:
+    """The same where targets that the path took for rounding are followed after all."""
+    rows = system.rows
+    if rows.basis is None:
+        return system, state
+    goal, taken = _goal(problem, rows)
+    small = taken & (np.abs(goal) > NEGLIGIBLE * np.abs(curves.rho(state.t)).max())
+    if not small.any():
+        return system, state
+    t, basis = state.t.copy(), rows.basis[small]
+    with np.errstate(divide="ignore"):
+        sign, logs = np.zeros(curves.size), np.full(curves.size, -np.inf)
+        sign[basis], logs[basis] = np.sign(goal[small]), np.log(np.abs(goal[small]))
+    wanted = curves.t_from_rho(sign, logs)
+    t[basis] = np.where(np.isfinite(wanted[basis]), wanted[basis], t[basis])
+    return linearise(problem, curves, replace(state, t=t, system=None))
+
+
+def _goal(problem: PotentialProblem, rows: Rows) -> tuple[FloatArray, BoolArray]:
+    """B^{-1} y to twice the digits, and where in float64 it is only rounding."""
+    rounded, first = rows.target(problem.target), rows.combined(problem.target)
+    taken = (rounded == 0.0) & (first != 0.0)
+    if not taken.any():
+        return first, taken
+    square = problem.features[:, rows.basis]
+    missing = precise_residual(square, first, problem.target)
+    return first + rows.combined(missing), taken
+
+
 def _in_rows(
     problem: PotentialProblem, rows: Rows, rho: FloatArray, missing: FloatArray
-) -> FloatArray:
-    """B^{-1} (y - Z rho); where B^{-1} y is only rounding of the others it counts as zero."""
+) -> tuple[FloatArray, float]:
+    """B^{-1} (y - Z rho), and the largest part of B^{-1} y over rho that was taken for zero.
+
+    What is below rounding of the largest rho cannot be followed, and need not.
+    """
     if rows.basis is None:
-        return missing
-    goal, left = rows.target(problem.target), rows.combined(missing)
-    zero = goal == 0.0
-    return np.where(zero, -(rows.features @ rho), left) if zero.any() else left
+        return missing, 0.0
+    left = rows.combined(missing)
+    goal, taken = _goal(problem, rows)
+    largest = float(np.abs(rho).max(initial=0.0))
+    zero = (goal == 0.0) | (taken & (np.abs(goal) <= NEGLIGIBLE * largest))
+    if not zero.any():
+        return left, 0.0
+    neglected = float(np.abs(goal[zero]).max()) / largest if largest > 0.0 else 0.0
+    return np.where(zero, -(rows.features @ rho), left), neglected
 
 
 def _size(curves: Curves, t: FloatArray, dt: FloatArray) -> float:
-    """|rho' dt| / |rho|, largest entries, beside what rounding of t itself does."""
+    """|rho' dt| / |rho|, largest entries, beside what rounding of t and of log rho does."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         logs = curves.log_rho_slope(t)
         top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
         if top == -np.inf:
             return 0.0
         moved = np.exp(np.minimum(logs - top, 700.0)) * (np.abs(dt) + EPS * np.abs(t))
-    return float(np.max(moved, initial=0.0)) + 2 * EPS
+    return float(np.max(moved, initial=0.0)) + EPS * (4.0 + abs(top))

@@ -21,6 +21,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray, is_sparse
 from implicitbias.coordinates import Curves
+from implicitbias.dual._newton import scaled_rows
 from implicitbias.dual._rows import Rows
 from implicitbias.limits._potential import PotentialProblem, log_dual_weights
 
@@ -50,17 +51,16 @@ def slack_mismatch(
     t: FloatArray,
     rows: Rows,
     basis: IntArray,
-    decay: FloatArray,
 ) -> SlackMismatch:
     """[u(t_0) + a Z^T nu - u(t)] / u'(t) for the nu that the basis of the rows gives.
 
-    ``decay`` is G_ik (u'/a)_i / (u'/a)_k, (n, m), as in ``dual._newton``: with it slacks over u'
-    (the reach) enter alone, which neither over- nor underflow.
+    Slacks enter over u' (the reach), and rows as G_ik (u'/a)_i / (u'/a)_k: neither over- nor
+    underflows.
     """
     sides, log_slope = _sides(curves, t), curves.log_u_slope(t)
     log_unit = log_slope - log_dual_weights(curves)
     reach = sides * np.exp(curves.log_slack(t) - log_slope)
-    asked = decay.T @ reach[basis]
+    asked = scaled_rows(rows, -log_unit, basis).T @ reach[basis]
     lengths = _lengths(curves, sides) * np.exp(-log_dual_weights(curves))
     costs = lengths - rows.features.T @ lengths[basis]
     sizes = np.abs(lengths) + abs(rows.features).T @ np.abs(lengths[basis])

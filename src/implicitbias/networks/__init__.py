@@ -2,7 +2,7 @@
 
 from implicitbias.networks._activation import Activation, AnyActivation, as_activation
 from implicitbias.networks._alignment import LayerAlignment, layer_alignment
-from implicitbias.networks._base import Network
+from implicitbias.networks._base import MAX_DEPTH, Network
 from implicitbias.networks._convolutional import ConvolutionalNetwork
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 from implicitbias.networks._diagonal import DiagonalNetwork
@@ -12,6 +12,7 @@ from implicitbias.networks._orthogonal import OrthogonalNetwork
 from implicitbias.networks._tensor import TensorNetwork
 
 __all__ = [
+    "MAX_DEPTH",
     "Activation",
     "AnyActivation",
     "ConvolutionalNetwork",

@@ -22,6 +22,9 @@ MAX_TENSOR_ENTRIES = 10_000_000
 _ROW_BLOCK_ENTRIES = 4_000_000
 
 
+MAX_DEPTH = 10_000  # layers: each is a tuple's entry and a step of every product
+
+
 class Network(ABC):
     """f(x; Theta) = M(x) o (v_1, ..., v_L) with a data tensor M(x) linear in x.
 
@@ -109,8 +112,9 @@ class Network(ABC):
 
         ||v_l||^2 - ||v_{l+1}||^2 for l < L, or what the family has beyond them.
         """
-        first, second, _ = self._conserved_terms(self._layers(parameters))
-        return first - second
+        with np.errstate(over="ignore", invalid="ignore"):
+            first, second, _ = self._conserved_terms(self._layers(parameters))
+            return np.asarray(first - second)
 
     def conserved_scale(self, parameters: Sequence[Any]) -> FloatArray:
         """Return the size against which a change of each ``conserved`` number is measured.
@@ -118,8 +122,8 @@ class Network(ABC):
         The sum of the two squares it is the difference of; where these come out of inner
         products (whose rounding is relative to norms), the sum of the two squared norms.
         """
-        _, _, scale = self._conserved_terms(self._layers(parameters))
-        return scale
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._conserved_terms(self._layers(parameters))[2]
 
     def predict(
         self, parameters: Sequence[Any], X: Any, activation: Elementwise | str | None = None

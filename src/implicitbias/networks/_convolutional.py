@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from implicitbias._arrays import FloatArray, Parameters, positive_int
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks._base import Network, squared_norms
+from implicitbias.networks._base import MAX_DEPTH, Network, squared_norms
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 from implicitbias.networks._search import search_network
 from implicitbias.networks._structured import fourier_decomposition
@@ -190,6 +190,7 @@ def _checked_sizes(d: int, filter_sizes: Sequence[int]) -> tuple[int, ...]:
             f"filter_sizes is {filter_sizes!r}; expected (k_1, ..., k_L), one size a layer, at "
             f"least two, the last one num_features = {d}: for example (3, {d})."
         )
+    positive_int(len(sizes), "the number of filters", at_most=MAX_DEPTH)
     sizes = tuple(positive_int(k, f"filter_sizes, entry {i},") for i, k in enumerate(sizes, 1))
     if max(sizes) > d or sizes[-1] != d:
         raise InvalidInputError(

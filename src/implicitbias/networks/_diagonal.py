@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, positive_int
-from implicitbias.networks._base import Network
+from implicitbias.networks._base import MAX_DEPTH, Network
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 from implicitbias.networks._structured import IdentityDecomposition
 
@@ -40,7 +40,7 @@ class DiagonalNetwork(Network):
 
     def __init__(self, num_features: int, depth: int) -> None:
         d = positive_int(num_features, "num_features")
-        shapes = ((d,),) * positive_int(depth, "depth", at_least=2)
+        shapes = ((d,),) * positive_int(depth, "depth", at_least=2, at_most=MAX_DEPTH)
         self.__dict__.update(num_features=d, parameter_shapes=shapes)
 
     def __repr__(self) -> str:

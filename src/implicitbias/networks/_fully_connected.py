@@ -9,7 +9,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, positive_int
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks._base import Network, squared_norms
+from implicitbias.networks._base import MAX_DEPTH, Network, squared_norms
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 from implicitbias.networks._structured import disjoint_paths
 
@@ -49,6 +49,7 @@ class FullyConnectedNetwork(Network):
                 f"widths is {widths!r}; expected (d, d_2, ..., d_L), one width a layer and at "
                 "least two: FullyConnectedNetwork((d, 50)) has the layers (d, 50) and (50,)."
             )
+        positive_int(len(sizes), "the number of widths", at_most=MAX_DEPTH)
         sizes = tuple(positive_int(k, f"widths, entry {i},") for i, k in enumerate(sizes, 1))
         self.__dict__.update(
             widths=sizes,

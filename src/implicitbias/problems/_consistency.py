@@ -32,6 +32,14 @@ class Contradiction:
     forced: float
 
 
+def share(part: FloatArray, whole: FloatArray) -> float:
+    """||part|| / ||whole||, 0 where the whole is; squares neither over- nor underflow."""
+    size = float(np.abs(whole).max(initial=0.0))
+    if size == 0.0:
+        return 0.0
+    return float(np.linalg.norm(part / size) / np.linalg.norm(whole / size))
+
+
 def worst_contradiction(rows: UnitRows, basis: RowBasis, y: FloatArray) -> Contradiction:
     """Compare every y_i with what the independent rows force.
 

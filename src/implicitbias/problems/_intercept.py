@@ -19,6 +19,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray, is_sparse
 from implicitbias._errors import InfeasibleProblemError
+from implicitbias.problems._consistency import share
 from implicitbias.problems._offsets import Offsets
 from implicitbias.problems._regression import Regression
 
@@ -90,7 +91,7 @@ def equations(X: Any, y: FloatArray, fit_intercept: bool, *, isometric: bool = T
     """
     if not fit_intercept:
         problem, reached = reachable_part(X, y)
-        missed, nothing = _share(y - problem.y, y), np.zeros(X.shape[1])
+        missed, nothing = share(y - problem.y, y), np.zeros(X.shape[1])
         return Equations(problem, reached, missed, Offsets.none(), 0.0, nothing, 0.0, centred=False)
     offsets = Offsets.of(X)
     y_offset = float(Offsets.of(y[:, None]).values.sum())
@@ -104,7 +105,7 @@ def equations(X: Any, y: FloatArray, fit_intercept: bool, *, isometric: bool = T
     else:
         targets, reference = _reflected(y)[1:], None
         problem, reached = reachable_part(_reflected(X)[1:], targets)
-        missed = _share(targets - problem.y, targets)
+        missed = share(targets - problem.y, targets)
     return Equations(
         problem, reached, missed, offsets, y_offset, X_mean, y_mean, reference=reference
     )
@@ -128,7 +129,7 @@ def _differences(X: Any, y: FloatArray) -> tuple[Regression, bool, float, int]:
         whole, _ = reachable_part(hstack([X, ones], format="csr"), y)
     else:
         whole, _ = reachable_part(np.hstack([X, ones]), y)
-    missed = _share(y - whole.y, y - y.mean())
+    missed = share(y - whole.y, y - y.mean())
     problem, _ = reachable_part(rows, np.delete(whole.y, reference) - whole.y[reference])
     return problem, False, missed, reference
 
@@ -148,11 +149,6 @@ def _subtracted(X: Any) -> tuple[int, Any]:
     places = np.concatenate([others, np.full(n - 1, reference)])
     differences = csr_array((values, (np.tile(np.arange(n - 1), 2), places)), shape=(n - 1, n))
     return reference, csr_array(differences @ csr_array(X))
-
-
-def _share(part: FloatArray, whole: FloatArray) -> float:
-    size = float(np.linalg.norm(whole))
-    return float(np.linalg.norm(part)) / size if size > 0 else 0.0
 
 
 def _reflected(array: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ from implicitbias.problems._consistency import (
     CONSISTENCY_TOLERANCE,
     Contradiction,
     least_squares_residual,
+    share,
     worst_contradiction,
 )
 from implicitbias.problems._inputs import (
@@ -138,7 +139,6 @@ def _inconsistent(
     rows: UnitRows, basis: RowBasis, y: FloatArray, contradiction: Contradiction
 ) -> InfeasibleProblemError:
     residual = least_squares_residual(rows, basis, y)
-    share = float(np.linalg.norm(residual) / np.linalg.norm(y))
     row = contradiction.row
     cause = (
         f"row {row} of X is zero"
@@ -148,8 +148,8 @@ def _inconsistent(
     return InfeasibleProblemError(
         f"X z = y has no solution: X has rank {basis.rows.size} and {rows.num_rows} rows; {cause}, "
         f"which forces y[{row}] = {contradiction.forced:.6g}, but y[{row}] = {y[row]:.6g}. The "
-        f"least-squares residual is {share:.3g} of |y| (in .evidence). A linear network cannot "
-        "reach zero loss here: add features, drop or average the rows that contradict, or fit the "
-        "part that can be reached, y - error.evidence.",
+        f"least-squares residual is {share(residual, y):.3g} of |y| (in .evidence). A linear "
+        "network cannot reach zero loss here: add features, drop or average the rows that "
+        "contradict, or fit the part that can be reached, y - error.evidence.",
         residual,
     )

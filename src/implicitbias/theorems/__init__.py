@@ -1,7 +1,7 @@
 """The catalogue of results, and the predictions it makes."""
 
 from implicitbias.theorems._explain import Explanation, Finding, explain
-from implicitbias.theorems._path import LimitPath, limit_path, rough_limit_path
+from implicitbias.theorems._path import LimitPath, limit_at_end, limit_path, rough_limit_path
 from implicitbias.theorems._predict import applicable, predict_limit
 from implicitbias.theorems._sensitivity import Sensitivity, sensitivity
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
@@ -14,6 +14,7 @@ __all__ = [
     "Situation",
     "applicable",
     "explain",
+    "limit_at_end",
     "limit_path",
     "predict_limit",
     "refuse_sparse",

@@ -203,7 +203,7 @@ def first_layer_larger(situation: Situation) -> Verdict:
     """[U_1^T vbar_1]_j^2 - [U_2^T vbar_2]_j^2 >= lambda > 0, in some basis of tied values."""
     svd = situation.one_point
     differences = svd.first**2 - svd.second**2
-    worst = min(float(np.mean(differences[group])) for group in tied_groups(svd.values))
+    worst = min(float(np.mean(differences[group])) for group in tied_groups(svd.values, svd.tied))
     return positive(
         "[U_1^T vbar_1]_j^2 - [U_2^T vbar_2]_j^2 >= lambda > 0 for all j",
         worst,
@@ -268,7 +268,7 @@ def convolutional(situation: Situation) -> Verdict:
 def top_space_moves(situation: Situation) -> Verdict:
     """a + sign(y) b has a part in the space of the largest singular value."""
     svd = situation.one_point
-    top = tied_groups(svd.values)[0]
+    top = tied_groups(svd.values, svd.tied)[0]
     moving = (svd.first + np.sign(svd.target) * svd.second)[top]
     return positive(
         "U_1^T vbar_1 + sign(y) U_2^T vbar_2 has a part in the top singular space",
@@ -309,7 +309,7 @@ def scalar_solution(situation: Situation) -> Verdict:
     return counted("the depth L is at least 2", situation.network.depth, True, f"c_L = {limit:.6g}")
 
 
-def tied_groups(values: FloatArray, tolerance: float = 1e-10) -> list[FloatArray]:
+def tied_groups(values: FloatArray, tolerance: float) -> list[FloatArray]:
     """Indices of singular values (descending) that agree to ``tolerance`` relative."""
     cuts = np.flatnonzero(-np.diff(values) > tolerance * values[0]) + 1
     return np.split(np.arange(values.size), cuts)

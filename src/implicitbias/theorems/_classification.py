@@ -25,6 +25,7 @@ from implicitbias.limits import (
 )
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork
 from implicitbias.theorems._assumptions import tied_groups
+from implicitbias.theorems._one_point import OnePointSVD
 from implicitbias.theorems._situation import Situation, kept_signs
 
 Verdicts = tuple[Verdict, ...]
@@ -288,13 +289,14 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
     """Theorem 3: both layers tend to the top singular space, along a + sign(y) b."""
     svd = situation.one_point
     sign = float(np.sign(svd.target))
-    top = tied_groups(svd.values)[0]
-    eta = (svd.first + sign * svd.second)[top]
-    eta = eta / np.linalg.norm(eta)
+    top = tied_groups(svd.values, svd.tied)[0]
+    moving = svd.first + sign * svd.second
+    eta = np.zeros(moving.size)
+    eta[top] = moving[top] / np.linalg.norm(moving[top])
     shapes = situation.network.parameter_shapes
-    parameters: Parameters = (
-        (svd.left[:, top] @ eta).reshape(shapes[0]),
-        (sign * (svd.right[:, top] @ eta)).reshape(shapes[1]),
+    parameters: Parameters = tuple(
+        layer.reshape(shape)
+        for layer, shape in zip(svd.layers(eta, sign * eta), shapes, strict=True)
     )
     beta = scaled_to_margin(situation, situation.network.coefficients(parameters))
     note = ""
@@ -307,12 +309,25 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
         Certificate(
             max(0.0, 1.0 - float((situation.problem.y * (situation.problem.X @ beta)).min())),
             kkt_residual=_singular_residual(situation, parameters, sign),
+            error=_turned_by_rounding(svd, top, moving),
         ),
         verdicts,
         parameters=parameters,
         rate=_closing_rate(situation, top.size),
         note=note,
     )
+
+
+def _turned_by_rounding(svd: OnePointSVD, top: FloatArray, moving: FloatArray) -> float:
+    """The angle by which rounding turns the top space and the start's part in it.
+
+    eps s_1 / (s_1 - s_2) for computed singular vectors, and eps |a, b| / |a + sign(y) b| within.
+    """
+    size = float(max(np.abs(svd.first).max(), np.abs(svd.second).max()))
+    turned = size / float(np.abs(moving[top]).max())
+    if svd.tied > 0.0 and top.size < svd.values.size:
+        turned += float(svd.values[0] / (svd.values[0] - svd.values[top.size]))
+    return ROUNDING * turned
 
 
 def _closing_rate(situation: Situation, num_top: int) -> float:
@@ -327,7 +342,7 @@ def _closing_rate(situation: Situation, num_top: int) -> float:
         mixing = 1.0 if situation.decomposition.verdict.holds else 2.0
         return float(1.0 - svd.values[num_top] / svd.values[0]) / mixing
     layers = [np.ravel(layer) for layer in situation.init.directions]
-    moving = (svd.left @ svd.first, svd.right @ svd.second)
+    moving = svd.layers(svd.first, svd.second)
     kept = max(np.abs(v - part).max() for v, part in zip(layers, moving, strict=True))
     return 0.5 if kept > 1e-12 * max(np.abs(v).max() for v in layers) else 1.0
 

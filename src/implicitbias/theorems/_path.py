@@ -171,6 +171,35 @@ def limit_path(
     return path
 
 
+def limit_at_end(
+    network: Network,
+    problem: Regression,
+    directions: Initialization | Sequence[Any],
+    scale: float,
+) -> Limit:
+    """The one limit of ``limit_path`` at scale 0 or infinity, however well it is certified.
+
+    Raises
+    ------
+    NoPredictionError
+        It could not be solved, or no result covers the network and start there.
+    """
+    given = directions.directions if isinstance(directions, Initialization) else directions
+    situation = situation_of(network, problem, Initialization(given, scale=1.0))
+    with threads_for(problem.X.size):
+        result, verdicts = applicable(situation)
+        if result.limit is not _regression.potential_limit:
+            return _single(situation, result, verdicts, scale)
+        try:
+            return _end(situation, situation.potential, scale, result.name, verdicts)
+        except ValueError as error:
+            raise NoPredictionError(
+                f"{result.name} applies, but the limit at scale {scale:g} could not be solved: "
+                f"{error}.",
+                verdicts,
+            ) from None
+
+
 def rough_limit_path(
     network: Network,
     problem: Regression,
@@ -297,13 +326,6 @@ def _end(
         )
     else:
         end, where = large_scale_end(problem), "infinity"
-    if not end.error <= CERTIFIED:
-        raise NoPredictionError(
-            f"{name} applies, but the end of the path as the scale tends to {where} is known only "
-            f"to {end.error:.1e} of its largest coefficient. Bring the features to similar units, "
-            "or drop rows that are nearly combinations of others.",
-            verdicts,
-        )
     real_rho = np.zeros(situation.curves.size)
     real_rho[~situation.reach.forced] = end.rho
     rho = situation.reduction.spectrum(real_rho)

@@ -71,7 +71,7 @@ def predict_limit(
         raise NoPredictionError(
             f"{result.name} applies, but its limit was certified only to "
             f"{limit.certificate.worst:.1e} ({limit.certificate}); asked for {tol:.1e}. Pass a "
-            "larger tol, or a scale closer to 1.",
+            f"larger tol, or {situation.easier}.",
             verdicts,
             limit.certificate,
         )

@@ -40,8 +40,8 @@ def potential_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
         problem, state = solve(situation.potential)
     except PathError as error:
         raise NoPredictionError(
-            f"{name} applies, but its limit problem could not be solved: {error}. The initial "
-            f"scale is exp({situation.init.log_scale:.4g}); try a scale closer to 1.",
+            f"{name} applies, but its limit problem could not be solved: {error}. Try "
+            f"{situation.easier}.",
             verdicts,
             partial=_how_far(situation, error, name, verdicts),
         ) from None
@@ -181,18 +181,14 @@ def _whole_layers(
 ) -> Parameters:
     """The two layers from their singular coordinates, with what of the start never moves."""
     svd = situation.one_point
-    layers = []
-    for basis, new, start, shape in zip(
-        (svd.left, svd.right),
-        moved,
-        situation.start_parameters,
-        situation.network.parameter_shapes,
-        strict=True,
-    ):
-        old = np.ravel(start)
-        rest = old - basis @ (basis.T @ old) if resting else 0.0
-        layers.append((basis @ new + rest).reshape(shape))
-    return tuple(layers)
+    start = [np.ravel(layer) for layer in situation.start_parameters]
+    kept = svd.layers(*(project(old) for project, old in zip(svd.project, start, strict=True)))
+    return tuple(
+        (new + (old - part if resting else 0.0)).reshape(shape)
+        for new, old, part, shape in zip(
+            svd.layers(*moved), start, kept, situation.network.parameter_shapes, strict=True
+        )
+    )
 
 
 def _one_point_error(
@@ -228,8 +224,9 @@ def _clock_spread(situation: Situation, parameters: tuple[FloatArray, ...], nu: 
     (a +- b) e^{-+ nu s} must be the start's (a +- b), coordinate by coordinate.
     """
     svd, log_scale = situation.one_point, situation.init.log_scale
-    first = svd.left.T @ np.ravel(parameters[0])
-    second = svd.right.T @ np.ravel(parameters[1])
+    first, second = (
+        project(np.ravel(layer)) for project, layer in zip(svd.project, parameters, strict=True)
+    )
     with np.errstate(over="ignore", under="ignore"):
         up = (first + second) - np.exp(log_scale + nu * svd.values) * (svd.first + svd.second)
         down = (first - second) - np.exp(log_scale - nu * svd.values) * (svd.first - svd.second)

@@ -20,20 +20,9 @@ from implicitbias.networks import (
     OrthogonalDecomposition,
 )
 from implicitbias.problems import Classification, Regression
+from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
-RANK_TOLERANCE = 1e-12  # singular values below this times the largest count as zero
-
-
-@dataclass(frozen=True)
-class OnePointSVD:
-    """The compact SVD M(x) = U_1 diag(s) U_2^T of a two-layer network at one point (x, y)."""
-
-    values: FloatArray
-    left: FloatArray
-    right: FloatArray
-    first: FloatArray  # U_1^T vbar_1
-    second: FloatArray  # U_2^T vbar_2
-    target: float
+FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
 
 @dataclass(frozen=True)
@@ -80,6 +69,13 @@ class Situation:
     def curves(self) -> Curves:
         """The scalar curves of the coordinates, at the initialization's scale."""
         return self.reduction.curves(self.init.log_scale)
+
+    @property
+    def easier(self) -> str:
+        """What would be easier to solve than this, as the end of a sentence."""
+        if abs(self.init.log_scale) > FAR:
+            return f"a scale closer to 1 than exp({self.init.log_scale:.4g})"
+        return "features and targets in units that make them of one size"
 
     @cached_property
     def reach(self) -> Reachable:
@@ -140,15 +136,8 @@ class Situation:
         if self.network.depth != 2 or not self.is_one_point:
             raise InvalidInputError("the SVD of M(x) needs two layers and a single point.")
         refuse_sparse(self, "the SVD of M(x), asked for where all points are multiples of one,")
-        left, values, right = np.linalg.svd(
-            self.network.data_tensor(self.rows[0]), full_matrices=False
-        )
-        rank = int(np.sum(values > RANK_TOLERANCE * values[0]))
-        left, right = left[:, :rank], right[:rank].T
-        first, second = (np.ravel(layer) for layer in self.init.directions)
-        return OnePointSVD(
-            values[:rank], left, right, left.T @ first, right.T @ second, float(self.targets[0])
-        )
+        directions = self.init.directions
+        return one_point_svd(self.network, self.rows[0], float(self.targets[0]), directions)
 
 
 def kept_signs(situation: Situation) -> tuple[BoolArray, FloatArray | None]:
