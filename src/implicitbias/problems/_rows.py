@@ -89,6 +89,9 @@ class UnitRows:
         """Rows F x_i times powers of two, if they are integers that leave room for rounding."""
         if self._X.shape[0] * self._X.shape[1] > MAX_EXACT_ENTRIES:
             return None
+        first = scaled_rows(self._X[:1], self.exponents[:1], self.columns)  # mostly tells already
+        if short_integers(first) is None:
+            return None
         return short_integers(scaled_rows(self._X, self.exponents, self.columns))
 
     def block(self, block: slice) -> FloatArray:
