@@ -70,7 +70,7 @@ def test_what_is_advised_helps():
     model = FlowLimitRegressor("fully_connected", tol=1e-300).fit(X, y)
     worst = max(model.feasibility_, model.dual_gap_)
     better = model.fit(StandardScaler().fit_transform(X), y)
-    assert max(better.feasibility_, better.dual_gap_) < worst
+    assert max(better.feasibility_, better.dual_gap_) < max(worst, 1e-13)  # raw data may do
 
 
 def test_no_advice_about_what_has_no_effect():
