@@ -20,6 +20,7 @@ from implicitbias.estimators import (
     FlowLimitClassifier,
     FlowLimitRegressor,
     FlowLimitRegressorCV,
+    _data,
     flow_limit_path,
 )
 from implicitbias.flow import gradient_flow
@@ -181,7 +182,8 @@ def test_what_needs_dense_data_says_so():
         predict_limit(network, problem, init)
 
 
-def test_what_classes_need_dense_data_for_says_so():
+def test_what_classes_need_dense_data_for_says_so(monkeypatch):
+    monkeypatch.setattr(_data, "SMALL", 0)
     X, y = design((6, 30), 0.4)
     with pytest.raises(InvalidInputError, match="Choose depth 2, or pass"):
         FlowLimitClassifier(depth=3).fit(X, y > 1.0)

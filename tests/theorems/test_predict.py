@@ -205,3 +205,17 @@ def test_signs_locked_up_to_the_rounding_of_a_projection_are_locked():
         predict_limit(network, Regression(np.eye(3), [1.0, -1.0, 1.0]), init)
     limit = predict_limit(network, Regression(np.eye(3), [1.0, 2.0, 1.0]), init)
     np.testing.assert_allclose(limit.coefficients, [1.0, 2.0, 1.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+@pytest.mark.parametrize("scale", [1e-8, 0.5, 1e6])
+@pytest.mark.parametrize("rows", [[[1.0, 2.0], [3.0, 1.0]], [[1.0, 2.0], [3.0, 1.0], [1.0, 1.0]]])
+def test_zero_targets_with_a_single_interpolator(rows, scale, depth):
+    network = DiagonalNetwork(2, depth)
+    limit = predict_limit(
+        network,
+        Regression(rows, np.zeros(len(rows))),
+        Initialization.random(network, scale, seed=0),
+    )
+    np.testing.assert_array_equal(limit.coefficients, 0.0)
+    assert limit.certificate.worst < 1e-12

@@ -26,8 +26,6 @@ from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._remedy import better_data, shortfall
 from implicitbias.problems import Classification, Offsets, reachable_part
 
-NARROW = 1e-7  # margins below this share of the points' lengths take flows too long to follow
-
 
 class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
     """lim beta / margin of gradient flow on sum_i exp(-y_i f(x_i)), y_i in {-1, +1}.
@@ -146,9 +144,6 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         problem: Any = Classification(trained, signs)
         decided = Classification(told, signs) if offsets.columns.size else problem
         self.separable_ = decided.separability().verdict.holds
-        followed = self.network != "fully_connected" and self.depth > 2
-        if self.separable_ and followed and problem.separability().verdict.value < NARROW:
-            raise NoPredictionError(_too_narrow(problem.separability().verdict.value))
         if not self.separable_:
             reached, _ = reachable_part(told, signs)
             problem = reachable_part(trained, reached.y)[0] if offsets.columns.size else reached

@@ -19,6 +19,9 @@ class _InvalidInputTypeError(InvalidInputError, TypeError):
     """What scikit-learn's conventions ask for where an entry is of no numeric type."""
 
 
+SMALL = 1 << 11  # entries of sparse data that are made dense: more results apply to those
+
+
 def fitted_data(
     model: Any, X: Any, y: Any, *, sparse: bool = True, labels: bool = False
 ) -> tuple[Any, Any]:
@@ -40,6 +43,8 @@ def fitted_data(
         return X, np.asarray(y, dtype=np.float64)
 
     X, y = checked(check, X, y, sparse=sparse, labels=labels)
+    if is_sparse(X) and X.shape[0] * X.shape[1] <= SMALL:
+        X = X.toarray()
     return X, y
 
 

@@ -28,6 +28,7 @@ from implicitbias.problems._scaling import (
 )
 
 CLEAR_GRAM = 1e-8  # eigenvalues of unit rows' Gram matrix above this are not rounding
+CLEAR = 1e-7  # distances above this leave half the digits to the weights of combinations
 EPS = float(np.finfo(float).eps)
 MAX_EXACT_ENTRIES = 1 << 16  # of a matrix that integer arithmetic looks at: some 20 ms
 
@@ -87,6 +88,9 @@ class UnitRows:
     def integers(self) -> IntArray | None:
         """Rows F x_i times powers of two, if they are integers that leave room for rounding."""
         if self._X.shape[0] * self._X.shape[1] > MAX_EXACT_ENTRIES:
+            return None
+        first = scaled_rows(self._X[:1], self.exponents[:1], self.columns)  # mostly tells already
+        if short_integers(first) is None:
             return None
         return short_integers(scaled_rows(self._X, self.exponents, self.columns))
 
@@ -217,15 +221,14 @@ def _beyond_rounding(triangular: FloatArray, rank: int, shape: tuple[int, ...]) 
 def exact_row_basis(rows: UnitRows) -> RowBasis:
     """Pick independent rows; where float64 is in doubt and X is small, in integer arithmetic."""
     basis = row_basis(rows)
-    distances = np.abs(np.diag(basis.triangular))
-    full = min(rows.shape)
-    if distances.size == full and (distances > rank_tolerance(rows.shape)).all():
+    clear = bool((np.abs(np.diag(basis.triangular)) > CLEAR).all())
+    if clear and basis.rows.size == min(rows.shape):
         return basis
     integers = rows.integers()
     if integers is None:
         return basis
     chosen = independent_rows(integers, basis.rows)
-    if chosen.size == basis.rows.size:
+    if chosen.size == basis.rows.size and (clear or chosen.size == rows.num_rows):
         return basis
     unit = np.concatenate([rows.block(block) for block in rows.blocks()])
     weights = combinations(integers, chosen) * rows.norms[chosen]
