@@ -164,6 +164,8 @@ def test_ways_that_differ_by_their_times_alone():
     losses = np.array([0.0, 0.0, -1.0, -40.0])
     first = Way(there, np.ones(2), losses)
     assert reproduced(first, Way(there, np.ones(2), losses + APART), 20.0) is there
+    given_up = Way(End(Outcome.STEP_LIMIT, "used up."), np.zeros(2), losses)
+    assert reproduced(first, given_up, 20.0) is there
     for other in (
         Way(there, np.ones(2), np.array([0.0, 0.0, -40.0])),
         Way(there, np.ones(2) + 2.0 * APART, losses),

@@ -30,7 +30,7 @@ from implicitbias.networks import Network
 
 TOLERANCE = 1e-7
 SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
-MOST_EVALUATIONS, POINTS = 1.5e5, 25.0  # fewer where the linear systems are larger
+MOST_EVALUATIONS, POINTS = 1e5, 25.0  # fewer where the linear systems are larger
 RESOLVED = 1e-13  # what the integration loses of an entry, relative to its size
 EPS = float(np.finfo(np.float64).eps)
 NORMAL = float(np.finfo(np.float64).tiny) / EPS
@@ -199,8 +199,9 @@ class ParameterFlow(FlowSystem):
     def _gradient_terms(self, state: FloatArray, reading: Reading) -> FloatArray:
         """What each entry of the velocity is a sum of, (P,)."""
         jacobian = self.network.coefficient_jacobian(self.layers(state))
-        driver = np.abs(reading.residual_vector) @ np.abs(self.loss.X)
-        return np.asarray(driver @ np.abs(jacobian))
+        with np.errstate(over="ignore", invalid="ignore"):
+            driver = np.abs(reading.residual_vector) @ np.abs(self.loss.X)
+            return np.asarray(driver @ np.abs(jacobian))
 
     def _underflows(self, state: FloatArray, reading: Reading) -> bool:
         """Whether a velocity of zero comes from the products of small layers alone."""

@@ -27,6 +27,7 @@ APART = 1e-3  # of the size of beta, or of residuals: a flow is reproducible to 
 FURTHER = 2.0  # times at which the rate is measured, one over the other
 FEW, MOST = 150, 1500  # variables up to which all eigenvalues are computed, or one
 FINER = 0.125
+INCOMPLETE = (Outcome.PRECISION_REACHED, Outcome.STEP_LIMIT, Outcome.FAILED)  # these tell nothing
 
 
 class ErrorGrowth:
@@ -94,6 +95,8 @@ def reproduced(first: Way, again: Way, exponent: float) -> End:
     exponent
         By which errors may have grown.
     """
+    if again.end.outcome in INCOMPLETE:
+        return first.end
     later = np.minimum(np.arange(len(first.log_losses)), len(again.log_losses) - 1)
     top = max(float(first.log_losses[0]), float(again.log_losses[0]))
     with np.errstate(under="ignore"):

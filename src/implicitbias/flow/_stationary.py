@@ -98,10 +98,14 @@ def rest_of(
     if not velocity.any():
         return Rest(Outcome.STATIONARY, "the velocity is exactly zero", 0.0)
     values, vectors = np.linalg.eigh(jacobian)
-    speeds = np.abs(velocity @ vectors)
     rounding = np.broadcast_to(rounding, noise.shape)
-    off, lost = (np.sqrt(np.square(error) @ np.square(vectors)) for error in (noise, rounding))
-    quiet = speeds <= NOISE * (np.abs(values) * off + lost)
+    with np.errstate(over="ignore", invalid="ignore"):
+        speeds = np.abs(velocity @ vectors)
+        off, lost = (np.sqrt(np.square(error) @ np.square(vectors)) for error in (noise, rounding))
+        limits = NOISE * (np.abs(values) * off + lost)
+    if not (np.isfinite(limits).all() and np.isfinite(speeds).all()):
+        return None
+    quiet = speeds <= limits
     with np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0 only where quiet
         distance = np.where(quiet | (values >= 0), 0.0, speeds / np.abs(values))
     unresolved = -EPS * len(values) * float(np.abs(values).max(initial=0.0))
