@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from benchmarks.robustness._problems import Problem, draw
 from benchmarks.robustness._truth import NoReferenceError, Truth, precise_faces, truth_of
-from benchmarks.robustness._witness import angle, angles, disagrees
+from benchmarks.robustness._witness import AT_REST, CLOSING, angle, angles, disagrees
 
 import implicitbias as ib
 
@@ -157,7 +157,7 @@ def _check(problem: Problem, record: Record, limits: list[ib.Limit], patience: f
             truth = truth_of(problem)
     except NoReferenceError as error:
         record.route = f"no reference: {error}"
-        if limits and problem.task == "classification":
+        if limits and limits[0].kind == "direction" and "off the margin" in str(error):
             _follow(problem, record, limits[0], patience)
         return
     except TooSlowError:
@@ -198,7 +198,9 @@ def _follow(problem: Problem, record: Record, limit: ib.Limit, patience: float) 
         found = []
     if found:
         record.route = "the layers' own flow"
-        record.angles, record.checked, record.wrong = found, True, disagrees(found)
+        slow = len(problem.layers) == 2
+        record.angles, record.checked = found, True
+        record.wrong = disagrees(found, AT_REST if slow else CLOSING)
 
 
 def _representable(problem: Problem, values: list[np.ndarray]) -> bool:
