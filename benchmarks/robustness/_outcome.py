@@ -237,8 +237,8 @@ def _compare(problem: Problem, record: Record, limits: list[ib.Limit], truth: Tr
 
 
 def _start_size(problem: Problem) -> float:
-    """|beta(0)|, or 0 where float64 does not hold it: what a beta of 0 is measured by."""
+    """What a beta of 0 is measured by: the product of the layers, 0 where it overflows."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        layers = [layer * problem.scale for layer in problem.layers]
-        size = np.abs(problem.network.coefficients(layers)).max(initial=0.0)
-    return float(size) if np.isfinite(size) else 0.0
+        sizes = [np.abs(layer).max(initial=0.0) for layer in problem.layers]
+        size = float(np.prod([value or 1.0 for value in sizes]) * problem.scale ** len(sizes))
+    return size if np.isfinite(size) else 0.0
