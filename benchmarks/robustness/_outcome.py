@@ -240,5 +240,7 @@ def _start_size(problem: Problem) -> float:
     """What a beta of 0 is measured by: the product of the layers, 0 where it overflows."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         sizes = [np.abs(layer).max(initial=0.0) for layer in problem.layers]
-        size = float(np.prod([value or 1.0 for value in sizes]) * problem.scale ** len(sizes))
+        size = float(
+            np.prod([value or 1.0 for value in sizes]) * np.float64(problem.scale) ** len(sizes)
+        )
     return size if np.isfinite(size) else 0.0
