@@ -148,6 +148,15 @@ def test_marks_are_told(tmp_path):
     assert table.names == ("a", "b")
 
 
+def test_marks_of_long_files_are_found_in_their_beginning(tmp_path):
+    rows = "1,5;2,25;x\n" * 8000
+    table = read(tmp_path, "a;y;name\n" + rows, drop=("name",))
+    assert table.X.shape == (8000, 1)
+    assert set(table.X[:, 0]) == {1.5}
+    late = read(tmp_path, "a;y;name\n" + rows.replace(",", "") + "1,5;2;x\n", drop=("name",))
+    assert late.X[[0, -1], 0].tolist() == [15, 1.5]
+
+
 def test_encodings(tmp_path):
     latin = "größe,y\n1,2\n".encode("latin-1")
     table = read(tmp_path, latin)

@@ -28,6 +28,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", SPACE: "s
 POINT_NUMBER = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 SPACED = re.compile(r"[eE][ \t]+[0-9]")
 LINE = re.compile(r"[^\n]*(?:\n|\Z)")
+BEGINNING = 1 << 16  # characters of rows that are looked at first
 LONGEST = (1 << 31) - 1  # characters of a cell: the csv module's own limit is 131072
 
 
@@ -84,13 +85,13 @@ def read_csv(content: bytes, file: str, selection: Selection) -> Grid:
     csv.field_size_limit(LONGEST)
     layout = _without_comments(_layout(text, selection, file))
     decimal = selection.decimal or ("," if selection.thousands == "." else ".")
-    frame = _frame(layout, decimal, file)
-    grid = Grid(file, column_names(layout.header, frame.shape[1]), frame, _places(layout), decimal)
-    if selection.decimal is None and decimal == "." and layout.sep != ",":
+    to_find = selection.decimal is None and decimal == "." and layout.sep != ","
+    if to_find:
+        decimal = _decimal_of_beginning(layout, selection, file)
+    grid = _grid(layout, decimal, file)
+    if to_find and decimal == ".":
         decimal = _decimal(grid, selection)
-        if decimal == ",":
-            frame = _frame(layout, decimal, file)
-            grid = Grid(file, grid.names, frame, grid.places, decimal)
+        grid = grid if decimal == "." else _grid(layout, decimal, file)
     parts = [f"separated by {SEPARATORS.get(layout.sep, repr(layout.sep))}s"] * (layout.sep != ",")
     parts += ["decimal commas"] * (decimal == ",")
     note = joined(*parts, layout.remark, remark)
@@ -248,6 +249,23 @@ def _broken(layout: Layout, file: str, error: Exception) -> InvalidInputError:
             begins, ends = ends, line
         why = f"a quote that opens in line {begins + 1} is never closed"
     return InvalidInputError(f"{file} is not a CSV file: {why}.")
+
+
+def _grid(layout: Layout, decimal: str, file: str) -> Grid:
+    frame = _frame(layout, decimal, file)
+    names = column_names(layout.header, frame.shape[1])
+    return Grid(file, names, frame, _places(layout), decimal)
+
+
+def _decimal_of_beginning(layout: Layout, selection: Selection, file: str) -> str:
+    """The comma where the first rows of a long file say so: it then is read once."""
+    end = layout.text.find("\n", layout.start + BEGINNING)
+    if end < 0:
+        return "."
+    try:
+        return _decimal(_grid(replace(layout, text=layout.text[:end]), ".", file), selection)
+    except InvalidInputError:
+        return "."
 
 
 def _decimal(grid: Grid, selection: Selection) -> str:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from implicitbias._arrays import FloatArray, IntArray, positive_float, positive_int
+from implicitbias._errors import Outcome
 from implicitbias.estimators._data import fitted_data, new_data
 from implicitbias.estimators._folds import best_of, in_units, over_folds, size_of, squared_errors
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.problems import Equations, equations
+
+UNFINISHED = (Outcome.STEP_LIMIT, Outcome.FAILED, Outcome.UNSTABLE)
 
 
 class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
@@ -113,6 +118,11 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         ------
         InvalidInputError
             Data or parameters out of range.
+
+        Warns
+        -----
+        ConvergenceWarning
+            The flow stopped before its end: ``flow_.message`` says why.
         """
         X, y = fitted_data(self, X, y, sparse=False)
         positive_int(self.num_times, "num_times", at_least=2)
@@ -123,6 +133,12 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
             self.flow_ = self._simulate(data)
         else:
             self.flow_ = self._simulate(data, max_time=self.stop_time)
+        if self.flow_.outcome in UNFINISHED:
+            warnings.warn(
+                f"The flow stopped on the way: {self.flow_.message}",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         self.times_, path = self.flow_.times, self.flow_.coefficients
         self.coef_path_ = path.T
         chosen = len(path) - 1

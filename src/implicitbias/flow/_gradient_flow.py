@@ -40,7 +40,7 @@ from implicitbias.flow._reduction import dual_coordinates
 from implicitbias.flow._result import Flow
 from implicitbias.flow._rules import Goal, RegressionRules, with_drift
 from implicitbias.flow._squared_loss import squared_loss
-from implicitbias.flow._stability import VISIBLE, reproduced
+from implicitbias.flow._stability import VISIBLE, Way, reproduced
 from implicitbias.flow._system import FlowSystem
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Activation, AnyActivation, Network
@@ -319,15 +319,15 @@ def _reproduced(
     system: FlowSystem, rules: RegressionRules, budget: Budget, trajectory: Trajectory
 ) -> Trajectory:
     """The trajectory, its end doubted where smaller steps lead elsewhere."""
-    again = RegressionRules(rules.goal, rules.start)
+    rules = RegressionRules(rules.goal, rules.start)
     with np.errstate(over="ignore"):
-        times = np.exp(np.log(trajectory.times[1:-1]) + system.log_time_unit)
-    other = integrate(system.finer(), again, replace(budget, times=times), None)
-    first, second = trajectory, other
-    end = reproduced(
-        first.end, first.coefficients, second.end, second.coefficients, trajectory.growth
+        times = np.exp(np.log(trajectory.step_times) + system.log_time_unit)
+    other = integrate(system.finer(), rules, replace(budget, times=times), None)
+    ways = (
+        Way(trajectory.end, trajectory.coefficients[-1], trajectory.step_losses),
+        Way(other.end, other.coefficients[-1], other.log_losses[1:]),
     )
-    return replace(trajectory, end=end)
+    return replace(trajectory, end=reproduced(*ways, trajectory.growth))
 
 
 def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds: float) -> Flow:

@@ -20,7 +20,6 @@ from implicitbias.flow._system import FlowSystem, Reading
 HUGE = 1e200
 FIRST_POINT = 1e-2  # first saved time over the fastest time scale of the start
 FIRST_STEP = 1e-3  # first step over the first saved time
-
 Callback = Callable[[FlowState], object]
 
 
@@ -61,7 +60,8 @@ class Budget:
 class Trajectory:
     """Saved points and the end of one integration, in the system's own time tau.
 
-    ``growth`` is the exponent by which errors may have grown.
+    ``growth`` is the exponent by which errors may have grown, ``step_times`` and ``step_losses``
+    are tau and the log of the loss after every step.
     """
 
     times: FloatArray
@@ -73,7 +73,9 @@ class Trajectory:
     drift: float
     num_steps: int
     num_evaluations: int
-    growth: float = 0.0
+    growth: float
+    step_times: FloatArray
+    step_losses: FloatArray
 
 
 def finite(array: FloatArray) -> FloatArray:
@@ -97,11 +99,13 @@ def integrate(
     first = FIRST_POINT * system.fastest_time(reading) if end is None else 1.0
     end = end or _beyond_float64(first)
     if end is not None:
-        return Trajectory(*Recorder(1.0, 2).arrays((start,)), state, reading, end, 0.0, 0, 0)
+        arrays, none = Recorder(1.0, 2).arrays((start,)), np.zeros(0)
+        return Trajectory(*arrays, state, reading, end, 0.0, 0, 0, 0.0, none, none)
     recorder = _recorder(system, budget, first)
     bound = _bound(system, budget)
     solver = system.integrator(min(FIRST_STEP * first, bound), bound)
     time, drift, steps, growth = 0.0, 0.0, 0, ErrorGrowth(system)
+    passed: list[tuple[float, float]] = []
     while end is None:
         failure = _step(solver)
         steps += 1
@@ -115,6 +119,7 @@ def integrate(
         _save(solver, system, recorder)
         state, reading, time = solver.y, after, float(solver.t)
         system.accepted(state)
+        passed.append((time, reading.log_loss))
         drift = max(drift, system.drift(state))
         growth.note(state, time)
         end = rules.check(system, state, reading, time)
@@ -123,7 +128,19 @@ def integrate(
     last = (time, system.coefficients(state), reading.log_loss)
     arrays = recorder.arrays((start, last))
     growth.note(state, time, now=True)
-    return Trajectory(*arrays, state, reading, end, drift, steps, solver.nfev, growth.exponent)
+    step_times, step_losses = np.array(passed).reshape(-1, 2).T
+    return Trajectory(
+        *arrays,
+        state,
+        reading,
+        end,
+        drift,
+        steps,
+        solver.nfev,
+        growth.exponent,
+        step_times,
+        step_losses,
+    )
 
 
 def _beyond_float64(first: float) -> End | None:

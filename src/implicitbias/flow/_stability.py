@@ -12,6 +12,8 @@ the roundings then are others, and where they decide, so is the end.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.sparse.linalg import ArpackError, eigsh
 
@@ -21,7 +23,7 @@ from implicitbias.flow._rules import End
 from implicitbias.flow._system import FlowSystem
 
 VISIBLE = 15.0  # e-foldings that bring the error of a step near visibility
-APART = 1e-3  # of the coefficients' size: a flow is reproducible to much less
+APART = 1e-3  # of the size of beta, or of residuals: a flow is reproducible to much less
 FURTHER = 2.0  # times at which the rate is measured, one over the other
 FEW, MOST = 150, 1500  # variables up to which all eigenvalues are computed, or one
 FINER = 0.125
@@ -63,30 +65,48 @@ def largest_eigenvalue(matrix: FloatArray) -> float:
     return max(0.0, float(values[0]))
 
 
-def reproduced(
-    end: End, way: FloatArray, other: End, way_again: FloatArray, exponent: float
-) -> End:
-    """The end, unless the flow with smaller steps takes another way.
+@dataclass(frozen=True)
+class Way:
+    """A flow's end, and how it came there.
+
+    Attributes
+    ----------
+    end
+        Why it ended.
+    coefficients
+        beta there, (d,).
+    log_losses
+        Log of the loss at common times, (T,); up to its end only if that came before.
+    """
+
+    end: End
+    coefficients: FloatArray
+    log_losses: FloatArray
+
+
+def reproduced(first: Way, again: Way, exponent: float) -> End:
+    """The end of a flow, unless with smaller steps it takes another way.
 
     Parameters
     ----------
-    end, other
-        Of the flow, and of the one with smaller steps.
-    way, way_again
-        beta at the start, at common times and at the end, (T, d), and for the other up to its end.
+    first, again
+        The flow, and the same one with smaller steps.
     exponent
         By which errors may have grown.
     """
-    later = np.minimum(np.arange(len(way)), len(way_again) - 1)  # where it ended, it stays
-    later[-1] = -1
-    size = float(np.abs(way).max(initial=0.0)) or 1.0
-    apart = float(np.abs(way - way_again[later]).max(initial=0.0)) / size
-    if other.outcome is end.outcome and apart <= APART:
-        return end
+    later = np.minimum(np.arange(len(first.log_losses)), len(again.log_losses) - 1)
+    top = max(float(first.log_losses[0]), float(again.log_losses[0]))
+    with np.errstate(under="ignore"):
+        residuals = [np.exp(0.5 * (way.log_losses - top)) for way in (first, again)]
+    late = float(np.abs(residuals[0] - residuals[1][later]).max(initial=0.0))
+    size = float(np.abs(first.coefficients).max(initial=0.0)) or 1.0
+    apart = float(np.abs(first.coefficients - again.coefficients).max(initial=0.0)) / size
+    if again.end.outcome is first.end.outcome and max(apart, late) <= APART:
+        return first.end
     return End(
         Outcome.UNSTABLE,
-        f"{end.message} But rounding, which can grow by exp({exponent:.3g}) on this way, decided "
-        "where it left an invariant manifold, on which a determinant, a rank or a coordinate is "
-        f"zero: with smaller steps beta comes to be {apart:.1e} of its size away, and "
-        f"{other.message}",
+        f"{first.end.message} But rounding, which can grow by exp({exponent:.3g}) on this way, "
+        "decided when and where it left an invariant manifold, on which a determinant, a rank or a "
+        f"coordinate is zero: integrated with smaller steps, beta at the end is {apart:.1e} and "
+        f"the residual on the way up to {late:.1e} of its size away, and {again.end.message}",
     )

@@ -15,19 +15,22 @@ GapKind = Literal["duality gap", "first-order gap with the carried slack"]
 
 
 def relative_residual(X: FloatArray, coefficients: FloatArray, y: FloatArray) -> float:
-    """||X beta - y|| / ||y||, with 0/0 = 0; relative to || |X| |beta| || where y = 0."""
-    size = float(np.abs(y).max(initial=0.0))
-    if size == 0.0 and coefficients.any():
+    """||X beta - y|| / ||y||, with 0/0 = 0.
+
+    Where y = 0, relative to what the largest coefficient would give if all were like it.
+    """
+    whole = y
+    if not y.any() and coefficients.any():
         coefficients = coefficients / np.abs(coefficients).max()  # a ratio of their own sizes
-        size = float(absolute_product(X, coefficients).max(initial=0.0))
+        whole = absolute_product(X, np.ones_like(coefficients))
     # entries over the largest: squares neither over- nor underflow
-    scale = float(np.ldexp(1.0, int(np.clip(np.frexp(size or 1.0)[1], -1000, 1000))))
-    whole = y if y.any() else absolute_product(X, coefficients)
+    size = float(np.abs(whole).max(initial=0.0)) or 1.0
+    scale = float(np.ldexp(1.0, int(np.clip(np.frexp(size)[1], -1000, 1000))))
     with np.errstate(over="ignore", invalid="ignore"):
         missing = float(np.linalg.norm((X @ coefficients - y) / scale))
-        size = float(np.linalg.norm(whole / scale))
     if missing == 0.0:
         return 0.0
+    size = float(np.linalg.norm(whole / scale))
     return missing / size if size > 0 else np.inf
 
 

@@ -209,7 +209,7 @@ def correct(
     """
     close = ROUGH if rough else FACTOR_KEPT
     goal = state.rows.target(target)
-    if not _missing(state.rows.features, goal, curves.rho(state.t))[1] < FAR_OFF:
+    if not _missing(state.rows.features, goal, curves, state.t)[1] < FAR_OFF:
         return None
     for count in range(MAX_CORRECTIONS):
         found = linearise(problem, curves, state)
@@ -238,7 +238,7 @@ def newton_step(
     curves: Curves, state: PotentialState, system: NewtonSystem, goal: FloatArray
 ) -> tuple[PotentialState, float, float] | None:
     """The state after a damped step, the step's length and what was missing relative to goal."""
-    missing, part = _missing(system.rows.features, goal, curves.rho(state.t))
+    missing, part = _missing(system.rows.features, goal, curves, state.t)
     if part == np.inf:
         return None
     dt, dnu = system.solve(missing, state.mismatch)
@@ -249,11 +249,14 @@ def newton_step(
     return _moved(curves, state, step, dt, dnu, 1.0 - step), length, part
 
 
-def _missing(features: FloatArray, goal: FloatArray, rho: FloatArray) -> tuple[FloatArray, float]:
-    """What is missing of the goal, and its size relative to the goal, or to the terms if that is 0.
+def _missing(
+    features: FloatArray, goal: FloatArray, curves: Curves, t: FloatArray
+) -> tuple[FloatArray, float]:
+    """What is missing of the goal, and its size relative to the goal, or to the start if 0.
 
     Infinite where rho does not fit float64.
     """
+    rho = curves.rho(t)
     if not np.isfinite(rho).all():
         return goal, np.inf
     with np.errstate(over="ignore", invalid="ignore"):
@@ -262,5 +265,5 @@ def _missing(features: FloatArray, goal: FloatArray, rho: FloatArray) -> tuple[F
         return goal, np.inf
     part, size = (float(np.abs(each).max(initial=0.0)) for each in (missing, goal))
     if size == 0.0:
-        size = float(absolute_product(features, rho).max(initial=0.0))
+        size = float(absolute_product(features, curves.rho(curves.t0)).max(initial=0.0))
     return missing, part / size if part > 0.0 else 0.0

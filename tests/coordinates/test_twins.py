@@ -1,0 +1,32 @@
+"""Columns that are equal bit by bit, up to sign, with like starts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from implicitbias.coordinates._twins import exact_twins
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_twins_and_only_twins(kind):
+    Z = np.array([[1.0, -1.0, 1.0, 2.0, 0.0, 1.0], [0.0, -0.0, 0.5, 4.0, 0.0, 0.0]])
+    start = np.array([[1.0, 1.0, 1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]])
+    labels, signs = exact_twins(kind(Z), start)
+    assert labels[0] == labels[1] == labels[5]
+    assert np.unique(labels).size == 4
+    np.testing.assert_array_equal(signs, [1, -1, 1, 1, 1, 1])
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_simple_numbers_do_not_collide(kind):
+    grid = np.array(np.meshgrid([0.0, 1.0, 2.0, 0.5], [0.0, 1.0, -2.0], [1.0, 3.0])).reshape(3, -1)
+    labels, _ = exact_twins(kind(grid[::-1]), np.ones((2, grid.shape[1])))
+    assert np.unique(labels).size == grid.shape[1]
+
+
+def test_starts_of_opposite_sides_are_no_twins():
+    Z = np.array([[1.0, -1.0, 1.0]])
+    labels, _ = exact_twins(Z, np.array([[1.0, 1.0, 2.0], [1.0, 1.0, 0.5]]))
+    assert np.unique(labels).size == 3

@@ -1,0 +1,122 @@
+"""Limits that a small gap does not decide: ties, locked signs, starts that fit, any size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from implicitbias._errors import CertificateWarning, NoPredictionError
+from implicitbias.initialization import Initialization
+from implicitbias.networks import DiagonalNetwork, FullyConnectedNetwork
+from implicitbias.problems import Regression
+from implicitbias.theorems import limit_path, predict_limit
+from reference.precise_potential import limit
+
+WIND = np.array([[1.0, 1.0, 1.0], [3.0, 0.0, 1.0]]), np.array([3.0, 3.0])
+
+
+def predicted(X, y, layers, scale):
+    layers = np.asarray(layers, dtype=float)
+    network = DiagonalNetwork(layers.shape[1], len(layers))
+    return predict_limit(network, Regression(X, y), Initialization(list(layers), scale))
+
+
+def is_right(X, y, layers, scale, tol=1e-11):
+    """The prediction against the reference, and its own error against the true one."""
+    found = predicted(X, y, layers, scale)
+    expected = np.array(limit(np.asarray(X).tolist(), list(y), np.asarray(layers).tolist(), scale))
+    error = np.abs(found.coefficients - expected).max() / np.abs(expected).max()
+    assert error <= tol
+    assert error <= 10 * found.certificate.error <= 10 * tol
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 6, 8])
+@pytest.mark.parametrize("scale", [1e-2, 1e-10])
+def test_the_tie_of_wind_antun_and_hansen(depth, scale):
+    layers = np.ones((depth, 3))
+    layers[-1] = 0.0
+    is_right(*WIND, layers, scale)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+@pytest.mark.parametrize("apart", [1e-5, 1e-9, 1e-13])
+@pytest.mark.parametrize("scale", [1e-3, 1e-9])
+def test_columns_that_are_nearly_equal(depth, apart, scale):
+    rng = np.random.default_rng(depth)
+    X = rng.standard_normal((2, 4))
+    X[:, 3] = -X[:, 0] * (1.0 + apart)
+    layers = np.tile(rng.integers(1, 4, 4).astype(float), (depth, 1))
+    layers[-1] = 0.0
+    is_right(X, X[:, 0] + 0.5 * X[:, 1], layers, scale)
+
+
+@pytest.mark.parametrize("depth", [3, 4, 7])
+@pytest.mark.parametrize("scale", [1e-2, 1e-7])
+def test_ties_between_unlike_starts(depth, scale):
+    """z_4 = z_1 + z_2 and, for L = 3, lengths of the clock that add up: |eta|^{2-L} = 1, 1, 2."""
+    X = np.array([[1.0, 0.0, 2.0, 1.0], [0.0, 1.0, -1.0, 1.0]])
+    layers = np.ones((depth, 4))
+    layers[:, 3] = 0.5 if depth == 3 else 1.0
+    layers[-1] = (0.0, 0.0, 0.25, 0.0)
+    is_right(X, [1.0, 1.0], layers, scale)
+
+
+@pytest.mark.parametrize("depth", [2, 4, 6])
+def test_equal_columns_end_equal_to_the_last_bit(depth):
+    rng = np.random.default_rng(depth)
+    X = rng.standard_normal((4, 7))
+    X, signs = np.hstack([X, X, -X]), np.repeat([1.0, 1.0, -1.0], 7)
+    layers = np.ones((depth, 21))
+    layers[-1] = 0.0
+    for scale in (1.0, 1e-6):
+        halves = predicted(X, rng.standard_normal(4), layers, scale).coefficients * signs
+        np.testing.assert_array_equal(*halves.reshape(3, 7)[:2])
+        np.testing.assert_array_equal(*halves.reshape(3, 7)[1:])
+
+
+@pytest.mark.parametrize(
+    "x, start, scale, depth",
+    [((1.0, -2.0), (1.0, 4.0), 3.0, 6), ((1.0, -1.0), (1.0, 3.0), 10.0, 4),
+     ((1.0, 0.0), (1.0, 1.0), 52.0, 7), ((1.0, 2.0), (3.0, 1.0), 1e-5, 3)],
+)  # fmt: skip
+def test_layers_that_start_equal_keep_their_sign(x, start, scale, depth):
+    is_right([x], [1.0], np.tile(start, (depth, 1)), scale)
+
+
+def test_locked_signs_are_no_rest():
+    """With t0 = 0 and rho(0) != 0 the limit grows with the scale for ever."""
+    with pytest.raises(NoPredictionError, match="diverges"):
+        limit_path(
+            DiagonalNetwork(2, 2), Regression([[1.0, -2.0]], [1.0]), [np.ones(2)] * 2, [np.inf]
+        )
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+@pytest.mark.parametrize("moved", [0.0, 1e-13, 1e-9, 1e-4])
+def test_starts_that_fit_already(depth, moved):
+    rng = np.random.default_rng(depth)
+    X, layers = rng.standard_normal((2, 4)), rng.standard_normal((depth, 4))
+    y = X @ np.prod(layers, axis=0) * (1.0 + moved)
+    is_right(X, y, layers, 1.0)
+
+
+@pytest.mark.parametrize("size", [1e-250, 6e-194, 1e-100, 1e100, 1e200])
+@pytest.mark.parametrize("network", [DiagonalNetwork(2, 2), FullyConnectedNetwork((2, 2))])
+def test_targets_of_any_size(size, network):
+    init = Initialization.last_layer_zero(network, np.ones(network.parameter_shapes[0]), 1.0)
+    problem = Regression([[-0.66, 1.07]], [size])
+    found = predict_limit(network, problem, init)
+    assert found.certificate.worst < 1e-11
+    np.testing.assert_allclose(problem.X @ found.coefficients / size, 1.0, rtol=1e-11)
+
+
+def test_a_path_marks_what_is_refused():
+    network, problem = DiagonalNetwork(4, 2), Regression([[1.0, 2.0, -1.0, -2.0]], [1.0])
+    with pytest.warns(CertificateWarning, match="1 of 2 scales .* 1e\\+08"):
+        path = limit_path(network, problem, [np.ones(4)] * 2, [1e8, 1.0])
+    np.testing.assert_array_equal(path.refused, [True, False])
+    assert np.isnan(path.coefficients[0]).all() and path.limits[0].certificate.worst > 1e-8
+    assert path.errors[1] < 1e-12 and "1 refused" in str(path)
+    beta = path.coefficients[1]
+    alone = predict_limit(network, problem, Initialization([np.ones(4)] * 2, 1.0))
+    np.testing.assert_allclose(beta, alone.coefficients, rtol=1e-12)
