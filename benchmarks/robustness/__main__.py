@@ -47,15 +47,20 @@ def hunt(arguments: argparse.Namespace) -> int:
     work = spread(
         judge, seeds(), (arguments.share, arguments.patience), arguments.jobs, arguments.patience
     )
-    for seed, result in work:
-        record = result or Record(seed, draw(seed).kinds, "killed", script=draw(seed).script())
-        records.append(record)
-        answers += len(_certified.pairs([record]))
-        if faulty(record):
-            print(f"{faulty(record)}: seed {seed}: {record.script}", file=sys.stderr, flush=True)
-        if len(records) % 500 == 0:
-            passed = time.perf_counter() - began
-            print(f"{len(records)} problems, {passed:.0f} s", file=sys.stderr, flush=True)
+    try:
+        for seed, result in work:
+            record = result or Record(seed, draw(seed).kinds, "killed", script=draw(seed).script())
+            records.append(record)
+            answers += len(_certified.pairs([record]))
+            if faulty(record):
+                print(
+                    f"{faulty(record)}: seed {seed}: {record.script}", file=sys.stderr, flush=True
+                )
+            if len(records) % 500 == 0:
+                passed = time.perf_counter() - began
+                print(f"{len(records)} problems, {passed:.0f} s", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        print("stopped: what follows is about the problems that were done", file=sys.stderr)
     return _finish(arguments, sorted(records, key=lambda record: record.seed), began)
 
 

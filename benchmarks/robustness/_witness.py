@@ -16,6 +16,7 @@ MOST = 40  # coordinates
 MARGINS = 10.0 ** np.arange(1, 6)
 NEAR = 1e-2
 CLOSING = 0.9  # of the angle a decade earlier
+AT_REST = 0.998
 Array = np.ndarray
 
 
@@ -34,9 +35,9 @@ def angles(problem: Problem, found: Array) -> list[float]:
     return [angle(back(list(rho)), found) for rho in late]
 
 
-def disagrees(found: list[float]) -> bool:
+def disagrees(found: list[float], closing: float = CLOSING) -> bool:
     """Whether the flow has settled elsewhere."""
-    return len(found) == MARGINS.size and found[-1] > NEAR and found[-1] > CLOSING * found[-2]
+    return len(found) == MARGINS.size and found[-1] > NEAR and found[-1] > closing * found[-2]
 
 
 def angle(first: Array, second: Array) -> float:

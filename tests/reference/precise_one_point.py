@@ -66,7 +66,10 @@ def limit(
             beta = _beta(tensor, [moved[i, 0] for i in range(moved.nrows())])
             return middle(sum((a * b for a, b in zip(points, beta, strict=True)), arb(0))), beta
 
-        side = 1 if at(arb(0))[0] < goal else -1
+        first, beta = at(arb(0))
+        if first == goal:
+            return [to_float(each) for each in beta]
+        side = 1 if first < goal else -1
         low, high, step = arb(0), None, arb(1) / size / 64
         for _ in range(40):
             if (at(side * step)[0] - goal) * side >= 0:
