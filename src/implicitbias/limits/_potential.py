@@ -59,6 +59,8 @@ class PotentialProblem:
         columns are decided in exact arithmetic. None where they were computed in float64.
     products
         Z, for products beyond float64.
+    rounding
+        e (n,) and f (m,) with |Z_ij - exact| up to about e_i f_j; None where Z is exact.
     """
 
     features: FloatArray
@@ -68,6 +70,7 @@ class PotentialProblem:
     max_iterations: int = MAX_ITERATIONS
     start: FloatArray | None = None
     products: Precise | None = field(default=None, repr=False)
+    rounding: tuple[FloatArray, FloatArray] | None = field(default=None, repr=False)
 
     @property
     def precise(self) -> Precise:

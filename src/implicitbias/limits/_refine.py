@@ -31,6 +31,7 @@ from implicitbias.limits._slack import basis_dual, slack_mismatch
 
 EPS = float(np.finfo(np.float64).eps)
 ENOUGH = 1e-13  # corrections this small are rounding
+SETTLED = 1e-11  # so are steps of coordinates too small to count in rho, for their layers
 MAX_CORRECTIONS = 60
 ROUGH = 1e-3  # steps this short are an estimate of the distance to the solution
 SHORT = 0.05  # up to here a step in t is as good as one in u
@@ -80,7 +81,8 @@ def refine(
         if error < best.error:
             best = Refined(step.state, step.dt, error)
         stalled = length < ROUGH and error > STALLED * last
-        if count == corrections or error <= ENOUGH or (stalled and combine):
+        done = error <= ENOUGH and length <= SETTLED
+        if count == corrections or done or (stalled and combine):
             return best
         last, combine = np.inf if stalled else error, combine or stalled
         state = step.taken(curves, length)
@@ -153,9 +155,26 @@ def _correction(
     if not (np.isfinite(dt).all() and np.isfinite(dnu).all()):
         return None
     error = _size(curves, state.t, dt) + neglected
+    if problem.rounding is not None:
+        doubt, sway = _rounded(curves, state, rho, *problem.rounding)
+        if np.isfinite(asked).any():  # then ``unknown`` has it
+            sway = np.zeros_like(sway)
+        moved = system.solve(system.rows.combined(doubt), sway)[0]
+        error += _size(curves, state.t, moved)
     if unknown.any():
         error = max(error, _size(curves, state.t, system.solve(0.0 * right, unknown)[0]))
     return _Step(state, dt, dnu, error, asked)
+
+
+def _rounded(
+    curves: Curves, state: PotentialState, rho: FloatArray, e: FloatArray, f: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """What entries of Z that are e_i f_j off do to Z rho and, over u', to a Z^T nu; signs drawn."""
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), e.size + f.size)
+    nu = np.abs(state.rows.dual_as_given(state.nu))
+    with np.errstate(over="ignore"):
+        sway = f * (e @ nu) * np.exp(log_dual_weights(curves) - curves.log_u_slope(state.t))
+    return signs[: e.size] * e * (f @ np.abs(rho)), signs[e.size :] * np.minimum(sway, 1e300)
 
 
 def _with_mismatch(

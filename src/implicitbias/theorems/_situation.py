@@ -7,7 +7,15 @@ from functools import cached_property
 
 import numpy as np
 
-from implicitbias._arrays import BoolArray, FloatArray, NumericArray, Parameters, is_sparse
+from implicitbias._arrays import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    NumericArray,
+    Parameters,
+    is_sparse,
+    row_norms,
+)
 from implicitbias._errors import InvalidInputError
 from implicitbias._precise import Precise
 from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
@@ -22,6 +30,7 @@ from implicitbias.networks import (
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
+ROUNDED = 2 * float(np.finfo(np.float64).eps)  # of |x_i| |S_j|: an entry of X S^T
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
 
@@ -98,19 +107,25 @@ class Situation:
     def potential(self) -> PotentialProblem:
         """min sum_j Psi_j^*(rho_j) s.t. Z rho = y over the coordinates that are not forced to 0."""
         features, kept = self.reduction.features, ~self.reach.forced
+        every = np.arange(len(self.targets))
         if kept.all():
-            return self._potential_of(features, self.targets, kept)
+            return self._potential_of(features, self.targets, kept, every)
         if not kept.any():
             return PotentialProblem(np.zeros((0, 0)), np.zeros(0), self.curves.take(kept))
         if is_sparse(features):
-            return self._potential_of(features[:, kept], self.targets, kept)
+            return self._potential_of(features[:, kept], self.targets, kept, every)
         rest = Regression(features[:, kept], self.targets)
-        return self._potential_of(rest.X[rest.rows], rest.y[rest.rows], kept)
+        return self._potential_of(rest.X[rest.rows], rest.y[rest.rows], kept, rest.rows)
 
     def _potential_of(
-        self, features: FloatArray, targets: FloatArray, kept: BoolArray
+        self, features: FloatArray, targets: FloatArray, kept: BoolArray, rows: IntArray
     ) -> PotentialProblem:
-        exact = self.reduction.features is self.rows  # no arithmetic has touched the data
+        decomposition = self.decomposition
+        exact = decomposition.is_exact and not self.reduction.turned
+        rounding = None
+        if not exact:
+            unit = ROUNDED + decomposition.residual
+            rounding = unit * row_norms(self.rows)[rows], decomposition.lengths[kept]
         return PotentialProblem(
             features,
             targets,
@@ -118,6 +133,7 @@ class Situation:
             max_iterations=self.max_iterations,
             start=self.reduction.start[:, kept] if exact else None,
             products=Precise(features),
+            rounding=rounding,
         )
 
     @cached_property
