@@ -129,7 +129,7 @@ class Situation:
         return PotentialProblem(
             features,
             targets,
-            self.reduction.curves(self.init.log_scale, None if kept.all() else kept),
+            self.curves if kept.all() else self.reduction.curves(self.init.log_scale, kept),
             max_iterations=self.max_iterations,
             start=self.reduction.start[:, kept] if exact else None,
             products=Precise(features),
