@@ -19,8 +19,8 @@ from implicitbias.limits._refine import MAX_CORRECTIONS, Refined, refine
 EPS = float(np.finfo(np.float64).eps)
 LOG2 = float(np.log(2.0))
 STILL = 1e-13  # steps that move no layer in its last digits but a few
-NEAR = 1e-4  # |t - t0| of a start that may fit already
-BARELY = 1e-8  # a change of t this small, beside which a start that fits already is judged
+NEAR = 1e-3  # |t - t0| of a start that may fit already
+BARELY = 1e-6  # a change of t this small, beside which a start that fits already is judged
 HELD = 1e-9  # a slack smaller than this part of its range is not held by a float64 dual point
 
 
