@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +31,7 @@ from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
 ROUNDED = 2 * float(np.finfo(np.float64).eps)  # of |x_i| |S_j|: an entry of X S^T
+EXTREME = 460  # exponents of 2 above which squares of data may not fit float64
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
 
@@ -154,6 +155,26 @@ class Situation:
         refuse_sparse(self, "the SVD of M(x), asked for where all points are multiples of one,")
         directions = self.init.directions
         return one_point_svd(self.network, self.rows[0], float(self.targets[0]), directions)
+
+
+def in_moderate_units(situation: Situation) -> tuple[Situation, int]:
+    """The same flow of classification on X 2^{-e}, and e: not 0 where squares of X do not fit.
+
+    From a start whose layers are 2^{e/L} times as large: margins are the same for ever, in another
+    clock, and beta is 2^e times as large.
+    """
+    X = situation.problem.X
+    exponent = int(np.frexp(float(abs(X).max()))[1])
+    if abs(exponent) < EXTREME:
+        return situation, 0
+    factor = np.ldexp(1.0, -exponent // 2), np.ldexp(1.0, -exponent - (-exponent // 2))
+    init = situation.init
+    log_scale = init.log_scale + exponent * float(np.log(2.0)) / situation.network.depth
+    return replace(
+        situation,
+        problem=Classification(X * factor[0] * factor[1], situation.problem.y),
+        init=Initialization(init.directions, log_scale=log_scale),
+    ), exponent
 
 
 def kept_signs(situation: Situation) -> tuple[BoolArray, FloatArray | None]:
