@@ -22,6 +22,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, columns_times, is_sparse, rows_times
 
 BLOCK = 1 << 20  # entries of A split at a time
+LOWEST = -(1 << 14)  # below every sum of exponents
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,19 +82,23 @@ class _Split:
 
     def product(self, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
         """A_1 x_1, exactly, and the rest of A x."""
-        exact, low = self._times(self.leading, self.rest, np.ldexp(vector, self.columns))
-        return np.ldexp(exact, self.rows), np.ldexp(low, self.rows)
+        return self._times(self.leading, self.rest, vector, self.columns, self.rows)
 
     def transposed_product(self, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The same of A^T y."""
-        scaled = np.ldexp(vector, self.rows)
-        exact, low = self._times(self.leading.T, self.rest.T, scaled)
-        return np.ldexp(exact, self.columns), np.ldexp(low, self.columns)
+        return self._times(self.leading.T, self.rest.T, vector, self.rows, self.columns)
 
-    def _times(self, leading: Any, rest: Any, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        size = float(np.abs(x).max(initial=0.0))
-        first = _leading(x, self.bits, size) if size > 0.0 else x
-        return leading @ first, leading @ (x - first) + rest @ x
+    def _times(
+        self, leading: Any, rest: Any, vector: FloatArray, into: Any, out: Any
+    ) -> tuple[FloatArray, FloatArray]:
+        """2^out (A_1 + A_2) 2^into v, v at unit size in between so that no number overflows."""
+        x, exponents = np.frexp(vector)
+        exponents = np.where(x != 0.0, exponents + into, LOWEST)
+        common = int(exponents.max(initial=LOWEST))
+        x = np.ldexp(x, exponents - common)
+        first = _leading(x, self.bits, 0.5)  # entries below 1
+        exact, low = leading @ first, leading @ (x - first) + rest @ x
+        return np.ldexp(exact, out + common), np.ldexp(low, out + common)
 
 
 def _split(matrix: Any) -> _Split:

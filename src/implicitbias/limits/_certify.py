@@ -18,6 +18,7 @@ from implicitbias.limits._refine import MAX_CORRECTIONS, refine
 
 EPS = float(np.finfo(np.float64).eps)
 BARELY = 1e-8  # a change of t this small, beside which a start that fits already is judged
+ROUGH = 1e-13  # feasibility from which on what is missing is evaluated beyond float64
 HELD = 1e-9  # a slack smaller than this part of its range is not held by a float64 dual point
 
 
@@ -57,6 +58,8 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
         return Certificate(np.inf, np.inf), state.nu
     missing = problem.features @ rho - problem.target
     feasibility = relative_residual(problem.features, rho, problem.target)
+    if feasibility > ROUGH:  # mostly rounding of the product
+        missing = -problem.precise.residual(rho, problem.target)
     start, there = curves.u(curves.t0), curves.u(state.t)
     state = _refit(problem, state, there - start)
     nu = state.rows.dual_as_given(state.nu)
