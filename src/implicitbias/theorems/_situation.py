@@ -19,7 +19,7 @@ from implicitbias.networks import (
     Network,
     OrthogonalDecomposition,
 )
-from implicitbias.problems import Classification, Regression
+from implicitbias.problems import Classification, Regression, decimal_digits, whole_numbers
 from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
@@ -78,6 +78,21 @@ class Situation:
         return "features and targets in units that make them of one size"
 
     @cached_property
+    def digits(self) -> int:
+        """k > 0 where Z = X consists of decimals: ``potential`` then is of 10^k Z rho = 10^k y."""
+        if isinstance(self.problem, Classification) or self.reduction.features is not self.rows:
+            return 0
+        digits = decimal_digits(self.rows)
+        if not digits:
+            return 0
+        return decimal_digits(self.targets, digits) or digits
+
+    @property
+    def unit(self) -> float:
+        """What rows and targets of ``potential`` are multiplied by; its dual point is divided."""
+        return float(10.0**self.digits)
+
+    @cached_property
     def reach(self) -> Reachable:
         """Whether locked signs allow an interpolator, and which coordinates they force to 0.
 
@@ -111,6 +126,11 @@ class Situation:
         self, features: FloatArray, targets: FloatArray, kept: BoolArray
     ) -> PotentialProblem:
         exact = self.reduction.features is self.rows  # no arithmetic has touched the data
+        if self.digits:
+            features = whole_numbers(features, self.digits)
+            targets = targets * self.unit
+            if decimal_digits(self.targets, self.digits) is not None:
+                targets = np.rint(targets)
         return PotentialProblem(
             features,
             targets,
