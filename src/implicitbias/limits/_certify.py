@@ -21,6 +21,7 @@ LOG2 = float(np.log(2.0))
 STILL = 1e-13  # steps that move no layer in its last digits but a few
 NEAR = 1e-3  # |t - t0| of a start that may fit already
 BARELY = 1e-6  # a change of t this small, beside which a start that fits already is judged
+ROUGH = 1e-13  # feasibility from which on what is missing is evaluated beyond float64
 HELD = 1e-9  # a slack smaller than this part of its range is not held by a float64 dual point
 
 
@@ -73,6 +74,8 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
         return Certificate(np.inf, np.inf), state.nu
     missing = problem.features @ rho - problem.target
     feasibility = relative_residual(problem.features, rho, problem.target)
+    if feasibility > ROUGH:  # mostly rounding of the product
+        missing = -problem.precise.residual(rho, problem.target)
     start, there = curves.u(curves.t0), curves.u(state.t)
     state = _refit(problem, state, there - start)
     nu = state.rows.dual_as_given(state.nu)

@@ -33,6 +33,7 @@ from implicitbias.limits._potential import PotentialProblem, slopes_at
 
 REFINEMENTS = 30  # each wins the digits that one solve keeps
 SETTLED = 1e-14  # relative corrections this short: the next would be rounding
+SMALLEST = 1e-100  # weight relative to the largest, whose square is to fit float64
 EPS = float(np.finfo(np.float64).eps)
 FAR = 40.0  # a clock this long makes the other exponential vanish
 
@@ -65,38 +66,51 @@ def large_scale_end(problem: PotentialProblem) -> EndPoint:
     curves = problem.curves
     if not problem.target.any():
         return EndPoint(np.zeros(curves.size), np.zeros(problem.target.size), 0.0)
-    slopes = slopes_at(curves, curves.t0)
+    unit = float(curves.log_unit.max())
+    slopes = slopes_at(curves.shifted(-unit), curves.t0)
     system = newton_system(problem.features, as_given(problem.features), slopes)
     if system is None:
         raise ValueError("the rows of X S^T are numerically dependent")
     slope, rate = np.exp(slopes.log_rho), np.exp(slopes.log_a - slopes.log_u)
-    rho, nu, missing, mismatch, error = _refined(problem, system, slope, rate)
-    primal = 0.5 * float(np.sum(rho / slope * rho / rate))
-    gap = float(nu @ missing) + 0.5 * float(np.sum(slope / rate * mismatch**2))
-    return EndPoint(rho, nu, abs(gap) / primal, error=error + EPS)
+    if not np.all(slope * rate > SMALLEST):
+        raise ValueError("the weights of the coordinates are further apart than float64 holds")
+    exponent = int(np.frexp(np.abs(problem.target).max())[1])  # squares of rho are to fit float64
+    target = np.ldexp(problem.target, -exponent)
+    rho, nu, gap, error = _refined(problem.features, target, system, slope, rate)
+    with np.errstate(over="ignore", under="ignore"):
+        rho = np.ldexp(rho, exponent)
+        nu = np.ldexp(nu, exponent) * np.exp((2 - 2 * curves.depth) * unit)
+    if not np.isfinite(rho).all():
+        raise ValueError("the coefficients do not fit float64")
+    return EndPoint(rho, nu, gap, error=error + EPS)
 
 
 def _refined(
-    problem: PotentialProblem, system: NewtonSystem, slope: FloatArray, rate: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, float]:
-    """rho, nu with Z rho = y and rho / slope = rate Z^T nu, what misses, and the last change.
+    features: FloatArray,
+    target: FloatArray,
+    system: NewtonSystem,
+    slope: FloatArray,
+    rate: FloatArray,
+) -> tuple[FloatArray, FloatArray, float, float]:
+    """rho, nu with Z rho = y and rho / slope = rate Z^T nu, the duality gap, and the last change.
 
-    Both residuals are evaluated beyond float64, rho and nu being sums of two numbers. The change is
-    that of rho, relative to its largest entry.
+    Both residuals are evaluated beyond float64, rho and nu being sums of two numbers: where columns
+    are far apart no float64 nu has a small gap. The change is that of rho, relative to its largest
+    entry.
     """
-    features, target = problem.features, problem.target
     precise = Precise(features)
     rho, nu = np.zeros(slope.size), np.zeros(target.size)
     more_rho, more_nu, missing, mismatch = rho, nu, target, rho
-    previous = np.inf
+    previous = gap = np.inf
     for count in range(REFINEMENTS):
         dt, dnu = system.solve(system.rows.target(missing), mismatch)
         rho, more_rho = exact_sum(rho, more_rho + slope * dt)
         nu, more_nu = exact_sum(nu, more_nu + system.rows.dual_as_given(dnu))
         change = float(np.abs(slope * dt).max() / np.abs(rho).max())
-        if (count > 1 and change < SETTLED) or (count > 4 and change > 0.5 * previous):
+        left = max(change, gap)
+        if (count > 1 and left < SETTLED) or (count > 4 and left > 0.5 * previous):
             break
-        previous = change
+        previous = left
         clock, rest = rho / slope / rate, more_rho / slope / rate
         if count == 0:  # half of the digits are to come: float64 is enough
             missing, apart = target - features @ rho, clock - features.T @ nu
@@ -104,7 +118,10 @@ def _refined(
             missing = precise.residual(rho, target) - features @ more_rho
             apart = precise.transposed_residual(nu, clock) - features.T @ more_nu
         mismatch = -rate * (apart + rest)
-    return rho, nu, missing, mismatch, change
+        primal = 0.5 * float(np.sum(rho * clock))
+        excess = float(nu @ missing) + 0.5 * float(np.sum(slope / rate * mismatch**2))
+        gap = abs(excess) / primal
+    return rho, nu, gap, change
 
 
 def small_scale_end(problem: PotentialProblem) -> EndPoint:

@@ -27,7 +27,7 @@ from implicitbias.networks import (
     Network,
     OrthogonalDecomposition,
 )
-from implicitbias.problems import Classification, Regression
+from implicitbias.problems import Classification, Regression, decimal_digits, whole_numbers
 from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
 ROUNDED = 2 * float(np.finfo(np.float64).eps)  # of |x_i| |S_j|: an entry of X S^T
@@ -88,6 +88,21 @@ class Situation:
         return "features and targets in units that make them of one size"
 
     @cached_property
+    def digits(self) -> int:
+        """k > 0 where Z = X consists of decimals: ``potential`` then is of 10^k Z rho = 10^k y."""
+        if isinstance(self.problem, Classification) or self.reduction.features is not self.rows:
+            return 0
+        digits = decimal_digits(self.rows)
+        if not digits:
+            return 0
+        return decimal_digits(self.targets, digits) or digits
+
+    @property
+    def unit(self) -> float:
+        """What rows and targets of ``potential`` are multiplied by; its dual point is divided."""
+        return float(10.0**self.digits)
+
+    @cached_property
     def reach(self) -> Reachable:
         """Whether locked signs allow an interpolator, and which coordinates they force to 0.
 
@@ -127,6 +142,11 @@ class Situation:
         if not exact:
             unit = ROUNDED + decomposition.residual
             rounding = unit * row_norms(self.rows)[rows], decomposition.lengths[kept]
+        if self.digits:
+            features = whole_numbers(features, self.digits)
+            targets = targets * self.unit
+            if decimal_digits(self.targets, self.digits) is not None:
+                targets = np.rint(targets)
         return PotentialProblem(
             features,
             targets,
@@ -235,7 +255,29 @@ def situation_of(
     if is_sparse(problem.X):
         _check_sparse(network, problem)
     init.check(network)
+    _check_sizes(problem, init)
     return Situation(network, problem, init, max_iterations)
+
+
+def _check_sizes(problem: Regression | Classification, init: Initialization) -> None:
+    """Refuse units so extreme that squares or quotients would leave float64."""
+    largest = abs(problem.X).max(axis=0) if is_sparse(problem.X) else None
+    if largest is None:
+        columns = np.maximum(problem.X.max(axis=0), -problem.X.min(axis=0))
+    else:
+        columns = largest.toarray().ravel()
+    directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])
+    for sizes, name, lowest, highest in (
+        (columns, "a column of X", 1e-100, 1e100),
+        (np.abs(problem.y).max(keepdims=True), "y", 1e-305, 1e305),
+        (directions, "the initial directions", 1e-300, 1e100),
+    ):
+        wrong = sizes[(sizes > highest) | ((sizes < lowest) & (sizes > 0.0))]
+        if wrong.size:
+            raise InvalidInputError(
+                f"{name} is of size {wrong[0]:.2g}; expected {lowest:g} to {highest:g}, so that "
+                "products and quotients fit float64. Choose another unit (or scale)."
+            )
 
 
 def _check_sparse(network: Network, problem: Regression | Classification) -> None:
