@@ -27,7 +27,7 @@ from implicitbias.networks import (
     Network,
     OrthogonalDecomposition,
 )
-from implicitbias.problems import Classification, Regression, decimal_digits, whole_numbers
+from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
 ROUNDED = 2 * float(np.finfo(np.float64).eps)  # of |x_i| |S_j|: an entry of X S^T
@@ -88,21 +88,6 @@ class Situation:
         return "features and targets in units that make them of one size"
 
     @cached_property
-    def digits(self) -> int:
-        """k > 0 where Z = X consists of decimals: ``potential`` then is of 10^k Z rho = 10^k y."""
-        if isinstance(self.problem, Classification) or self.reduction.features is not self.rows:
-            return 0
-        digits = decimal_digits(self.rows)
-        if not digits:
-            return 0
-        return decimal_digits(self.targets, digits) or digits
-
-    @property
-    def unit(self) -> float:
-        """What rows and targets of ``potential`` are multiplied by; its dual point is divided."""
-        return float(10.0**self.digits)
-
-    @cached_property
     def reach(self) -> Reachable:
         """Whether locked signs allow an interpolator, and which coordinates they force to 0.
 
@@ -142,11 +127,6 @@ class Situation:
         if not exact:
             unit = ROUNDED + decomposition.residual
             rounding = unit * row_norms(self.rows)[rows], decomposition.lengths[kept]
-        if self.digits:
-            features = whole_numbers(features, self.digits)
-            targets = targets * self.unit
-            if decimal_digits(self.targets, self.digits) is not None:
-                targets = np.rint(targets)
         return PotentialProblem(
             features,
             targets,
