@@ -17,8 +17,8 @@ from implicitbias.limits._limit import (
 from implicitbias.limits._margin_entropy import Entropy
 from implicitbias.limits._margin_faces import UNIQUE
 from implicitbias.limits._margin_groups import Groups, conjugate_groups, fourier_groups
-from implicitbias.limits._margin_signs import separable_with_signs
 from implicitbias.limits._margin_near import exactly
+from implicitbias.limits._margin_signs import separable_with_signs
 from implicitbias.limits._margin_tie import OptimalFace, on_face, optimal_face
 from implicitbias.limits._max_margin import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits._one_point import OnePoint, solve_one_point
@@ -66,6 +66,7 @@ __all__ = [
     "StationaryPoint",
     "certify",
     "conjugate_groups",
+    "exactly",
     "fourier_groups",
     "globally_optimal",
     "l1_max_margin",
@@ -76,7 +77,6 @@ __all__ = [
     "least_l2_interpolator",
     "many_starts",
     "on_face",
-    "exactly",
     "optimal_face",
     "reachable",
     "relative_difference",

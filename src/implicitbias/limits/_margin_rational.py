@@ -85,7 +85,9 @@ def exact_l1(
     """
     n, k = rows.shape
     both = (np.ones(k, dtype=bool),) * 2 if sides is None else sides
-    names = [(j, sign) for mask, sign in zip(both, (1, -1), strict=True) for j in np.flatnonzero(mask)]
+    names = [
+        (j, sign) for mask, sign in zip(both, (1, -1), strict=True) for j in np.flatnonzero(mask)
+    ]
     shifts = [_digits(np.append(rows[:, j], weights[j])) for j in range(k)]
     columns = [np.array(_integers(rows[:, j], shifts[j]), dtype=object) for j in range(k)]
     table = np.empty((len(names) + 1, n + 1), dtype=object)

@@ -143,9 +143,7 @@ def l2_max_margin(A: NumericArray) -> MaxMargin:
     z, left = hull.z, np.zeros(A.shape[1])
     if not isinstance(hull, ExactHull):
         support, used = _dense_rows(A, hull.active)
-        z[used], left[used] = corrected_least_norm(
-            support, z[used], hull.multipliers[hull.active]
-        )
+        z[used], left[used] = corrected_least_norm(support, z[used], hull.multipliers[hull.active])
     value = float(np.linalg.norm(z))
     a = hull.multipliers / value
     return MaxMargin(
