@@ -20,7 +20,7 @@ from implicitbias.flow._system import FlowSystem, Reading
 HUGE = 1e200
 FIRST_POINT = 1e-2  # first saved time over the fastest time scale of the start
 FIRST_STEP = 1e-3  # first step over the first saved time
-FALLING, PATIENCE = 0.1, 5  # of the log loss; times as many evaluations where it falls
+FALLING, PATIENCE = 0.1, 4  # of the log loss; times as many evaluations where it falls
 Callback = Callable[[FlowState], object]
 
 
