@@ -47,5 +47,6 @@ def as_decimals(X: Any, digits: int) -> Any:
 
 
 def _written(entries: FloatArray, digits: int) -> bool:
-    whole = np.rint(entries * 10.0**digits)
-    return bool(np.all(np.abs(whole) <= MOST) and np.array_equal(whole / 10.0**digits, entries))
+    if np.abs(entries).max(initial=0.0) > MOST / 10.0**digits:
+        return False
+    return np.array_equal(np.rint(entries * 10.0**digits) / 10.0**digits, entries)
