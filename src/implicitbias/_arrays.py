@@ -19,6 +19,7 @@ ComplexArray: TypeAlias = npt.NDArray[np.complex128]
 NumericArray: TypeAlias = npt.NDArray[Any]  # float64, or complex128 where the theory is complex
 Parameters: TypeAlias = tuple[FloatArray, ...]
 
+SQUARES = (1e-140, 1e140)  # norms whose entries' squares neither under- nor overflow
 PRODUCT_BLOCK = 1 << 20  # entries of |A| held at a time
 
 
@@ -165,7 +166,25 @@ def positive_float(value: Any, name: str, *, allow_zero: bool = False) -> float:
 
 
 def row_norms(matrix: FloatArray) -> FloatArray:
-    """||a_i|| of dense or sparse rows, (n,)."""
+    """||a_i|| of dense or sparse rows, (n,), also where squares do not fit float64."""
+    with np.errstate(over="ignore", under="ignore"):
+        norms = _plain_norms(matrix)
+    extreme = np.flatnonzero(~((norms > SQUARES[0]) & (norms < SQUARES[1])))
+    if extreme.size and matrix.shape[1]:
+        part = matrix[extreme]
+        largest = abs(part).max(axis=1)
+        exponents = np.frexp(largest.toarray().ravel() if is_sparse(part) else largest)[1]
+        if is_sparse(part):
+            part = part.copy()
+            part.data = np.ldexp(part.data, -np.repeat(exponents, np.diff(part.indptr)))
+        else:
+            part = np.ldexp(part, -exponents[:, None])
+        with np.errstate(over="ignore", under="ignore"):
+            norms[extreme] = np.ldexp(_plain_norms(part), exponents)
+    return norms
+
+
+def _plain_norms(matrix: FloatArray) -> FloatArray:
     if is_sparse(matrix):
         return np.asarray(np.sqrt((matrix * matrix).sum(axis=1)))
     return np.asarray(np.linalg.norm(matrix, axis=1))

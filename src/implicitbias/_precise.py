@@ -5,8 +5,8 @@ x = x_1 + x_2. Every partial sum of A_1 x_1 then fits a float64, in whatever ord
 
     b - A x = ((b - A_1 x_1) - A_1 x_2) - A_2 x
 
-loses only the rounding of terms that are smaller by the bits of a leading part. Rows and columns
-are brought to one size by powers of two first, so that no part of them is cut off.
+loses only the rounding of terms that are smaller by the bits of a leading part. What leads is
+counted from the size of each row and column, powers of two, so that none is cut off.
 
 Source: the error-free splitting of Ozaki, Ogita, Oishi and Rump, Numerical Algorithms 59 (2012).
 """
@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, columns_times, is_sparse, rows_times
+from implicitbias._arrays import FloatArray, columns_times, is_sparse
 
 BLOCK = 1 << 20  # entries of A split at a time
-LOWEST = -(1 << 14)  # below every sum of exponents
+HUGE, SHIFT = 2.0**900, 300
+ALIKE = 8  # binary digits by which columns may differ before their sizes count
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ def precise_residual(matrix: FloatArray, vector: FloatArray, target: FloatArray)
 
 @dataclass(frozen=True, eq=False)
 class _Split:
-    """2^{-r_i} A_ij 2^{-c_j} as leading parts and the rest, exponents r and c."""
+    """A = A_1 + A_2, entries of A_1 multiples of 2^{r_i + c_j - bits}, at most 2^{r_i + c_j}."""
 
     leading: Any
     rest: Any
@@ -82,45 +83,57 @@ class _Split:
 
     def product(self, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
         """A_1 x_1, exactly, and the rest of A x."""
-        return self._times(self.leading, self.rest, vector, self.columns, self.rows)
+        return self._times(self.leading, self.rest, vector, self.columns)
 
     def transposed_product(self, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The same of A^T y."""
-        return self._times(self.leading.T, self.rest.T, vector, self.rows, self.columns)
+        return self._times(self.leading.T, self.rest.T, vector, self.rows)
 
     def _times(
-        self, leading: Any, rest: Any, vector: FloatArray, into: Any, out: Any
+        self, leading: Any, rest: Any, vector: FloatArray, exponents: Any
     ) -> tuple[FloatArray, FloatArray]:
-        """2^out (A_1 + A_2) 2^into v, v at unit size in between so that no number overflows."""
-        x, exponents = np.frexp(vector)
-        exponents = np.where(x != 0.0, exponents + into, LOWEST)
-        common = int(exponents.max(initial=LOWEST))
-        x = np.ldexp(x, exponents - common)
-        first = _leading(x, self.bits, 0.5)  # entries below 1
-        exact, low = leading @ first, leading @ (x - first) + rest @ x
-        return np.ldexp(exact, out + common), np.ldexp(low, out + common)
+        scaled = np.ldexp(vector, exponents)
+        size = float(np.abs(scaled).max(initial=0.0))
+        if size == 0.0:
+            return leading @ vector, rest @ vector
+        if size > HUGE:  # its anchor would overflow
+            parts = self._times(leading, rest, np.ldexp(vector, -SHIFT), exponents)
+            return np.ldexp(parts[0], SHIFT), np.ldexp(parts[1], SHIFT)
+        first = np.ldexp(_leading(scaled, np.asarray(_anchor(size, self.bits))), -exponents)
+        return leading @ first, leading @ (vector - first) + rest @ vector
 
 
 def _split(matrix: Any) -> _Split:
     if is_sparse(matrix):
         matrix = matrix.tocsr()
-    columns = np.frexp(_largest(matrix, 0))[1]
-    scaled = columns_times(matrix, np.ldexp(1.0, -columns))
-    rows = np.frexp(_largest(scaled, 1))[1]
-    scaled = rows_times(scaled, np.ldexp(1.0, -rows))
+    sizes = abs(matrix)
+    columns = np.frexp(_largest(sizes, 0))[1]
+    if np.ptp(columns) <= ALIKE:
+        columns = np.zeros_like(columns)
+    else:
+        sizes = columns_times(sizes, np.ldexp(1.0, -columns))
+    largest = _largest(sizes, 1)
+    rows = np.frexp(largest)[1]
     bits = (51 - int(np.ceil(np.log2(max(*matrix.shape, 1))))) // 2
-    if not is_sparse(scaled):
-        leading = _leading(scaled, bits, 1.0)
-        return _Split(leading, np.subtract(scaled, leading, out=scaled), rows, columns, bits)
-    leading, rest = scaled.copy(), scaled.copy()
-    leading.data = _leading(scaled.data, bits, 1.0)
-    rest.data = scaled.data - leading.data
-    return _Split(leading, rest, rows, columns, bits)
+    unit = np.ldexp(1.5, np.where(largest > 0.0, rows, 0) + 52 - bits)
+    if is_sparse(matrix):
+        leading, rest = matrix.copy(), matrix.copy()
+        lifted = np.repeat(unit, np.diff(matrix.indptr)) * np.ldexp(1.0, columns)[matrix.indices]
+        leading.data = _leading(matrix.data, lifted)
+        rest.data = matrix.data - leading.data
+        return _Split(leading, rest, rows, columns, bits)
+    anchor = unit[:, None] * np.ldexp(1.0, columns) if columns.any() else unit[:, None]
+    leading = _leading(matrix, anchor)
+    return _Split(leading, np.subtract(matrix, leading, out=sizes), rows, columns, bits)
 
 
-def _leading(values: FloatArray, bits: int, size: float) -> FloatArray:
-    """The values rounded to multiples of 2^(e - bits), 2^e >= size."""
-    anchor = 1.5 * np.ldexp(1.0, int(np.frexp(size)[1]) + 52 - bits)
+def _anchor(size: float, bits: int) -> float:
+    """1.5 2^(e + 52 - bits), 2^e >= size: adding it rounds to multiples of 2^(e - bits)."""
+    return float(np.ldexp(1.5, int(np.frexp(size)[1]) + 52 - bits))
+
+
+def _leading(values: FloatArray, anchor: FloatArray) -> FloatArray:
+    """The values rounded to the last digit of the anchor."""
     rounded = values + anchor
     rounded -= anchor
     return np.asarray(rounded)
@@ -133,7 +146,6 @@ def _difference(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     return total, (a - (total - back)) - (b + back)
 
 
-def _largest(matrix: Any, axis: int) -> FloatArray:
-    if not is_sparse(matrix):
-        return np.asarray(np.maximum(matrix.max(axis=axis), -matrix.min(axis=axis)))
-    return np.asarray(abs(matrix).max(axis=axis).toarray()).ravel()
+def _largest(sizes: Any, axis: int) -> FloatArray:
+    largest = sizes.max(axis=axis)
+    return np.asarray(largest.toarray() if is_sparse(largest) else largest).ravel()

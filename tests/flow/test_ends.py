@@ -78,17 +78,17 @@ def test_rows_close_together_are_no_rest(gap):
     for route in ("dual", "parameters"):
         network = DiagonalNetwork(6, 2)
         start = Initialization.last_layer_zero(network, np.ones(6), 0.1)
-        flow = gradient_flow(network, Regression(X, y), start, route=route, max_steps=400)
+        flow = gradient_flow(network, Regression(X, y), start, route=route, max_steps=120)
         assert flow.outcome is not Outcome.STATIONARY
 
 
 @pytest.mark.parametrize("depth", [2, 3])
-@pytest.mark.parametrize("gap", [1e-6, 1e-7, 1e-8, 1e-10])
+@pytest.mark.parametrize("gap", [1e-6, 1e-8, 1e-10])
 def test_near_duplicates_of_opposite_label_are_no_rest(gap, depth):
     problem = Classification([[1.0, 1.0], [1.0 + gap, 1.0 - gap]], [1, -1])
     network = DiagonalNetwork(2, depth)
     start = Initialization.last_layer_zero(network, np.ones(2), scale=0.1)
-    flow = gradient_flow(network, problem, start, route="dual", max_steps=60)
+    flow = gradient_flow(network, problem, start, route="dual", max_steps=30)
     assert flow.outcome in (Outcome.STEP_LIMIT, Outcome.MARGIN_REACHED)
     assert np.isfinite(flow.final_direction).all() and not np.isnan(flow.log_times).any()
     if gap == 1e-6 and depth == 2:
@@ -159,19 +159,62 @@ def test_a_locked_coordinate_that_rounding_unlocks_is_told():
     assert flow.outcome is Outcome.UNSTABLE
 
 
+THERE = End(Outcome.RESIDUAL_REACHED, "there.")
+
+
+def _way(first, late=0.0, end=THERE, beta=1.0):
+    """A plateau of length 10 after one of 1e3, seen as the second of two ways, or as the first."""
+    times = np.array([1.0, 900.0, 1000.0, 1001.0, 1009.0, 1011.0, 1012.0])
+    if first is not None:
+        windows = first.windows()
+        times = np.sort(np.exp(np.hstack([first.log_times - windows, first.log_times + windows])))
+    losses = -10.0 * np.clip(times - 1e3, 0.0, 1.0) - 50.0 * (times >= 1010.0 + late)
+    return Way(end, np.full(2, beta), np.log(times), 0.1 * losses)
+
+
 def test_ways_that_differ_by_their_times_alone():
-    there = End(Outcome.RESIDUAL_REACHED, "there.")
-    losses = np.array([0.0, 0.0, -1.0, -40.0])
-    first = Way(there, np.ones(2), losses)
-    assert reproduced(first, Way(there, np.ones(2), losses + APART), 20.0) is there
-    given_up = Way(End(Outcome.STEP_LIMIT, "used up."), np.zeros(2), losses)
-    assert reproduced(first, given_up, 20.0) is there
-    for other in (
-        Way(there, np.ones(2), np.array([0.0, 0.0, -40.0])),
-        Way(there, np.ones(2) + 2.0 * APART, losses),
-        Way(End(Outcome.STATIONARY, "at rest."), np.ones(2), losses),
+    first = _way(None)
+    given_up = End(Outcome.STEP_LIMIT, "used up.")
+    for same in (
+        _way(first),
+        _way(first, late=1e-3),
+        _way(first, beta=1.0 + 0.5 * APART),
+        _way(first, 3.0, given_up, 2.0),
     ):
-        assert reproduced(first, other, 20.0).outcome is Outcome.UNSTABLE
+        assert reproduced(first, same) is THERE
+    for other in (
+        _way(first, late=1.5),
+        _way(first, late=-1.5),
+        _way(first, beta=1.0 + 2.0 * APART),
+        _way(first, end=End(Outcome.STATIONARY, "at rest.")),
+    ):
+        assert reproduced(first, other).outcome is Outcome.UNSTABLE
+
+
+def test_a_long_way_from_a_small_start_is_no_doubt():
+    """The time is 1e20 and hardly known: the end is that of the singular vectors."""
+    rng = np.random.default_rng(1)
+    network = TensorNetwork(rng.standard_normal((3, 3, 3, 5)))
+    problem = Regression(rng.standard_normal((3, 5)), rng.standard_normal(3))
+    ends = [
+        gradient_flow(network, problem, Initialization.random(network, scale, seed=1))
+        for scale in (1e-12, 1e-20)
+    ]
+    assert all(end.outcome is Outcome.RESIDUAL_REACHED for end in ends)
+    beta = ends[0].final_coefficients
+    np.testing.assert_allclose(ends[1].final_coefficients, beta, atol=1e-9 * np.abs(beta).max())
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+def test_a_determinant_that_rounding_flips_is_told_in_classification_too(rows):
+    """W stays symmetric and positive: w_22 is never negative, though a margin asks for it."""
+    shape = (2, 2)
+    network = TensorNetwork.from_einsum("ab,bc,acx->", shape, shape, np.eye(4).reshape(2, 2, 4))
+    X = np.array([[0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, -1.0]])[:rows]
+    start = Initialization([np.eye(2).ravel()] * 2, scale=0.1**0.5)
+    flow = gradient_flow(network, Classification(X, [-1, 1, 1][:rows]), start)
+    expected = Outcome.MARGIN_REACHED if rows == 2 else Outcome.UNSTABLE
+    assert flow.outcome is expected
 
 
 @pytest.mark.parametrize("scale", [1e91, 1e140])

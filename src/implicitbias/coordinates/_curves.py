@@ -143,6 +143,11 @@ class Curves:
         return self._start.shape.locked
 
     @property
+    def orientation(self) -> FloatArray:
+        """-1 where rho is locked below 0, else 1: its sign, however small."""
+        return self._start.orientation
+
+    @property
     def dead(self) -> BoolArray:
         """Where rho = 0 for ever."""
         return self._start.dead
@@ -179,8 +184,7 @@ class Curves:
 
     def rho(self, t: FloatArray) -> FloatArray:
         """rho = prod_l p_l; 0 or inf on under- or overflow."""
-        locked_sign = self._start.orientation
-        sign = np.where(self.locked, locked_sign, np.sign(t))
+        sign = np.where(self.locked, self.orientation, np.sign(t))
         return sign * _exp(self.log_abs_rho(t))
 
     def scaled_rho(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -8,11 +8,13 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray, is_sparse
 
+FEW = 3  # rows that tell most columns apart
+
 
 def exact_twins(features: FloatArray, start: FloatArray) -> tuple[IntArray, FloatArray]:
     """Labels, equal where z_j = +-z_k and the layers' sizes agree, bit by bit; and that sign.
 
-    Columns with the same sum of mixed bits are compared entry by entry.
+    Columns alike in a few rows are hashed whole; those of one hash are compared entry by entry.
 
     Parameters
     ----------
@@ -21,6 +23,26 @@ def exact_twins(features: FloatArray, start: FloatArray) -> tuple[IntArray, Floa
     start
         p_l(0), (L, m).
     """
+    columns = features.shape[1]
+    labels, signs = np.arange(columns), np.ones(columns)
+    alike = _repeated(features)
+    if alike.size:
+        found, signs[alike] = _labelled(features[:, alike], start[:, alike])
+        labels[alike] = columns + found
+    return np.unique(labels, return_inverse=True)[1].astype(np.intp), signs
+
+
+def _repeated(features: Any) -> IntArray:
+    """The columns whose magnitudes in the first few rows are those of another."""
+    if is_sparse(features):
+        return np.arange(features.shape[1])
+    _, labels, counts = np.unique(
+        _sums(np.abs(features[:FEW])), return_inverse=True, return_counts=True
+    )
+    return np.flatnonzero(counts[labels] > 1)
+
+
+def _labelled(features: Any, start: FloatArray) -> tuple[IntArray, FloatArray]:
     signs = _leading_signs(features)
     side = signs * np.prod(np.sign(start), axis=0)
     layers = np.vstack([np.sort(np.abs(start), axis=0), side])
@@ -33,7 +55,7 @@ def exact_twins(features: FloatArray, start: FloatArray) -> tuple[IntArray, Floa
         pair = (pair.toarray() if is_sparse(pair) else pair) * signs[[like, j]]
         if not np.array_equal(*np.vstack([pair, layers[:, [like, j]]]).T):
             labels[j] = labels.size + j
-    return np.unique(labels, return_inverse=True)[1].astype(np.intp), signs
+    return labels, signs
 
 
 def _odd(count: int) -> Any:

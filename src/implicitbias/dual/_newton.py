@@ -15,7 +15,7 @@ both hold the identity on B and stay bounded where neither rho' nor u' nor a wou
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,11 @@ class NewtonSystem:
     log_top: float = 0.0
     cholesky: tuple[FloatArray, FloatArray] = field(default=(np.ones(0), np.ones(0)), repr=False)
     combined: tuple[FloatArray, FloatArray, tuple[FloatArray, IntArray]] | None = None  # V, G, LU
+
+    def at_scale(self, log_change: float) -> NewtonSystem:
+        """The system of the same point with rho exp(log_change) times as large."""
+        slopes = replace(self.slopes, log_rho=self.slopes.log_rho + log_change)
+        return replace(self, slopes=slopes, log_top=self.log_top + log_change)
 
     def solve(self, target: FloatArray, mismatch: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return (dt, dnu) for r_1 = ``target`` (in these rows) and w = ``mismatch``.

@@ -20,10 +20,12 @@ from implicitbias.flow._classification_system import MarginSystem
 from implicitbias.flow._coordinates import require_fourier_coordinates
 from implicitbias.flow._integrate import Budget, Callback
 from implicitbias.flow._margin_record import MarginRecord
+from implicitbias.flow._parameters import unit
 from implicitbias.flow._reduction import dual_coordinates
 from implicitbias.flow._result import Flow, SlideReport
 from implicitbias.flow._rules import End, with_drift
 from implicitbias.flow._slide_run import slide_on
+from implicitbias.flow._stability import VISIBLE, Way, reproduced
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network
 from implicitbias.problems import Classification
@@ -32,6 +34,7 @@ HANDOVER = 1e8  # margin beyond which the dual route slides; the slide is off by
 EARLIEST = 1e3
 MANY = 64  # points beyond which two layers are integrated in one multiplier a point
 LARGEST_LOG = 709.0
+FOLLOWED = (Outcome.MARGIN_REACHED, Outcome.TIME_REACHED)
 
 
 def classification_flow(
@@ -90,10 +93,19 @@ def margin_flow(
     else:
         record.close(saved(system, run.state, run.point, run.log_time))
         slide, parameters = None, system.parameters(run.state)
+        if run.growth > VISIBLE and run.end is not None and run.end.outcome in FOLLOWED:
+            again = follow(system.finer(), log_target, budget, MarginRecord(2), None)
+            run.end = reproduced(_way(system, run), _way(system, again))
     flow = _flow(system, run, record, parameters, slide, time.perf_counter() - began)
     if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
         flow.times[-1] = budget.max_time  # exp(log t) may round up
     return flow
+
+
+def _way(system: MarginSystem, run: Run) -> Way:
+    shape, (log_times, log_losses) = system.shape_of(run.state), np.array(run.passed).T
+    end = run.end or End(Outcome.FAILED, "the flow stopped without an end.")
+    return Way(end, unit(shape), log_times, log_losses)
 
 
 def _handover(system: MarginSystem, handover: float) -> float:

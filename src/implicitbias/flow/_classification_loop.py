@@ -21,6 +21,7 @@ from implicitbias.flow._margin_time import log_elapsed
 from implicitbias.flow._radau import LowRankRadau
 from implicitbias.flow._result import FlowState
 from implicitbias.flow._rules import STUCK_LOSS, STUCK_STEPS, STUCK_TIME, End
+from implicitbias.flow._stability import ErrorGrowth
 
 REST_FALL = 1e-10  # of log loss over a doubling of the time: then ask whether the flow is at rest
 RESOLVED = 0.05  # noise of a margin above which the integrator loses the softmax
@@ -57,6 +58,8 @@ class Run:
     end: End | None = None
     rest_time: float = field(default=-np.inf, repr=False)
     rest_loss: float = field(default=np.inf, repr=False)
+    growth: float = field(default=0.0, repr=False)  # exponent of the errors
+    passed: list[tuple[float, float]] = field(default_factory=list, repr=False)  # log t, log loss
     mark: tuple[float, ...] = field(default=(0, -np.inf, -np.inf, np.inf), repr=False)
 
 
@@ -90,7 +93,7 @@ def follow(
         run.end = End(Outcome.MARGIN_REACHED, "the margin was there at the start.")
     elif not system.velocity(system.start).any():
         run.end = _rest(system, run)
-    stepper = Stepper(system)
+    stepper, growth, sigma = Stepper(system), ErrorGrowth(system), 0.0
     while run.end is None:
         failure = stepper.step(run.state)
         run.num_steps, run.num_evaluations = run.num_steps + 1, stepper.num_evaluations
@@ -101,8 +104,12 @@ def follow(
             )
             break
         for state, point, log_time in _accept(system, stepper.solver, run, log_target, budget):
+            run.passed.append((log_time, point.log_loss))
             if record.due():
                 record.add(saved(system, state, point, log_time))
+        sigma += float(stepper.solver.t - stepper.solver.t_old)
+        growth.note(run.state, sigma, now=run.end is not None)
+        run.growth = growth.exponent
         run.end = run.end or _rules(system, run, budget, callback)
     return run
 

@@ -13,6 +13,7 @@ LSODA 727 and 6, Radau IIA 34 and 3; 450 parameters, 777 and 12 against 31 and 2
 
 from __future__ import annotations
 
+from copy import copy
 from math import exp, log
 
 import numpy as np
@@ -24,6 +25,7 @@ from implicitbias.flow._classification_loss import MarginLoss
 from implicitbias.flow._classification_system import LARGEST, MarginPoint, MarginSystem, check_size
 from implicitbias.flow._radau import LowRankRadau, each, symmetric
 from implicitbias.flow._squared_loss import stable_norm
+from implicitbias.flow._stability import FINER, MOST, largest_eigenvalue
 from implicitbias.flow._stationary import Rest, rest_of
 from implicitbias.networks import Network
 from implicitbias.problems import Classification
@@ -87,7 +89,7 @@ class ParameterMargins(MarginSystem):
             np.inf,
             first_step=first_step,
             factors=symmetric(self.factor),
-            tol=RADAU_TOLERANCE,
+            tol=RADAU_TOLERANCE * min(1.0, self.rtol / self.margin_tol),
             sizes=self.atol / (ABSOLUTE * self.rtol),
         )
 
@@ -171,18 +173,26 @@ class ParameterMargins(MarginSystem):
             return rest_of(
                 np.zeros(1), np.zeros((1, 1)), 1.0, noise=np.zeros(1), rounding=np.zeros(1)
             )
-        layers = self.layers(state / size)
-        weights = self._weights(layers, size)[1]
-        moved = self.moved(layers)
-        with np.errstate(over="ignore", invalid="ignore"):
-            pull = self.power(size) * ((moved.T * weights) @ moved)
-        curvature = self.curvature(layers, weights) - pull
+        curvature, moved = self._hessian(state, size)
         if not np.isfinite(curvature).all():
             return None
         noise = (self.rtol * np.abs(state) + self.atol) / size
         rounding = EPS * self.length * float(np.linalg.norm(moved))
         with np.errstate(invalid="ignore"):  # 0 / 0 where nothing moves along an eigenvector
             return rest_of(velocity / size, curvature, 1.0, noise=noise, rounding=rounding)
+
+    def instability(self, state: FloatArray) -> float:
+        """The Hessian's largest eigenvalue across the velocity."""
+        size = stable_norm(state)
+        if size == 0.0 or state.size > MOST:
+            return 0.0
+        return largest_eigenvalue(self._hessian(state, size)[0], self.velocity(state))
+
+    def finer(self) -> ParameterMargins:
+        """The flow with smaller steps."""
+        other = copy(self)
+        other.rtol, other.atol = FINER * self.rtol, FINER * self.atol
+        return other
 
     def drift(self, state: FloatArray) -> float:
         """Largest |change| of a conserved quantity over its natural size; 0/0 = 0."""
@@ -233,6 +243,14 @@ class ParameterMargins(MarginSystem):
         """Margins and weights at ``size`` times the layers."""
         margins = self.power(size) * (self.rows @ self.coefficients(layers))
         return margins, self.loss.weights(margins)
+
+    def _hessian(self, state: FloatArray, size: float) -> tuple[FloatArray, FloatArray]:
+        """sum_i w_i (hess gamma_i - grad gamma_i grad gamma_i^T), (N, N), and grad gamma_i."""
+        layers = self.layers(state / size)
+        weights, moved = self._weights(layers, size)[1], self.moved(layers)
+        with np.errstate(over="ignore", invalid="ignore"):
+            pull = self.power(size) * ((moved.T * weights) @ moved)
+        return self.curvature(layers, weights) - pull, moved
 
     def _entry_scales(self) -> FloatArray:
         """The natural size of each entry: its own start, or the largest where a layer is zero."""

@@ -141,3 +141,11 @@ class MarginSystem(ABC):
     @abstractmethod
     def drift(self, state: FloatArray) -> float:
         """Relative drift of the conserved quantities since the start."""
+
+    def instability(self, state: FloatArray) -> float:
+        """Rate at which errors across the velocity grow, at most; 0 where none can."""
+        return 0.0
+
+    def finer(self) -> MarginSystem:
+        """The same flow with a smaller tolerance."""
+        return self

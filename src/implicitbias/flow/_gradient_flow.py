@@ -319,15 +319,16 @@ def _reproduced(
     system: FlowSystem, rules: RegressionRules, budget: Budget, trajectory: Trajectory
 ) -> Trajectory:
     """The trajectory, its end doubted where smaller steps lead elsewhere."""
-    rules = RegressionRules(rules.goal, rules.start)
+    rules, unit = RegressionRules(rules.goal, rules.start), system.log_time_unit
+    log_times = np.log(trajectory.step_times) + unit
+    first = Way(trajectory.end, trajectory.coefficients[-1], log_times, trajectory.step_losses)
     with np.errstate(over="ignore"):
-        times = np.exp(np.log(trajectory.step_times) + system.log_time_unit)
+        times = np.exp(np.hstack([log_times - first.windows(), log_times + first.windows()]))
+    times = np.unique(times[np.isfinite(times) & (times > 0.0)])
     other = integrate(system.finer(), rules, replace(budget, times=times), None)
-    ways = (
-        Way(trajectory.end, trajectory.coefficients[-1], trajectory.step_losses),
-        Way(other.end, other.coefficients[-1], other.log_losses[1:]),
-    )
-    return replace(trajectory, end=reproduced(*ways, trajectory.growth))
+    log_times, log_losses = np.log(other.times[1:]) + unit, other.log_losses[1:]
+    again = Way(other.end, other.coefficients[-1], log_times, log_losses)
+    return replace(trajectory, end=reproduced(first, again))
 
 
 def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds: float) -> Flow:

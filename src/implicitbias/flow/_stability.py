@@ -2,17 +2,20 @@
 
 Signs of determinants of square factors, ranks of symmetric starts and signs of coordinates with
 equal layers are invariant: their zero sets are never crossed. A flow that follows such a set for
-long while what leads away from it grows forgets in float64 on which side it was. Errors grow by
+long while what leads away from it grows forgets in float64 on which side it was. Errors relative to
+the state z grow by
 
-    exp( int_0^T lambda dt ),      lambda the largest eigenvalue of the velocity's derivative,
+    exp( int_0^T lambda dt ) |z(0)| / |z(T)|,      lambda the largest eigenvalue of P J P,
 
-at most. Where that makes a rounding visible the flow is integrated once more with smaller steps:
-the roundings then are others, and where they decide, so is the end.
+at most, J the velocity's derivative and P the projection across the velocity: errors along it only
+shift the time. Where that makes a rounding visible the flow is integrated once more with smaller
+steps: the roundings then are others, and where they decide, so is the end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.sparse.linalg import ArpackError, eigsh
@@ -20,18 +23,30 @@ from scipy.sparse.linalg import ArpackError, eigsh
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import Outcome
 from implicitbias.flow._rules import End
-from implicitbias.flow._system import FlowSystem
+from implicitbias.flow._squared_loss import stable_norm
 
 VISIBLE = 15.0  # e-foldings that bring the error of a step near visibility
-APART = 1e-3  # of the size of beta, or of residuals: a flow is reproducible to much less
-FURTHER = 2.0  # times at which the rate is measured, one over the other
+APART = 1e-3  # of the size of beta, of residuals, of times: a flow is reproducible to much less
+PUNCTUAL = 1e-6  # relative error of a time, at least
+LEVEL = 0.05  # of the residual at the start: what the residual is about
+FURTHER = 1.5  # times, or sizes of the state, at which the rate is measured, one over the other
+FUZZ = 1e-3
 FEW, MOST = 150, 1500  # variables up to which all eigenvalues are computed, or one
 FINER = 0.125
 INCOMPLETE = (Outcome.PRECISION_REACHED, Outcome.STEP_LIMIT, Outcome.FAILED)  # these tell nothing
 
 
+class Unstable(Protocol):
+    """What is asked of a flow's system."""
+
+    start: FloatArray
+
+    def instability(self, state: FloatArray) -> float:
+        """lambda."""
+
+
 class ErrorGrowth:
-    """The exponent int lambda dt along a flow, by the larger lambda at the ends of each piece.
+    """The exponent of the errors along a flow, by the larger lambda at the ends of each piece.
 
     Attributes
     ----------
@@ -39,23 +54,35 @@ class ErrorGrowth:
         So far.
     """
 
-    def __init__(self, system: FlowSystem) -> None:
+    def __init__(self, system: Unstable) -> None:
         self.system, self.exponent = system, 0.0
-        self.time, self.rate = 0.0, system.instability(system.start)
+        self.time, self.size = 0.0, stable_norm(system.start)
+        self.rate = system.instability(system.start)
 
     def note(self, state: FloatArray, time: float, *, now: bool = False) -> None:
-        """Take note of a step: measured again where the time has doubled."""
-        if self.exponent > VISIBLE or not (now or time >= FURTHER * self.time):
+        """Take note of a step: measured again where the time or the state has grown enough."""
+        size = stable_norm(state)
+        moved = time >= FURTHER * self.time or size >= FURTHER * self.size
+        if self.exponent > VISIBLE or not (now or moved):
             return
         rate = self.system.instability(state)
-        self.exponent += max(self.rate, rate) * (time - self.time)
-        self.time, self.rate = time, rate
+        grown = max(self.rate, rate) * (time - self.time)
+        if grown > 0.0:
+            larger = np.log(size) - np.log(self.size) if size > self.size > 0.0 else 0.0
+            self.exponent += max(0.0, grown - float(larger))
+        self.time, self.rate, self.size = time, rate, size
 
 
-def largest_eigenvalue(matrix: FloatArray) -> float:
-    """That of a symmetric matrix, or 0 if it is negative; 0 where the matrix is too large."""
+def largest_eigenvalue(matrix: FloatArray, velocity: FloatArray) -> float:
+    """That of P J P, J symmetric, or 0 if it is negative; 0 where the matrix is too large."""
     if not matrix.size or len(matrix) > MOST or not np.isfinite(matrix).all():
         return 0.0
+    speed = stable_norm(velocity)
+    if 0.0 < speed < np.inf:
+        along = velocity / speed
+        pulled = matrix @ along
+        pulled -= 0.5 * (along @ pulled) * along
+        matrix = matrix - np.outer(along, pulled) - np.outer(pulled, along)
     if len(matrix) <= FEW:
         return max(0.0, float(np.linalg.eigvalsh(matrix)[-1]))
     try:
@@ -75,41 +102,64 @@ class Way:
     end
         Why it ended.
     coefficients
-        beta there, (d,).
-    log_losses
-        Log of the loss at common times, (T,); up to its end only if that came before.
+        beta there, or its direction, (d,).
+    log_times, log_losses
+        Logs of some times on the way, and of the loss there, (T,).
     """
 
     end: End
     coefficients: FloatArray
+    log_times: FloatArray
     log_losses: FloatArray
 
+    def residuals(self, log_unit: float) -> FloatArray:
+        """Roots of the losses over exp(log_unit), never growing."""
+        with np.errstate(under="ignore", over="ignore"):
+            roots = np.exp(0.5 * (self.log_losses - log_unit))
+        return np.asarray(np.minimum.accumulate(roots))
 
-def reproduced(first: Way, again: Way, exponent: float) -> End:
+    def windows(self) -> FloatArray:
+        """What log t may be off by: little beside how long the loss has been about what it is."""
+        residuals = self.residuals(float(self.log_losses[0]))
+        since = np.searchsorted(-residuals, -(residuals + LEVEL), side="right")
+        before = np.concatenate([[-np.inf], self.log_times])[since]
+        with np.errstate(under="ignore"):
+            return np.asarray(PUNCTUAL - APART * np.expm1(before - self.log_times))
+
+
+def reproduced(first: Way, again: Way) -> End:
     """The end of a flow, unless with smaller steps it takes another way.
 
     Parameters
     ----------
     first, again
         The flow, and the same one with smaller steps.
-    exponent
-        By which errors may have grown.
     """
     if again.end.outcome in INCOMPLETE:
         return first.end
-    later = np.minimum(np.arange(len(first.log_losses)), len(again.log_losses) - 1)
-    top = max(float(first.log_losses[0]), float(again.log_losses[0]))
-    with np.errstate(under="ignore"):
-        residuals = [np.exp(0.5 * (way.log_losses - top)) for way in (first, again)]
-    late = float(np.abs(residuals[0] - residuals[1][later]).max(initial=0.0))
+    late = _apart(first, again)
     size = float(np.abs(first.coefficients).max(initial=0.0)) or 1.0
     apart = float(np.abs(first.coefficients - again.coefficients).max(initial=0.0)) / size
     if again.end.outcome is first.end.outcome and max(apart, late) <= APART:
         return first.end
     return End(
         Outcome.UNSTABLE,
-        f"{first.end.message} But rounding, which can grow by exp({exponent:.3g}) on this way, "
-        "decided when and where it left an invariant manifold, on which a determinant, a rank or a "
-        f"coordinate is zero: integrated with smaller steps, beta at the end is {apart:.1e} and "
-        f"the residual on the way up to {late:.1e} of its size away, and {again.end.message}",
+        f"{first.end.message} But rounding decided this. The flow followed an invariant manifold, "
+        "on which a determinant, a rank or a coordinate is zero and which an exact flow never "
+        f"crosses, while errors could grow by more than {np.exp(VISIBLE):.0e}. Run again with "
+        f"smaller steps, beta ends {apart:.1e} of its size away, and on the way the root of the "
+        f"loss differs by up to {late:.1e} of its start; that run ended so: {again.end.message} "
+        "Neither is known to be the end: try another start, or route='dual' where the network has "
+        "real decoupled coordinates.",
     )
+
+
+def _apart(first: Way, again: Way) -> float:
+    """By how much the second loss leaves the first one's, their times within the windows."""
+    unit, windows = float(first.log_losses[0]), first.windows()
+    mine, other = first.residuals(unit), again.residuals(unit)
+    after = np.searchsorted(again.log_times, first.log_times + (1.0 - FUZZ) * windows)
+    above = other[np.minimum(after, other.size - 1)] - mine
+    before = np.searchsorted(again.log_times, first.log_times - (1.0 - FUZZ) * windows, "right")
+    below = mine - np.concatenate([[np.inf], other])[before]
+    return max(0.0, float(above.max()), float(below.max()))

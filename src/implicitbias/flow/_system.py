@@ -110,7 +110,7 @@ class FlowSystem(ABC):
         """Relative drift of the conserved quantities since the start."""
 
     def instability(self, state: FloatArray) -> float:
-        """Rate at which errors grow, at most; 0 where what was lost is made good again."""
+        """Rate at which errors across the velocity grow, at most; 0 where they are undone."""
         return 0.0
 
     def finer(self) -> FlowSystem:

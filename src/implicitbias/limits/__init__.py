@@ -17,6 +17,7 @@ from implicitbias.limits._limit import (
 from implicitbias.limits._margin_entropy import Entropy
 from implicitbias.limits._margin_faces import UNIQUE
 from implicitbias.limits._margin_groups import Groups, conjugate_groups, fourier_groups
+from implicitbias.limits._margin_near import exactly
 from implicitbias.limits._margin_signs import separable_with_signs
 from implicitbias.limits._margin_tie import OptimalFace, on_face, optimal_face
 from implicitbias.limits._max_margin import MaxMargin, l1_max_margin, l2_max_margin
@@ -65,6 +66,7 @@ __all__ = [
     "StationaryPoint",
     "certify",
     "conjugate_groups",
+    "exactly",
     "fourier_groups",
     "globally_optimal",
     "l1_max_margin",

@@ -14,22 +14,24 @@ from implicitbias.limits._potential import (
     PotentialState,
     log_dual_weights,
 )
-from implicitbias.limits._refine import MAX_CORRECTIONS, refine
+from implicitbias.limits._refine import MAX_CORRECTIONS, Refined, refine
 
 EPS = float(np.finfo(np.float64).eps)
-BARELY = 1e-8  # a change of t this small, beside which a start that fits already is judged
 ROUGH = 1e-13  # feasibility from which on what is missing is evaluated beyond float64
+LOG2 = float(np.log(2.0))
+STILL = 1e-13  # steps that move no layer in its last digits but a few
+NEAR = 1e-3  # |t - t0| of a start that may fit already
+BARELY = 1e-6  # a change of t this small, beside which a start that fits already is judged
 HELD = 1e-9  # a slack smaller than this part of its range is not held by a float64 dual point
 
 
 @dataclass(frozen=True)
 class Certified:
-    """A solution, its certificate, the dual point (actual units), and the Newton step left."""
+    """A solution, its certificate and the dual point (actual units)."""
 
     state: PotentialState
     certificate: Certificate
     nu: FloatArray
-    dt: FloatArray
 
 
 def certify(
@@ -38,7 +40,21 @@ def certify(
     """Correct t until it is right to rounding, and measure what is left of every condition."""
     refined = refine(problem, state, corrections)
     certificate, nu = _gap(problem, refined.state)
-    return Certified(refined.state, replace(certificate, error=refined.error), nu, refined.dt)
+    error = max(refined.error, _layer_error(problem.curves, refined))
+    return Certified(refined.state, replace(certificate, error=error), nu)
+
+
+def _layer_error(curves: Curves, refined: Refined) -> float:
+    """max_l |dp_l|_inf / |p_l|_inf for the step that is left; 0 where a layer overflows."""
+    t = refined.state.t
+    if float(np.abs(refined.dt).max(initial=0.0)) <= STILL:
+        return 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        layers, moved = curves.layers(t), curves.layers(t + refined.dt)
+        sizes = np.abs(layers).max(axis=1, initial=0.0)
+        changes = np.abs(moved - layers).max(axis=1, initial=0.0)
+    measured = (sizes > 0.0) & np.isfinite(sizes) & np.isfinite(changes)
+    return float((changes[measured] / sizes[measured]).max(initial=0.0))
 
 
 def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate, FloatArray]:
@@ -67,16 +83,13 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
     slope = a * (state.rows.features.T @ state.nu)  # digits that B^{-T} nu would lose
     direct = start + slope - there
     if _held(problem, state.t, start, there):
-        dual_t = state.t + curves.t_increment(state.t, direct)
-        if np.isnan(dual_t).any():  # Psi(s) = infinity: not a dual point at all
+        excess = _excess(curves, state.t, direct)
+        if np.isnan(excess):  # Psi(s) = infinity: not a dual point at all
             return Certificate(feasibility, np.inf), _in_units(nu, log_unit)
-        barely = state.t + BARELY
-        objective = _sum_of(
-            np.maximum(
-                curves.log_divergence(state.t, curves.t0), curves.log_divergence(barely, state.t)
-            )
-        )
-        excess = _sum_of(curves.log_divergence(state.t, dual_t))
+        objective = _sum_of(curves.log_divergence(state.t, curves.t0))
+        if float(np.abs(state.t - curves.t0).max(initial=0.0)) < NEAR:
+            barely = _sum_of(curves.log_divergence(state.t + BARELY, state.t))
+            objective = max(objective, barely)
         with np.errstate(divide="ignore"):
             log_mismatch = float(np.log(np.abs(nu @ missing))) + log_unit
         gap = _ratio(np.logaddexp(excess, log_mismatch), objective)
@@ -114,6 +127,19 @@ def seen_from(
     if not (np.isfinite(t).all() and np.isfinite(mismatch).all()):
         return None
     return replace(state, t=t, mismatch=mismatch, system=None)
+
+
+def _excess(curves: Curves, t: FloatArray, du: FloatArray) -> float:
+    """Log of sum_j Psi_j^*(rho_j) + Psi_j(s_j) - rho_j s_j at u(s) = u(t) + du; NaN outside."""
+    log_u = curves.log_u_slope(t)
+    with np.errstate(over="ignore"):
+        dt = du * np.exp(-log_u)
+    if not float(np.abs(dt).max(initial=0.0)) < BARELY:
+        dual_t = t + curves.t_increment(t, du)
+        return np.nan if np.isnan(dual_t).any() else _sum_of(curves.log_divergence(t, dual_t))
+    with np.errstate(divide="ignore"):  # to first order, rho' u' dt^2 / 2
+        logs = curves.log_rho_slope(t) + log_u - (curves.depth - 2) * curves.log_unit
+        return _sum_of(logs + 2.0 * np.log(np.abs(dt)) - LOG2)
 
 
 def _in_units(nu: FloatArray, log_unit: float) -> FloatArray:

@@ -170,7 +170,7 @@ def solve_program(program: EndProgram) -> tuple[FloatArray, FloatArray] | None:
 
 def end_weights(curves: Curves) -> tuple[FloatArray, FloatArray]:
     """w^- and w^+, (m,) each: the length of the clock to either side; inf: that sign is locked."""
-    sign = np.sign(curves.rho(curves.t0))
+    sign = curves.orientation
     if curves.depth == 2:
         below = above = np.ones(curves.size)
     else:

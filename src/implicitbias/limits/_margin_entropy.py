@@ -16,7 +16,7 @@ import numpy as np
 from scipy.linalg import lstsq
 
 from implicitbias._arrays import FloatArray
-from implicitbias.limits._margin_exact import residual
+from implicitbias.limits._margin_exact import residual, unmet
 
 STEPS = 200
 POLISHING = 8
@@ -143,4 +143,4 @@ def _polished(
         t, low = moved, (t - moved) + (low + dt)
         if error < EPS:
             break
-    return t, mu, max(error, EPS)
+    return t, mu, max(error, EPS, unmet(residual(rows, t, low, goal), goal))

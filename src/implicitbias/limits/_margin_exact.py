@@ -14,6 +14,8 @@ from scipy.linalg import lstsq, qr
 from implicitbias._arrays import FloatArray
 
 EPS = float(np.finfo(np.float64).eps)
+BLOCK = 1 << 15  # entries whose exact products are held at a time
+CONSISTENT = 1e-12  # what equations that have a solution may be missed by
 SPLIT = 134217729.0  # 2^27 + 1: halves of 26 digits, whose products are exact
 
 
@@ -87,6 +89,10 @@ def _floats(matrix: Any) -> FloatArray:
 
 def residual(matrix: FloatArray, high: FloatArray, low: FloatArray, goal: FloatArray) -> FloatArray:
     """goal - A (high + low), each row as if in twice the digits, (n,)."""
+    if len(matrix) > 1 and matrix.size > BLOCK:
+        size = max(1, BLOCK // matrix.shape[1])
+        blocks = [slice(start, start + size) for start in range(0, len(matrix), size)]
+        return np.concatenate([residual(matrix[one], high, low, goal[one]) for one in blocks])
     product, error = _products(matrix, high)
     terms = np.hstack([goal[:, None], -product])
     rest = -(error + matrix * low).sum(axis=1)
@@ -115,7 +121,13 @@ def refined(matrix: FloatArray, x: FloatArray, goal: FloatArray) -> tuple[FloatA
         x, low = moved, (x - moved) + (low + step)
         if error < EPS:
             break
-    return x, max(error, EPS)
+    return x, max(error, EPS, unmet(residual(matrix, x, low, goal), goal))
+
+
+def unmet(missing: FloatArray, goal: FloatArray) -> float:
+    """What is left of equations A x = g, relative to g: infinite where they contradict each other."""
+    left = float(np.abs(missing / goal).max(initial=0.0))
+    return left if left <= CONSISTENT else np.inf
 
 
 def _products(matrix: FloatArray, vector: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -35,10 +35,12 @@ MAX_PIVOTS = 1000
 class ExactPoint(Point):
     """A solution known exactly and rounded once: nothing is left to polish.
 
-    ``unique``: no other r is one, since no basic variable of the dual is zero.
+    ``unique``: no other r is one, since no basic variable of the dual is zero. ``tight``: where the
+    dual's constraint |C^T a|_j <= w_j is an equation, shape (k,).
     """
 
     unique: bool = False
+    tight: np.ndarray | None = None
 
 
 class ExactHull(Hull):
@@ -74,30 +76,42 @@ def _missed(problem: GroupedProblem, point: Point) -> float:
     return merit(unit, Point(point.r / value, point.a / value, point.b))
 
 
-def exact_l1(rows: FloatArray, weights: FloatArray) -> ExactPoint | None:
-    """min sum_j w_j |r_j| s.t. C r >= 1, solved exactly and rounded once; None if infeasible."""
+def exact_l1(
+    rows: FloatArray, weights: FloatArray, sides: tuple[np.ndarray, np.ndarray] | None = None
+) -> ExactPoint | None:
+    """min sum_j w_j |r_j| s.t. C r >= 1, solved exactly and rounded once; None if infeasible.
+
+    ``sides``: where r_j may be positive, and where negative (masks); everywhere if None.
+    """
     n, k = rows.shape
+    both = (np.ones(k, dtype=bool),) * 2 if sides is None else sides
+    names = [
+        (j, sign) for mask, sign in zip(both, (1, -1), strict=True) for j in np.flatnonzero(mask)
+    ]
     shifts = [_digits(np.append(rows[:, j], weights[j])) for j in range(k)]
-    columns = [_integers(rows[:, j], shift) for j, shift in enumerate(shifts)]
-    sides = [_integers(weights[[j]], shift)[0] for j, shift in enumerate(shifts)]
-    table = np.empty((2 * k + 1, n + 1), dtype=object)
-    table[:k, :n], table[-1, :n] = columns, -1
-    table[k:-1, :n] = -table[:k, :n]
-    table[:, n] = [*sides, *sides, 0]
+    columns = [np.array(_integers(rows[:, j], shifts[j]), dtype=object) for j in range(k)]
+    table = np.empty((len(names) + 1, n + 1), dtype=object)
+    table[-1, :n], table[-1, n] = -1, 0
+    for i, (j, sign) in enumerate(names):
+        table[i, :n] = sign * columns[j]
+        table[i, n] = _integers(weights[[j]], shifts[j])[0]
     found = _simplex(table)
     if found is None:
         return None
     table, pivot, basic, free = found
-    a, r = np.zeros(n), np.zeros(k)
+    a, r, tight = np.zeros(n), np.zeros(k), np.zeros(k, dtype=bool)
     for row, name in enumerate(basic):
         if name < n:
             a[name] = table[row, n] / pivot
+        elif table[row, n] == 0:
+            tight[names[name - n][0]] = True
     for column, name in enumerate(free):
         if name >= n:
-            j = (name - n) % k
+            j, sign = names[name - n]
             size = float(Fraction(table[-1, column], pivot) * Fraction(2) ** shifts[j])
-            r[j] = size if name < n + k else -size
-    return ExactPoint(r, a, np.zeros(0), unique=bool((table[:-1, n] > 0).all()))
+            r[j] += sign * size
+            tight[j] = True
+    return ExactPoint(r, a, np.zeros(0), unique=bool((table[:-1, n] > 0).all()), tight=tight)
 
 
 def _simplex(table: Any) -> tuple[Any, int, list[int], list[int]] | None:

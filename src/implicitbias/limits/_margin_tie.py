@@ -85,7 +85,9 @@ class OptimalFace:
         return refined(self.rows[self.equal], self.interior, goal)
 
 
-def optimal_face(rows: FloatArray, found: MaxMargin, *, exact: bool) -> OptimalFace:
+def optimal_face(
+    rows: FloatArray, found: MaxMargin, *, exact: bool, tight: np.ndarray | None = None
+) -> OptimalFace:
     """The face of l1 max-margin points of real rows with equal weights that has a given one.
 
     Parameters
@@ -97,6 +99,8 @@ def optimal_face(rows: FloatArray, found: MaxMargin, *, exact: bool) -> OptimalF
     exact
         Whether the columns are the data themselves, so that ties are ties of rational numbers;
         otherwise they were rounded, and a reduced cost below 1e-13 is zero.
+    tight
+        Coordinates at the bound |Z^T a|_j = 1 (a mask) where they are known.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def optimal_face(rows: FloatArray, found: MaxMargin, *, exact: bool) -> OptimalF
     fixed = np.zeros(driver.size) if found.signs is None else found.signs
     free = (fixed >= 0, fixed <= 0)
     pull = np.where(fixed == 0, np.abs(driver), fixed * driver)
-    columns = np.flatnonzero((rho != 0) | (pull >= 1.0 - ACTIVE))
+    columns = np.flatnonzero((rho != 0) | (pull >= 1.0 - ACTIVE) if tight is None else tight)
     pulls = multipliers * row_norms(rows)
     charged = pulls > CHARGED * pulls.max()
     for _ in range(ROUNDS):

@@ -140,11 +140,10 @@ def l2_max_margin(A: NumericArray) -> MaxMargin:
     """
     A = finite_csr(A, "A") if is_sparse(A) else finite_array(A, "A", shape=(None, None))
     hull = least_norm(A)
-    support = A[hull.active]
-    dense = support.toarray() if is_sparse(support) else support
     z, left = hull.z, np.zeros(A.shape[1])
     if not isinstance(hull, ExactHull):
-        z, left = corrected_least_norm(dense, hull.z, hull.multipliers[hull.active])
+        support, used = _dense_rows(A, hull.active)
+        z[used], left[used] = corrected_least_norm(support, z[used], hull.multipliers[hull.active])
     value = float(np.linalg.norm(z))
     a = hull.multipliers / value
     return MaxMargin(
@@ -157,6 +156,15 @@ def l2_max_margin(A: NumericArray) -> MaxMargin:
         np.flatnonzero(a),
         correction=left,
     )
+
+
+def _dense_rows(A: NumericArray, rows: np.ndarray) -> tuple[FloatArray, np.ndarray | slice]:
+    """Some rows as a dense array, without the columns in which sparse ones have no entry."""
+    part = A[rows]
+    if not is_sparse(part):
+        return part, slice(None)
+    used = np.unique(part.indices)
+    return part[:, used].toarray(), used
 
 
 def l1_max_margin(

@@ -59,6 +59,8 @@ class PotentialProblem:
         columns are decided in exact arithmetic. None where they were computed in float64.
     products
         Z, for products beyond float64.
+    rounding
+        e (n,) and f (m,) with |Z_ij - exact| up to about e_i f_j; None where Z is exact.
     """
 
     features: FloatArray
@@ -68,6 +70,7 @@ class PotentialProblem:
     max_iterations: int = MAX_ITERATIONS
     start: FloatArray | None = None
     products: Precise | None = field(default=None, repr=False)
+    rounding: tuple[FloatArray, FloatArray] | None = field(default=None, repr=False)
 
     @property
     def precise(self) -> Precise:
@@ -204,15 +207,15 @@ def correct(
 ) -> PotentialState | None:
     """Newton's method at fixed target and scale; None where it does not converge.
 
-    ``rough`` stops at two digits, enough to follow a path. Otherwise, once a step is short, one
-    more with the same factorisation polishes; the rest is for ``_refine``.
+    ``rough`` stops at two digits, enough to follow a path. Otherwise at some five; the rest is for
+    ``_refine``.
     """
     close = ROUGH if rough else FACTOR_KEPT
     goal = state.rows.target(target)
     if not _missing(state.rows.features, goal, curves, state.t)[1] < FAR_OFF:
         return None
     for count in range(MAX_CORRECTIONS):
-        found = linearise(problem, curves, state)
+        found = (last_system if count == 0 else linearise)(problem, curves, state)
         if found is None:
             return None
         if found[0].rows is not state.rows:
@@ -225,11 +228,6 @@ def correct(
         state = replace(state, iterations=state.iterations + 1)
         if length >= close or missing > close:
             continue
-        for _ in range(0 if rough else 1):
-            step = newton_step(curves, state, system, goal)
-            if step is None:
-                return None
-            state = step[0]
         return replace(state, system=system)
     return None
 

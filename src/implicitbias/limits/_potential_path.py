@@ -15,6 +15,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, absolute_product
 from implicitbias.coordinates import Curves
+from implicitbias.dual._newton import NewtonSystem
 from implicitbias.dual._rows import as_given
 from implicitbias.limits._potential import (
     MAX_PATH_STEPS,
@@ -89,7 +90,7 @@ def follow(problem: PotentialProblem, path: _Path, state: PotentialState) -> Pot
 
 
 def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
-    """The solution at the curves' own scale, from the start t_0, nu = 0.
+    """The solution at the curves' own scale, from the start t_0, nu = 0, to some nine digits.
 
     Returns
     -------
@@ -113,8 +114,10 @@ def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
     if problem.target.size == curves.size and not problem.target.any():
         return problem, _at_zero(problem, state)
     log_scale = float(curves.log_unit.max())
-    first = _first_scale(problem, state)
+    first, system = _first_scale(problem, state)
     problem = problem.shifted(first - log_scale)
+    if system is not None:
+        state = replace(state, system=system.at_scale(curves.depth * first), rows=system.rows)
     excess = 0.0  # above the first scale a start at rest no longer matters
     if not problem.target.any():
         excess = log_scale - first
@@ -163,12 +166,14 @@ def _start_predictions(problem: PotentialProblem, state: PotentialState) -> Floa
     return start
 
 
-def _first_scale(problem: PotentialProblem, state: PotentialState) -> float:
-    """The log scale to begin with: near the own one, where t moves by about STEP_CAP."""
+def _first_scale(
+    problem: PotentialProblem, state: PotentialState
+) -> tuple[float, NewtonSystem | None]:
+    """The log scale to begin with, where t moves by about STEP_CAP, and the system at scale 1."""
     own = float(problem.curves.log_unit.max())
     size = float(np.abs(problem.target).max(initial=0.0))
     if size == 0.0:
-        return 0.0  # Z rho = 0 has no scale
+        return 0.0, None  # Z rho = 0 has no scale
     unit = problem.curves.shifted(-own)
     found = linearise(problem, unit, state)
     if found is None:
@@ -181,13 +186,14 @@ def _first_scale(problem: PotentialProblem, state: PotentialState) -> float:
     log_length = np.log(length) + np.log(size)
     depth = problem.curves.depth
     if log_length - depth * own > np.log(STEP_CAP):
-        return float(log_length - np.log(STEP_CAP)) / depth
+        return float(log_length - np.log(STEP_CAP)) / depth, system
     if not _rests(problem.curves):  # from where the start is like the targets, if it is larger
         log_start = _log_start_size(replace(problem, curves=unit)) - float(np.log(size))
-        return min(own, max(-log_start, float(log_length - np.log(STEP_CAP))) / depth)
+        first = max(-log_start, float(log_length - np.log(STEP_CAP))) / depth
+        return min(own, first), system
     if log_length - depth * own < LOG_LINEAR:
-        return float(log_length - LOG_LINEAR) / depth
-    return own
+        return float(log_length - LOG_LINEAR) / depth, system
+    return own, system
 
 
 def _rests(curves: Curves) -> bool:

@@ -47,7 +47,7 @@ def reachable(features: FloatArray, target: FloatArray, curves: Curves) -> Reach
     if not (locked.any() or dead.any()):
         return Reachable(0.0, dead)
     free = ~(locked | dead)
-    signs = np.sign(curves.rho(curves.t0))
+    signs = curves.orientation
     columns = np.hstack(
         [features[:, free], -features[:, free], features[:, locked] * signs[locked]]
     )

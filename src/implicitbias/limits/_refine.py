@@ -31,11 +31,13 @@ from implicitbias.limits._slack import basis_dual, slack_mismatch
 
 EPS = float(np.finfo(np.float64).eps)
 ENOUGH = 1e-13  # corrections this small are rounding
+SETTLED = 1e-12  # so are steps of coordinates too small to count in rho, for their layers
 MAX_CORRECTIONS = 60
 ROUGH = 1e-3  # steps this short are an estimate of the distance to the solution
 SHORT = 0.05  # up to here a step in t is as good as one in u
 DEEP = -5.0  # log slack from where on slacks say more than the clock itself
 KEPT = 1e-6  # so short ones leave the Newton matrix as it is
+DRAWS = 8  # of the rounding of Z
 NEGLIGIBLE = 1e-14  # of the largest rho: targets of combined rows up to here count as zero
 STALLED = 0.5  # a correction not shorter than this part of the last gains nothing
 
@@ -80,7 +82,8 @@ def refine(
         if error < best.error:
             best = Refined(step.state, step.dt, error)
         stalled = length < ROUGH and error > STALLED * last
-        if count == corrections or error <= ENOUGH or (stalled and combine):
+        done = error <= ENOUGH and length <= SETTLED
+        if count == corrections or done or (stalled and combine):
             return best
         last, combine = np.inf if stalled else error, combine or stalled
         state = step.taken(curves, length)
@@ -153,9 +156,30 @@ def _correction(
     if not (np.isfinite(dt).all() and np.isfinite(dnu).all()):
         return None
     error = _size(curves, state.t, dt) + neglected
+    if problem.rounding is not None:
+        doubt, sway = _rounded(curves, state, rho, *problem.rounding)
+        if np.isfinite(asked).any():  # then ``unknown`` has it
+            sway = np.zeros_like(sway)
+        moved = np.abs(system.solve(system.rows.combined(doubt), sway)[0]).max(axis=1)
+        error += _size(curves, state.t, moved)
     if unknown.any():
         error = max(error, _size(curves, state.t, system.solve(0.0 * right, unknown)[0]))
     return _Step(state, dt, dnu, error, asked)
+
+
+def _rounded(
+    curves: Curves, state: PotentialState, rho: FloatArray, e: FloatArray, f: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """What entries of Z that are e_i f_j off do to Z rho and, over u', to a Z^T nu.
+
+    Drawn several times, (n, k) and (m, k): a single draw may miss the direction that matters.
+    """
+    draws = np.random.default_rng(0).standard_normal((e.size + f.size, DRAWS))
+    nu = np.abs(state.rows.dual_as_given(state.nu))
+    with np.errstate(over="ignore"):
+        sway = f * (e @ nu) * np.exp(log_dual_weights(curves) - curves.log_u_slope(state.t))
+    size = e * float(f @ np.abs(rho))
+    return draws[: e.size] * size[:, None], draws[e.size :] * np.minimum(sway, 1e290)[:, None]
 
 
 def _with_mismatch(

@@ -64,11 +64,17 @@ def slack_mismatch(
     lengths = _lengths(curves, sides) * np.exp(-log_dual_weights(curves))
     costs = lengths - rows.features.T @ lengths[basis]
     sizes = np.abs(lengths) + abs(rows.features).T @ np.abs(lengths[basis])
-    unknown = _over(64 * EPS * sizes, log_unit)
+    doubt = 64 * EPS * sizes
+    if problem.rounding is not None:
+        e, f = problem.rounding
+        nu = rows.dual_as_given(_moved(curves, sides, lengths, t)[basis])
+        swing = f * float(e @ np.abs(nu))
+        doubt = doubt + swing + abs(rows.features).T @ swing[basis]
+    unknown = _over(doubt, log_unit)
     asked[basis], costs[basis], unknown[basis] = reach[basis], 0.0, 0.0
     doubtful = np.flatnonzero(unknown > DIGITS)
     if doubtful.size:
-        exact = _decided(problem, rows, basis, doubtful, sides, lengths)
+        exact = _decided(problem, rows, basis, doubtful, sides, lengths, doubt)
         costs[doubtful], unknown[doubtful] = exact.costs, _over(exact.unknown, log_unit[doubtful])
         log_ratio = log_unit[basis][:, None] - log_unit[doubtful]
         shares = exact.factors * np.exp(np.minimum(log_ratio, LARGEST_EXPONENT))
@@ -90,15 +96,19 @@ def _over(values: FloatArray, log_unit: FloatArray) -> FloatArray:
 
 def basis_dual(curves: Curves, t: FloatArray, basis: IntArray) -> FloatArray:
     """B^T nu, (n,): what makes the equation hold on the basis."""
-    a, sides = np.exp(log_dual_weights(curves))[basis], _sides(curves, t)
-    moved = _lengths(curves, sides) - sides * curves.slack(t)
-    return np.asarray(moved[basis] / a)
+    sides = _sides(curves, t)
+    lengths = _lengths(curves, sides) * np.exp(-log_dual_weights(curves))
+    return _moved(curves, sides, lengths, t)[basis]
+
+
+def _moved(curves: Curves, sides: FloatArray, lengths: FloatArray, t: FloatArray) -> FloatArray:
+    """(u(t) - u(t_0)) / a = v - w."""
+    return lengths - sides * curves.slack(t) * np.exp(-log_dual_weights(curves))
 
 
 def _sides(curves: Curves, t: FloatArray) -> FloatArray:
     """+1 or -1: towards which end of its range a coordinate has moved."""
-    locked = np.where(curves.log_abs_rho(t) > -np.inf, np.sign(curves.rho(curves.t0)), 1.0)
-    return np.where(curves.locked, locked, np.where(t < 0.0, -1.0, 1.0))
+    return np.where(curves.locked, curves.orientation, np.where(t < 0.0, -1.0, 1.0))
 
 
 def _lengths(curves: Curves, sides: FloatArray) -> FloatArray:
@@ -121,6 +131,7 @@ def _decided(
     columns: IntArray,
     sides: FloatArray,
     lengths: FloatArray,
+    doubt: FloatArray,
 ) -> _Decided:
     """The reduced costs of ``columns``: exactly, or 0 where they are images of one column."""
     if problem.start is not None and basis.size <= MOST_ROWS:
@@ -135,7 +146,7 @@ def _decided(
     twins = (np.abs(factors - single).max(axis=0) < TWIN) & (np.abs(costs) < TWIN * sizes)
     return _Decided(
         np.where(twins, 0.0, costs),
-        np.where(twins, 0.0, 64 * EPS * sizes),
+        np.where(twins, 0.0, doubt[columns]),
         np.where(twins, single, factors),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,11 @@ class OrthogonalDecomposition(ABC):
     def is_real(self) -> bool:
         """Whether S and all U_l are real."""
 
+    @cached_property
+    def lengths(self) -> FloatArray:
+        """||S_j||, the norms of the rows of S, (m,)."""
+        return np.asarray(np.linalg.norm(self.S, axis=1))
+
     @abstractmethod
     def features(self, X: NumericArray) -> NumericArray:
         """X S^T, (n, m): the data in the decoupled coordinates. X is (n, d), or (d,)."""
@@ -116,7 +122,7 @@ class OrthogonalDecomposition(ABC):
 
     @property
     def is_exact(self) -> bool:
-        """Whether ``coordinates`` involve no arithmetic."""
+        """Whether ``features`` and ``coordinates`` involve no arithmetic."""
         return False
 
     @property

@@ -8,7 +8,7 @@ from math import prod, sqrt
 
 import numpy as np
 
-from implicitbias._arrays import NumericArray
+from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._verdicts import Verdict
 from implicitbias.networks._decomposition import (
     ASSUMPTION,
@@ -95,6 +95,11 @@ class FourierDecomposition(_Square):
         return False
 
     @cached_property
+    def lengths(self) -> FloatArray:
+        """d^{(L-1)/2} in every row."""
+        return np.full(self.size, sqrt(self.size) ** (self.depth - 1))
+
+    @cached_property
     def S(self) -> NumericArray:
         """d^{(L-1)/2} F."""
         return self.features(np.eye(self.size)).T
@@ -154,6 +159,11 @@ class SelectionDecomposition(OrthogonalDecomposition):
 
     @property
     def is_real(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def is_exact(self) -> bool:
         """True."""
         return True
 

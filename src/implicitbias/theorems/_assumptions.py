@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, rows_times
+from implicitbias._arrays import FloatArray, NumericArray, is_sparse, rows_times
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.coordinates.lemma4 import existence_time
@@ -194,8 +194,12 @@ def two_layers(situation: Situation) -> Verdict:
 
 
 def single_point(situation: Situation) -> Verdict:
-    """There is a single data point: all rows of X are multiples of one."""
+    """There is a single data point, all rows of X being multiples of one, and M(x) is not 0."""
     rank = situation.problem.rank
+    dense = not is_sparse(situation.problem.X)
+    if rank == 1 and dense and situation.network.depth == 2 and not situation.one_point.values.size:
+        detail = "the largest singular value: no parameters give the point an output"
+        return counted("there is a single data point with M(x) != 0", 0.0, False, detail)
     return counted("there is a single data point", rank, rank == 1, "rank of X")
 
 
@@ -280,8 +284,12 @@ def top_space_moves(situation: Situation) -> Verdict:
 
 def loss_below_one(situation: Situation) -> Verdict:
     """L(Theta(t_0)) < 1 for some t_0: measured at the start, undecided where it is above."""
-    beta = situation.network.coefficients(situation.start_parameters)
-    log_loss = _classification(situation).log_loss(situation.problem.X @ beta)
+    beta = situation.network.coefficients(situation.init.directions)
+    outputs = situation.problem.X @ beta  # at scale 1
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        log_sizes = np.log(np.abs(outputs)) + situation.network.depth * situation.init.log_scale
+        outputs = np.sign(outputs) * np.exp(np.minimum(log_sizes, 700.0))
+    log_loss = _classification(situation).log_loss(outputs)
     return Verdict(
         "the training loss falls below 1",
         "holds" if log_loss < 0 else "undecided",

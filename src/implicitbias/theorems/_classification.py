@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from implicitbias._arrays import (
@@ -9,20 +11,22 @@ from implicitbias._arrays import (
     NumericArray,
     Parameters,
     absolute_product,
+    is_sparse,
     rows_times,
 )
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.flow import gradient_flow
+from implicitbias.initialization import Initialization
 from implicitbias.limits import (
     KKT,
     Certificate,
-    Entropy,
     Groups,
     Limit,
     MaxMargin,
     OptimalFace,
     conjugate_groups,
+    exactly,
     fourier_groups,
     l1_max_margin,
     l2_max_margin,
@@ -31,6 +35,7 @@ from implicitbias.limits import (
     stationary_point,
 )
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork
+from implicitbias.problems import Classification
 from implicitbias.theorems._assumptions import tied_groups
 from implicitbias.theorems._one_point import OnePointSVD
 from implicitbias.theorems._situation import Situation, kept_signs
@@ -39,6 +44,7 @@ Verdicts = tuple[Verdict, ...]
 LATE, FAR, LARGEST_LOG_MARGIN = 16.0, 25.0, 1000.0  # log margins where flows are read off
 LATE_STEPS = 3000  # several times what they take
 FINE = 1e-12  # their tolerance
+LARGEST = 1 << 20  # entries of sparse data that a late flow may make dense
 STILL, NEAR = 1e-6, 1e-3  # by how much a reading may change, and be ahead of the flow
 WEIGHTLESS = 40.0  # a point this far above the smallest margin pulls e^{-40} as much
 NOISE = 10.0  # roundings up to which a KKT residual is one
@@ -192,16 +198,20 @@ def _on_the_face(
 ) -> tuple[MaxMargin, Verdicts, str]:
     """The l1 max-margin point of least entropy, with what it assumes and a note."""
     exact = isinstance(situation.network, DiagonalNetwork)
-    face = optimal_face(rows, found, exact=exact)
+    found, tight = exactly(rows, found) if exact else (found, None)
+    if tight is not None and found.unique is not None and found.unique.holds:
+        return found, (), ""
+    face = optimal_face(rows, found, exact=exact, tight=tight)
     if face.dimension == 0:
         t, error = face.only()
+        _require_found(error, verdicts)
         return on_face(rows, found, face, t, error), (face.tie,), ""
     moves, _ = kept_signs(situation)
     start = situation.reduction.start[:, moves]
     note = f"The start decides on a face of {face.dimension} dimensions of l1 max-margin points"
     if not face.leaves_traces:
         ended = face.end(_log_weights(start, face))
-        _require_found(ended, verdicts)
+        _require_found(ended.error, verdicts)
         return on_face(rows, found, face, ended.t, ended.error), (face.tie,), f"{note}."
     return _by_late_flow(situation, rows, found, face, note, verdicts)
 
@@ -224,7 +234,7 @@ def _by_late_flow(
     for log_margin, tol in ((LATE, FINE), (LATE, None), (LATE + far, None)):
         layers, direction, margins = _late_layers(situation, log_margin, tol, verdicts)
         ends.append(face.end(_log_weights(layers[:, moves], face)))
-        _require_found(ends[-1], verdicts)
+        _require_found(ends[-1].error, verdicts)
         directions.append(direction)
         off = face.above[ends[-1].multipliers == 0.0]
         idle = min(idle, float((margins[off] - margins.min()).min(initial=np.inf)))
@@ -254,11 +264,12 @@ def _by_late_flow(
     return found, (face.tie, verdict), text
 
 
-def _require_found(ended: Entropy, verdicts: Verdicts) -> None:
-    if not np.isfinite(ended.error):
+def _require_found(error: float, verdicts: Verdicts) -> None:
+    if not np.isfinite(error):
         raise NoPredictionError(
-            "several l1 max-margin points have the same norm, and the one of least entropy was not "
-            "found. Rescale points or features of very different sizes.",
+            "several l1 max-margin points have nearly the same norm, and the one that the flow "
+            "ends at was not found. Rescale points or features of very different sizes, or merge "
+            "those that are nearly equal.",
             verdicts,
         )
 
@@ -273,6 +284,8 @@ def _late_layers(
     situation: Situation, log_margin: float, tol: float | None, verdicts: Verdicts
 ) -> tuple[NumericArray, FloatArray, FloatArray]:
     """The turned layers q_l of a late flow, its direction and margins; later for large starts."""
+    if is_sparse(situation.problem.X):
+        return _late_sparse_layers(situation, log_margin, tol, verdicts)
     size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
     flow = gradient_flow(
         situation.network,
@@ -294,10 +307,39 @@ def _late_layers(
     return layers if gauge is None else layers / gauge, flow.final_direction, margins
 
 
+def _late_sparse_layers(
+    situation: Situation, log_margin: float, tol: float | None, verdicts: Verdicts
+) -> tuple[NumericArray, FloatArray, FloatArray]:
+    """The same of sparse data: the flow of the features that have entries, the others stay."""
+    problem, init = situation.problem, situation.init
+    used = np.unique(problem.X.indices)
+    if used.size * len(problem.y) > LARGEST:
+        raise NoPredictionError(
+            "several l1 max-margin points have the same norm, and the flow that decides among them "
+            f"is too large: {len(problem.y)} points, {used.size} features with entries. Give "
+            "features that are equal only once.",
+            verdicts,
+        )
+    small = replace(
+        situation,
+        network=DiagonalNetwork(num_features=used.size, depth=2),
+        problem=Classification(problem.X[:, used].toarray(), problem.y),
+        init=Initialization([layer[used] for layer in init.directions], log_scale=init.log_scale),
+    )
+    found, turned, margins = _late_layers(small, log_margin, tol, verdicts)
+    layers, direction = situation.coordinates.copy(), np.zeros(problem.num_features)
+    layers[:, used], direction[used] = found, turned
+    return layers, direction, margins
+
+
 def _flow_spectrum(situation: Situation, verdicts: Verdicts) -> NumericArray:
     """Rho of the flow at a late margin, in the coordinates of ``_margin_rows``."""
+    size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
     flow = gradient_flow(
-        situation.network, situation.problem, situation.init, until_margin=BASIN_MARGIN
+        situation.network,
+        situation.problem,
+        situation.init,
+        until_log_margin=float(np.log(BASIN_MARGIN) + max(0.0, situation.network.depth * size)),
     )
     if flow.final_parameters is None or not flow.outcome.converged:
         raise NoPredictionError(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from implicitbias._errors import NoPredictionError
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import Verdict
@@ -10,7 +14,7 @@ from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import Activation, AnyActivation, Network, as_activation
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._catalogue import CLASSIFICATION, REGRESSION, Result
-from implicitbias.theorems._situation import Situation, situation_of
+from implicitbias.theorems._situation import Situation, in_moderate_units, situation_of
 
 CERTIFIED = 1e-8
 
@@ -59,14 +63,17 @@ def predict_limit(
     unifying view on implicit bias in training linear neural networks", ICLR 2021, and the dual flow
     for every other real start.
     """
-    situation = situation_of(network, problem, init, max_iterations)
+    situation, exponent = situation_of(network, problem, init, max_iterations), 0
     if activation is not None:
         _require_linear(as_activation(activation))
     with threads_for(problem.X.size):
         if isinstance(problem, Classification):
             problem.require_separable()
+            situation, exponent = in_moderate_units(situation)
         result, verdicts = applicable(situation)
         limit = result.limit(situation, result.name, verdicts)
+        if exponent:
+            limit = _in_units(limit, -exponent)
     if not limit.certificate.worst <= tol:
         raise NoPredictionError(
             f"{result.name} applies, but its limit was certified only to "
@@ -76,6 +83,23 @@ def predict_limit(
             limit.certificate,
         )
     return limit
+
+
+def _in_units(limit: Limit, exponent: int) -> Limit:
+    """The direction, its spectrum and multipliers times 2^exponent."""
+    with np.errstate(over="ignore", under="ignore"):
+        beta = np.ldexp(limit.coefficients, exponent)
+    if not np.isfinite(beta).all() or np.abs(beta).max() < np.finfo(np.float64).tiny:
+        raise NoPredictionError(
+            f"{limit.theorem} applies, but the direction whose smallest margin is 1 does not fit "
+            "float64. Give the features in units that make them of moderate size.",
+            limit.assumptions,
+        )
+    with np.errstate(over="ignore", under="ignore"):
+        factors = np.ldexp(1.0, exponent // 2), np.ldexp(1.0, exponent - exponent // 2)
+        spectrum = None if limit.spectrum is None else limit.spectrum * factors[0] * factors[1]
+        dual = None if limit.dual is None else np.ldexp(limit.dual, exponent)
+    return replace(limit, coefficients=beta, spectrum=spectrum, dual=dual)
 
 
 def _require_linear(activation: Activation) -> None:

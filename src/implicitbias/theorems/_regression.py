@@ -100,7 +100,7 @@ def assemble_potential(
             relative_residual(situation.problem.X, coefficients, situation.problem.y),
             certificate.gap,
             gap_kind=certificate.gap_kind,
-            error=certificate.error,
+            error=_error_of(situation, certificate.error, real_rho, coefficients),
         ),
         verdicts,
         _layers(situation, problem, state),
@@ -108,6 +108,17 @@ def assemble_potential(
         situation.unit * nu if np.isfinite(nu).all() else None,
         num_iterations=state.iterations,
     )
+
+
+def _error_of(
+    situation: Situation, error: float | None, rho: FloatArray, coefficients: FloatArray
+) -> float | None:
+    """The error of beta = S^T rho from that of rho: terms larger than their sum make it larger."""
+    size = float(np.abs(coefficients).max(initial=0.0))
+    if error is None or situation.decomposition.is_exact or size == 0.0:
+        return error
+    terms = float((situation.decomposition.lengths * np.abs(rho)).max(initial=0.0))
+    return (error + EPS) * max(1.0, terms / size)
 
 
 def _layers(

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import BoolArray, FloatArray, NumericArray, Parameters, is_sparse
+from implicitbias._arrays import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    NumericArray,
+    Parameters,
+    is_sparse,
+    row_norms,
+)
 from implicitbias._errors import InvalidInputError
 from implicitbias._precise import Precise
 from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
@@ -22,6 +31,8 @@ from implicitbias.networks import (
 from implicitbias.problems import Classification, Regression, decimal_digits, whole_numbers
 from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
+ROUNDED = 2 * float(np.finfo(np.float64).eps)  # of |x_i| |S_j|: an entry of X S^T
+EXTREME = 460  # exponents of 2 above which squares of data may not fit float64
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
 
@@ -113,31 +124,38 @@ class Situation:
     def potential(self) -> PotentialProblem:
         """min sum_j Psi_j^*(rho_j) s.t. Z rho = y over the coordinates that are not forced to 0."""
         features, kept = self.reduction.features, ~self.reach.forced
+        every = np.arange(len(self.targets))
         if kept.all():
-            return self._potential_of(features, self.targets, kept)
+            return self._potential_of(features, self.targets, kept, every)
         if not kept.any():
             return PotentialProblem(np.zeros((0, 0)), np.zeros(0), self.curves.take(kept))
         if is_sparse(features):
-            return self._potential_of(features[:, kept], self.targets, kept)
+            return self._potential_of(features[:, kept], self.targets, kept, every)
         rest = Regression(features[:, kept], self.targets)
-        return self._potential_of(rest.X[rest.rows], rest.y[rest.rows], kept)
+        return self._potential_of(rest.X[rest.rows], rest.y[rest.rows], kept, rest.rows)
 
     def _potential_of(
-        self, features: FloatArray, targets: FloatArray, kept: BoolArray
+        self, features: FloatArray, targets: FloatArray, kept: BoolArray, rows: IntArray
     ) -> PotentialProblem:
-        exact = self.reduction.features is self.rows  # no arithmetic has touched the data
         if self.digits:
             features = whole_numbers(features, self.digits)
             targets = targets * self.unit
             if decimal_digits(self.targets, self.digits) is not None:
                 targets = np.rint(targets)
+        decomposition = self.decomposition
+        exact = decomposition.is_exact and not self.reduction.turned
+        rounding = None
+        if not exact:
+            unit = ROUNDED + decomposition.residual
+            rounding = unit * row_norms(self.rows)[rows], decomposition.lengths[kept]
         return PotentialProblem(
             features,
             targets,
-            self.reduction.curves(self.init.log_scale, None if kept.all() else kept),
+            self.curves if kept.all() else self.reduction.curves(self.init.log_scale, kept),
             max_iterations=self.max_iterations,
             start=self.reduction.start[:, kept] if exact else None,
             products=Precise(features),
+            rounding=rounding,
         )
 
     @cached_property
@@ -158,6 +176,26 @@ class Situation:
         refuse_sparse(self, "the SVD of M(x), asked for where all points are multiples of one,")
         directions = self.init.directions
         return one_point_svd(self.network, self.rows[0], float(self.targets[0]), directions)
+
+
+def in_moderate_units(situation: Situation) -> tuple[Situation, int]:
+    """The same flow of classification on X 2^{-e}, and e: not 0 where squares of X do not fit.
+
+    From a start whose layers are 2^{e/L} times as large: margins are the same for ever, in another
+    clock, and beta is 2^e times as large.
+    """
+    X = situation.problem.X
+    exponent = int(np.frexp(float(abs(X).max()))[1])
+    if abs(exponent) < EXTREME:
+        return situation, 0
+    factor = np.ldexp(1.0, -exponent // 2), np.ldexp(1.0, -exponent - (-exponent // 2))
+    init = situation.init
+    log_scale = init.log_scale + exponent * float(np.log(2.0)) / situation.network.depth
+    return replace(
+        situation,
+        problem=Classification(X * factor[0] * factor[1], situation.problem.y),
+        init=Initialization(init.directions, log_scale=log_scale),
+    ), exponent
 
 
 def kept_signs(situation: Situation) -> tuple[BoolArray, FloatArray | None]:
@@ -222,14 +260,17 @@ def situation_of(
     return Situation(network, problem, init, max_iterations)
 
 
+def _dense(row: Any) -> FloatArray:
+    return np.asarray(row.toarray() if is_sparse(row) else row).ravel()
+
+
 def _check_sizes(problem: Regression | Classification, init: Initialization) -> None:
     """Refuse units so extreme that squares or quotients would leave float64."""
-    largest = abs(problem.X).max(axis=0) if is_sparse(problem.X) else None
-    if largest is None:
-        columns = np.maximum(problem.X.max(axis=0), -problem.X.min(axis=0))
-    else:
-        columns = largest.toarray().ravel()
     directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])
+    high, low = (_dense(each) for each in (problem.X.max(axis=0), -problem.X.min(axis=0)))
+    columns = np.maximum(high, low)
+    if isinstance(problem, Classification) and columns.any():  # a common unit is taken out
+        columns = columns / columns.max()
     for sizes, name, lowest, highest in (
         (columns, "a column of X", 1e-100, 1e100),
         (np.abs(problem.y).max(keepdims=True), "y", 1e-305, 1e305),
