@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, columns_times, is_sparse
+from implicitbias._arrays import FloatArray, columns_times, is_sparse, rows_times
 
 BLOCK = 1 << 20  # entries of A split at a time
-HUGE, SHIFT = 2.0**900, 300
 ALIKE = 8  # binary digits by which columns may differ before their sizes count
+MODERATE = 400  # binary exponents up to which entries need no units of their own
+LOWEST = -(1 << 14)  # below every sum of exponents
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,67 +74,73 @@ def precise_residual(matrix: FloatArray, vector: FloatArray, target: FloatArray)
 
 @dataclass(frozen=True, eq=False)
 class _Split:
-    """A = A_1 + A_2, entries of A_1 multiples of 2^{r_i + c_j - bits}, at most 2^{r_i + c_j}."""
+    """2^{-u_i} A_ij 2^{-v_j} = A_1 + A_2, entries of A_1 multiples of 2^{r_i + c_j - bits}.
+
+    ``units`` are u and v, 0 unless entries are extreme; ``sizes`` r and c, those of the rows and
+    columns of what is split.
+    """
 
     leading: Any
     rest: Any
-    rows: Any
-    columns: Any
+    units: tuple[Any, Any]
+    sizes: tuple[Any, Any]
     bits: int
 
     def product(self, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
         """A_1 x_1, exactly, and the rest of A x."""
-        return self._times(self.leading, self.rest, vector, self.columns)
+        return self._times(self.leading, self.rest, vector, 1)
 
     def transposed_product(self, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The same of A^T y."""
-        return self._times(self.leading.T, self.rest.T, vector, self.rows)
+        return self._times(self.leading.T, self.rest.T, vector, 0)
 
     def _times(
-        self, leading: Any, rest: Any, vector: FloatArray, exponents: Any
+        self, leading: Any, rest: Any, vector: FloatArray, axis: int
     ) -> tuple[FloatArray, FloatArray]:
-        scaled = np.ldexp(vector, exponents)
-        size = float(np.abs(scaled).max(initial=0.0))
-        if size == 0.0:
-            return leading @ vector, rest @ vector
-        if size > HUGE:  # its anchor would overflow
-            parts = self._times(leading, rest, np.ldexp(vector, -SHIFT), exponents)
-            return np.ldexp(parts[0], SHIFT), np.ldexp(parts[1], SHIFT)
-        first = np.ldexp(_leading(scaled, np.asarray(_anchor(size, self.bits))), -exponents)
-        return leading @ first, leading @ (vector - first) + rest @ vector
+        """A v by parts of v, at unit size in between so that no number overflows."""
+        x, exponents = np.frexp(vector)
+        exponents = np.where(x != 0.0, exponents + self.units[axis] + self.sizes[axis], LOWEST)
+        common = int(exponents.max(initial=LOWEST))
+        x = np.ldexp(x, exponents - common)
+        first = _leading(x, np.asarray(np.ldexp(1.5, 52 - self.bits)))  # entries are below 1
+        first, last = (np.ldexp(part, -self.sizes[axis]) for part in (first, x - first))
+        exact, low = leading @ first, leading @ last + rest @ (first + last)
+        unit = self.units[1 - axis] + common
+        return np.ldexp(exact, unit), np.ldexp(low, unit)
 
 
 def _split(matrix: Any) -> _Split:
     if is_sparse(matrix):
         matrix = matrix.tocsr()
-    sizes = abs(matrix)
-    columns = np.frexp(_largest(sizes, 0))[1]
-    if np.ptp(columns) <= ALIKE:
+    magnitudes: Any = abs(matrix)
+    units: tuple[Any, Any] = (0, 0)
+    columns = np.frexp(_largest(magnitudes, 0))[1]
+    if np.abs(columns).max(initial=0) > MODERATE:
+        scaled = columns_times(matrix, np.ldexp(1.0, -columns))
+        rows = np.frexp(_largest(abs(scaled), 1))[1]
+        matrix, units = rows_times(scaled, np.ldexp(1.0, -rows)), (rows, columns)
+        magnitudes, columns = abs(matrix), np.zeros_like(columns)
+    elif np.ptp(columns) <= ALIKE:
         columns = np.zeros_like(columns)
     else:
-        sizes = columns_times(sizes, np.ldexp(1.0, -columns))
-    largest = _largest(sizes, 1)
-    rows = np.frexp(largest)[1]
+        magnitudes = columns_times(magnitudes, np.ldexp(1.0, -columns))
+    rows = np.frexp(_largest(magnitudes, 1))[1]
     bits = (51 - int(np.ceil(np.log2(max(*matrix.shape, 1))))) // 2
-    unit = np.ldexp(1.5, np.where(largest > 0.0, rows, 0) + 52 - bits)
+    anchor = np.ldexp(1.5, rows + (52 - bits))
     if is_sparse(matrix):
         leading, rest = matrix.copy(), matrix.copy()
-        lifted = np.repeat(unit, np.diff(matrix.indptr)) * np.ldexp(1.0, columns)[matrix.indices]
+        lifted = np.repeat(anchor, np.diff(matrix.indptr)) * np.ldexp(1.0, columns)[matrix.indices]
         leading.data = _leading(matrix.data, lifted)
         rest.data = matrix.data - leading.data
-        return _Split(leading, rest, rows, columns, bits)
-    anchor = unit[:, None] * np.ldexp(1.0, columns) if columns.any() else unit[:, None]
-    leading = _leading(matrix, anchor)
-    return _Split(leading, np.subtract(matrix, leading, out=sizes), rows, columns, bits)
-
-
-def _anchor(size: float, bits: int) -> float:
-    """1.5 2^(e + 52 - bits), 2^e >= size: adding it rounds to multiples of 2^(e - bits)."""
-    return float(np.ldexp(1.5, int(np.frexp(size)[1]) + 52 - bits))
+        return _Split(leading, rest, units, (rows, columns), bits)
+    lifted = anchor[:, None] * np.ldexp(1.0, columns) if columns.any() else anchor[:, None]
+    leading = _leading(matrix, lifted)
+    rest = np.subtract(matrix, leading, out=magnitudes)
+    return _Split(leading, rest, units, (rows, columns), bits)
 
 
 def _leading(values: FloatArray, anchor: FloatArray) -> FloatArray:
-    """The values rounded to the last digit of the anchor."""
+    """The values rounded to the last digit of the anchor, 1.5 2^(e + 52 - bits) with 2^e above."""
     rounded = values + anchor
     rounded -= anchor
     return np.asarray(rounded)

@@ -17,11 +17,11 @@ from implicitbias.limits._potential import (
 from implicitbias.limits._refine import MAX_CORRECTIONS, Refined, refine
 
 EPS = float(np.finfo(np.float64).eps)
-ROUGH = 1e-13  # feasibility from which on what is missing is evaluated beyond float64
 LOG2 = float(np.log(2.0))
 STILL = 1e-13  # steps that move no layer in its last digits but a few
 NEAR = 1e-3  # |t - t0| of a start that may fit already
 BARELY = 1e-6  # a change of t this small, beside which a start that fits already is judged
+ROUGH = 1e-13  # feasibility from which on what is missing is evaluated beyond float64
 HELD = 1e-9  # a slack smaller than this part of its range is not held by a float64 dual point
 
 

@@ -125,7 +125,7 @@ def refined(matrix: FloatArray, x: FloatArray, goal: FloatArray) -> tuple[FloatA
 
 
 def unmet(missing: FloatArray, goal: FloatArray) -> float:
-    """What is left of equations A x = g, relative to g: infinite where they contradict each other."""
+    """What is left of equations A x = g, relative to g: infinite where they contradict."""
     left = float(np.abs(missing / goal).max(initial=0.0))
     return left if left <= CONSISTENT else np.inf
 

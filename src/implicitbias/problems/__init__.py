@@ -1,7 +1,6 @@
 """What is learned: data and a loss, with the evidence that a solution exists."""
 
 from implicitbias.problems._classification import Classification
-from implicitbias.problems._decimals import decimal_digits, whole_numbers
 from implicitbias.problems._intercept import Equations, equations, reachable_part
 from implicitbias.problems._labels import distinct_labels, label_array
 from implicitbias.problems._offsets import Offsets
@@ -14,10 +13,8 @@ __all__ = [
     "Offsets",
     "Regression",
     "Separability",
-    "decimal_digits",
     "distinct_labels",
     "equations",
     "label_array",
     "reachable_part",
-    "whole_numbers",
 ]

@@ -20,7 +20,6 @@ import numpy as np
 from implicitbias._arrays import FloatArray, NumericArray, is_sparse
 from implicitbias._errors import InfeasibleProblemError
 from implicitbias.problems._consistency import share
-from implicitbias.problems._decimals import as_decimals, decimal_digits
 from implicitbias.problems._offsets import Offsets
 from implicitbias.problems._regression import Regression
 
@@ -94,18 +93,15 @@ def equations(X: Any, y: FloatArray, fit_intercept: bool, *, isometric: bool = T
         problem, reached = reachable_part(X, y)
         missed, nothing = share(y - problem.y, y), np.zeros(X.shape[1])
         return Equations(problem, reached, missed, Offsets.none(), 0.0, nothing, 0.0, centred=False)
-    digits, y_digits = decimal_digits(X), decimal_digits(y)
     offsets = Offsets.of(X)
     y_offset = float(Offsets.of(y[:, None]).values.sum())
     X, y = offsets.subtracted(X), y - y_offset
-    if offsets.columns.size and digits:
-        X = as_decimals(X, digits)
     X_mean, y_mean = np.asarray(X.mean(axis=0)).ravel(), float(y.mean())
     if len(y) == 1:  # b alone fits a single point
         problem = Regression(np.zeros((1, X.shape[1])), np.zeros(1))
         return Equations(problem, True, 0.0, offsets, y_offset, X_mean, y_mean, reference=0)
     if is_sparse(X) or not isometric:
-        problem, reached, missed, reference = _differences(X, y, (digits, y_digits))
+        problem, reached, missed, reference = _differences(X, y)
     else:
         targets, reference = _reflected(y)[1:], None
         problem, reached = reachable_part(_reflected(X)[1:], targets)
@@ -115,20 +111,14 @@ def equations(X: Any, y: FloatArray, fit_intercept: bool, *, isometric: bool = T
     )
 
 
-def _differences(
-    X: Any, y: FloatArray, digits: tuple[int | None, int | None]
-) -> tuple[Regression, bool, float, int]:
+def _differences(X: Any, y: FloatArray) -> tuple[Regression, bool, float, int]:
     """Problem, reached, missed, and the row that was subtracted: one of few or small entries.
-
-    Differences of decimals are those decimals (the digits of X and y, if they are some).
 
     y that cannot be reached is first projected on the range of X and 1: differences of rows have
     another metric.
     """
     reference, rows = _subtracted(X)
     targets = np.delete(y, reference) - y[reference]
-    rows = as_decimals(rows, digits[0]) if digits[0] else rows
-    targets = as_decimals(targets, digits[1]) if digits[1] else targets
     problem, reached = reachable_part(rows, targets)
     if reached:
         return problem, True, 0.0, reference

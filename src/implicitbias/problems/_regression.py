@@ -109,8 +109,7 @@ class Regression:
     def dropped_distance(self) -> float:
         """Distance of a row outside ``rows`` to their span, relative to its length, at most.
 
-        0 where they are exact combinations, as far as that is known; rows of decimals count as
-        decimals.
+        0 where they are exact combinations, as far as that is known.
         """
         return distance_of_others(self.X, self.rows)
 

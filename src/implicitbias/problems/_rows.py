@@ -18,7 +18,6 @@ import scipy.linalg
 
 from implicitbias._arrays import FloatArray, IntArray, NumericArray, is_sparse
 from implicitbias.problems import _scaling
-from implicitbias.problems._decimals import decimal_digits, whole_numbers
 from implicitbias.problems._exact import (
     combinations,
     exact_rank,
@@ -245,7 +244,7 @@ def exact_row_basis(rows: UnitRows) -> RowBasis:
 def distance_of_others(X: Any, chosen: IntArray) -> float:
     """The largest distance of a row to the span of the chosen ones, relative to its length.
 
-    0 where all rows are exact combinations of those: of floats, or of decimals as they are meant.
+    0 where all rows are exact combinations of those, as far as that is known.
     """
     rank, (n, d) = chosen.size, X.shape
     if rank in (n, d) or _exactly_spanned(X, rank):
@@ -261,8 +260,7 @@ def _exactly_spanned(X: Any, rank: int) -> bool:
     if X.shape[0] * X.shape[1] > MAX_EXACT_ENTRIES:
         return False
     X = X.toarray() if is_sparse(X) else X
-    digits = decimal_digits(X)
-    return exact_rank(whole_numbers(X, digits) if digits else X) == rank
+    return exact_rank(X) == rank
 
 
 def condition_number(rows: FloatArray) -> str:

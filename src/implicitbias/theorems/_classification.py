@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -312,7 +313,8 @@ def _late_sparse_layers(
 ) -> tuple[NumericArray, FloatArray, FloatArray]:
     """The same of sparse data: the flow of the features that have entries, the others stay."""
     problem, init = situation.problem, situation.init
-    used = np.unique(problem.X.indices)
+    X: Any = problem.X
+    used = np.unique(X.indices)
     if used.size * len(problem.y) > LARGEST:
         raise NoPredictionError(
             "several l1 max-margin points have the same norm, and the flow that decides among them "
@@ -323,7 +325,7 @@ def _late_sparse_layers(
     small = replace(
         situation,
         network=DiagonalNetwork(num_features=used.size, depth=2),
-        problem=Classification(problem.X[:, used].toarray(), problem.y),
+        problem=Classification(X[:, used].toarray(), problem.y),
         init=Initialization([layer[used] for layer in init.directions], log_scale=init.log_scale),
     )
     found, turned, margins = _late_layers(small, log_margin, tol, verdicts)

@@ -341,7 +341,7 @@ def _end(
         ),
         verdicts,
         spectrum=rho,
-        dual=situation.unit * end.nu if np.isfinite(end.nu).all() else None,
+        dual=end.nu if np.isfinite(end.nu).all() else None,
         note=f"The end of the path as the scale tends to {where}"
         + ("; a tie was broken." if end.tied else "."),
     )

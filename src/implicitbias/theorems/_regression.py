@@ -105,7 +105,7 @@ def assemble_potential(
         verdicts,
         _layers(situation, problem, state),
         rho,
-        situation.unit * nu if np.isfinite(nu).all() else None,
+        nu if np.isfinite(nu).all() else None,
         num_iterations=state.iterations,
     )
 

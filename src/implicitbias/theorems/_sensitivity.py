@@ -49,8 +49,7 @@ class Sensitivity:
         """d beta / dy, (d, n); columns of 0 for points outside ``problem.rows``."""
         problem = self._situation.problem
         result = np.zeros((problem.num_features, problem.num_points))
-        unit = self._situation.unit  # of the targets of the potential
-        result[:, problem.rows] = unit * self._coefficients(self._spectral.by_target()[0])
+        result[:, problem.rows] = self._coefficients(self._spectral.by_target()[0])
         return result
 
     @cached_property
@@ -100,7 +99,7 @@ class Sensitivity:
         if self._situation.problem.rank < self._situation.problem.num_points:
             raise NoPredictionError("leave-one-out needs independent points.")
         if not refit:
-            return self._spectral.leave_one_out() / self._situation.unit
+            return self._spectral.leave_one_out()
         predictions = np.empty(problem.target.size)
         for index in range(problem.target.size):
             rest = np.arange(problem.target.size) != index
@@ -116,7 +115,7 @@ class Sensitivity:
             except PathError as error:
                 raise NoPredictionError(f"the limit without point {index}: {error}.") from None
             predictions[index] = problem.features[index] @ part.curves.rho(state.t)
-        return predictions / self._situation.unit
+        return predictions
 
 
 def sensitivity(network: Network, problem: Regression, init: Initialization) -> Sensitivity:

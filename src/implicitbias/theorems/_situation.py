@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +27,7 @@ from implicitbias.networks import (
     Network,
     OrthogonalDecomposition,
 )
-from implicitbias.problems import Classification, Regression, decimal_digits, whole_numbers
+from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
 ROUNDED = 2 * float(np.finfo(np.float64).eps)  # of |x_i| |S_j|: an entry of X S^T
@@ -89,21 +88,6 @@ class Situation:
         return "features and targets in units that make them of one size"
 
     @cached_property
-    def digits(self) -> int:
-        """k > 0 where Z = X consists of decimals: ``potential`` then is of 10^k Z rho = 10^k y."""
-        if isinstance(self.problem, Classification) or self.reduction.features is not self.rows:
-            return 0
-        digits = decimal_digits(self.rows)
-        if not digits:
-            return 0
-        return decimal_digits(self.targets, digits) or digits
-
-    @property
-    def unit(self) -> float:
-        """What rows and targets of ``potential`` are multiplied by; its dual point is divided."""
-        return float(10.0**self.digits)
-
-    @cached_property
     def reach(self) -> Reachable:
         """Whether locked signs allow an interpolator, and which coordinates they force to 0.
 
@@ -137,11 +121,6 @@ class Situation:
     def _potential_of(
         self, features: FloatArray, targets: FloatArray, kept: BoolArray, rows: IntArray
     ) -> PotentialProblem:
-        if self.digits:
-            features = whole_numbers(features, self.digits)
-            targets = targets * self.unit
-            if decimal_digits(self.targets, self.digits) is not None:
-                targets = np.rint(targets)
         decomposition = self.decomposition
         exact = decomposition.is_exact and not self.reduction.turned
         rounding = None
@@ -260,17 +239,16 @@ def situation_of(
     return Situation(network, problem, init, max_iterations)
 
 
-def _dense(row: Any) -> FloatArray:
-    return np.asarray(row.toarray() if is_sparse(row) else row).ravel()
-
-
 def _check_sizes(problem: Regression | Classification, init: Initialization) -> None:
     """Refuse units so extreme that squares or quotients would leave float64."""
-    directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])
-    high, low = (_dense(each) for each in (problem.X.max(axis=0), -problem.X.min(axis=0)))
-    columns = np.maximum(high, low)
+    largest = abs(problem.X).max(axis=0) if is_sparse(problem.X) else None
+    if largest is None:
+        columns = np.maximum(problem.X.max(axis=0), -problem.X.min(axis=0))
+    else:
+        columns = largest.toarray().ravel()
     if isinstance(problem, Classification) and columns.any():  # a common unit is taken out
         columns = columns / columns.max()
+    directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])
     for sizes, name, lowest, highest in (
         (columns, "a column of X", 1e-100, 1e100),
         (np.abs(problem.y).max(keepdims=True), "y", 1e-305, 1e305),
