@@ -14,7 +14,7 @@ from scipy.linalg import lstsq, qr
 from implicitbias._arrays import FloatArray
 
 EPS = float(np.finfo(np.float64).eps)
-BLOCK = 1 << 15  # entries whose exact products are held at a time
+BLOCK = 1 << 14  # entries whose exact products are held at a time
 CONSISTENT = 1e-12  # what equations that have a solution may be missed by
 SPLIT = 134217729.0  # 2^27 + 1: halves of 26 digits, whose products are exact
 
