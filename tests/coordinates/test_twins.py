@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from implicitbias.coordinates import _twins
 from implicitbias.coordinates._twins import exact_twins
 
 
@@ -30,3 +31,22 @@ def test_starts_of_opposite_sides_are_no_twins():
     Z = np.array([[1.0, -1.0, 1.0]])
     labels, _ = exact_twins(Z, np.array([[1.0, 1.0, 2.0], [1.0, 1.0, 0.5]]))
     assert np.unique(labels).size == 3
+
+
+def test_columns_of_one_hash_are_compared(monkeypatch):
+    rng = np.random.default_rng(0)
+    Z = rng.integers(-1, 2, (4, 60)) * rng.integers(1, 3, 60) / 2.0
+    start = np.array([rng.integers(1, 3, 60), np.zeros(60)])
+    keys = {}
+    expected = [
+        keys.setdefault((*max(tuple(z), tuple(-z)), p), j)
+        for j, (z, p) in enumerate(zip(Z.T + 0.0, start[0], strict=True))
+    ]
+    monkeypatch.setattr(_twins, "BLOCK", 16)
+    monkeypatch.setattr(_twins, "_mixed", lambda values: (0 * values).astype(np.uint64))
+    for kind in (np.asarray, csr_array):
+        labels, _ = exact_twins(kind(Z), start)
+        first = np.unique(labels, return_index=True)[1]
+        same = labels == labels[0]  # all have one hash: equals of the first are told
+        np.testing.assert_array_equal(same, np.array(expected) == 0)
+        assert first.size == 61 - same.sum()

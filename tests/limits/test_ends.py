@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import mpmath as mp
 import numpy as np
 import pytest
@@ -119,3 +121,33 @@ def test_signs_that_no_interpolator_has():
     )
     with pytest.raises(ValueError, match="infeasible"):
         small_scale_end(problem)
+
+
+@pytest.mark.parametrize("size", [1e-304, 1e-250, 1e160, 1e304])
+@pytest.mark.parametrize("end", [small_scale_end, large_scale_end])
+def test_ends_do_not_depend_on_the_unit_of_the_targets(end, size):
+    problem, _ = random_problem(5, 3, 1.0, 4, 12)
+    expected, found = end(problem), end(replace(problem, target=size * problem.target))
+    np.testing.assert_allclose(found.rho / size, expected.rho, rtol=1e-13, atol=1e-15)
+    assert max(found.gap, found.error) < 1e-13
+
+
+def test_columns_far_apart_have_a_dual_point_in_twice_the_digits():
+    rng = np.random.default_rng(0)
+    Z, y = rng.standard_normal((6, 15)), rng.standard_normal(6)
+    Z[:, 0] = 1.7e12 + 1000.0 * np.arange(6)
+    start = np.array([np.ones(15), np.zeros(15)])
+    end = large_scale_end(PotentialProblem(Z, y, Curves.from_start(start, 0.0), start=start))
+    with mp.workdps(60):
+        exact = mp.matrix(Z.tolist())
+        nu = mp.lu_solve(exact * exact.T, mp.matrix(y.tolist()))
+        expected = np.array([float(value) for value in exact.T * nu])
+    np.testing.assert_allclose(end.rho, expected, rtol=0, atol=1e-15 * np.abs(expected).max())
+    assert end.gap < 1e-13
+
+
+def test_weights_too_far_apart_at_infinity_are_refused():
+    start = np.array([[1.0, 1e-60], [0.0, 0.0]])
+    problem = PotentialProblem(np.ones((1, 2)), np.ones(1), Curves.from_start(start, 0.0))
+    with pytest.raises(ValueError, match="further apart than float64 holds"):
+        large_scale_end(problem)

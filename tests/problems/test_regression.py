@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from helpers.networks import laws
 from implicitbias._errors import InfeasibleProblemError
@@ -153,3 +154,23 @@ def test_loss_and_residual():
 def test_it_is_frozen():
     with pytest.raises(AttributeError):
         Regression([[1.0]], [1.0]).y = np.zeros(1)
+
+
+@pytest.mark.parametrize(
+    ("X", "distance"),
+    [
+        ([[1.0, 2.0, 0.0], [0.1, 0.2, 0.0]], 0.0),
+        ([[0.3, 0.7, 0.1], [0.3, 0.7, 0.1], [1.0, 0.0, 2.0]], 0.0),
+        ([[0.3, 0.3 * (1 + 1e-7)], [0.7, 0.7 * (1 + 1e-7)]], 1e-15),
+        (np.arange(12.0).reshape(4, 3), 0.0),
+        (np.outer([0.1, 0.2, 0.7, 1.3], [1.0, 0.3, 0.7]), 1e-15),
+        (np.vander([0.1, 0.2, 0.3, 0.7, 1.1], 3), 0.0),  # as many columns as the rank
+    ],
+)
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_dropped_rows_tell_whether_they_are_combinations(kind, X, distance):
+    X = np.asarray(X)
+    problem = Regression(kind(X), X @ np.ones(X.shape[1]))
+    assert problem.rank < problem.num_points
+    found = problem.dropped_distance
+    assert found == 0.0 if distance == 0.0 else 0.0 < found <= distance

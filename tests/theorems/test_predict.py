@@ -219,3 +219,37 @@ def test_zero_targets_with_a_single_interpolator(rows, scale, depth):
     )
     np.testing.assert_array_equal(limit.coefficients, 0.0)
     assert limit.certificate.worst < 1e-12
+
+
+def test_dropped_rows_have_a_verdict():
+    name = "the dropped rows are combinations of the others"
+    rows = np.array([[0.3, 0.7, 1.0], [1.0, 2.0, -1.0]])
+    network = DiagonalNetwork(3, 2)
+    init = Initialization.last_layer_zero(network, np.ones(3), 0.1)
+    for X, status in (
+        (rows, None),
+        (np.vstack([rows, 2 * rows[:1]]), "holds"),
+        (np.vstack([rows, rows[:1] + 0.1 * rows[1:]]), "undecided"),
+    ):
+        limit = predict_limit(network, Regression(X, X @ np.ones(3)), init)
+        verdicts = [each for each in limit.assumptions if each.assumption == name]
+        assert [each.status for each in verdicts] == ([] if status is None else [status])
+        assert all((each.value > 0) == (status == "undecided") for each in verdicts)
+
+
+@pytest.mark.parametrize(
+    ("units", "match"),
+    [
+        ((1e160, 1.0, 1.0), "a column of X is of size"),
+        ((1e-160, 1.0, 1.0), "a column of X is of size"),
+        ((1.0, 1e307, 1.0), "y is of size"),
+        ((1.0, 1e-320, 1.0), "y is of size"),
+        ((1.0, 1.0, 1e200), "the initial directions is of size"),
+    ],
+)
+def test_units_beyond_float64_are_refused(units, match):
+    X, y = units[0] * np.array([[1.0, 2.0], [0.5, -1.0]]), units[1] * np.array([1.0, 0.5])
+    network = DiagonalNetwork(2, 2)
+    init = Initialization.last_layer_zero(network, units[2] * np.ones(2), 1.0)
+    with pytest.raises(InvalidInputError, match=match):
+        predict_limit(network, Regression(X, y), init)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray, is_sparse
+from implicitbias._arrays import BoolArray, FloatArray, IntArray, is_sparse
 
 FEW = 3  # rows that tell most columns apart
+BLOCK = 1 << 20  # entries compared at a time
 
 
 def exact_twins(features: FloatArray, start: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -49,13 +50,46 @@ def _labelled(features: Any, start: FloatArray) -> tuple[IntArray, FloatArray]:
     labels = np.unique(_column_sums(features, signs) + _sums(layers), return_inverse=True)[1]
     first = np.full(labels.size, labels.size)
     np.minimum.at(first, labels, np.arange(labels.size))
-    for j in np.flatnonzero(first[labels] != np.arange(labels.size)):
-        like = first[labels[j]]
-        pair = features[:, [like, j]]
-        pair = (pair.toarray() if is_sparse(pair) else pair) * signs[[like, j]]
-        if not np.array_equal(*np.vstack([pair, layers[:, [like, j]]]).T):
-            labels[j] = labels.size + j
+    others = np.flatnonzero(first[labels] != np.arange(labels.size))
+    if others.size:
+        like = first[labels[others]]
+        same = (layers[:, like] == layers[:, others]).all(axis=0)
+        same &= (_equal_sparse if is_sparse(features) else _equal)(features, signs, like, others)
+        labels[others[~same]] += labels.size + others[~same]
     return labels, signs
+
+
+def _equal(features: FloatArray, signs: FloatArray, first: IntArray, second: IntArray) -> BoolArray:
+    """Whether sign_j z_j is the same for pairs of columns, (k,), some at a time."""
+    step = max(1, BLOCK // len(features))
+    parts = [slice(start, start + step) for start in range(0, first.size, step)]
+    return np.concatenate(
+        [
+            np.all(
+                features[:, first[part]] * (signs[first] * signs[second])[part]
+                == features[:, second[part]],
+                axis=0,
+            )
+            for part in parts
+        ]
+    )
+
+
+def _equal_sparse(features: Any, signs: FloatArray, first: IntArray, second: IntArray) -> BoolArray:
+    """The same of CSR features: as many entries, in the same places, of the same values."""
+    columns = features.tocsc()
+    columns.sort_indices()
+    count, pairs = np.diff(columns.indptr), np.arange(first.size)
+    same = np.asarray(count[first] == count[second])
+    first, second, pairs = first[same], second[same], pairs[same]
+    sizes = count[first]
+    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    one, other = (np.repeat(columns.indptr[each], sizes) + within for each in (first, second))
+    sign = np.repeat(signs[first] * signs[second], sizes)
+    apart = columns.indices[one] != columns.indices[other]
+    apart |= columns.data[one] * sign != columns.data[other]
+    same[np.repeat(pairs, sizes)[apart]] = False
+    return same
 
 
 def _odd(count: int) -> Any:

@@ -97,6 +97,19 @@ def independent_rows(matrix: IntArray, first: IntArray) -> IntArray:
     return np.asarray(order[_pivots(matrix[order].T)])
 
 
+def exact_rank(matrix: FloatArray) -> int:
+    """Rank of the floats as binary fractions, modulo a prime as above."""
+    import flint
+
+    mantissas, exponents = np.frexp(matrix)
+    whole = np.ldexp(mantissas, 53).astype(np.int64).ravel().tolist()
+    powers = {e: pow(2, e, PRIME) for e in np.unique(exponents).tolist()}
+    places = exponents.ravel().tolist()
+    entries = [m * powers[e] % PRIME for m, e in zip(whole, places, strict=True)]
+    num_rows, num_columns = matrix.shape
+    return int(flint.nmod_mat(num_rows, num_columns, entries, PRIME).rank())
+
+
 def combinations(matrix: IntArray, rows: IntArray) -> FloatArray:
     """C (n, r) with A = C A[rows] for independent rows of an integer matrix, rounded once."""
     import flint

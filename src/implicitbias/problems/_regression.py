@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from implicitbias.problems._rows import (
     RowBasis,
     UnitRows,
     condition_number,
+    distance_of_others,
     exact_row_basis,
 )
 
@@ -102,6 +104,14 @@ class Regression:
     def num_features(self) -> int:
         """Number of features d."""
         return int(self.X.shape[1])
+
+    @cached_property
+    def dropped_distance(self) -> float:
+        """Distance of a row outside ``rows`` to their span, relative to its length, at most.
+
+        0 where they are exact combinations, as far as that is known.
+        """
+        return distance_of_others(self.X, self.rows)
 
     def __repr__(self) -> str:
         return (

@@ -18,7 +18,12 @@ import scipy.linalg
 
 from implicitbias._arrays import FloatArray, IntArray, NumericArray, is_sparse
 from implicitbias.problems import _scaling
-from implicitbias.problems._exact import combinations, independent_rows, short_integers
+from implicitbias.problems._exact import (
+    combinations,
+    exact_rank,
+    independent_rows,
+    short_integers,
+)
 from implicitbias.problems._scaling import (
     equilibration,
     row_blocks,
@@ -234,6 +239,28 @@ def exact_row_basis(rows: UnitRows) -> RowBasis:
     weights = combinations(integers, chosen) * rows.norms[chosen]
     weights = weights / np.where(rows.norms > 0, rows.norms, 1.0)[:, None]
     return RowBasis(chosen, *np.linalg.qr(unit[chosen].T), weights)
+
+
+def distance_of_others(X: Any, chosen: IntArray) -> float:
+    """The largest distance of a row to the span of the chosen ones, relative to its length.
+
+    0 where all rows are exact combinations of those, as far as that is known.
+    """
+    rank, (n, d) = chosen.size, X.shape
+    if rank in (n, d) or _exactly_spanned(X, rank):
+        return 0.0
+    rows = UnitRows(X, equilibrated=True)
+    unit = np.concatenate([rows.block(block) for block in rows.blocks()])
+    basis = np.linalg.qr(unit[chosen].T)[0]
+    return float(np.linalg.norm(unit - unit @ basis @ basis.T, axis=1).max())
+
+
+def _exactly_spanned(X: Any, rank: int) -> bool:
+    """Whether X proves to have rank ``rank``; False where it is too large to tell."""
+    if X.shape[0] * X.shape[1] > MAX_EXACT_ENTRIES:
+        return False
+    X = X.toarray() if is_sparse(X) else X
+    return exact_rank(X) == rank
 
 
 def condition_number(rows: FloatArray) -> str:

@@ -115,6 +115,21 @@ def _require_linear(activation: Activation) -> None:
         )
 
 
+def _dropped_rows(problem: Regression | Classification) -> tuple[Verdict, ...]:
+    """Whether the rows that count as dependent are, where there are some."""
+    if isinstance(problem, Classification) or problem.rank == problem.num_points:
+        return ()
+    distance = problem.dropped_distance
+    return (
+        Verdict(
+            "the dropped rows are combinations of the others",
+            "undecided" if distance > 0.0 else "holds",
+            distance,
+            "their distance to those, relative to their length",
+        ),
+    )
+
+
 def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
     """The first result none of whose assumptions fails, with its verdicts.
 
@@ -129,7 +144,7 @@ def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
     for result in results:
         verdicts = result.measure(situation)
         if not any(verdict.fails for verdict in verdicts):
-            return result, verdicts
+            return result, (*verdicts, *_dropped_rows(situation.problem))
         failed.append((result, verdicts))
     lines = [f"  {result.name}: {verdicts[-1]}" for result, verdicts in failed]
     instead = (

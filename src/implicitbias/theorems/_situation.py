@@ -246,6 +246,8 @@ def _check_sizes(problem: Regression | Classification, init: Initialization) -> 
         columns = np.maximum(problem.X.max(axis=0), -problem.X.min(axis=0))
     else:
         columns = largest.toarray().ravel()
+    if isinstance(problem, Classification) and columns.any():  # a common unit is taken out
+        columns = columns / columns.max()
     directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])
     for sizes, name, lowest, highest in (
         (columns, "a column of X", 1e-100, 1e100),
