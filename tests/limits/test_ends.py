@@ -12,7 +12,13 @@ from scipy.sparse import csr_array
 
 from helpers.potentials import random_problem, theorem5_start
 from implicitbias.coordinates import Curves
-from implicitbias.limits import PotentialProblem, large_scale_end, small_scale_end, solve
+from implicitbias.limits import (
+    PotentialProblem,
+    certify,
+    large_scale_end,
+    small_scale_end,
+    solve,
+)
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
@@ -58,6 +64,7 @@ def test_ties_are_broken_by_the_next_order(depth, expected):
     assert end.tied
     np.testing.assert_allclose(end.rho, expected, atol=1e-12)
     tiny, state = solve(problem.shifted(np.log(1e-40)))
+    state = certify(tiny, state).state
     np.testing.assert_allclose(tiny.curves.rho(state.t), end.rho, atol=1e-9)
 
 
