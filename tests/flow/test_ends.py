@@ -181,14 +181,14 @@ def test_ways_that_differ_by_their_times_alone():
         _way(first, beta=1.0 + 0.5 * APART),
         _way(first, 3.0, given_up, 2.0),
     ):
-        assert reproduced(first, same) is THERE
+        assert reproduced(first, same, 30.0) is THERE
     for other in (
         _way(first, late=1.5),
         _way(first, late=-1.5),
         _way(first, beta=1.0 + 2.0 * APART),
         _way(first, end=End(Outcome.STATIONARY, "at rest.")),
     ):
-        assert reproduced(first, other).outcome is Outcome.UNSTABLE
+        assert reproduced(first, other, 30.0).outcome is Outcome.UNSTABLE
 
 
 def test_a_long_way_from_a_small_start_is_no_doubt():
@@ -202,7 +202,7 @@ def test_a_long_way_from_a_small_start_is_no_doubt():
     ]
     assert all(end.outcome is Outcome.RESIDUAL_REACHED for end in ends)
     beta = ends[0].final_coefficients
-    np.testing.assert_allclose(ends[1].final_coefficients, beta, atol=1e-9 * np.abs(beta).max())
+    np.testing.assert_allclose(ends[1].final_coefficients, beta, atol=1e-6 * np.abs(beta).max())
 
 
 @pytest.mark.parametrize("rows", [2, 3])

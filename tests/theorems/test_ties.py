@@ -7,7 +7,7 @@ import pytest
 
 from implicitbias._errors import CertificateWarning, NoPredictionError
 from implicitbias.initialization import Initialization
-from implicitbias.networks import DiagonalNetwork, FullyConnectedNetwork
+from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, FullyConnectedNetwork
 from implicitbias.problems import Regression
 from implicitbias.theorems import limit_path, predict_limit
 from reference.precise_potential import limit
@@ -108,6 +108,24 @@ def test_targets_of_any_size(size, network):
     found = predict_limit(network, problem, init)
     assert found.certificate.worst < 1e-11
     np.testing.assert_allclose(problem.X @ found.coefficients / size, 1.0, rtol=1e-11)
+
+
+def test_rounding_of_the_features_counts():
+    """Time stamps under a Fourier transform: no float64 spectrum of X tells the answer."""
+    network = ConvolutionalNetwork(5, (5,) * 4)
+    x = [[1.0, stamp, 1.7e12 + t, 1.7e12 + t, stamp] for stamp, t in ((132.9, 76e3), (132.3, 45e3))]
+    filters = [[1.2, 0.7, -0.2, -0.2, 0.7], [0.1, 1.4, -1.4, -1.4, 1.4]] * 2
+    init = Initialization([np.array(each) for each in filters], 1e-60)
+    with pytest.raises(NoPredictionError, match="error") as caught:
+        predict_limit(network, Regression(x, np.array(x)[:, 2]), init)
+    assert caught.value.certificate.error > 1e-6
+
+
+def test_signs_are_kept_where_products_underflow():
+    """rho(0) = p^5 at scale 1e-237 is no float64, its sign is."""
+    X = np.array([[-1.0, 1.0, 1.0, -1.0], [1.0, 1.0, -1.0, -1.0]])
+    found = predicted(X, [0.0, 2.0], np.ones((5, 4)), 1e-237)
+    np.testing.assert_allclose(found.coefficients, [1.0, 1.0, 0.0, 0.0], atol=1e-11)
 
 
 def test_a_path_marks_what_is_refused():

@@ -25,7 +25,7 @@ from implicitbias.flow._reduction import dual_coordinates
 from implicitbias.flow._result import Flow, SlideReport
 from implicitbias.flow._rules import End, with_drift
 from implicitbias.flow._slide_run import slide_on
-from implicitbias.flow._stability import VISIBLE, Way, reproduced
+from implicitbias.flow._stability import Way, reproduced
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network
 from implicitbias.problems import Classification
@@ -34,6 +34,7 @@ HANDOVER = 1e8  # margin beyond which the dual route slides; the slide is off by
 EARLIEST = 1e3
 MANY = 64  # points beyond which two layers are integrated in one multiplier a point
 LARGEST_LOG = 709.0
+VISIBLE = 20.0  # e-foldings: nine tenths of what brings the error 1e-10 of LSODA to size 1
 FOLLOWED = (Outcome.MARGIN_REACHED, Outcome.TIME_REACHED)
 
 
@@ -95,7 +96,7 @@ def margin_flow(
         slide, parameters = None, system.parameters(run.state)
         if run.growth > VISIBLE and run.end is not None and run.end.outcome in FOLLOWED:
             again = follow(system.finer(), log_target, budget, MarginRecord(2), None)
-            run.end = reproduced(_way(system, run), _way(system, again))
+            run.end = reproduced(_way(system, run), _way(system, again), run.growth)
     flow = _flow(system, run, record, parameters, slide, time.perf_counter() - began)
     if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
         flow.times[-1] = budget.max_time  # exp(log t) may round up

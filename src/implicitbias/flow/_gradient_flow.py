@@ -328,7 +328,7 @@ def _reproduced(
     other = integrate(system.finer(), rules, replace(budget, times=times), None)
     log_times, log_losses = np.log(other.times[1:]) + unit, other.log_losses[1:]
     again = Way(other.end, other.coefficients[-1], log_times, log_losses)
-    return replace(trajectory, end=reproduced(first, again))
+    return replace(trajectory, end=reproduced(first, again, trajectory.growth))
 
 
 def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds: float) -> Flow:

@@ -20,6 +20,7 @@ from implicitbias.flow._system import FlowSystem, Reading
 HUGE = 1e200
 FIRST_POINT = 1e-2  # first saved time over the fastest time scale of the start
 FIRST_STEP = 1e-3  # first step over the first saved time
+FALLING, PATIENCE = 0.1, 4  # of the log loss; times as many evaluations where it falls
 Callback = Callable[[FlowState], object]
 
 
@@ -44,11 +45,16 @@ class Budget:
     num_points: int
     times: FloatArray | None = None
 
-    def spent(self, steps: int, evaluations: int, most_evaluations: int) -> str | None:
-        """What is used up, in words; the evaluations count where no steps are given."""
+    def spent(
+        self, steps: int, evaluations: int, most_evaluations: int, fallen: float = 0.0
+    ) -> str | None:
+        """What is used up, in words; the evaluations count where no steps are given.
+
+        A log loss that has ``fallen`` in the second half of the steps is worth waiting for.
+        """
         if self.max_steps is not None:
             return f"max_steps = {self.max_steps} used up" if steps >= self.max_steps else None
-        if evaluations < most_evaluations:
+        if evaluations < most_evaluations * (PATIENCE if fallen > FALLING else 1):
             return None
         return (
             f"{steps} steps and {evaluations} evaluations of the velocity used up, as many as are "
@@ -124,7 +130,8 @@ def integrate(
         growth.note(state, time)
         end = rules.check(system, state, reading, time)
         if end is None:
-            end = _interruption(system, solver, reading, steps, budget, callback)
+            fallen = passed[steps // 2][1] - reading.log_loss
+            end = _interruption(system, solver, reading, steps, fallen, budget, callback)
     last = (time, system.coefficients(state), reading.log_loss)
     arrays = recorder.arrays((start, last))
     growth.note(state, time, now=True)
@@ -192,6 +199,7 @@ def _interruption(
     solver: OdeSolver,
     reading: Reading,
     steps: int,
+    fallen: float,
     budget: Budget,
     callback: Callback | None,
 ) -> End | None:
@@ -202,7 +210,7 @@ def _interruption(
             Outcome.TIME_REACHED,
             f"max_time = {budget.max_time:.4g} with residual {reading.residual:.1e}.",
         )
-    spent = budget.spent(steps, solver.nfev, system.most_evaluations)
+    spent = budget.spent(steps, solver.nfev, system.most_evaluations, fallen)
     if spent is not None:
         return End(Outcome.STEP_LIMIT, f"{spent} with residual {reading.residual:.1e}.")
     return None

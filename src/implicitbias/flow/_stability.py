@@ -25,7 +25,7 @@ from implicitbias._errors import Outcome
 from implicitbias.flow._rules import End
 from implicitbias.flow._squared_loss import stable_norm
 
-VISIBLE = 15.0  # e-foldings that bring the error of a step near visibility
+VISIBLE = 27.0  # e-foldings: nine tenths of what brings 1e-13, an error of order 13, to size 1
 APART = 1e-3  # of the size of beta, of residuals, of times: a flow is reproducible to much less
 PUNCTUAL = 1e-6  # relative error of a time, at least
 LEVEL = 0.05  # of the residual at the start: what the residual is about
@@ -46,7 +46,7 @@ class Unstable(Protocol):
 
 
 class ErrorGrowth:
-    """The exponent of the errors along a flow, by the larger lambda at the ends of each piece.
+    """The exponent of the errors along a flow, by the trapezoidal rule on pieces of it.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class ErrorGrowth:
         if self.exponent > VISIBLE or not (now or moved):
             return
         rate = self.system.instability(state)
-        grown = max(self.rate, rate) * (time - self.time)
+        grown = 0.5 * (self.rate + rate) * (time - self.time)
         if grown > 0.0:
             larger = np.log(size) - np.log(self.size) if size > self.size > 0.0 else 0.0
             self.exponent += max(0.0, grown - float(larger))
@@ -127,13 +127,15 @@ class Way:
             return np.asarray(PUNCTUAL - APART * np.expm1(before - self.log_times))
 
 
-def reproduced(first: Way, again: Way) -> End:
+def reproduced(first: Way, again: Way, exponent: float) -> End:
     """The end of a flow, unless with smaller steps it takes another way.
 
     Parameters
     ----------
     first, again
         The flow, and the same one with smaller steps.
+    exponent
+        By which errors may have grown, or more.
     """
     if again.end.outcome in INCOMPLETE:
         return first.end
@@ -146,7 +148,7 @@ def reproduced(first: Way, again: Way) -> End:
         Outcome.UNSTABLE,
         f"{first.end.message} But rounding decided this. The flow followed an invariant manifold, "
         "on which a determinant, a rank or a coordinate is zero and which an exact flow never "
-        f"crosses, while errors could grow by more than {np.exp(VISIBLE):.0e}. Run again with "
+        f"crosses, while errors could grow by exp({exponent:.0f}) or more. Run again with "
         f"smaller steps, beta ends {apart:.1e} of its size away, and on the way the root of the "
         f"loss differs by up to {late:.1e} of its start; that run ended so: {again.end.message} "
         "Neither is known to be the end: try another start, or route='dual' where the network has "

@@ -14,15 +14,17 @@ from scipy.linalg import lstsq, qr
 from implicitbias._arrays import FloatArray
 
 EPS = float(np.finfo(np.float64).eps)
-BLOCK = 1 << 14  # entries whose exact products are held at a time
+BLOCK = 1 << 13  # entries whose exact products are held at a time
 CONSISTENT = 1e-12  # what equations that have a solution may be missed by
 SPLIT = 134217729.0  # 2^27 + 1: halves of 26 digits, whose products are exact
 
 
 def independent(matrix: FloatArray, tolerance: float = 1e-9) -> np.ndarray:
-    """Columns of a largest independent set, found by pivoting; ascending."""
+    """Columns of a largest independent set, found by pivoting on rows of one size; ascending."""
     if matrix.size == 0:
         return np.zeros(0, dtype=np.intp)
+    heights = np.abs(matrix).max(axis=1, keepdims=True)
+    matrix = matrix / np.where(heights > 0, heights, 1.0)
     lengths = np.linalg.norm(matrix, axis=0)
     unit = matrix / np.where(lengths > 0, lengths, 1.0)
     _, r, order = qr(unit, mode="economic", pivoting=True, check_finite=False)
@@ -125,7 +127,7 @@ def refined(matrix: FloatArray, x: FloatArray, goal: FloatArray) -> tuple[FloatA
 
 
 def unmet(missing: FloatArray, goal: FloatArray) -> float:
-    """What is left of equations A x = g, relative to g: infinite where they contradict."""
+    """What is left of equations A x = g, relative to g: infinite where they have no solution."""
     left = float(np.abs(missing / goal).max(initial=0.0))
     return left if left <= CONSISTENT else np.inf
 

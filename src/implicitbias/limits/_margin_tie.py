@@ -118,8 +118,11 @@ def optimal_face(
     charged = pulls > CHARGED * pulls.max()
     for _ in range(ROUNDS):
         matrix = _taken(rows, columns) * side[columns]
-        kept, equal, interior = _largest_support(matrix, charged)
+        kept, equal, interior = _largest_support(matrix, charged, found.value)
         columns, matrix = columns[kept], matrix[:, kept]
+        if tight is not None:
+            tie = Verdict(TIE, "holds", 0.0, "by the simplex method in integers")
+            break
         costs, defect = reduced_costs(matrix[equal], multipliers[equal])
         largest = float(np.abs(costs).max(initial=0.0))
         size = max(largest, defect)
@@ -150,18 +153,22 @@ def _taken(rows: FloatArray, columns: np.ndarray) -> FloatArray:
 
 
 def _largest_support(
-    matrix: FloatArray, charged: np.ndarray
+    matrix: FloatArray, charged: np.ndarray, value: float
 ) -> tuple[np.ndarray, np.ndarray, FloatArray]:
     """Columns positive somewhere on the face, points with margin 1 on all of it, such a t.
 
     max sum_j u_j + sum_i w_i over t = u + v and slacks w + x in units 1 / theta <= 1, with u and w
-    in [0, 1]: what can be positive reaches 1.
+    in [0, 1]: what can be positive reaches 1. t is in units of sum t = value, and points far above
+    the margin in their own.
     """
+    matrix = matrix * value
+    heights = np.maximum(1.0, np.abs(matrix).max(axis=1, initial=0.0))
+    matrix, goal = matrix / heights[:, None], 1.0 / heights[:, None]
     s, charges, rest = matrix.shape[1], np.flatnonzero(charged), np.flatnonzero(~charged)
-    one, eye = np.ones((charges.size, 1)), eye_array(rest.size)
-    upper = [csc_array(matrix[charges])] * 2 + [csc_array(-one)]
+    eye = eye_array(rest.size)
+    upper = [csc_array(matrix[charges])] * 2 + [csc_array(-goal[charges])]
     upper.append(csc_array((charges.size, 2 * rest.size)))
-    lower = [csc_array(matrix[rest])] * 2 + [csc_array(-np.ones((rest.size, 1)))]
+    lower = [csc_array(matrix[rest])] * 2 + [csc_array(-goal[rest])]
     lower += [-eye, -eye]
     equations = vstack([hstack(upper), hstack(lower)]) if rest.size else hstack(upper)
     counted = np.concatenate([np.ones(s), np.zeros(s + 1), np.ones(rest.size), np.zeros(rest.size)])
@@ -172,7 +179,7 @@ def _largest_support(
     )
     if found.x is None:
         raise _unclear(ACTIVE)
-    t = (found.x[:s] + found.x[s : 2 * s]) / found.x[2 * s]
+    t = value * (found.x[:s] + found.x[s : 2 * s]) / found.x[2 * s]
     kept = found.x[:s] > 0.5
     loose = found.x[2 * s + 1 : 2 * s + 1 + rest.size] > 0.5
     return kept, np.sort(np.concatenate([charges, rest[~loose]])), t[kept]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import numpy as np
 
@@ -12,20 +11,17 @@ from implicitbias._arrays import (
     NumericArray,
     Parameters,
     absolute_product,
-    is_sparse,
     rows_times,
 )
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.flow import gradient_flow
-from implicitbias.initialization import Initialization
 from implicitbias.limits import (
     KKT,
     Certificate,
     Groups,
     Limit,
     MaxMargin,
-    OptimalFace,
     conjugate_groups,
     exactly,
     fourier_groups,
@@ -36,18 +32,12 @@ from implicitbias.limits import (
     stationary_point,
 )
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork
-from implicitbias.problems import Classification
 from implicitbias.theorems._assumptions import tied_groups
+from implicitbias.theorems._late_flow import by_late_flow, log_weights, require_found
 from implicitbias.theorems._one_point import OnePointSVD
 from implicitbias.theorems._situation import Situation, kept_signs
 
 Verdicts = tuple[Verdict, ...]
-LATE, FAR, LARGEST_LOG_MARGIN = 16.0, 25.0, 1000.0  # log margins where flows are read off
-LATE_STEPS = 3000  # several times what they take
-FINE = 1e-12  # their tolerance
-LARGEST = 1 << 20  # entries of sparse data that a late flow may make dense
-STILL, NEAR = 1e-6, 1e-3  # by how much a reading may change, and be ahead of the flow
-WEIGHTLESS = 40.0  # a point this far above the smallest margin pulls e^{-40} as much
 NOISE = 10.0  # roundings up to which a KKT residual is one
 ROUNDING = float(np.finfo(np.float64).eps)
 BASIN_MARGIN = 1e6  # where the flow's direction is read off to choose among stationary points
@@ -205,133 +195,18 @@ def _on_the_face(
     face = optimal_face(rows, found, exact=exact, tight=tight)
     if face.dimension == 0:
         t, error = face.only()
-        _require_found(error, verdicts)
+        require_found(error, verdicts)
         return on_face(rows, found, face, t, error), (face.tie,), ""
     moves, _ = kept_signs(situation)
     start = situation.reduction.start[:, moves]
     note = f"The start decides on a face of {face.dimension} dimensions of l1 max-margin points"
     if not face.leaves_traces:
-        ended = face.end(_log_weights(start, face))
-        _require_found(ended.error, verdicts)
+        ended = face.end(log_weights(start, face))
+        require_found(ended.error, verdicts)
         return on_face(rows, found, face, ended.t, ended.error), (face.tie,), f"{note}."
-    return _by_late_flow(situation, rows, found, face, note, verdicts)
-
-
-def _by_late_flow(
-    situation: Situation,
-    rows: FloatArray,
-    found: MaxMargin,
-    face: OptimalFace,
-    note: str,
-    verdicts: Verdicts,
-) -> tuple[MaxMargin, Verdicts, str]:
-    """The point of least entropy seen from a late flow, which has seen every point's early pull.
-
-    Read off at one margin with two tolerances, and far on, where the flow itself must be near.
-    """
-    moves, _ = kept_signs(situation)
-    ends, directions, idle = [], [], np.inf
-    far = min(FAR / max(1.0 - face.kappa, 1e-3), LARGEST_LOG_MARGIN)
-    for log_margin, tol in ((LATE, FINE), (LATE, None), (LATE + far, None)):
-        layers, direction, margins = _late_layers(situation, log_margin, tol, verdicts)
-        ends.append(face.end(_log_weights(layers[:, moves], face)))
-        _require_found(ends[-1].error, verdicts)
-        directions.append(direction)
-        off = face.above[ends[-1].multipliers == 0.0]
-        idle = min(idle, float((margins[off] - margins.min()).min(initial=np.inf)))
-    size = float(np.linalg.norm(ends[0].t))
-    error, moved = (float(np.linalg.norm(one.t - ends[0].t)) / size for one in ends[1:])
-    found = on_face(rows, found, face, ends[0].t, max(error, ends[0].error))
-    whole = np.zeros(moves.size)
-    whole[moves] = found.rho
-    beta = _coefficients(situation, whole)
-    apart = float(np.linalg.norm(directions[-1] - beta) / np.linalg.norm(beta))
-    done = idle >= WEIGHTLESS and moved <= STILL and apart <= NEAR
-    verdict = Verdict(
-        "the flow is done with the points off the margin, and near its end",
-        "holds" if done else "fails",
-        apart,
-        f"how far off its direction is at log margin {LATE + far:.0f}; points off the margin are "
-        f"{idle:.2g} above it, and the point it leads to moved by {moved:.1e} since {LATE:.0f}",
+    return by_late_flow(
+        situation, rows, found, face, partial(_coefficients, situation), note, verdicts
     )
-    if not done:
-        raise NoPredictionError(
-            "several l1 max-margin points have the same norm, and the flow does not settle which "
-            f"one it ends at: {verdict}. Follow it: gradient_flow(network, problem, init, "
-            "until_log_margin=...).",
-            (*verdicts, face.tie, verdict),
-        )
-    text = f"{note}, and points off the margin that pulled early on do too: by the dual flow."
-    return found, (face.tie, verdict), text
-
-
-def _require_found(error: float, verdicts: Verdicts) -> None:
-    if not np.isfinite(error):
-        raise NoPredictionError(
-            "several l1 max-margin points have nearly the same norm, and the one that the flow "
-            "ends at was not found. Rescale points or features of very different sizes, or merge "
-            "those that are nearly equal.",
-            verdicts,
-        )
-
-
-def _log_weights(layers: NumericArray, face: OptimalFace) -> FloatArray:
-    """2 log |p_1 + sign p_2| on the face, (s,): p_1 +- conj(p_2) grow like e^{+-s}."""
-    first, second = layers[:, face.columns]
-    return np.asarray(2 * np.log(np.abs(first + face.signs * second.conj())))
-
-
-def _late_layers(
-    situation: Situation, log_margin: float, tol: float | None, verdicts: Verdicts
-) -> tuple[NumericArray, FloatArray, FloatArray]:
-    """The turned layers q_l of a late flow, its direction and margins; later for large starts."""
-    if is_sparse(situation.problem.X):
-        return _late_sparse_layers(situation, log_margin, tol, verdicts)
-    size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
-    flow = gradient_flow(
-        situation.network,
-        situation.problem,
-        situation.init,
-        until_log_margin=log_margin + max(0.0, 2.0 * float(size)),
-        tol=tol,
-        max_steps=LATE_STEPS,
-    )
-    if flow.final_parameters is None or flow.final_direction is None or not flow.outcome.converged:
-        raise NoPredictionError(
-            "several l1 max-margin points have the same norm, and the flow that decides among them "
-            f"stopped early: {flow.message}",
-            verdicts,
-        )
-    layers = situation.decomposition.coordinates(flow.final_parameters)
-    gauge = situation.reduction.gauge
-    margins = situation.problem.y * (situation.problem.X @ flow.final_coefficients)
-    return layers if gauge is None else layers / gauge, flow.final_direction, margins
-
-
-def _late_sparse_layers(
-    situation: Situation, log_margin: float, tol: float | None, verdicts: Verdicts
-) -> tuple[NumericArray, FloatArray, FloatArray]:
-    """The same of sparse data: the flow of the features that have entries, the others stay."""
-    problem, init = situation.problem, situation.init
-    X: Any = problem.X
-    used = np.unique(X.indices)
-    if used.size * len(problem.y) > LARGEST:
-        raise NoPredictionError(
-            "several l1 max-margin points have the same norm, and the flow that decides among them "
-            f"is too large: {len(problem.y)} points, {used.size} features with entries. Give "
-            "features that are equal only once.",
-            verdicts,
-        )
-    small = replace(
-        situation,
-        network=DiagonalNetwork(num_features=used.size, depth=2),
-        problem=Classification(X[:, used].toarray(), problem.y),
-        init=Initialization([layer[used] for layer in init.directions], log_scale=init.log_scale),
-    )
-    found, turned, margins = _late_layers(small, log_margin, tol, verdicts)
-    layers, direction = situation.coordinates.copy(), np.zeros(problem.num_features)
-    layers[:, used], direction[used] = found, turned
-    return layers, direction, margins
 
 
 def _flow_spectrum(situation: Situation, verdicts: Verdicts) -> NumericArray:

@@ -1,0 +1,172 @@
+"""Which l1 max-margin point a two-layer flow ends at where points off the margin decide, too.
+
+A point off the margin pulls along the face for a while, and no formula undoes it. The dual flow is
+followed until such points have no weight left: from there on the face's entropy, with the layers
+of that time for weights, names the end (``limits._margin_tie``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, NumericArray, is_sparse, row_norms
+from implicitbias._errors import NoPredictionError
+from implicitbias._verdicts import Verdict
+from implicitbias.flow import gradient_flow
+from implicitbias.initialization import Initialization
+from implicitbias.limits import MaxMargin, OptimalFace, on_face
+from implicitbias.networks import DiagonalNetwork
+from implicitbias.problems import Classification
+from implicitbias.theorems._situation import Situation, kept_signs
+
+Verdicts = tuple[Verdict, ...]
+LATE, FAR, LARGEST_LOG_MARGIN = 16.0, 25.0, 1000.0  # log margins where flows are read off
+BEFORE_SLIDING = 34.0  # beyond it margins differ by less than rounding, and steps are dear
+CLOSING = 0.3  # a fall by e^{-0.3}, half of what kappa promises, is no standstill
+LATE_STEPS = 3000, 800  # several times what they take; where rows differ in length by 1e4
+FINE = (1e-11, 1e-10)  # their tolerance; the second where rounding stops the first
+LARGEST = 1 << 20  # entries of sparse data that a late flow may make dense
+STILL, NEAR = 1e-6, 1e-3  # by how much a reading may change, and be ahead of the flow
+WEIGHTLESS = 40.0  # a point this far above the smallest margin pulls e^{-40} as much
+
+
+def by_late_flow(
+    situation: Situation,
+    rows: FloatArray,
+    found: MaxMargin,
+    face: OptimalFace,
+    coefficients: Callable[[FloatArray], FloatArray],
+    note: str,
+    verdicts: Verdicts,
+) -> tuple[MaxMargin, Verdicts, str]:
+    """The point of least entropy seen from a late flow, which has seen every point's early pull.
+
+    Read off at one margin with two tolerances, and far on, where the flow itself must be near.
+    """
+    moves, _ = kept_signs(situation)
+    ends, directions, idle = [], [], np.inf
+
+    def read(log_margin: float, tols: Sequence[float | None]) -> None:
+        nonlocal idle
+        layers, direction, margins = _late_layers(situation, log_margin, tols, verdicts)
+        ends.append(face.end(log_weights(layers[:, moves], face)))
+        require_found(ends[-1].error, verdicts)
+        directions.append(direction)
+        off = face.above[ends[-1].multipliers == 0.0]
+        idle = min(idle, float((margins[off] - margins.min()).min(initial=np.inf)))
+
+    read(LATE, (None,))
+    read(LATE, FINE)
+    rough, fine = ends
+    size = float(np.linalg.norm(fine.t))
+    error = float(np.linalg.norm(rough.t - fine.t)) / size
+    found = on_face(rows, found, face, fine.t, max(error, fine.error))
+    whole = np.zeros(moves.size)
+    whole[moves] = found.rho
+    beta = coefficients(whole)
+    far = LATE + min(FAR / max(1.0 - face.kappa, 1e-3), LARGEST_LOG_MARGIN)
+    for log_margin in (min(far, BEFORE_SLIDING), far):
+        read(log_margin, (None,))
+        moved = float(np.linalg.norm(ends[-1].t - fine.t)) / size
+        before, apart = (
+            float(np.linalg.norm(one - beta) / np.linalg.norm(beta)) for one in directions[-2:]
+        )
+        closing = 0.5 * (1.0 - face.kappa) * (log_margin - LATE)
+        near = apart <= NEAR or (closing >= CLOSING and apart <= before * np.exp(-closing))
+        done = idle >= WEIGHTLESS and moved <= STILL and near
+        if done or log_margin == far:
+            break
+    verdict = Verdict(
+        "the flow is done with the points off the margin, and near its end",
+        "holds" if done else "fails",
+        apart,
+        f"how far off its direction is at log margin {log_margin:.0f}; points off the margin are "
+        f"{idle:.2g} above it, and the point it leads to moved by {moved:.1e} since {LATE:.0f}",
+    )
+    if not done:
+        raise NoPredictionError(
+            "several l1 max-margin points have the same norm, and the flow does not settle which "
+            f"one it ends at: {verdict}. Follow it: gradient_flow(network, problem, init, "
+            "until_log_margin=...).",
+            (*verdicts, face.tie, verdict),
+        )
+    text = f"{note}, and points off the margin that pulled early on do too: by the dual flow."
+    return found, (face.tie, verdict), text
+
+
+def require_found(error: float, verdicts: Verdicts) -> None:
+    if not np.isfinite(error):
+        raise NoPredictionError(
+            "several l1 max-margin points have nearly the same norm, and the one that the flow "
+            "ends at was not found. Rescale points or features of very different sizes, or merge "
+            "those that are nearly equal.",
+            verdicts,
+        )
+
+
+def log_weights(layers: NumericArray, face: OptimalFace) -> FloatArray:
+    """2 log |p_1 + sign p_2| on the face, (s,): p_1 +- conj(p_2) grow like e^{+-s}."""
+    first, second = layers[:, face.columns]
+    return np.asarray(2 * np.log(np.abs(first + face.signs * second.conj())))
+
+
+def _late_layers(
+    situation: Situation, log_margin: float, tols: Sequence[float | None], verdicts: Verdicts
+) -> tuple[NumericArray, FloatArray, FloatArray]:
+    """The turned layers q_l of a late flow, its direction and margins; later for large starts."""
+    if is_sparse(situation.problem.X):
+        return _late_sparse_layers(situation, log_margin, tols, verdicts)
+    size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
+    lengths = row_norms(situation.problem.X)
+    apart = bool(lengths.max() > 1e4 * lengths.min())  # such flows are stiff, their steps dear
+    for tol in tols:
+        flow = gradient_flow(
+            situation.network,
+            situation.problem,
+            situation.init,
+            until_log_margin=log_margin + max(0.0, 2.0 * float(size)),
+            tol=tol,
+            max_steps=LATE_STEPS[apart],
+        )
+        if flow.outcome.converged:
+            break
+    if flow.final_parameters is None or flow.final_direction is None or not flow.outcome.converged:
+        raise NoPredictionError(
+            "several l1 max-margin points have the same norm, and the flow that decides among them "
+            f"stopped early: {flow.message}",
+            verdicts,
+        )
+    layers = situation.decomposition.coordinates(flow.final_parameters)
+    gauge = situation.reduction.gauge
+    margins = situation.problem.y * (situation.problem.X @ flow.final_coefficients)
+    return layers if gauge is None else layers / gauge, flow.final_direction, margins
+
+
+def _late_sparse_layers(
+    situation: Situation, log_margin: float, tols: Sequence[float | None], verdicts: Verdicts
+) -> tuple[NumericArray, FloatArray, FloatArray]:
+    """The same of sparse data: the flow of the features that have entries, the others stay."""
+    problem, init = situation.problem, situation.init
+    X: Any = problem.X
+    used = np.unique(X.indices)
+    if used.size * len(problem.y) > LARGEST:
+        raise NoPredictionError(
+            "several l1 max-margin points have the same norm, and the flow that decides among them "
+            f"is too large: {len(problem.y)} points, {used.size} features with entries. Give "
+            "features that are equal only once.",
+            verdicts,
+        )
+    small = replace(
+        situation,
+        network=DiagonalNetwork(num_features=used.size, depth=2),
+        problem=Classification(X[:, used].toarray(), problem.y),
+        init=Initialization([layer[used] for layer in init.directions], log_scale=init.log_scale),
+    )
+    found, turned, margins = _late_layers(small, log_margin, tols, verdicts)
+    layers, direction = situation.coordinates.copy(), np.zeros(problem.num_features)
+    layers[:, used], direction[used] = found, turned
+    return layers, direction, margins

@@ -1,0 +1,104 @@
+"""Directions of data near a tie, of any size, and where M(x) = 0, against exact vertices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import implicitbias as ib
+from implicitbias.comparison import angle_between
+from reference.precise_faces import l1_direction, l2_direction
+
+
+def separable_data(seed: int, n: int = 4, d: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    X = random.integers(-3, 4, (n, d)).astype(float)
+    y = np.sign(X @ (random.integers(1, 4, d) + 0.5))
+    return X, y
+
+
+def direction(network, X, y, start=None):
+    if start is None:
+        start = ib.Initialization.random(network, 0.1, seed=0, gap=0.1)
+    return ib.predict_limit(network, ib.Classification(X, y), start)
+
+
+@pytest.mark.parametrize("apart", [1e-7, 1e-9, 1e-11, 1e-13])
+def test_columns_that_nearly_tie(apart):
+    """A linear program's ten digits choose among them at random: 0.45 rad off, certified."""
+    network = ib.DiagonalNetwork(num_features=6, depth=2)
+    for seed in range(12):
+        X, y = separable_data(seed)
+        X[:, -1] = X[:, 0]
+        X *= 1 + apart * np.random.default_rng(seed).standard_normal(X.shape)
+        if not ib.Classification(X, y).separability().verdict.holds:
+            continue
+        limit = direction(network, X, y)
+        expected, _ = l1_direction((X * y[:, None]).tolist(), np.outer([1.0, 0.0], np.ones(6)))
+        found = angle_between(limit.coefficients, np.array(expected))
+        assert found <= 10 * max(limit.certificate.error, 1e-15)
+
+
+@pytest.mark.parametrize("exponent", [-300, -200, -160, 160, 200, 300])
+@pytest.mark.parametrize("fully_connected", [False, True])
+def test_the_units_of_the_data_do_not_matter(exponent, fully_connected):
+    random = np.random.default_rng(1)
+    X, y = random.standard_normal((4, 6)), np.array([1.0, -1.0, 1.0, 1.0])
+    network = ib.DiagonalNetwork(num_features=6, depth=2)
+    if fully_connected:
+        network = ib.FullyConnectedNetwork((6, 3))
+    start = ib.Initialization.random(network, 0.1, seed=1)
+    Z = (X * y[:, None]).tolist()
+    expected = l2_direction(Z) if fully_connected else l1_direction(Z, start.directions)[0]
+    for data in (X * 10.0**exponent, scipy.sparse.csr_array(X * 10.0**exponent)):
+        limit = direction(network, data, y, start)
+        # scaled to the smallest margin 1, as for data of size 1
+        np.testing.assert_allclose(
+            limit.coefficients / 10.0**-exponent, expected, rtol=1e-12, atol=1e-13
+        )
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_norms_of_rows_whose_squares_do_not_fit(sparse):
+    from implicitbias._arrays import row_norms
+
+    rows = np.array([[3e-200, 4e-200], [3e200, 4e200], [3.0, 4.0], [0.0, 0.0], [3e-310, 4e-310]])
+    given = scipy.sparse.csr_array(rows) if sparse else rows
+    np.testing.assert_allclose(row_norms(given), [5e-200, 5e200, 5, 0, 5e-310], rtol=1e-12)
+
+
+@pytest.mark.parametrize("problem", [ib.Regression, ib.Classification])
+def test_a_point_without_an_output_is_refused(problem):
+    tensor = np.zeros((1, 2, 2))
+    tensor[0, 0, 1] = 1.0
+    network = ib.TensorNetwork(tensor)
+    start = ib.Initialization([[1.0], [0.0, 0.0]], scale=0.1)
+    with pytest.raises(ib.NoPredictionError, match="no parameters give the point an output"):
+        ib.predict_limit(network, problem([[1.0, 0.0]], [-1.0]), start)
+
+
+def test_outputs_that_overflow_at_the_start():
+    X, y = np.array([[1.0, -2.0, 0.5, 1.0], [0.3, 1.0, -1.0, 2.0]]), [1, -1]
+    network = ib.FullyConnectedNetwork((4, 2, 2))
+    limit = direction(network, X, y, ib.Initialization.random(network, 1e110, seed=1))
+    expected = l2_direction((X * np.array([[1.0], [-1.0]])).tolist())
+    np.testing.assert_allclose(limit.coefficients, expected, rtol=1e-13)
+
+
+def test_deep_directions_are_read_off_late_in_units_of_the_start():
+    """At margin 1e6 a start of size 1e20 in beta has not moved: its direction is no one's."""
+    network = ib.ConvolutionalNetwork(num_features=3, filter_sizes=(3,) * 4)
+    problem = ib.Classification([[-1.0, 1.0, 2.0], [1.0, -2.0, -1.0]], [-1, 1])
+    first = np.array([1.0, 0.0, 0.0])
+    start = ib.Initialization.last_layer_zero(network, [first] * 3, 5.7e16)
+    with pytest.raises(ib.NoPredictionError, match="the flow decides"):
+        ib.predict_limit(network, problem, start)
+
+
+def test_contradicting_equations_have_no_small_error():
+    from implicitbias.limits._margin_exact import refined
+
+    matrix = np.array([[2.0, 3.0], [2.0, 3.0 + 1e-8], [3.0, 0.0]])
+    assert refined(matrix, np.array([1 / 3, 1 / 9]), np.ones(3))[1] == np.inf
+    assert refined(matrix[1:], np.array([1 / 3, 1 / 9]), np.ones(2))[1] < 1e-15
