@@ -50,3 +50,8 @@ def test_columns_of_one_hash_are_compared(monkeypatch):
         same = labels == labels[0]  # all have one hash: equals of the first are told
         np.testing.assert_array_equal(same, np.array(expected) == 0)
         assert first.size == 61 - same.sum()
+
+
+def test_without_rows_all_columns_are_equal():
+    labels, _ = exact_twins(np.zeros((0, 3)), np.ones((2, 3)))
+    np.testing.assert_array_equal(labels, 0)

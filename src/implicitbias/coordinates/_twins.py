@@ -61,7 +61,7 @@ def _labelled(features: Any, start: FloatArray) -> tuple[IntArray, FloatArray]:
 
 def _equal(features: FloatArray, signs: FloatArray, first: IntArray, second: IntArray) -> BoolArray:
     """Whether sign_j z_j is the same for pairs of columns, (k,), some at a time."""
-    step = max(1, BLOCK // len(features))
+    step = max(1, BLOCK // max(1, len(features)))
     parts = [slice(start, start + step) for start in range(0, first.size, step)]
     return np.concatenate(
         [

@@ -10,7 +10,7 @@ from implicitbias._arrays import FloatArray, finite_array, is_sparse, positive_f
 from implicitbias._errors import InvalidInputError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Activation, AnyActivation, Network, as_activation
-from implicitbias.problems import Classification, Regression
+from implicitbias.problems import Classification, Regression, refuse_extreme_units
 
 LossName = Literal["exponential", "logistic"]
 Route = Literal["auto", "parameters", "dual", "coordinates"]
@@ -24,7 +24,7 @@ def check_fit(network: Any, problem: Any, init: Any) -> None:
     Raises
     ------
     InvalidInputError
-        A wrong type, sizes that differ, or directions of the wrong shape.
+        A wrong type, sizes that differ, directions of the wrong shape, or extreme units.
     """
     for value, kinds, name in (
         (network, (Network,), "network"),
@@ -48,6 +48,8 @@ def check_fit(network: Any, problem: Any, init: Any) -> None:
             "X.toarray()."
         )
     init.check(network)
+    if isinstance(problem, Regression):
+        refuse_extreme_units(problem)
 
 
 def check_route(route: Any) -> None:

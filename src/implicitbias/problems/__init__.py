@@ -6,6 +6,7 @@ from implicitbias.problems._labels import distinct_labels, label_array
 from implicitbias.problems._offsets import Offsets
 from implicitbias.problems._regression import Regression
 from implicitbias.problems._separability import Separability
+from implicitbias.problems._units import refuse_extreme_units, refuse_sizes_beyond
 
 __all__ = [
     "Classification",
@@ -17,4 +18,6 @@ __all__ = [
     "equations",
     "label_array",
     "reachable_part",
+    "refuse_extreme_units",
+    "refuse_sizes_beyond",
 ]

@@ -106,8 +106,9 @@ class UnitRows:
 
     def relative(self, values: FloatArray) -> tuple[FloatArray, int]:
         """values_i / ||x_i|| times 2^{-g} with a common g that keeps them finite; and g."""
-        mantissas, exponents = np.frexp(values / np.where(self.norms > 0, self.norms, 1.0))
-        exponents = exponents.astype(np.intp) - self.exponents
+        mantissas, exponents = np.frexp(values)
+        mantissas, more = np.frexp(mantissas / np.where(self.norms > 0, self.norms, 1.0))
+        exponents = exponents.astype(np.intp) + more - self.exponents
         nonzero = mantissas != 0
         common = int(exponents[nonzero].max()) if nonzero.any() else 0
         return np.ldexp(mantissas, np.where(nonzero, exponents - common, 0)), common

@@ -27,10 +27,11 @@ def row_blocks(num_rows: int, width: int) -> Iterator[slice]:
 
 def row_exponents(X: FloatArray) -> IntArray:
     """e_i with max_j |x_ij| 2^{-e_i} in [1/2, 1); 0 for a zero row. No copy of X is made."""
-    return np.asarray(np.frexp(_largest_entries(X, 1))[1], dtype=np.intp)
+    return np.asarray(np.frexp(largest_entries(X, 1))[1], dtype=np.intp)
 
 
-def _largest_entries(X: Any, axis: int) -> FloatArray:
+def largest_entries(X: Any, axis: int) -> FloatArray:
+    """The largest |x_ij| along an axis."""
     if is_sparse(X):
         return np.asarray(abs(X).max(axis=axis).toarray().ravel())
     return np.asarray(np.maximum(X.max(axis=axis), -X.min(axis=axis)))
@@ -58,7 +59,7 @@ def equilibration(X: FloatArray) -> tuple[IntArray, IntArray | None]:
     units whatever the pattern of zeros (Curtis and Reid, 1972); then the largest entry of every
     row, and of every column, is brought into [1/2, 1).
     """
-    rows, largest = row_exponents(X), _largest_entries(X, 0)
+    rows, largest = row_exponents(X), largest_entries(X, 0)
     units = np.frexp(largest[largest > 0])[1]
     if np.ptp(rows) <= BALANCED and (units.size == 0 or np.ptp(units) <= BALANCED):
         return rows, None

@@ -27,7 +27,12 @@ from implicitbias.networks import (
     Network,
     OrthogonalDecomposition,
 )
-from implicitbias.problems import Classification, Regression
+from implicitbias.problems import (
+    Classification,
+    Regression,
+    refuse_extreme_units,
+    refuse_sizes_beyond,
+)
 from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
 ROUNDED = 2 * float(np.finfo(np.float64).eps)  # of |x_i| |S_j|: an entry of X S^T
@@ -235,31 +240,10 @@ def situation_of(
     if is_sparse(problem.X):
         _check_sparse(network, problem)
     init.check(network)
-    _check_sizes(problem, init)
-    return Situation(network, problem, init, max_iterations)
-
-
-def _check_sizes(problem: Regression | Classification, init: Initialization) -> None:
-    """Refuse units so extreme that squares or quotients would leave float64."""
-    largest = abs(problem.X).max(axis=0) if is_sparse(problem.X) else None
-    if largest is None:
-        columns = np.maximum(problem.X.max(axis=0), -problem.X.min(axis=0))
-    else:
-        columns = largest.toarray().ravel()
-    if isinstance(problem, Classification) and columns.any():  # a common unit is taken out
-        columns = columns / columns.max()
+    refuse_extreme_units(problem)
     directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])
-    for sizes, name, lowest, highest in (
-        (columns, "a column of X", 1e-100, 1e100),
-        (np.abs(problem.y).max(keepdims=True), "y", 1e-305, 1e305),
-        (directions, "the initial directions", 1e-300, 1e100),
-    ):
-        wrong = sizes[(sizes > highest) | ((sizes < lowest) & (sizes > 0.0))]
-        if wrong.size:
-            raise InvalidInputError(
-                f"{name} is of size {wrong[0]:.2g}; expected {lowest:g} to {highest:g}, so that "
-                "products and quotients fit float64. Choose another unit (or scale)."
-            )
+    refuse_sizes_beyond(directions, "the initial directions", 1e-300, 1e100)
+    return Situation(network, problem, init, max_iterations)
 
 
 def _check_sparse(network: Network, problem: Regression | Classification) -> None:
