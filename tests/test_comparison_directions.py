@@ -106,3 +106,17 @@ def test_flows_and_limits_of_different_kinds_are_not_compared():
     limit = predict_limit(network, PROBLEM, init)
     with pytest.raises(InvalidInputError, match="different problems"):
         compare(gradient_flow(network, Regression(X, LABELS), init), limit)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-9])
+def test_a_flow_on_the_plateau_of_a_small_start_is_undecided(scale):
+    """It has not begun to close in, however far its margin is, and contradicts nothing."""
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        X = random.standard_normal((3, 4))
+        problem = Classification(X, np.sign(X @ random.standard_normal(4)))
+        network = ConvolutionalNetwork(num_features=4, filter_sizes=(4, 4))
+        start = Initialization.random(network, scale, seed=seed, gap=0.1)
+        limit = predict_limit(network, problem, start)
+        flow = gradient_flow(network, problem, start, until_margin=1e6)
+        assert not str(compare(flow, limit)).startswith("DISAGREES")

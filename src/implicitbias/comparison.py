@@ -26,6 +26,7 @@ SLOWEST = 0.1  # part of the predicted exponent below which an angle stands stil
 TYPICAL_RATE = 0.5  # stands in where no exponent is predicted
 MEASURABLE = 1e-3  # exponents below this are none: margin^-rate is 0.9 at margin 1e45
 DELAY, PASSED = 30.0, 8.0  # log margins a unit of log(1/scale): until no saddle, and most, are past
+SMALL = 3.0  # log(1/scale) of starts that are seen to hold a flow back
 ASYMPTOTIC = 0.02  # radians; further away no exponent is the last one
 LARGEST_LOG_MARGIN = 2.5e4
 ROUNDING = 1e-11  # angles below this are those of the solvers, and say nothing about the rate
@@ -67,13 +68,16 @@ class Closing:
 
     @property
     def consistent(self) -> bool:
-        """Whether the angle falls noticeably, and as predicted where the exponent has settled."""
+        """Whether the angle falls noticeably, and as predicted where the exponent has settled.
+
+        Faster is no contradiction: the coordinate that falls slowest may be the smallest as yet.
+        """
         slowest = MEASURABLE if self.rate is None else SLOWEST * self.rate
         if not (self.confirms and self.exponent > slowest):
             return False
         if self.rate is None or not self.settled:
             return True
-        return abs(self.exponent - self.rate) <= RATE_TOLERANCE * self.rate
+        return self.exponent >= (1.0 - RATE_TOLERANCE) * self.rate
 
     @property
     def enough(self) -> float:
@@ -208,7 +212,7 @@ def compare(flow: Flow, limit: Limit, *, tol: float = TOLERANCE) -> Comparison:
         )
     name = f"{flow.route} - limit"
     if is_direction:
-        closing = _closing(flow, limit)
+        closing = replace(_closing(flow, limit), delay=_delay(flow))
         return Comparison(
             closing.angle, tol, flow, limit, {name: closing.angle}, closings=(closing,)
         )
@@ -216,9 +220,21 @@ def compare(flow: Flow, limit: Limit, *, tol: float = TOLERANCE) -> Comparison:
     return Comparison(error, tol, flow, limit, {name: error}, distance)
 
 
+def _delay(flow: Flow) -> float:
+    """By how much log margin a small start holds a flow back, seen from beta(0) where that moves.
+
+    beta(0) is of the size scale^L; it is 0 where the last layer is, and says nothing then.
+    """
+    size = float(np.abs(flow.coefficients[0]).max(initial=0.0))
+    if size == 0.0 or flow.final_parameters is None:
+        return 0.0
+    return DELAY * max(0.0, -float(np.log(size)) / len(flow.final_parameters) - SMALL)
+
+
 def angle_between(first: FloatArray, second: FloatArray) -> float:
     """The angle of two directions in radians, accurate where it is tiny."""
-    one, other = first / np.linalg.norm(first), second / np.linalg.norm(second)
+    one, other = (v / np.abs(v).max() for v in (first, second))  # whatever their sizes
+    one, other = one / np.linalg.norm(one), other / np.linalg.norm(other)
     return float(2 * np.arctan2(np.linalg.norm(one - other), np.linalg.norm(one + other)))
 
 

@@ -102,3 +102,40 @@ def test_contradicting_equations_have_no_small_error():
     matrix = np.array([[2.0, 3.0], [2.0, 3.0 + 1e-8], [3.0, 0.0]])
     assert refined(matrix, np.array([1 / 3, 1 / 9]), np.ones(3))[1] == np.inf
     assert refined(matrix[1:], np.array([1 / 3, 1 / 9]), np.ones(2))[1] < 1e-15
+
+
+@pytest.mark.parametrize(("apart", "stays"), [(0.0, True), (1e-7, False), (1e-9, False)])
+def test_saddles_are_ends_only_by_symmetry(apart, stays):
+    """Equal columns stay equal for ever; nearly equal ones part, at margins far beyond 1e6."""
+    X = np.array([[1.0, 2.0, 1.0], [3.0, -1.0, 3.0]])
+    X[:, 2] *= 1 + apart * np.array([1.0, 0.3])
+    network = ib.DiagonalNetwork(num_features=3, depth=3)
+    start = ib.Initialization.last_layer_zero(network, np.ones(3), 0.1)
+    if stays:
+        found = direction(network, X, np.array([1.0, 1.0]), start).coefficients
+        assert found[0] == pytest.approx(found[2], rel=1e-14)
+    else:
+        with pytest.raises(ib.NoPredictionError, match="leaves it later"):
+            direction(network, X, np.array([1.0, 1.0]), start)
+
+
+def test_sparse_classes_where_a_flow_decides():
+    """A tie on which points off the margin pulled: as the dense answer."""
+    random = np.random.default_rng(0)
+    found = []
+    for _ in range(40):
+        X = random.integers(0, 2, (4, 5)).astype(float)
+        y = np.where(X[:, 0] > 0, 1.0, -1.0)
+        network = ib.DiagonalNetwork(num_features=5, depth=2)
+        start = ib.Initialization.last_layer_zero(network, np.ones(5), 0.1)
+        try:
+            dense = direction(network, X, y, start)
+        except ib.ImplicitBiasError:
+            continue
+        if "pulled early" in dense.note:
+            found.append(dense)
+            sparse = direction(network, scipy.sparse.csr_array(X), y, start)
+            np.testing.assert_allclose(sparse.coefficients, dense.coefficients, atol=1e-9)
+        if len(found) == 2:
+            break
+    assert found

@@ -145,23 +145,55 @@ def second_order(problem: GroupedProblem, point: Point) -> tuple[Kind, float]:
     lowers the norm. In that metric a decomposable flow late in training descends the norm, so a
     deviation from the point on its support falls like margin^{-curvature}.
     """
-    size = problem.norms(point.r)
-    keep = (size > 0)[problem.labels]
-    labels = problem.labels[keep]
-    phase = point.r[keep] / size[labels]
-    stretch = size[labels] ** (1 - problem.exponent / 2) / np.sqrt(problem.weights[labels])
+    labels, stretch = _metric(problem, point)
     charged, loose = _charged_and_loose(problem, point)
+    keep = (problem.norms(point.r) > 0)[problem.labels]
     rows = _normalised(problem.rows[:, keep] * stretch)
     equations = _normalised(problem.equations[:, keep] * stretch)
     held = np.vstack([rows[charged], equations])
     space, _ = _row_space(held, labels.size)
     if space.shape[0] == space.shape[1]:
         return "local minimum", np.inf
-    kernel = _kernel(space)
-    same = labels[:, None] == labels[None, :]
-    hessian = np.eye(labels.size) + (problem.exponent - 2) * same * np.outer(phase, phase)
-    lowest = float(np.linalg.eigvalsh(kernel.T @ hessian @ kernel)[0])
+    lowest = float(np.linalg.eigvalsh(_reduced(problem, point, space)[1])[0])
     free = np.zeros(labels.size, dtype=bool)
     if lowest > CURVED or (loose.any() and not _has_direction(space, held, rows[loose], free)):
         return "local minimum", lowest
     return "stationary", lowest
+
+
+def part_that_leaves(problem: GroupedProblem, point: Point, near: FloatArray) -> float:
+    """How much of r_near - r lies along directions that lower the norm, relative to r.
+
+    In the metric of ``second_order``. A flow leaves a saddle unless a symmetry makes this 0.
+    """
+    labels, stretch = _metric(problem, point)
+    keep = (problem.norms(point.r) > 0)[problem.labels]
+    charged, _ = _charged_and_loose(problem, point)
+    held = np.vstack([problem.rows[charged], problem.equations])[:, keep] * stretch
+    space, _ = _row_space(_normalised(held), labels.size)
+    kernel, hessian = _reduced(problem, point, space)
+    values, vectors = np.linalg.eigh(hessian)
+    away = (near - point.r)[keep] / stretch
+    part = vectors[:, values < -CURVED].T @ (kernel.T @ away)
+    return float(np.linalg.norm(part) / np.linalg.norm(point.r[keep] / stretch))
+
+
+def _metric(problem: GroupedProblem, point: Point) -> tuple[np.ndarray, FloatArray]:
+    """The groups of the nonzero unknowns, and the units of a change in w ||r_g||^{p-2}."""
+    size = problem.norms(point.r)
+    labels = problem.labels[(size > 0)[problem.labels]]
+    stretch = size[labels] ** (1 - problem.exponent / 2) / np.sqrt(problem.weights[labels])
+    return labels, stretch
+
+
+def _reduced(
+    problem: GroupedProblem, point: Point, space: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """A basis of the directions that keep the charged margins, and the Hessian on it."""
+    labels, _ = _metric(problem, point)
+    size = problem.norms(point.r)
+    phase = point.r[(size > 0)[problem.labels]] / size[labels]
+    kernel = _kernel(space)
+    same = labels[:, None] == labels[None, :]
+    hessian = np.eye(labels.size) + (problem.exponent - 2) * same * np.outer(phase, phase)
+    return kernel, kernel.T @ hessian @ kernel

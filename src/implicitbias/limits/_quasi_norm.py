@@ -20,7 +20,7 @@ from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.limits._kkt import EPS, KKT, best_multipliers, kkt_residuals
 from implicitbias.limits._margin_error import corrected
-from implicitbias.limits._margin_faces import Kind, second_order
+from implicitbias.limits._margin_faces import Kind, part_that_leaves, second_order
 from implicitbias.limits._margin_groups import Groups
 from implicitbias.limits._margin_polish import ActiveSet, merit, newton, polish
 from implicitbias.limits._margin_solve import (
@@ -70,6 +70,9 @@ class StationaryPoint:
         Indices of nonzero coordinates and of nonzero multipliers.
     correction
         What is left of rho to the exact point, (m,), by residuals beyond float64.
+    leaving
+        At a point that is no minimum: the start's part along directions that lower the norm,
+        relative. No flow ends there unless a symmetry keeps this at 0.
     hits
         How many starts of ``many_starts`` ended here.
     """
@@ -88,6 +91,7 @@ class StationaryPoint:
     support_points: np.ndarray = field(repr=False)
     correction: NumericArray | None = field(default=None, repr=False)
     hits: int = 1
+    leaving: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -343,6 +347,7 @@ def _finished(
         np.flatnonzero(rho),
         np.flatnonzero(point.a),
         groups.rho(step),
+        leaving=0.0 if curvature >= 0 else part_that_leaves(problem, point, r),
     )
 
 

@@ -40,6 +40,7 @@ from implicitbias.theorems._situation import Situation, kept_signs
 Verdicts = tuple[Verdict, ...]
 NOISE = 10.0  # roundings up to which a KKT residual is one
 ROUNDING = float(np.finfo(np.float64).eps)
+SYMMETRIC = 1e-12  # part of a saddle's falling directions that is rounding
 BASIN_MARGIN = 1e6  # where the flow's direction is read off to choose among stationary points
 
 
@@ -128,6 +129,14 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
             f"settle which stationary point it ends at: {point.same_basin}. Follow it further: "
             "gradient_flow(network, problem, init, until_margin=...).",
             (*verdicts, point.same_basin),
+        )
+    if point.leaving > SYMMETRIC:
+        raise NoPredictionError(
+            f"{name} applies, but at margin {BASIN_MARGIN:.0e} the flow passes by a stationary "
+            f"point that is no minimum (curvature {point.curvature:.2g}), and leaves it later: its "
+            f"part along falling directions is {point.leaving:.1e}. Follow it further: "
+            "gradient_flow(network, problem, init, until_margin=...).",
+            verdicts,
         )
     beta = _coefficients(situation, point.rho)
     return Limit(
