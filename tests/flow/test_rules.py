@@ -247,7 +247,9 @@ def test_rest_is_judged_along_eigenvectors():
     assert rest_of(np.array([0, 0, 1e-9]), jacobian, 1.0, **quiet) is None
     saddle = rest_of(np.array([1e-9, 0, 1e-16]), jacobian, 1.0, **quiet)
     assert "1 directions" in saddle.how
-    assert saddle.wait == pytest.approx(1600.0)
+    assert saddle.wait == pytest.approx(2.0 * (50.0 + np.log(0.5e16)))
+    fainter = rest_of(np.array([1e-9, 1e-300, 0.0]), jacobian, 1.0, **quiet)
+    assert fainter.wait == pytest.approx(2.0 * (50.0 + np.log(0.5e300)))
     minimum = rest_of(np.array([1e-9, 2e-9]), jacobian[:2, :2], 1.0, noise=np.zeros(2), rounding=0)
     assert (minimum.wait, minimum.remaining) == (0.0, pytest.approx(1e-9))
 

@@ -152,7 +152,8 @@ def gradient_flow(
         Stop at t = max_time.
     max_steps
         Stop after so many integration steps; by default after as many evaluations of the velocity
-        as take seconds up to a hundred points, many times what an ordinary flow needs.
+        as take seconds up to a hundred points, and up to four times as many while a regression's
+        loss falls or its state grows.
     tol
         Relative tolerance of the integrator; by default what the route needs for 1e-9 in beta.
     num_points

@@ -30,7 +30,7 @@ from implicitbias.networks import Network
 
 TOLERANCE = 1e-7
 SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
-MOST_EVALUATIONS, POINTS = 6e4, 55.0  # fewer where factors of 7 n rows take the time
+MOST_EVALUATIONS, POINTS = 7e4, 52.0  # fewer where factors of 7 n rows take the time
 RESOLVED = 1e-13  # what the integration loses of an entry, relative to its size
 EPS = float(np.finfo(np.float64).eps)
 NORMAL = float(np.finfo(np.float64).tiny) / EPS

@@ -13,7 +13,7 @@ NEGLIGIBLE = 1e-8  # distance left over the largest ||Theta|| so far
 NOISE = 10.0  # tolerances that an integrator's error may amount to
 SOLVED = 0.1  # part of the residual that a Newton step may leave
 EPS = float(np.finfo(np.float64).eps)
-FAINTEST = 800.0  # e-foldings from the smallest number in float64 to an escape from a saddle
+ROUNDINGS = 50.0  # e-foldings from well below a rounding to an escape from a saddle
 
 
 @dataclass(frozen=True)
@@ -116,5 +116,9 @@ def rest_of(
     escapes = int(np.sum(away))
     kind = f"a saddle that {escapes} directions lead away from" if escapes else "a stationary point"
     left = float(distance.max(initial=0.0)) / size if size > 0 else 0.0
-    wait = FAINTEST / float(values[away].max()) if escapes else 0.0
+    wait = 0.0
+    if escapes:
+        top, faintest = float(values[away].max()), float(np.abs(velocity[velocity != 0.0]).min())
+        logs = np.log(top) + np.log(size) - np.log(faintest)
+        wait = (ROUNDINGS + max(0.0, float(logs))) / top
     return Rest(Outcome.STATIONARY, f"at rest at {kind}, {left:.1e} away", left, wait)
