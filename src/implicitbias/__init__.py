@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from implicitbias.limits import (
         Certificate,
         Limit,
+        tensor_singular_error,
         tensor_singular_residual,
         tensor_singular_vectors,
     )
@@ -78,6 +79,7 @@ _HOMES = {
     "implicitbias.limits": (
         "Certificate",
         "Limit",
+        "tensor_singular_error",
         "tensor_singular_residual",
         "tensor_singular_vectors",
     ),
@@ -155,6 +157,7 @@ __all__ = [
     "predict_limit",
     "sensitivity",
     "simulate_limit",
+    "tensor_singular_error",
     "tensor_singular_residual",
     "tensor_singular_vectors",
     "theorem_1",

@@ -69,9 +69,9 @@ class Outcome(Enum):
     STATIONARY = "the flow came to rest at a stationary point with positive loss"
     TIME_REACHED = "the flow reached max_time"
     PRECISION_REACHED = "the flow stopped where float64 cannot resolve it further"
-    UNSTABLE = "rounding decided on which side of an invariant manifold the flow went on"
+    UNSTABLE = "rounding decided where the flow went: this is not known to be its end"
     STOPPED_BY_CALLBACK = "the callback asked to stop"
-    STEP_LIMIT = "the integrator used all of its steps"
+    STEP_LIMIT = "the integrator stopped at its limit of steps or evaluations"
     FAILED = "the integrator failed"
 
     @property

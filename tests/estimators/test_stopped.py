@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+from sklearn.exceptions import ConvergenceWarning
 
 from implicitbias._errors import InvalidInputError
 from implicitbias.estimators import FlowLimitRegressor, StoppedFlowRegressor
+from implicitbias.flow._dual import DualFlow
 
 
 def noisy(num_points=30, num_features=10, noise=1.0):
@@ -82,3 +84,12 @@ def test_folds_are_trained_for_the_same_time_per_point():
 def test_bad_parameters_are_named(given, text):
     with pytest.raises(InvalidInputError, match=text):
         StoppedFlowRegressor(**given).fit(*noisy())
+
+
+def test_a_flow_that_stops_on_the_way_warns_on_folds_too(monkeypatch):
+    monkeypatch.setattr(DualFlow, "most_evaluations", 2)
+    with pytest.warns(ConvergenceWarning) as caught:
+        StoppedFlowRegressor(init_scale=0.1, cv=2).fit(*noisy())
+    texts = [str(one.message) for one in caught]
+    assert sum(text.startswith("The flow stopped on the way") for text in texts) == 1
+    assert any(text.startswith("The flow without a fold") for text in texts)

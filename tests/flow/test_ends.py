@@ -6,6 +6,7 @@ import pytest
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.flow import gradient_flow
 from implicitbias.flow._dual import DualFlow
+from implicitbias.flow._integrate import PATIENCE, Budget
 from implicitbias.flow._rules import End
 from implicitbias.flow._stability import APART, Way, reproduced
 from implicitbias.initialization import Initialization
@@ -136,6 +137,14 @@ def test_a_bound_on_the_work_where_no_steps_are_given(monkeypatch):
         network, Regression(OPPOSITE.X, [1.0, 2.0]), start, route="dual", max_steps=10_000
     )
     assert free.outcome is Outcome.RESIDUAL_REACHED
+
+
+def test_a_flow_that_moves_is_waited_for():
+    budget = Budget(None, None, 10)
+    assert budget.spent(1, 100, 100) is not None and budget.spent(1, 99, 100) is None
+    assert budget.spent(1, 100 * PATIENCE - 1, 100, moving=True) is None
+    assert "100 evaluations" in (budget.spent(1, 100, 25, moving=True) or "")
+    assert Budget(None, 5, 10).spent(4, 10**9, 100) is None
 
 
 def test_the_sign_of_a_determinant_that_rounding_flips_is_told():

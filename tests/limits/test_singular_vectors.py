@@ -1,7 +1,9 @@
 """Singular tuples against the SVD, closed forms, an exhaustive scan and gradient ascent."""
 
+import itertools
 import math
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 
 from helpers.networks import assert_near, cases, laws, orthonormal, size_of
 from implicitbias import networks
-from implicitbias._errors import InvalidInputError
+from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias.limits._singular_vectors import (
     critical_type,
     singular_residual_of_network,
+    tensor_singular_error,
     tensor_singular_residual,
     tensor_singular_vectors,
 )
@@ -300,3 +303,79 @@ def test_types_of_tuples_of_value_zero_are_refused():
 def test_malformed_network_points_are_refused(direction, layers):
     with pytest.raises(InvalidInputError):
         singular_residual_of_network(networks.DiagonalNetwork(2, 2), direction, layers)
+
+
+PRECISE = 40
+
+
+def refined_to_40_digits(tensor, vectors):
+    """The singular tuple beside a given one: Newton on s u_l = A o (.., I at l, ..), |u_l| = 1."""
+    shape = tensor.shape
+    with mpmath.workdps(PRECISE):
+        entries = {index: mpmath.mpf(float(tensor[index])) for index in np.ndindex(shape)}
+
+        def equations(*unknowns):
+            edges = np.cumsum([0, *shape])
+            parts = [unknowns[a:b] for a, b in itertools.pairwise(edges)]
+            values = unknowns[edges[-1] :]
+            slopes = [[mpmath.mpf(0)] * size for size in shape]
+            for index, entry in entries.items():
+                for mode, i in enumerate(index):
+                    factors = [parts[m][k] for m, k in enumerate(index) if m != mode]
+                    slopes[mode][i] += entry * mpmath.fprod(factors)
+            left = [
+                g - value * u
+                for slope, part, value in zip(slopes, parts, values, strict=True)
+                for g, u in zip(slope, part, strict=True)
+            ]
+            return left + [mpmath.fsum(u * u for u in part) - 1 for part in parts]
+
+        value = float(np.einsum("abc,a,b,c", tensor, *vectors))
+        start = [float(u) for part in vectors for u in part] + [value] * len(shape)
+        found = mpmath.findroot(equations, start, tol=1e-60, maxsteps=20)
+    return np.split(np.array([float(x) for x in found]), np.cumsum(shape))[: len(shape)]
+
+
+@pytest.mark.parametrize("near", [0.0, 0.5, 0.05])
+def test_error_against_40_digits(near):
+    """Where a direction is nearly flat, tuples are ill determined."""
+    rng = np.random.default_rng(3)
+    tensor = rng.standard_normal((2, 2, 2))
+    if near:  # a flat direction, all but lifted
+        tensor = np.zeros((2, 2, 2))
+        tensor[0, 0, 0], tensor[0, 1, 1], tensor[1, 0, 1], tensor[1, 1, 0] = 1.0, near - 1, -1, -1
+    for value, vectors, _ in tensor_singular_vectors(tensor):
+        exact = refined_to_40_digits(tensor, vectors)
+        off = max(np.linalg.norm(u - w) for u, w in zip(vectors, exact, strict=True))
+        error = tensor_singular_error(tensor, vectors)
+        assert value > 0
+        assert off <= 10 * error
+        assert error < 1e-6
+        moved = [u + 1e-5 * rng.standard_normal(u.size) for u in vectors]
+        moved = [u / np.linalg.norm(u) for u in moved]
+        away = max(np.linalg.norm(u - w) for u, w in zip(moved, exact, strict=True))
+        assert away <= 10 * tensor_singular_error(tensor, moved)
+
+
+def test_error_of_what_is_no_tuple_or_one_of_a_curve():
+    tensor = np.zeros((2, 2, 2))
+    tensor[0, 0, 0] = 1.0
+    first, second = np.eye(2)
+    assert tensor_singular_error(tensor, [first, second, first]) == math.inf
+    flat = np.zeros((2, 2, 2))
+    flat[0] = np.eye(2)  # every u_2 = u_3 is singular
+    assert tensor_singular_error(flat, [first, second, second]) == math.inf
+    assert tensor_singular_error(tensor, [first, first, first]) <= 1e-15
+    assert tensor_singular_error(tensor * 1j, [first, first, first]) <= 1e-15
+
+
+def test_nothing_found_is_said():
+    """Tuples that all but form curves: no iteration settles on one."""
+    tensor = np.zeros((2, 2, 2))
+    tensor[0, 0, 0], tensor[0, 1, 1], tensor[1, 0, 1], tensor[1, 1, 0] = 1.0, 1e-6 - 1, -1, -1
+    try:
+        found = tensor_singular_vectors(tensor)
+    except NoPredictionError as error:
+        assert "larger tol" in str(error)
+    else:
+        assert_sound(tensor, found)

@@ -133,12 +133,7 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
             self.flow_ = self._simulate(data)
         else:
             self.flow_ = self._simulate(data, max_time=self.stop_time)
-        if self.flow_.outcome in UNFINISHED:
-            warnings.warn(
-                f"The flow stopped on the way: {self.flow_.message}",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+        _warn_of(self.flow_, "The flow")
         self.times_, path = self.flow_.times, self.flow_.coefficients
         self.coef_path_ = path.T
         chosen = len(path) - 1
@@ -180,6 +175,7 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         path = np.zeros((len(times), X.shape[1]))
         if moving.any():
             flow = self._simulate(data, times=times[moving] * (len(y) / len(train)))
+            _warn_of(flow, "The flow without a fold")
             reached = flow.coefficients[: len(times)]
             path[: len(reached)] = reached
             path[len(reached) :] = reached[-1]  # at rest from there on
@@ -190,3 +186,10 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = new_data(self, X, sparse=False)
         return np.asarray(self._offsets.products(X, self.coef_) + self._level)
+
+
+def _warn_of(flow: Flow, which: str) -> None:
+    """Warn of a flow whose last coefficients are not where it would have come."""
+    if flow.outcome in UNFINISHED:
+        text = f"{which} stopped on the way: {flow.message}"
+        warnings.warn(text, ConvergenceWarning, stacklevel=3)

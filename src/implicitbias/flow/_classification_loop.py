@@ -239,7 +239,12 @@ def _rules(system: MarginSystem, run: Run, budget: Budget, callback: Callback | 
         )
     spent = budget.spent(run.num_steps, run.num_evaluations, system.most_evaluations)
     if spent is not None:
-        return End(Outcome.STEP_LIMIT, f"{spent} at margin {run.point.margin:.3g}.")
+        return End(
+            Outcome.STEP_LIMIT,
+            f"{spent} at margin {run.point.margin:.3g}: not the end. A larger max_steps goes on, a "
+            "smaller until_margin asks for less; nearly equal points of opposite label take long. "
+            "predict_limit, where it applies, needs no time.",
+        )
     return None
 
 

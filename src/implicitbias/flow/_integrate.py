@@ -14,13 +14,15 @@ from implicitbias._errors import Outcome
 from implicitbias.flow._result import FlowState
 from implicitbias.flow._rules import End, RegressionRules
 from implicitbias.flow._saving import Recorder, TimesRecorder
+from implicitbias.flow._squared_loss import stable_norm
 from implicitbias.flow._stability import ErrorGrowth
 from implicitbias.flow._system import FlowSystem, Reading
 
 HUGE = 1e200
 FIRST_POINT = 1e-2  # first saved time over the fastest time scale of the start
 FIRST_STEP = 1e-3  # first step over the first saved time
-FALLING, PATIENCE = 0.1, 4  # of the log loss; times as many evaluations where it falls
+FALLING, GROWING = 0.1, 3.0  # of log loss, or times the state's size: then the flow moves
+PATIENCE = 4  # times as many evaluations where it does
 Callback = Callable[[FlowState], object]
 
 
@@ -46,19 +48,19 @@ class Budget:
     times: FloatArray | None = None
 
     def spent(
-        self, steps: int, evaluations: int, most_evaluations: int, fallen: float = 0.0
+        self, steps: int, evaluations: int, most_evaluations: int, moving: bool = False
     ) -> str | None:
         """What is used up, in words; the evaluations count where no steps are given.
 
-        A log loss that has ``fallen`` in the second half of the steps is worth waiting for.
+        A flow that was ``moving`` in the second half of its steps is worth waiting for.
         """
         if self.max_steps is not None:
             return f"max_steps = {self.max_steps} used up" if steps >= self.max_steps else None
-        if evaluations < most_evaluations * (PATIENCE if fallen > FALLING else 1):
+        if evaluations < most_evaluations * (PATIENCE if moving else 1):
             return None
         return (
-            f"{steps} steps and {evaluations} evaluations of the velocity used up, as many as are "
-            "made where max_steps is not given,"
+            f"stopped after {steps} steps and {evaluations} evaluations of the velocity (max_steps "
+            "was not given)"
         )
 
 
@@ -111,7 +113,7 @@ def integrate(
     bound = _bound(system, budget)
     solver = system.integrator(min(FIRST_STEP * first, bound), bound)
     time, drift, steps, growth = 0.0, 0.0, 0, ErrorGrowth(system)
-    passed: list[tuple[float, float]] = []
+    passed, sizes = list[tuple[float, float]](), list[float]()
     while end is None:
         failure = _step(solver)
         steps += 1
@@ -130,8 +132,10 @@ def integrate(
         growth.note(state, time)
         end = rules.check(system, state, reading, time)
         if end is None:
-            fallen = passed[steps // 2][1] - reading.log_loss
-            end = _interruption(system, solver, reading, steps, fallen, budget, callback)
+            sizes.append(stable_norm(state))
+            moving = passed[steps // 2][1] - reading.log_loss > FALLING
+            moving = moving or sizes[-1] > GROWING * sizes[steps // 2]
+            end = _interruption(system, solver, reading, steps, moving, budget, callback)
     last = (time, system.coefficients(state), reading.log_loss)
     arrays = recorder.arrays((start, last))
     growth.note(state, time, now=True)
@@ -199,7 +203,7 @@ def _interruption(
     solver: OdeSolver,
     reading: Reading,
     steps: int,
-    fallen: float,
+    moving: bool,
     budget: Budget,
     callback: Callback | None,
 ) -> End | None:
@@ -210,9 +214,15 @@ def _interruption(
             Outcome.TIME_REACHED,
             f"max_time = {budget.max_time:.4g} with residual {reading.residual:.1e}.",
         )
-    spent = budget.spent(steps, solver.nfev, system.most_evaluations, fallen)
+    spent = budget.spent(steps, solver.nfev, system.most_evaluations, moving)
     if spent is not None:
-        return End(Outcome.STEP_LIMIT, f"{spent} with residual {reading.residual:.1e}.")
+        return End(
+            Outcome.STEP_LIMIT,
+            f"{spent} with residual {reading.residual:.1e}: not the end. A larger max_steps goes "
+            "on. Nearly equal rows, rows of different sizes and deep networks at small scales take "
+            "long; "
+            "predict_limit, where it applies, needs no time.",
+        )
     return None
 
 

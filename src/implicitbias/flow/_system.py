@@ -48,7 +48,8 @@ class FlowSystem(ABC):
         What ``coefficients`` are called in messages.
     most_evaluations
         Of the velocity, where no number of steps is given: seconds at n <= 100, and many times what
-        an ordinary flow needs. Four times as many are made while the loss falls.
+        an ordinary flow needs. Four times as many while the loss falls or the
+        state grows.
     """
 
     start: FloatArray

@@ -41,6 +41,7 @@ from implicitbias.limits._rough_path import rough_path
 from implicitbias.limits._sensitivity import PotentialSensitivity
 from implicitbias.limits._singular_vectors import (
     singular_residual_of_network,
+    tensor_singular_error,
     tensor_singular_residual,
     tensor_singular_vectors,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "solve",
     "solve_one_point",
     "stationary_point",
+    "tensor_singular_error",
     "tensor_singular_residual",
     "tensor_singular_vectors",
 ]

@@ -90,7 +90,7 @@ def follow(problem: PotentialProblem, path: _Path, state: PotentialState) -> Pot
 
 
 def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
-    """The solution at the curves' own scale, from the start t_0, nu = 0, to some nine digits.
+    """The solution at the curves' own scale from t_0, nu = 0, to five digits; ``certify`` corrects.
 
     Returns
     -------

@@ -66,13 +66,28 @@ def critical_type(
     tensor: NumericArray, vectors: Sequence[NumericArray], tol: float
 ) -> tuple[int, int]:
     """Directions of ascent and flat ones at a tuple with a positive value, ||A|| = 1."""
+    core, parts = _in_the_core(tensor, vectors)
+    ascent, flat = _types(_real_form(core), core, parts, tol)
+    return int(ascent[0]), int(flat[0])
+
+
+def least_curvature(tensor: NumericArray, vectors: Sequence[NumericArray]) -> float:
+    """The smallest |eigenvalue| of P H P / s - I at a tuple, phases not counted."""
+    core, parts = _in_the_core(tensor, vectors)
+    sizes = np.sort(np.abs(curvatures(_real_form(core), parts)[0]))
+    return float(sizes[core.ndim - 1 if np.iscomplexobj(core) else 0])
+
+
+def _in_the_core(
+    tensor: NumericArray, vectors: Sequence[NumericArray]
+) -> tuple[NumericArray, list[FloatArray]]:
+    """The compressed tensor, and the vectors as a batch of one for its real form."""
     dtype = np.result_type(tensor, *vectors)
     core, bases = _compressed(tensor.astype(dtype))
     parts = [(base.conj() @ part)[None] for base, part in zip(bases, vectors, strict=True)]
     if np.iscomplexobj(core):
         parts = [np.hstack([part.real, part.imag]) for part in parts]
-    ascent, flat = _types(_real_form(core), core, parts, tol)
-    return int(ascent[0]), int(flat[0])
+    return core, parts
 
 
 def _ends(form: FloatArray, starts: Batch, include_saddles: bool) -> Batch:
@@ -102,6 +117,8 @@ def _distinct(
     values, _ = evaluate(form, every)
     flat = _types(form, core, every, math.sqrt(tol))[1] > 0
     known = len(found[0])
+    if known == len(values):
+        return found, counts
     overlaps = np.ones((len(values) - known, len(values)), core.dtype)
     for part in every:
         units = _given(part, core)

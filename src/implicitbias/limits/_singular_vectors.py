@@ -32,13 +32,14 @@ from implicitbias._arrays import (
     positive_float,
     positive_int,
 )
-from implicitbias._errors import InvalidInputError
+from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias.limits import _singular_search as search
 
 if TYPE_CHECKING:
     from implicitbias.networks._base import Network
 
 Vectors = tuple[NumericArray, ...]
+FLAT = 100.0  # roundings below which an eigenvalue may be zero
 
 
 class SingularVectors(NamedTuple):
@@ -101,12 +102,14 @@ def tensor_singular_vectors(
     Returns
     -------
     list of SingularVectors, largest value first; the largest entry of each of u_2, .., u_L is
-    positive. Empty for A = 0.
+    positive. Empty for A = 0. How exact a tuple is: ``tensor_singular_error``.
 
     Raises
     ------
     InvalidInputError
         Order below 2, not numeric, not finite, or too large.
+    NoPredictionError
+        None was found to ``tol``.
     """
     tensor = _checked(tensor)
     if num_starts is not None:
@@ -122,6 +125,11 @@ def tensor_singular_vectors(
         candidates = _matrix_tuples(unit, tol, include_saddles)
     else:
         candidates = search.critical_tuples(unit, num_starts, seed, tol, include_saddles)
+    if not candidates:
+        raise NoPredictionError(
+            f"no singular vectors were found to tol = {tol:.1e}, though every tensor but 0 has "
+            "some: they nearly form curves. Pass a larger tol, or more num_starts."
+        )
     tuples = [_tuple(unit, vectors, scale) for vectors in candidates]
     tuples.sort(key=lambda each: -each.value)
     return tuples[:max_values]
@@ -149,6 +157,39 @@ def tensor_singular_residual(tensor: Any, vectors: Iterable[Any]) -> float:
     tensor = _checked(tensor)
     unit, _ = _normalised(tensor)
     return _value_and_residual(unit, _unit_vectors(tensor.shape, vectors))[1]
+
+
+def tensor_singular_error(tensor: Any, vectors: Iterable[Any]) -> float:
+    """|g| / (s min |lambda|): how far a tuple is from the exact one that it stands for, in radians.
+
+    The length of Newton's correction -(P H P - s I)^{-1} g at most, g all layers' defects and
+    their rounding, lambda the eigenvalues of P H P / s - I on the spheres' tangent space. Infinite
+    where the value is 0, and where some lambda is rounding: singular tuples then form curves.
+
+    Parameters
+    ----------
+    tensor, vectors
+        As for ``tensor_singular_residual``; value, type and error are those of a tuple that is
+        nearly singular.
+
+    Raises
+    ------
+    InvalidInputError
+        As ``tensor_singular_residual``.
+    """
+    tensor = _checked(tensor)
+    unit, _ = _normalised(tensor)
+    units = _unit_vectors(tensor.shape, vectors)
+    value, residual = _value_and_residual(unit, units)
+    size, eps = float(abs(value)), float(np.finfo(np.float64).eps)
+    if size <= eps:
+        return math.inf
+    units = (units[0] * (value / size), *units[1:])
+    least = search.least_curvature(unit, units)
+    if least <= FLAT * eps * (1.0 + 1.0 / size):
+        return math.inf
+    defects = math.sqrt(tensor.ndim) * (residual + eps)
+    return max(eps, defects / (size * least))
 
 
 def critical_type(tensor: Any, vectors: Iterable[Any], tol: float = 1e-5) -> CriticalType:
