@@ -174,3 +174,11 @@ def test_dropped_rows_tell_whether_they_are_combinations(kind, X, distance):
     assert problem.rank < problem.num_points
     found = problem.dropped_distance
     assert found == 0.0 if distance == 0.0 else 0.0 < found <= distance
+
+
+@pytest.mark.parametrize("size", [5e-324, 1e-300, 1.7e308])
+def test_targets_of_any_size_are_taken(size):
+    X = np.array([[0.001, 0.0], [0.0, 3.0], [0.001, 0.0]])
+    assert Regression(X, size * np.array([1.0, 1.0, 1.0])).rank == 2
+    with pytest.raises(InfeasibleProblemError, match="row"):
+        Regression(X, size * np.array([1.0, 0.0, -1.0]))

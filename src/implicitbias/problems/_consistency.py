@@ -63,8 +63,9 @@ def worst_contradiction(rows: UnitRows, basis: RowBasis, y: FloatArray) -> Contr
         index = int(ratios.argmax())
         if ratios[index] > worst.size:
             row = block.start + index
-            length = np.ldexp(rows.norms[row], int(rows.exponents[row]) + common)
-            worst = Contradiction(float(ratios[index]), row, float(forced[index] * length))
+            with np.errstate(over="ignore"):  # forced beyond float64: inf
+                value = np.ldexp(forced[index] * rows.norms[row], int(rows.exponents[row]) + common)
+            worst = Contradiction(float(ratios[index]), row, float(value))
     return worst
 
 
