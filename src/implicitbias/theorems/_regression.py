@@ -84,8 +84,9 @@ def assemble_potential(
     real_rho[kept] = problem.curves.rho(state.t)
     imaginary = np.zeros(situation.curves.size)
     imaginary[kept] = problem.actual_curves.imaginary
-    rho = reduction.spectrum(real_rho, imaginary)
-    coefficients = np.ascontiguousarray(decomposition.coefficients(rho).real)
+    with np.errstate(over="ignore", invalid="ignore"):
+        rho = reduction.spectrum(real_rho, imaginary)
+        coefficients = np.ascontiguousarray(decomposition.coefficients(rho).real)
     if not np.isfinite(coefficients).all():
         raise NoPredictionError(
             f"{name} applies, but the limit's coefficients do not fit float64: the start is at "
