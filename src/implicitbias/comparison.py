@@ -68,16 +68,13 @@ class Closing:
 
     @property
     def consistent(self) -> bool:
-        """Whether the angle falls noticeably, and as predicted where the exponent has settled.
-
-        Faster is no contradiction: the coordinate that falls slowest may be the smallest as yet.
-        """
+        """Whether the angle falls noticeably, and as predicted where the exponent has settled."""
         slowest = MEASURABLE if self.rate is None else SLOWEST * self.rate
         if not (self.confirms and self.exponent > slowest):
             return False
         if self.rate is None or not self.settled:
             return True
-        return self.exponent >= (1.0 - RATE_TOLERANCE) * self.rate
+        return abs(self.exponent - self.rate) <= RATE_TOLERANCE * self.rate
 
     @property
     def enough(self) -> float:
@@ -88,7 +85,12 @@ class Closing:
 
     @property
     def decided(self) -> bool:
-        """Whether the exponent has settled, or the flow went far enough for it to do so."""
+        """Whether the exponent has settled, or the flow went far enough for it to do so.
+
+        Not while it is faster than predicted: what falls slowest may be the smallest as yet.
+        """
+        if self.rate is not None and self.exponent > (1.0 + RATE_TOLERANCE) * self.rate:
+            return False
         return self.confirms and (self.settled or self.log_margin >= self.enough)
 
     def __str__(self) -> str:
