@@ -9,9 +9,9 @@ rho underflows, has not ended.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import nnls
 
 from implicitbias._arrays import FloatArray
+from implicitbias._nonnegative import nnls
 from implicitbias.coordinates import Curves
 from implicitbias.problems import Classification
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
+from implicitbias._nonnegative import nnls
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import qr, solve_triangular
-from scipy.optimize import nnls
 
 from implicitbias._arrays import FloatArray, is_sparse, row_norms
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
+from implicitbias._nonnegative import nnls
 from implicitbias.limits._kkt import EPS
 from implicitbias.problems._evidence import SignedRows
 from implicitbias.problems._rows import UnitRows

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog, nnls
+from scipy.optimize import linprog
 
 from implicitbias._arrays import FloatArray
+from implicitbias._nonnegative import nnls
 from implicitbias.coordinates import Curves
 from implicitbias.limits._end_program import OPTIONS, equilibrating
 

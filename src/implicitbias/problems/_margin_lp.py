@@ -14,6 +14,7 @@ import numpy as np
 import scipy.optimize
 
 from implicitbias._arrays import FloatArray
+from implicitbias._nonnegative import nnls
 
 TOLERANCES = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 INTERIOR_POINT_ENTRIES = 1 << 19  # from here on it is faster, crossover to a vertex included
@@ -137,7 +138,7 @@ def nonnegative_null_vector(rows: FloatArray, weights: FloatArray) -> FloatArray
     matrix = np.vstack([rows[support].T, np.ones(support.size)])
     goal = np.append(np.zeros(rows.shape[1]), 1.0)
     try:
-        found = scipy.optimize.nnls(matrix, goal)[0]
+        found = nnls(matrix, goal)[0]
     except RuntimeError:  # it ran out of iterations
         return weights
     if not found.any():

@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from scipy.optimize import nnls
 
 from implicitbias import datasets
 from implicitbias._arrays import FloatArray
+from implicitbias._nonnegative import nnls
 from implicitbias.comparison import angle_between, verify
 from implicitbias.initialization import Initialization
 from implicitbias.limits import many_starts, relative_difference
