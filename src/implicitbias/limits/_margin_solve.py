@@ -202,6 +202,8 @@ def separator_with_signs(rows: FloatArray, signs: FloatArray) -> FloatArray | No
     squares = rows.multiply(rows) if is_sparse(rows) else rows**2
     lengths = np.sqrt(np.asarray(squares.sum(axis=0)))
     heights = row_norms(rows)
+    if not heights.all():  # a point that no coordinate sees has margin 0
+        return None
     lengths = np.where(lengths > 0, lengths, 1.0)
     found = _with_signs(rows_times(columns_times(rows, 1 / lengths), 1 / heights), signs)
     return None if found is None else found.r / lengths

@@ -31,6 +31,7 @@ from implicitbias.limits._potential import (
 )
 
 LOG_LINEAR = -23.0  # log t below this: the potential is quadratic to 1e-20
+LARGEST_START = 690.0  # log of the largest rho(0) that a float64 holds, and its sums
 HOPELESS = 1e13  # start predictions this many times the targets leave no digits
 TINY_STEP = 1e-9  # a path step this short means that the path has ended
 
@@ -113,6 +114,10 @@ def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
         return problem, state
     if problem.target.size == curves.size and not problem.target.any():
         return problem, _at_zero(problem, state)
+    log_start = float(np.max(curves.log_abs_rho(curves.t0), initial=-np.inf))
+    if log_start > LARGEST_START:
+        why = f"the start's products of layers are of size exp({log_start:.4g}), beyond float64"
+        raise PathError(why, state)
     log_scale = float(curves.log_unit.max())
     first, system = _first_scale(problem, state)
     problem = problem.shifted(first - log_scale)

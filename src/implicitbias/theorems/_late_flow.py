@@ -111,7 +111,8 @@ def require_found(error: float, verdicts: Verdicts) -> None:
 def log_weights(layers: NumericArray, face: OptimalFace) -> FloatArray:
     """2 log |p_1 + sign p_2| on the face, (s,): p_1 +- conj(p_2) grow like e^{+-s}."""
     first, second = layers[:, face.columns]
-    return np.asarray(2 * np.log(np.abs(first + face.signs * second.conj())))
+    with np.errstate(divide="ignore"):  # -inf: a coordinate that never grows on this side
+        return np.asarray(2 * np.log(np.abs(first + face.signs * second.conj())))
 
 
 def _late_layers(
