@@ -125,7 +125,7 @@ def draw(seed: int) -> Problem:
 
 def _already(problem: Problem) -> Array:
     """Targets that the start meets."""
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         beta = problem.network.coefficients([layer * problem.scale for layer in problem.layers])
         y = problem.X @ beta
     return y if np.isfinite(y).all() else np.zeros(len(problem.X))
