@@ -27,6 +27,8 @@ from implicitbias.limits._potential import PotentialProblem, log_dual_weights
 
 EPS = float(np.finfo(np.float64).eps)
 DIGITS = 1e-12  # of a step in t: what a reduced cost may be uncertain by
+COARSE = 1e-4  # the same for coordinates too small to count
+CHEAP = 50_000  # squared rows times columns that exact arithmetic may always decide
 MOST_ROWS = 250  # exact solves grow like the fourth power of the rows
 LARGEST_EXPONENT = 600.0
 TINY = np.finfo(np.float64).tiny
@@ -73,6 +75,12 @@ def slack_mismatch(
     unknown = _over(doubt, log_unit)
     asked[basis], costs[basis], unknown[basis] = reach[basis], 0.0, 0.0
     doubtful = np.flatnonzero(unknown > DIGITS)
+    if basis.size**2 * doubtful.size > CHEAP:  # then only where rho, or the way to it, feels it
+        logs = curves.log_rho_slope(t) - float(curves.log_abs_rho(t).max())
+        felt = unknown * np.exp(np.minimum(logs, LARGEST_EXPONENT)) > DIGITS
+        felt |= unknown > COARSE
+        unknown[~felt] = 0.0
+        doubtful = np.flatnonzero(felt & (unknown > DIGITS))
     if doubtful.size:
         exact = _decided(problem, rows, basis, doubtful, sides, lengths, doubt)
         costs[doubtful], unknown[doubtful] = exact.costs, _over(exact.unknown, log_unit[doubtful])
