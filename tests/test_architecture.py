@@ -10,7 +10,8 @@ PACKAGE = ROOT / "src" / "implicitbias"
 MAX_LINES = 400
 BUILT = {"_build", "auto_gallery", "generated"}  # what a build of the documentation leaves
 
-BASE = {"_errors", "_verdicts", "_numbers", "_arrays", "_nonnegative", "_precise", "_threads"}
+GROUND = {"_errors", "_verdicts", "_numbers", "_arrays", "_nonnegative", "_threads"}
+BASE = GROUND | {"features"}
 SHARED = BASE | {"problems", "networks"}
 RESULTS = SHARED | {
     "initialization",
@@ -31,8 +32,8 @@ MAY_IMPORT = {
     "_numbers": {"_errors"},
     "_arrays": {"_errors", "_numbers"},
     "_nonnegative": {"_arrays"},
-    "_precise": {"_arrays"},
     "_threads": set(),
+    "features": GROUND,
     "problems": BASE,
     "networks": BASE,
     "initialization": BASE | {"networks"},

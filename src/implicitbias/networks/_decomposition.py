@@ -13,6 +13,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, NumericArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Status, Verdict
+from implicitbias.features import Features, Spectra
 
 ASSUMPTION = "Assumption 1, an orthogonally decomposable data tensor"
 
@@ -80,6 +81,10 @@ class OrthogonalDecomposition(ABC):
     @abstractmethod
     def features(self, X: NumericArray) -> NumericArray:
         """X S^T, (n, m): the data in the decoupled coordinates. X is (n, d), or (d,)."""
+
+    def of(self, X: Features) -> Features | Spectra | NumericArray:
+        """X S^T of features: features again where it is real."""
+        return self.features(X.toarray())
 
     @abstractmethod
     def coefficients(self, rho: NumericArray) -> NumericArray:

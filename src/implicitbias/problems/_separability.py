@@ -8,6 +8,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Features
 from implicitbias.problems._coordinates import Coordinates, compressed, equilibrated
 from implicitbias.problems._evidence import GordanVector, Separator, SignedRows
 from implicitbias.problems._margin_lp import largest_margin, null_weights, zoom
@@ -46,7 +47,7 @@ class Separability:
         return f"{self.verdict}; margin {self.margin:.3g}"
 
 
-def decide(X: FloatArray, y: FloatArray) -> Separability:
+def decide(X: FloatArray | Features, y: FloatArray) -> Separability:
     """Find a separator or a Gordan vector for labels y in {-1, +1}, and verify it.
 
     Candidates come from interpolation (n <= d) and linear programs; the verdict rests on the
