@@ -40,6 +40,7 @@ from implicitbias.limits._refine import MAX_CORRECTIONS
 from implicitbias.limits._rough_path import rough_path
 from implicitbias.limits._sensitivity import PotentialSensitivity
 from implicitbias.limits._singular_vectors import (
+    SingularVectors,
     singular_residual_of_network,
     tensor_singular_error,
     tensor_singular_residual,
@@ -64,6 +65,7 @@ __all__ = [
     "PotentialSensitivity",
     "PotentialState",
     "Reachable",
+    "SingularVectors",
     "StationaryPoint",
     "certify",
     "conjugate_groups",
