@@ -103,7 +103,7 @@ def save(result: Any, path: str | os.PathLike[str], *, overwrite: bool = False) 
     }
     _refuse_foreign(file, overwrite)
     with replacing(file) as scratch, scratch.open("wb") as stream:
-        _write(stream, json.dumps(manifest, indent=1, allow_nan=False), arrays)
+        _write(stream, json.dumps(manifest, allow_nan=False), arrays)
 
 
 def load(path: str | os.PathLike[str]) -> Any:
