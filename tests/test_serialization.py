@@ -12,10 +12,8 @@ import numpy as np
 import pytest
 
 import implicitbias as ib
-from helpers.results import examples, hard_cases, same
+from helpers.results import TITLES, examples, hard_cases, same
 from implicitbias.serialization import MANIFEST
-
-EXAMPLES = sorted(examples())
 
 
 @pytest.fixture
@@ -23,7 +21,7 @@ def file(tmp_path):
     return tmp_path / "result.npz"
 
 
-@pytest.mark.parametrize("title", EXAMPLES)
+@pytest.mark.parametrize("title", TITLES)
 def test_every_result_comes_back_whole(title, file):
     result = examples()[title]
     ib.save(result, file)
@@ -240,7 +238,7 @@ def test_a_changed_byte_is_noticed_or_does_not_matter(whole, file):
     limit, noticed = examples()["Limit point"], 0
     rng = np.random.default_rng(0)
     size = len(whole)
-    for place in {*rng.integers(0, size, 1500).tolist(), *range(size - 1200, size)}:
+    for place in {*rng.integers(0, size, 500).tolist(), *range(size - 700, size, 2)}:
         changed = bytearray(whole)
         changed[place] ^= int(rng.integers(1, 256))
         file.write_bytes(changed)
@@ -251,7 +249,7 @@ def test_a_changed_byte_is_noticed_or_does_not_matter(whole, file):
             assert str(error).startswith(str(file))
         else:
             assert same(loaded, limit), place
-    assert noticed > 1000
+    assert noticed > 400
 
 
 def test_zeros_and_noise_are_refused(whole, file):
@@ -292,7 +290,7 @@ class Trap:
 
 
 DEEP = "[" * 200_000 + "]" * 200_000
-HUGE = array(np.ones(3)).replace(b"(3,), }", b"(9999999999999,), }")
+HUGE = array(np.ones(3)).replace(b"(3,), }" + b" " * 12, b"(9999999999999,), }")
 BENT = {
     "a later format": (
         manifest_with(format=2, versions={"implicitbias": "7.0.0"}),
@@ -326,10 +324,7 @@ BENT = {
     "no array": (lambda m: m.update({"coefficients.npy": b"1 2 3"}), "damaged"),
     "a half array": (lambda m: m.update({"coefficients.npy": array(np.ones(6))[:-8]}), "its bytes"),
     "a huge array": (lambda m: m.update({"coefficients.npy": HUGE}), "does not fit its bytes"),
-    "texts": (
-        lambda m: m.update({"coefficients.npy": array(np.array(["a"]))}),
-        "not fit its bytes",
-    ),
+    "texts": (lambda m: m.update({"coefficients.npy": array(np.array(["a"]))}), "of a kind"),
     "single precision": (
         lambda m: m.update({"coefficients.npy": array(np.ones(6, np.float32))}),
         "Limit.coefficients is an? ndarray",
@@ -364,6 +359,33 @@ def test_fields_with_a_default_may_be_missing(whole, file):
 
     file.write_bytes(repacked(whole, change))
     assert ib.load(file).note == ""
+
+
+NOISE = np.frombuffer(b"0[]{}'\",:-.1eNa(\\\xff", np.uint8)  # what may mean something there
+
+
+@pytest.mark.parametrize("title", ["Limit point", "Comparison direction", "ActivationFlow relu"])
+def test_noise_inside_members_is_refused_or_loads(title, file):
+    """Members changed by somebody who set the checksums right: an error of ours, or a result."""
+    ib.save(examples()[title], file)
+    whole, rng = file.read_bytes(), np.random.default_rng(2)
+    refusals = 0
+
+    def change(members):
+        name = MANIFEST if rng.integers(2) else rng.choice(sorted(members))
+        content = bytearray(members[name])
+        near = min(len(content), 4000 if name == MANIFEST else 128)  # 128: an array's header
+        for _ in range(rng.integers(1, 4)):
+            content[rng.integers(near)] = rng.choice(NOISE)
+        members[name] = bytes(content)
+
+    for _ in range(250):
+        file.write_bytes(repacked(whole, change))
+        try:
+            assert type(ib.load(file)) is type(examples()[title])
+        except ib.InvalidInputError:
+            refusals += 1
+    assert refusals > 100
 
 
 def test_packed_members_are_refused(whole, file):

@@ -159,18 +159,27 @@ def as_html(result: Any) -> str:
 
 def _table(result: Any) -> Cell:
     title, badge = type(result).__name__, getattr(result, "_badge", lambda: None)()
-    short = repr(result)[len(title) + 1 : -1]
-    if badge is not None:
-        short = short.removeprefix(f"{badge.word}: ")
+    short = _beside(badge, repr(result)[len(title) + 1 : -1])
     rows = result._rows() if isinstance(result, Record) else contents(result)
-    cells = tuple((name, _cell(value)) for name, value in rows.items())
-    return Cell(short, badge, title, cells)
+    cells = [(name, _cell(value)) for name, value in rows.items() if not _is_empty(value)]
+    return Cell(short, badge, title, tuple(cells))
+
+
+def _beside(badge: Badge | None, text: str) -> str:
+    """A text without the word that the badge in front of it says."""
+    if badge is None or not text.lower().replace("_", " ").startswith(badge.word.lower()):
+        return text
+    return text[len(badge.word) :].lstrip(" :,")
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, (str, tuple, list, Mapping)) and not value)
 
 
 def _cell(value: Any) -> Cell:
     if isinstance(value, Record) and value._one_line:
-        badge, text = value._badge(), str(value)
-        return Cell(text if badge is None else text.removeprefix(f"{badge.word}: "), badge)
+        badge = value._badge()
+        return Cell(_beside(badge, str(value)), badge)
     if is_result(value):
         return _table(value)
     if isinstance(value, np.ndarray):
@@ -185,7 +194,7 @@ def _cell(value: Any) -> Cell:
         left = len(value) - SHOWN
         more = [Cell(f"... and {left} more")] if left > 0 else []
         return Cell(parts=(*map(_cell, value[:SHOWN]), *more))
-    return Cell("none" if value is None else str(value))
+    return Cell(str(value))
 
 
 def _array(array: Any) -> str:

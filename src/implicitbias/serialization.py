@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import struct
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -31,6 +32,11 @@ from implicitbias._types import fits
 FORMAT = 1
 MANIFEST = "manifest.json"
 KINDS = "biufc"  # of arrays: truth values, whole, real and complex numbers
+# A .npy member as numpy.lib.format writes it, by a pattern: numpy's own reader evaluates the text.
+MAGIC = b"\x93NUMPY\x01\x00"
+HEADER = re.compile(
+    rb"{'descr': '([<>|][biufcO]\d*)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), } *\n"
+)
 HUGE = 1 << 30  # bytes of a member that need the archive's wide fields
 
 # The results that are saved and loaded, and where each lives. Nothing else is ever built.
@@ -266,7 +272,7 @@ def _manifest(archive: zipfile.ZipFile) -> Any:
             f"is an archive that save did not write: it has no {MANIFEST}. numpy.load may read it."
         )
     manifest = json.loads(_bytes(archive, MANIFEST))
-    if not isinstance(manifest, dict) or not {"format", "versions", "result"} <= set(manifest):
+    if not isinstance(manifest, dict) or not {"format", "versions"} <= set(manifest):
         raise _UnknownError(f"is an archive that save did not write: its {MANIFEST} is another's.")
     number, written = manifest["format"], manifest["versions"]["implicitbias"]
     if type(number) is not int or number < 1:
@@ -288,20 +294,22 @@ def _bytes(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _array(data: bytes) -> Any:
-    stream = BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    if version != (1, 0):
-        raise ValueError(f"an array of version {version}")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    start = len(MAGIC) + 2
+    end = start + int.from_bytes(data[len(MAGIC) : start], "little")
+    header = HEADER.fullmatch(data, start, end)
+    if header is None or not data.startswith(MAGIC):
+        raise ValueError("an array of a kind that save never writes")
+    dtype, (fortran, sizes) = np.dtype(header[1].decode()), header.groups()[1:]
     if dtype.hasobject:
         raise _UnknownError(
             "holds an array of Python objects, which save never writes and load never reads: "
             "loading them can run anything. Use it only if you know who wrote it."
         )
-    if dtype.kind not in KINDS or len(data) - stream.tell() != math.prod(shape) * dtype.itemsize:
+    shape = tuple(int(size) for size in sizes.replace(b" ", b"").split(b",") if size)
+    if len(data) - end != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"an array of {dtype} and shape {shape} that does not fit its bytes")
-    numbers = bytearray(memoryview(data)[stream.tell() :])
-    return np.ndarray(shape, dtype, numbers, order="F" if fortran else "C")
+    numbers = bytearray(memoryview(data)[end:])
+    return np.ndarray(shape, dtype, numbers, order="F" if fortran == b"True" else "C")
 
 
 def _decoded(node: Any, members: dict[str, Any]) -> Any:

@@ -9,6 +9,43 @@ from implicitbias._results import contents, is_result
 from implicitbias.comparison import Closing
 from implicitbias.networks import DenseDecomposition
 
+TITLES = (  # known before any is made: the tests of each have its title
+    "Activation",
+    "ActivationFlow relu",
+    "ActivationFlow own",
+    "Candidate",
+    "Certificate",
+    "Closing",
+    "Comparison point",
+    "Comparison direction",
+    "DenseDecomposition",
+    "Explanation regression",
+    "Explanation classification",
+    "Finding",
+    "Flow dual",
+    "Flow slide",
+    "FlowState",
+    "FourierDecomposition",
+    "IdentityDecomposition",
+    "LayerAlignment",
+    "Limit point",
+    "Limit direction",
+    "Limit complex",
+    "LimitPath",
+    "Reference",
+    "SelectionDecomposition",
+    "Sensitivity",
+    "Sensitivity other start",
+    "Separability",
+    "Separability fails",
+    "SimulatedLimit",
+    "SimulatedLimit activation",
+    "SingularVectors",
+    "SingularVectors complex",
+    "SlideReport",
+    "Theorem1",
+    "Verdict",
+)
 RNG_SEED = 5
 SEPARABLE = np.array([[1.0, 0.5, 0.2], [-0.3, 1.0, 0.4], [0.6, -0.2, 1.0]])
 
