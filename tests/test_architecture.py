@@ -10,7 +10,10 @@ PACKAGE = ROOT / "src" / "implicitbias"
 MAX_LINES = 400
 BUILT = {"_build", "auto_gallery", "generated"}  # what a build of the documentation leaves
 
-GROUND = {"_errors", "_verdicts", "_numbers", "_arrays", "_nonnegative", "_threads"}
+GROUND = {
+    *("_errors", "_html", "_results", "_verdicts", "_files", "_types"),
+    *("_numbers", "_arrays", "_nonnegative", "_threads"),
+}
 BASE = GROUND | {"features"}
 SHARED = BASE | {"problems", "networks"}
 RESULTS = SHARED | {
@@ -22,13 +25,18 @@ RESULTS = SHARED | {
     "alignment",
     "simulation",
     "datasets",
+    "serialization",
 }
 
 # Each package or module may import these, and itself.
 MAY_IMPORT = {
     "__init__": RESULTS | {"coordinates", "estimators"},  # the public list, under TYPE_CHECKING
     "_errors": set(),
-    "_verdicts": {"_errors"},
+    "_html": set(),
+    "_files": set(),
+    "_types": set(),
+    "_results": {"_html"},
+    "_verdicts": {"_errors", "_html", "_results"},
     "_numbers": {"_errors"},
     "_arrays": {"_errors", "_numbers"},
     "_nonnegative": {"_arrays"},
@@ -46,6 +54,7 @@ MAY_IMPORT = {
     "alignment": SHARED | {"flow", "limits", "comparison"},
     "simulation": SHARED
     | {"initialization", "flow", "limits", "theorems", "comparison", "alignment"},
+    "serialization": BASE,  # the results it builds are named by strings, and imported late
     "datasets": BASE | {"problems"},
     "estimators": RESULTS,
     "verification": RESULTS | {"coordinates", "dual"},

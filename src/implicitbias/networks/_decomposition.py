@@ -12,6 +12,8 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
+from implicitbias._html import Badge
+from implicitbias._results import Record
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.features import Features, Spectra
 
@@ -23,8 +25,8 @@ _IMAGINARY_ROUNDING = 1e-9
 COORDINATE_ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
-@dataclass(frozen=True)
-class OrthogonalDecomposition(ABC):
+@dataclass(frozen=True, eq=False, repr=False)
+class OrthogonalDecomposition(Record, ABC):
     """M(x) = sum_j [S x]_j [U_1]_j (x) ... (x) [U_L]_j, U_l^H U_l = I, S of full column rank.
 
     S is (m, d), U_l is (k_l, m). In the coordinates p_l = U_l^T v_l (a plain transpose) and
@@ -47,6 +49,17 @@ class OrthogonalDecomposition(ABC):
     parameter_shapes: tuple[tuple[int, ...], ...]
     residual: float
     verdict: Verdict
+
+    def _short(self) -> str:
+        kind = "real" if self.is_real else "complex"
+        sizes = f"m={self.size}, d={self.num_features}, depth={self.depth}, {kind}"
+        return f"{sizes}; {self.verdict.status} ({self.verdict.value:.1e})"
+
+    def _badge(self) -> Badge:
+        return self.verdict._badge()
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}: {self._short()}\n  {self.verdict}"
 
     @property
     @abstractmethod
@@ -188,19 +201,12 @@ class OrthogonalDecomposition(ABC):
         return [array.ravel() for array in arrays]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DenseDecomposition(OrthogonalDecomposition):
     """S and U_l as arrays."""
 
     matrix: NumericArray
     columns: tuple[NumericArray, ...]
-
-    def __repr__(self) -> str:
-        kind = "real" if self.is_real else "complex"
-        return (
-            f"OrthogonalDecomposition(m={self.size}, d={self.num_features}, depth={self.depth}, "
-            f"{kind}; {self.verdict})"
-        )
 
     @property
     def S(self) -> NumericArray:

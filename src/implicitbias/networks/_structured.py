@@ -18,12 +18,9 @@ from implicitbias.networks._decomposition import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Square(OrthogonalDecomposition):
     """A decomposition with k_l = m = d in every layer."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(d={self.num_features}, depth={self.depth}; {self.verdict})"
 
     @property
     def size(self) -> int:
@@ -152,16 +149,13 @@ def fourier_decomposition(num_features: int, depth: int) -> OrthogonalDecomposit
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class SelectionDecomposition(OrthogonalDecomposition):
     """S and U_l select entries: [S]_{j, feature_j} = 1 and [U_l]_{entry_lj, j} = 1, rest 0."""
 
     feature: NumericArray
     entries: tuple[NumericArray, ...]
     inputs: int
-
-    def __repr__(self) -> str:
-        return f"OrthogonalDecomposition(m={self.size}, d={self.num_features}; {self.verdict})"
 
     @property
     def size(self) -> int:

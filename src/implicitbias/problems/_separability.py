@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias._arrays import FloatArray
+from implicitbias._html import Badge
+from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features
 from implicitbias.problems._coordinates import Coordinates, compressed, equilibrated
@@ -20,8 +22,8 @@ DIRECT_ENTRIES = 1 << 14  # above this, n <= d points enter the linear program i
 ROUNDS = 3
 
 
-@dataclass(frozen=True, eq=False)
-class Separability:
+@dataclass(frozen=True, eq=False, repr=False)
+class Separability(Record):
     """Exactly one holds: y_i x_i^T z > 0 for some z; or sum_i a_i y_i x_i = 0, a >= 0, a != 0.
 
     Attributes
@@ -42,6 +44,12 @@ class Separability:
     margin: float
     separator: FloatArray | None
     farkas: FloatArray | None
+
+    def _short(self) -> str:
+        return f"{self.verdict.status}: margin {self.margin:.3g}"
+
+    def _badge(self) -> Badge:
+        return self.verdict._badge()
 
     def __str__(self) -> str:
         return f"{self.verdict}; margin {self.margin:.3g}"
