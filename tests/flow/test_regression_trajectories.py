@@ -52,11 +52,9 @@ def test_both_routes_follow_the_definition(network, problem, directions):
     times = np.array([0.05, 0.2, 0.7])
     layers = [np.ravel(layer) for layer in init.parameters()]
     expected = regression_flow(dense_tensor(network), problem.X, problem.y, layers, times)
-    routes = ["parameters"] + ["dual"] * has_dual_flow(network, problem, init)
-    assert ("dual" in routes) == isinstance(network, (DiagonalNetwork, OrthogonalNetwork)) or (
-        problem is EVEN
-    )
-    for route in routes:
+    decoupled = problem is EVEN or isinstance(network, (DiagonalNetwork, OrthogonalNetwork))
+    assert has_dual_flow(network, problem, init) == decoupled
+    for route in ["parameters"] + ["dual"] * decoupled:
         for time, beta in zip(times, expected, strict=True):
             flow = gradient_flow(network, problem, init, route=route, max_time=float(time))
             assert flow.outcome is Outcome.TIME_REACHED
