@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mp
 
+from helpers.draws import normal
 from helpers.networks import cases, laws, orthonormal
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
@@ -18,10 +19,9 @@ from implicitbias.networks import (
     TensorNetwork,
 )
 
-RNG = np.random.default_rng(0)
-TENSOR = TensorNetwork(RNG.standard_normal((4, 4, 3, 5)))
+TENSOR = TensorNetwork(*normal(0, (4, 4, 3, 5)))
 ORTHOGONAL = OrthogonalNetwork(
-    RNG.standard_normal((5, 4)), [orthonormal(RNG, rows, 5) for rows in (5, 7, 6)]
+    *normal(1, (5, 4)), [orthonormal(np.random.default_rng(k), k, 5) for k in (5, 7, 6)]
 )
 NETWORKS = [
     DiagonalNetwork(4, 3),

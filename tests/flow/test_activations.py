@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from helpers.draws import normal
 from implicitbias._errors import InvalidInputError, NoPredictionError, Outcome
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
@@ -20,10 +21,8 @@ from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import predict_limit
 from reference import dense_networks as dense
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(3, 5)), RNG.normal(size=3)
+X, Y, TENSOR = normal(0, (3, 5), 3, (3, 2, 3, 5))
 REGRESSION, CLASSIFICATION = Regression(X, Y), Classification(X, np.sign(Y))
-TENSOR = RNG.normal(size=(3, 2, 3, 5))
 NETWORKS = [
     DiagonalNetwork(5, 3),
     ConvolutionalNetwork(5, (3, 5)),

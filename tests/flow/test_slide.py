@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias._errors import Outcome
 from implicitbias.comparison import angle_between
 from implicitbias.flow._classification import classification_flow
@@ -12,8 +13,7 @@ from implicitbias.networks import DiagonalNetwork
 from implicitbias.problems import Classification
 
 MARGIN = 1e9
-RNG = np.random.default_rng(0)
-WIDE = Classification(RNG.normal(size=(5, 12)), [1.0, -1.0, 1.0, -1.0, 1.0])
+WIDE = Classification(*normal(0, (5, 12)), [1.0, -1.0, 1.0, -1.0, 1.0])
 
 
 def tall(seed=7):
