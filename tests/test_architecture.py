@@ -56,9 +56,11 @@ MAY_IMPORT = {
 }
 # Where the dual flow decides which of several stationary points is reached.
 THEOREMS_BY_FLOW = {"theorems/_classification.py", "theorems/_late_flow.py"}
-# The parameter flow is the witness: it knows nothing of potentials or duals.
-WITNESS = sorted((PACKAGE / "flow").glob("_parameters*.py"))
+# What simulates the parameters themselves knows nothing of potentials or duals.
+WITNESS = "route = 'parameters'"
 HIDDEN_FROM_WITNESS = {"coordinates", "dual"}
+# Folders of one floor, which do not know each other.
+SIBLINGS = [("flow/regression", "flow/classification"), ("limits/potential", "limits/margin")]
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = [
@@ -122,19 +124,41 @@ def test_the_table_has_no_circles():
         order += ready
 
 
+def witnesses():
+    """The files of every class whose route is "parameters"."""
+    return [
+        path
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef) and WITNESS in map(ast.unparse, node.body)
+    ]
+
+
+def test_there_are_four_witnesses():
+    """Both losses, with an activation and without."""
+    assert len(witnesses()) == 4
+
+
 def test_the_witness_never_sees_potentials_or_duals():
-    assert WITNESS
-    waiting, seen = list(WITNESS), set()
+    waiting, seen = witnesses(), set()
     while waiting:
         path = waiting.pop()
         seen.add(path)
         assert not owners_imported(path) & HIDDEN_FROM_WITNESS, name_of(path)
         for name in imported(path):
             parts = name.split(".")
-            if parts[:2] == ["implicitbias", "flow"] and len(parts) > 2:
-                found = PACKAGE / "flow" / f"{parts[2]}.py"
-                if found.exists() and found not in seen:
-                    waiting.append(found)
+            found = PACKAGE.joinpath(*parts[1:]).with_suffix(".py")
+            if parts[:2] == ["implicitbias", "flow"] and found.exists() and found not in seen:
+                waiting.append(found)
+
+
+@pytest.mark.parametrize(("left", "right"), [*SIBLINGS, *(pair[::-1] for pair in SIBLINGS)])
+def test_siblings_do_not_know_each_other(left, right):
+    sources = sorted((PACKAGE / left).rglob("*.py"))
+    assert sources
+    other = "implicitbias." + right.replace("/", ".")
+    for path in sources:
+        assert not [name for name in imported(path) if name.startswith(other)], name_of(path)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())

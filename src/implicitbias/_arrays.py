@@ -232,3 +232,17 @@ def absolute_product(matrix: FloatArray, vector: FloatArray) -> FloatArray:
         part = slice(start, start + block)
         total += np.abs(matrix[:, part]) @ np.abs(vector[part])
     return total
+
+
+def stable_norm(vector: FloatArray) -> float:
+    """||v|| without over- or underflow of the squares."""
+    top = float(np.abs(vector).max(initial=0.0))
+    if top == 0.0 or not np.isfinite(top):
+        return top
+    return top * float(np.linalg.norm(vector / top))
+
+
+def unit(array: FloatArray) -> FloatArray:
+    """The array over its largest magnitude; zero stays zero."""
+    top = float(np.abs(array).max(initial=0.0))
+    return array / top if top > 0 else array

@@ -21,8 +21,8 @@ from implicitbias._verdicts import Verdict
 from implicitbias.comparison import angle_between
 from implicitbias.flow import Flow
 from implicitbias.limits import tensor_singular_vectors
-from implicitbias.limits._singular_search import evaluate, refine
-from implicitbias.limits._singular_vectors import singular_residual_of_network
+from implicitbias.limits.singular._search import evaluate, refine
+from implicitbias.limits.singular._vectors import singular_residual_of_network
 from implicitbias.networks import Network
 from implicitbias.problems import Classification
 

@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from implicitbias._errors import InvalidInputError
 from implicitbias.estimators import FlowLimitRegressor, StoppedFlowRegressor
-from implicitbias.flow._dual import DualFlow
+from implicitbias.flow.regression._dual import DualFlow
 
 
 def noisy(num_points=30, num_features=10, noise=1.0):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias._errors import Outcome
+from implicitbias.flow._arguments import Request
+from implicitbias.flow._budget import Budget, Goal
 from implicitbias.initialization import Initialization
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, Network, OrthogonalNetwork
 from implicitbias.problems import Regression
@@ -83,3 +85,9 @@ def assert_same_direction(found, expected):
     assert abs(found.log_times[-1] - expected.log_times[-1]) <= max(
         1e-4, 1e-6 * abs(expected.log_times[-1])
     )
+
+
+def asked(until=1e6, steps=None, points=200, *, route="auto", tol=None):
+    """The request of a flow to a margin, or to a small residual."""
+    budget = Budget(None, steps, points)
+    return Request(route, Goal(1e-10, 1e-11), float(np.log(until)), budget, tol=tol)

@@ -97,7 +97,7 @@ def test_deep_directions_are_read_off_late_in_units_of_the_start():
 
 
 def test_contradicting_equations_have_no_small_error():
-    from implicitbias.limits._margin_exact import refined
+    from implicitbias.limits.margin._exact import refined
 
     matrix = np.array([[2.0, 3.0], [2.0, 3.0 + 1e-8], [3.0, 0.0]])
     assert refined(matrix, np.array([1 / 3, 1 / 9]), np.ones(3))[1] == np.inf

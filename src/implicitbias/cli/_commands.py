@@ -213,7 +213,7 @@ def path(
 @scale_option
 @click.option(
     "--route",
-    type=click.Choice(("auto", "parameters", "dual", "coordinates")),
+    type=click.Choice(("auto", "parameters", "dual", "fourier")),
     default="auto",
     show_default=True,
     help="Integrate the layers, the dual in as many unknowns as points, where it exists, or the "

@@ -12,8 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
+from implicitbias.coordinates._complex_shape import SATURATED, Turning
+from implicitbias.coordinates._equal_clock import unit_clock
 from implicitbias.coordinates._integrals import SAFE_EXPONENT, blocks, carlson_reach, reach
-from implicitbias.coordinates._panel import (
+from implicitbias.coordinates._scalars import SQUARED
+from implicitbias.coordinates._shape import LOG_ZERO, Shape
+from implicitbias.coordinates._short_steps import (
     CLOSED,
     NODES,
     WEIGHTS,
@@ -21,10 +25,6 @@ from implicitbias.coordinates._panel import (
     relative_increment,
     relative_remainder,
 )
-from implicitbias.coordinates._scalars import SQUARED
-from implicitbias.coordinates._shape import LOG_ZERO, Shape
-from implicitbias.coordinates._turning import SATURATED, Turning
-from implicitbias.coordinates._unit import unit_clock
 
 MAX_PANELS = 64
 BLOCKS = (4096, 256, 4096)  # coordinates treated together: bounds the memory of the nodes

@@ -11,10 +11,10 @@ import numpy as np
 from implicitbias._arrays import BoolArray, FloatArray, IntArray, NumericArray, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates._clock import Clock
-from implicitbias.coordinates._gap import log_divergence, log_growth
+from implicitbias.coordinates._divergence import log_divergence, log_growth
+from implicitbias.coordinates._equal_clock import unit_clock
 from implicitbias.coordinates._inverse import advance, x_from_log_slack, x_from_u
 from implicitbias.coordinates._start import Start, start_from, start_from_complex
-from implicitbias.coordinates._unit import unit_clock
 
 LARGEST_EXPONENT = 600.0
 
@@ -36,7 +36,7 @@ class Curves:
       its sign and reaches 0 only as t -> -+inf;
     - dead (a c_l = 0 and Q(0) = 0):      rho = 0 for ever; t = s;
     - turning (complex layers with conjugates on the right, I = Im prod_l p_l != 0): rho stands for
-      Re prod_l p_l, which crosses like the first kind; I stays (``_turning``).
+      Re prod_l p_l, which crosses like the first kind; I stays (``_complex_shape``).
 
     Scales enter as logarithms only: with u the clock in units,
     s = exp(-(L - 2) log_unit) (u(t) - u(t0)). Only t itself is bound to float64: for rho / C^L

@@ -6,11 +6,11 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates._clock import Clock
+from implicitbias.coordinates._complex_shape import Turning
+from implicitbias.coordinates._equal_clock import unit_clock
 from implicitbias.coordinates._integrals import blocks
-from implicitbias.coordinates._panel import panel_of, relative_increment
 from implicitbias.coordinates._scalars import LOG2, MAX_NEWTON, QUADRATIC
-from implicitbias.coordinates._turning import Turning
-from implicitbias.coordinates._unit import unit_clock
+from implicitbias.coordinates._short_steps import panel_of, relative_increment
 
 BLOCK = 4096  # coordinates treated together: bounds the memory of the nodes
 

@@ -8,8 +8,8 @@ dq_l/ds = conj(prod_{k != l} q_k) in the real clock s = Z^T nu, and rho = e^{-i 
 - They stay real when they start real, which some choice of phi allows exactly when
   e^{i theta} prod_l p_l(0) is real: always, if one layer starts at zero.
 - Otherwise I = Im prod_l q_l stays, and R = Re prod_l q_l follows a curve of its own
-  (``_turning``): rho = e^{-i theta} (R + i I). X S^T e^{-i theta} i I is imaginary where beta is
-  real, so that predictions are Z R, and only beta = Re S^T rho keeps the part of I.
+  (``_complex_shape``): rho = e^{-i theta} (R + i I). X S^T e^{-i theta} i I is imaginary where beta
+  is real, so that predictions are Z R, and only beta = Re S^T rho keeps the part of I.
 
 Single points, even data and data with a common shift reduce; see theory of the dual flow.
 """

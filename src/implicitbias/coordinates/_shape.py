@@ -12,7 +12,7 @@ Then dQ = next dx, so that in units both rho and the clock s have simple derivat
     r(x) = Q next prod f_i / C^2,      du/dx = 1 / prod f_i.
 
 Everything is kept as logarithms: with b = log |sinh x| or x, f_i^2 = exp(2 b + log_g) + exp(log_h).
-Complex layers share all this, with one f in place of prod f_i (``_turning``).
+Complex layers share all this, with one f in place of prod f_i (``_complex_shape``).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 from scipy.special import expit
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
+from implicitbias.coordinates._complex_shape import Turning
 from implicitbias.coordinates._scalars import (
     MAX_NEWTON,
     QUADRATIC,
@@ -32,7 +33,6 @@ from implicitbias.coordinates._scalars import (
     log_cosh,
     log_sinh,
 )
-from implicitbias.coordinates._turning import Turning
 
 LOG_ZERO = -1e300  # stands for log 0 where differences must stay defined
 

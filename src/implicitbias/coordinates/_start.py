@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from implicitbias._arrays import BoolArray, ComplexArray, FloatArray, IntArray
+from implicitbias.coordinates._complex_start import TurningLayers, turning_start
 from implicitbias.coordinates._shape import LOG_ZERO, Shape
-from implicitbias.coordinates._turning_start import TurningLayers, turning_start
 
 SAME = 4 * np.finfo(np.float64).eps  # offsets within their own rounding count as equal
 

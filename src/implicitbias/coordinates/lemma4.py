@@ -19,8 +19,8 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, positive_int
 from implicitbias._errors import InvalidInputError
+from implicitbias.coordinates._equal_clock import log_q_of, total_clock, unit_clock
 from implicitbias.coordinates._scalars import log_cosh
-from implicitbias.coordinates._unit import log_q_of, total_clock, unit_clock
 
 FloatOrArray: TypeAlias = "np.float64 | FloatArray"
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, finite_array, is_sparse, positive_float
+from implicitbias._arrays import FloatArray, finite_array, is_sparse, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
+from implicitbias.flow._budget import Budget, Callback, Goal
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Activation, AnyActivation, Network, as_activation
 from implicitbias.problems import Classification, Regression, refuse_extreme_units
 
 LossName = Literal["exponential", "logistic"]
-Route = Literal["auto", "parameters", "dual", "coordinates"]
+Route = Literal["auto", "parameters", "dual", "fourier"]
 FINEST = 100 * float(np.finfo(np.float64).eps)  # what scipy's integrators accept
 COARSEST = 1e-3
 
@@ -52,18 +55,100 @@ def check_fit(network: Any, problem: Any, init: Any) -> None:
         refuse_extreme_units(problem)
 
 
-def check_route(route: Any) -> None:
-    """Refuse an unknown route."""
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a flow, checked: see ``gradient_flow``.
+
+    Attributes
+    ----------
+    route, loss, tol, callback
+        As given.
+    goal
+        Where a regression is done.
+    log_target
+        Log of the margin at which a classification is done.
+    budget
+        What it may use, and what it saves.
+    """
+
+    route: Route
+    goal: Goal
+    log_target: float
+    budget: Budget
+    loss: LossName = "exponential"
+    tol: float | None = None
+    callback: Callback | None = None
+
+
+def request(
+    problem: Regression | Classification,
+    *,
+    route: Any,
+    until_residual: Any,
+    until_change: Any,
+    until_margin: Any,
+    until_log_margin: Any,
+    loss: Any,
+    max_time: Any,
+    max_steps: Any,
+    tol: Any,
+    num_points: Any,
+    times: Any,
+    callback: Any,
+) -> Request:
+    """The options of ``gradient_flow``, each refused if it is out of range.
+
+    Raises
+    ------
+    InvalidInputError
+        The first option that is not what is expected.
+    """
+    route = check_route(route, problem)
+    check_callback(callback)
+    check_loss(loss)
+    log_target = check_log_margin(until_margin, until_log_margin)
+    goal = Goal(
+        positive_float(until_residual, "until_residual"),
+        positive_float(until_change, "until_change"),
+    )
+    given_times = check_times(times, problem)
+    if max_time is None and given_times is not None:
+        max_time = float(given_times[-1])
+    budget = Budget(
+        None if max_time is None else positive_float(max_time, "max_time"),
+        None if max_steps is None else positive_int(max_steps, "max_steps"),
+        positive_int(num_points, "num_points", at_least=2),
+        given_times,
+    )
+    return Request(route, goal, log_target, budget, loss, check_tolerance(tol), callback)
+
+
+def check_route(route: Any, problem: Regression | Classification) -> Route:
+    """Return a known route that the problem has."""
+    if route == "coordinates":
+        warnings.warn(
+            "route='coordinates' is called route='fourier' now; the old name goes with 0.3.",
+            DeprecationWarning,
+            stacklevel=4,
+        )
+        route = "fourier"
     if route not in get_args(Route):
         raise InvalidInputError(
             f"route is {route!r}; expected one of " + ", ".join(map(repr, get_args(Route))) + "."
         )
+    if route == "fourier" and isinstance(problem, Classification):
+        raise InvalidInputError(
+            "route='fourier' is for regression; a classification has route='dual' where its "
+            "coordinates decouple, and route='parameters'."
+        )
+    found: Route = route
+    return found
 
 
 def check_activation(activation: AnyActivation, route: Route) -> Activation:
     """Return the activation, refusing routes that exist for linear networks only."""
     phi = as_activation(activation)
-    if route in ("dual", "coordinates"):
+    if route in ("dual", "fourier"):
         raise InvalidInputError(
             f"route={route!r} is for linear networks: with an activation f(x; Theta) is not linear "
             "in x, and has no decoupled coordinates. Use route='parameters'."

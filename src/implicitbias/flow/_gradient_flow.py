@@ -2,52 +2,36 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
-from typing import Any, overload
+from typing import Any, TypedDict, Unpack, overload
 
-import numpy as np
-
-from implicitbias._arrays import positive_float, positive_int
-from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._threads import threads_for
-from implicitbias.flow._activation_flow import ActivationMargins, ActivationRegression
-from implicitbias.flow._activation_result import ActivationFlow, activation_flow
-from implicitbias.flow._arguments import (
-    LossName,
-    Route,
-    check_activation,
-    check_callback,
-    check_fit,
-    check_log_margin,
-    check_loss,
-    check_route,
-    check_times,
-    check_tolerance,
-)
-from implicitbias.flow._classification import classification_flow, margin_flow
-from implicitbias.flow._classification_loss import MarginLoss
-from implicitbias.flow._coordinates import (
-    FASTER_FROM,
-    CoordinateFlow,
-    has_fourier_coordinates,
-    require_fourier_coordinates,
-)
-from implicitbias.flow._dual import DualFlow
-from implicitbias.flow._integrate import Budget, Callback, Trajectory, integrate
-from implicitbias.flow._parameters import ParameterFlow
-from implicitbias.flow._reduction import dual_coordinates
+from implicitbias.flow._arguments import LossName, Route, check_activation, check_fit, request
+from implicitbias.flow._budget import Callback
 from implicitbias.flow._result import Flow
-from implicitbias.flow._rules import Goal, RegressionRules, with_drift
-from implicitbias.flow._squared_loss import squared_loss
-from implicitbias.flow._stability import VISIBLE, Way, reproduced
-from implicitbias.flow._system import FlowSystem
+from implicitbias.flow.activation._result import ActivationFlow
+from implicitbias.flow.activation._run import activation_flow
+from implicitbias.flow.classification._run import classification_flow
+from implicitbias.flow.regression._run import regression_flow
 from implicitbias.initialization import Initialization
-from implicitbias.networks import Activation, AnyActivation, Network
+from implicitbias.networks import AnyActivation, Network
 from implicitbias.problems import Classification, Regression
 
-FOLLOWED = (Outcome.RESIDUAL_REACHED, Outcome.TIME_REACHED)
-SETTLED = (Outcome.RESIDUAL_REACHED, Outcome.STATIONARY, Outcome.PRECISION_REACHED)
+
+class Options(TypedDict, total=False):
+    """The options that do not decide what is returned, for type checkers."""
+
+    route: Route
+    until_residual: float
+    until_change: float
+    until_margin: float
+    until_log_margin: float | None
+    loss: LossName
+    max_time: float | None
+    max_steps: int | None
+    tol: float | None
+    num_points: int
+    times: Any
+    callback: Callback | None
 
 
 @overload
@@ -56,19 +40,8 @@ def gradient_flow(
     problem: Regression | Classification,
     init: Initialization,
     *,
-    route: Route = ...,
-    until_residual: float = ...,
-    until_change: float = ...,
-    until_margin: float = ...,
-    until_log_margin: float | None = ...,
-    loss: LossName = ...,
     activation: None = ...,
-    max_time: float | None = ...,
-    max_steps: int | None = ...,
-    tol: float | None = ...,
-    num_points: int = ...,
-    times: Any = ...,
-    callback: Callback | None = ...,
+    **options: Unpack[Options],
 ) -> Flow: ...
 
 
@@ -78,19 +51,8 @@ def gradient_flow(
     problem: Regression | Classification,
     init: Initialization,
     *,
-    route: Route = ...,
-    until_residual: float = ...,
-    until_change: float = ...,
-    until_margin: float = ...,
-    until_log_margin: float | None = ...,
-    loss: LossName = ...,
     activation: AnyActivation,
-    max_time: float | None = ...,
-    max_steps: int | None = ...,
-    tol: float | None = ...,
-    num_points: int = ...,
-    times: Any = ...,
-    callback: Callback | None = ...,
+    **options: Unpack[Options],
 ) -> ActivationFlow: ...
 
 
@@ -125,9 +87,9 @@ def gradient_flow(
         "parameters" integrates the layers, for any network, knowing nothing of the theory. "dual"
         integrates the n-dimensional flow d nu/dt = y - X S^T psi(S X^T nu), the same trajectory at
         a cost that does not depend on the depth, where the network has decoupled coordinates in
-        real clocks. "coordinates" integrates the spectra of full-length filters, whatever the
-        data. "auto" takes the dual where it exists, then the coordinates where they
-        are faster, then the parameters; the last also where the dual ends at the floor of float64
+        real clocks. "fourier", for regression, integrates the spectra of full-length filters,
+        whatever the data. "auto" takes the dual where it exists, then the spectra where they are
+        faster, then the parameters; the last also where the dual ends at the floor of float64
         (deep networks at small scales).
     until_residual
         Stop at ||X beta - y|| <= until_residual ||y|| (0/0 = 0; where y = 0 relative to the start)
@@ -187,170 +149,25 @@ def gradient_flow(
     from their Assumption 1.
     """
     check_fit(network, problem, init)
-    check_route(route)
-    check_callback(callback)
-    check_loss(loss)
-    log_target = check_log_margin(until_margin, until_log_margin)
-    goal = Goal(
-        positive_float(until_residual, "until_residual"),
-        positive_float(until_change, "until_change"),
-    )
-    given_times = check_times(times, problem)
-    if max_time is None and given_times is not None:
-        max_time = float(given_times[-1])
-    budget = Budget(
-        None if max_time is None else positive_float(max_time, "max_time"),
-        None if max_steps is None else positive_int(max_steps, "max_steps"),
-        positive_int(num_points, "num_points", at_least=2),
-        given_times,
-    )
-    tol = check_tolerance(tol)
-    if activation is not None:
-        phi = check_activation(activation, route)
-        with threads_for(problem.X.size):
-            return _with_activation(
-                network, problem, init, phi, loss, goal, log_target, budget, tol, callback
-            )
-    with threads_for(problem.X.size):
-        if isinstance(problem, Classification):
-            return classification_flow(
-                network,
-                problem,
-                init,
-                route=route,
-                log_target=log_target,
-                budget=budget,
-                loss=loss,
-                tol=tol,
-                callback=callback,
-            )
-        return _regression_flow(network, problem, init, route, goal, budget, tol, callback)
-
-
-def _with_activation(
-    network: Network,
-    problem: Regression | Classification,
-    init: Initialization,
-    phi: Activation,
-    loss: LossName,
-    goal: Goal,
-    log_target: float,
-    budget: Budget,
-    tol: float | None,
-    callback: Callback | None,
-) -> ActivationFlow:
-    """Run the parameters of a network with an activation."""
-    start = init.parameters()
-    system: ActivationRegression | ActivationMargins
-    if isinstance(problem, Regression):
-        system = ActivationRegression(network, problem, phi, start, tol)
-        flow = _run(system, goal, budget, callback)
-    else:
-        system = ActivationMargins(network, problem, phi, MarginLoss(loss), start, tol)
-        flow = margin_flow(system, log_target, budget, callback)
-    model = system.model
-    return activation_flow(flow, model.activation, conserves=model.conserves)
-
-
-def _regression_flow(
-    network: Network,
-    problem: Regression,
-    init: Initialization,
-    route: Route,
-    goal: Goal,
-    budget: Budget,
-    tol: float | None,
-    callback: Callback | None,
-) -> Flow:
-    """Run the route asked for; "auto" runs the parameters where the dual does not reach the end."""
-    start = init.rounded()
-    coefficients = network.coefficients(start)
-    if not np.isfinite(coefficients).all():
-        raise InvalidInputError(
-            f"the initialization's coefficients do not fit float64 at log_scale "
-            f"{init.log_scale:g}. Predictions accept such scales, simulations do not."
-        )
-    loss = squared_loss(problem, coefficients)
-    if route == "coordinates":
-        require_fourier_coordinates(network)
-        return _run(CoordinateFlow(network, loss, init.parameters(), tol), goal, budget, callback)
-    if route != "parameters":
-        coordinates = dual_coordinates(network, loss.X, init)
-        if coordinates.reduces:
-            flow = _run(DualFlow(loss, init, coordinates, start, tol), goal, budget, callback)
-            stopped_short = flow.outcome in (Outcome.PRECISION_REACHED, Outcome.FAILED)
-            settled = not stopped_short or flow.remaining_change <= goal.until_change
-            if route == "dual" or settled or not _held(init):
-                return flow
-        elif route == "dual":
-            raise InvalidInputError(
-                f"route='dual' needs a network with real decoupled coordinates: "
-                f"{coordinates.why_not}. Use route='parameters', which takes every network."
-            )
-        elif has_fourier_coordinates(network) and network.num_features >= FASTER_FROM:
-            system = CoordinateFlow(network, loss, init.parameters(), tol)
-            return _run(system, goal, budget, callback)
-    return _run(ParameterFlow(network, loss, init.parameters(), tol), goal, budget, callback)
-
-
-def _held(init: Initialization) -> bool:
-    """Whether float64 holds the layers of the start."""
-    try:
-        init.parameters()
-    except InvalidInputError:
-        return False
-    return True
-
-
-def _run(system: FlowSystem, goal: Goal, budget: Budget, callback: Callback | None) -> Flow:
-    began = time.perf_counter()
-    rules = RegressionRules(goal, system.coefficients(system.start))
-    trajectory = integrate(system, rules, budget, callback)
-    if trajectory.end.outcome not in SETTLED:
-        rules.measure(system, trajectory.state, trajectory.reading)
-    if trajectory.growth > VISIBLE and trajectory.end.outcome in FOLLOWED:
-        trajectory = _reproduced(system, rules, budget, trajectory)
-    flow = _flow(system, trajectory, rules.remaining, time.perf_counter() - began)
-    if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
-        flow.times[-1], flow.log_times[-1] = budget.max_time, np.log(budget.max_time)
-    return flow
-
-
-def _reproduced(
-    system: FlowSystem, rules: RegressionRules, budget: Budget, trajectory: Trajectory
-) -> Trajectory:
-    """The trajectory, its end doubted where smaller steps lead elsewhere."""
-    rules, unit = RegressionRules(rules.goal, rules.start), system.log_time_unit
-    log_times = np.log(trajectory.step_times) + unit
-    first = Way(trajectory.end, trajectory.coefficients[-1], log_times, trajectory.step_losses)
-    with np.errstate(over="ignore"):
-        times = np.exp(np.hstack([log_times - first.windows(), log_times + first.windows()]))
-    times = np.unique(times[np.isfinite(times) & (times > 0.0)])
-    other = integrate(system.finer(), rules, replace(budget, times=times), None)
-    log_times, log_losses = np.log(other.times[1:]) + unit, other.log_losses[1:]
-    again = Way(other.end, other.coefficients[-1], log_times, log_losses)
-    return replace(trajectory, end=reproduced(first, again, trajectory.growth))
-
-
-def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds: float) -> Flow:
-    with np.errstate(divide="ignore", over="ignore"):
-        log_times = np.log(trajectory.times) + system.log_time_unit
-        times = np.exp(log_times) if system.log_time_unit else trajectory.times
-    end = with_drift(trajectory.end, trajectory.drift)
-    return Flow(
-        coefficients=trajectory.coefficients,
-        final_parameters=system.parameters(trajectory.state),
+    asked = request(
+        problem,
+        route=route,
+        until_residual=until_residual,
+        until_change=until_change,
+        until_margin=until_margin,
+        until_log_margin=until_log_margin,
+        loss=loss,
+        max_time=max_time,
+        max_steps=max_steps,
+        tol=tol,
+        num_points=num_points,
         times=times,
-        log_times=log_times,
-        log_losses=trajectory.log_losses,
-        residual=trajectory.reading.residual,
-        remaining_change=remaining,
-        drift=trajectory.drift,
-        outcome=end.outcome,
-        message=end.message,
-        route=system.route,
-        method=system.method,
-        num_steps=trajectory.num_steps,
-        num_evaluations=trajectory.num_evaluations,
-        seconds=seconds,
+        callback=callback,
     )
+    with threads_for(problem.X.size):
+        if activation is not None:
+            phi = check_activation(activation, asked.route)
+            return activation_flow(network, problem, init, phi, asked)
+        if isinstance(problem, Classification):
+            return classification_flow(network, problem, init, asked)
+        return regression_flow(network, problem, init, asked)

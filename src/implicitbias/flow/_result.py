@@ -87,7 +87,7 @@ class Flow:
     outcome, message
         Why the flow ended: one of a few kinds, and the sentence with the numbers.
     route, method
-        "parameters", "dual" or "coordinates", and the integrator.
+        "parameters", "dual" or "fourier", and the integrator.
     num_steps, num_evaluations
         Integration steps, and evaluations of the velocity.
     seconds

@@ -20,10 +20,9 @@ from typing import Protocol
 import numpy as np
 from scipy.sparse.linalg import ArpackError, eigsh
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, stable_norm
 from implicitbias._errors import Outcome
-from implicitbias.flow._rules import End
-from implicitbias.flow._squared_loss import stable_norm
+from implicitbias.flow._budget import End
 
 VISIBLE = 27.0  # e-foldings: nine tenths of what brings 1e-13, an error of order 13, to size 1
 APART = 1e-3  # of the size of beta, of residuals, of times: a flow is reproducible to much less

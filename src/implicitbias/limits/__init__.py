@@ -1,45 +1,45 @@
 """Where training ends, without training: limit problems, closed forms and certificates."""
 
-from implicitbias.limits._certify import certify, seen_from
-from implicitbias.limits._ends import EndPoint, large_scale_end, small_scale_end
 from implicitbias.limits._interpolators import (
     least_l1_interpolator,
     least_l2_end,
     least_l2_interpolator,
 )
-from implicitbias.limits._kkt import KKT
 from implicitbias.limits._limit import (
     Certificate,
     Limit,
     relative_difference,
     relative_residual,
 )
-from implicitbias.limits._margin_entropy import Entropy
-from implicitbias.limits._margin_faces import UNIQUE
-from implicitbias.limits._margin_groups import Groups, conjugate_groups, fourier_groups
-from implicitbias.limits._margin_near import exactly
-from implicitbias.limits._margin_signs import separable_with_signs
-from implicitbias.limits._margin_tie import OptimalFace, on_face, optimal_face
-from implicitbias.limits._max_margin import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits._one_point import OnePoint, solve_one_point
-from implicitbias.limits._potential import (
-    MAX_ITERATIONS,
-    PathError,
-    PotentialProblem,
-    PotentialState,
-)
-from implicitbias.limits._potential_path import rescale, solve
-from implicitbias.limits._quasi_norm import (
+from implicitbias.limits.margin._convex import MaxMargin, l1_max_margin, l2_max_margin
+from implicitbias.limits.margin._entropy import Entropy
+from implicitbias.limits.margin._faces import UNIQUE
+from implicitbias.limits.margin._groups import Groups, conjugate_groups, fourier_groups
+from implicitbias.limits.margin._kkt import KKT
+from implicitbias.limits.margin._near import exactly
+from implicitbias.limits.margin._quasi_norm import (
     StationaryPoint,
     globally_optimal,
     many_starts,
     stationary_point,
 )
-from implicitbias.limits._reachable import Reachable, reachable
-from implicitbias.limits._refine import MAX_CORRECTIONS
-from implicitbias.limits._rough_path import rough_path
-from implicitbias.limits._sensitivity import PotentialSensitivity
-from implicitbias.limits._singular_vectors import (
+from implicitbias.limits.margin._signs import separable_with_signs
+from implicitbias.limits.margin._tie import OptimalFace, on_face, optimal_face
+from implicitbias.limits.potential._certify import certify, seen_from
+from implicitbias.limits.potential._ends import EndPoint, large_scale_end, small_scale_end
+from implicitbias.limits.potential._path import rescale, solve
+from implicitbias.limits.potential._problem import (
+    MAX_ITERATIONS,
+    PathError,
+    PotentialProblem,
+    PotentialState,
+)
+from implicitbias.limits.potential._reachable import Reachable, reachable
+from implicitbias.limits.potential._refine import MAX_CORRECTIONS
+from implicitbias.limits.potential._rough_path import rough_path
+from implicitbias.limits.potential._sensitivity import PotentialSensitivity
+from implicitbias.limits.singular._vectors import (
     singular_residual_of_network,
     tensor_singular_error,
     tensor_singular_residual,

@@ -1,0 +1,1 @@
+"""Networks with an elementwise activation: simulation only, by the parameters."""

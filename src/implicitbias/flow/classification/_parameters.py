@@ -1,0 +1,261 @@
+"""The parameter flow of a margin loss, for any network: the witness.
+
+    dv_l/dtau = M(c) o (v_1, .., I at l, .., v_L),   c = sum_i w_i y_i x_i,   w = softmax(-margins),
+
+in the loss clock d tau = loss dt. The right side grows like ||Theta||^{L-1}, so that tau is
+bounded for L >= 3; in the clock d sigma = ||Theta||^{L-2} d tau growth is at most exponential at
+every depth, both near the saddle at zero and far out. It knows nothing of potentials or duals.
+
+Measured on fully connected networks, 4 points, up to margin 1e5 (steps and seconds): 90 parameters,
+LSODA 727 and 6, Radau IIA 34 and 3; 450 parameters, 777 and 12 against 31 and 2; 41,800 parameters,
+34 steps and 27 s. The directions agree to 4e-13.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from math import exp, log
+
+import numpy as np
+from scipy.integrate import OdeSolver
+
+from implicitbias._arrays import FloatArray, Parameters, stable_norm
+from implicitbias._errors import InvalidInputError
+from implicitbias.flow._rest import Rest, rest_of
+from implicitbias.flow._stability import FINER, MOST, largest_eigenvalue
+from implicitbias.flow.classification._loss import MarginLoss
+from implicitbias.flow.classification._system import LARGEST, MarginPoint, MarginSystem, check_size
+from implicitbias.flow.integrators._radau import LowRankRadau, each, symmetric
+from implicitbias.networks import Network
+from implicitbias.problems import Classification
+
+RTOL = 1e-10
+FINEST = 1e-13
+SAFE_NOISE = 1e-2  # of a margin, by the tolerance: keeps the softmax smooth from step to step
+SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
+GROWING = 1e-3  # relative growth of an entry over log t above which it is not at rest
+ABSOLUTE = 0.1  # absolute over relative tolerance, in units of the entry's own scale
+FEW = 1000  # parameters up to which LSODA is used
+MOST_JUDGED = 5000  # parameters up to which the Hessian's eigenvectors are asked for rest
+RADAU_TOLERANCE = 1e-9  # at 1e-7 the directions are as good, but times lose digits
+FIRST_STEP = 1e-3
+EPS = float(np.finfo(np.float64).eps)
+NORMAL = float(np.finfo(np.float64).tiny) / EPS
+
+
+class ParameterMargins(MarginSystem):
+    """Gradient flow in Theta, flattened."""
+
+    route = "parameters"
+
+    def __init__(
+        self,
+        network: Network,
+        problem: Classification,
+        loss: MarginLoss,
+        start: Parameters,
+        tol: float | None,
+        target: float,
+    ) -> None:
+        self.network, self.loss = network, loss
+        self.rows = problem.y[:, None] * problem.X
+        self.ends = np.cumsum((0, *network.layer_sizes))
+        self.start = self.flattened(start)
+        self.conserved = network.conserved(start)
+        self.rtol = tol or float(np.clip(SAFE_NOISE / max(target, 1.0), FINEST, RTOL))
+        self.margin_tol = self.rtol
+        self.atol = ABSOLUTE * self.rtol * self._entry_scales()
+        if self.atol.min() < np.finfo(np.float64).tiny:
+            raise InvalidInputError(
+                f"the layers of the initialization, of size {stable_norm(self.start):.3g}, are so "
+                "small that tolerances relative to them underflow float64. route='dual' takes any "
+                "scale, where the network has real decoupled coordinates; else use a larger scale."
+            )
+        if self.start.size > FEW:
+            self.method = "Radau IIA, order 13"
+        self.length = float(np.linalg.norm(self.rows, axis=1).max())
+        check_size(network.depth * float(np.log(stable_norm(self.start) or 1.0)))
+
+    def integrator(self, state: FloatArray, first_step: float) -> OdeSolver | None:
+        """Radau IIA for many parameters: its linear systems have 7 n unknowns, LSODA's P."""
+        if state.size <= FEW:
+            return None
+        if first_step == 0.0:
+            first_step = FIRST_STEP * stable_norm(state) / stable_norm(self.velocity(state))
+        return LowRankRadau(
+            each(self.velocity),
+            state,
+            np.inf,
+            first_step=first_step,
+            factors=symmetric(self.factor),
+            tol=RADAU_TOLERANCE * min(1.0, self.rtol / self.margin_tol),
+            sizes=self.atol / (ABSOLUTE * self.rtol),
+        )
+
+    def factor(self, state: FloatArray) -> FloatArray:
+        """F, (n, N): -F^T F is the pull of the margins, the stiff part of the Jacobian.
+
+        That of the logistic loss is not symmetric before its margins are large: about so.
+        """
+        size = stable_norm(state)
+        layers = self.layers(state / size)
+        margins, weights = self._weights(layers, size)
+        centred = np.eye(weights.size) - weights
+        with np.errstate(over="ignore", invalid="ignore"):
+            steep = np.sqrt(self.power(size) * weights * self.loss.steepness(margins))
+            pulled: FloatArray = steep[:, None] * (centred @ self.moved(layers))
+        return pulled
+
+    def velocity(self, state: FloatArray) -> FloatArray:
+        """||Theta|| times the layers' gradients of c^T beta at Theta / ||Theta||."""
+        size = stable_norm(state)
+        layers = self.layers(state / size if size > 0 else state)
+        return size * self.gradients(layers, self._weights(layers, size)[1])
+
+    def jacobian(self, state: FloatArray) -> FloatArray:
+        """D^2 (c^T beta) at fixed w, the clock's rank one term, and the pull of each margin."""
+        size = stable_norm(state)
+        unit = state / size
+        layers = self.layers(unit)
+        margins, weights = self._weights(layers, size)
+        moved = self.moved(layers)
+        change = weights[:, None] * self.loss.change_of_log_weights(margins, moved)
+        with np.errstate(over="ignore", invalid="ignore"):
+            pull = self.power(size) * (moved.T @ change)
+        gradient = weights @ moved
+        clock = (self.network.depth - 2) * np.outer(gradient, unit)
+        return self.curvature(layers, weights) - clock + pull
+
+    def look(self, state: FloatArray) -> MarginPoint:
+        """Margins, loss and clocks."""
+        size = stable_norm(state)
+        layers = self.layers(state / size if size > 0 else state)
+        beta = self.coefficients(layers)
+        relative = self.rows @ beta
+        with np.errstate(divide="ignore", over="ignore"):
+            log_norm = float(np.log(size))
+            margins = self.power(size) * relative
+        return MarginPoint(
+            relative,
+            float((np.abs(self.rows) @ np.abs(beta)).max()),
+            self.network.depth * log_norm,
+            self.loss.log_loss(margins),
+            self.loss.log_rate(margins),
+            -(self.network.depth - 2) * log_norm if self.network.depth > 2 else 0.0,
+        )
+
+    def shape_of(self, state: FloatArray) -> FloatArray:
+        """beta over ||Theta||^L."""
+        size = stable_norm(state)
+        return self.coefficients(self.layers(state / size if size > 0 else state))
+
+    def parameters(self, state: FloatArray) -> Parameters | None:
+        """Theta."""
+        return self.network.unflatten(state)
+
+    def rest(self, state: FloatArray, point: MarginPoint, log_time: float) -> Rest | None:
+        """Whether each eigenvector of the loss's Hessian has a negligible way to go, or only noise.
+
+        Judged in units of the loss: velocity G = sum_i w_i grad gamma_i and its Hessian
+        sum_i w_i (hess gamma_i - grad gamma_i grad gamma_i^T). Entries far below these units that
+        still grow by a part of themselves while t doubles are on their way out of a saddle.
+        """
+        size = stable_norm(state)
+        velocity = self.velocity(state)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_growth = log_time - point.log_speed + np.log(velocity / state)
+        if np.any(log_growth > np.log(GROWING)):
+            return None
+        if size > 0.0 and velocity.any() and state.size > MOST_JUDGED:
+            return None
+        if size == 0.0 or not velocity.any():
+            return rest_of(
+                np.zeros(1), np.zeros((1, 1)), 1.0, noise=np.zeros(1), rounding=np.zeros(1)
+            )
+        curvature, moved = self._hessian(state, size)
+        if not np.isfinite(curvature).all():
+            return None
+        noise = (self.rtol * np.abs(state) + self.atol) / size
+        rounding = EPS * self.length * float(np.linalg.norm(moved))
+        with np.errstate(invalid="ignore"):  # 0 / 0 where nothing moves along an eigenvector
+            return rest_of(velocity / size, curvature, 1.0, noise=noise, rounding=rounding)
+
+    def instability(self, state: FloatArray) -> float:
+        """The Hessian's largest eigenvalue across the velocity."""
+        size = stable_norm(state)
+        if size == 0.0 or state.size > MOST:
+            return 0.0
+        return largest_eigenvalue(self._hessian(state, size)[0], self.velocity(state))
+
+    def finer(self) -> ParameterMargins:
+        """The flow with smaller steps."""
+        other = copy(self)
+        other.rtol, other.atol = FINER * self.rtol, FINER * self.atol
+        return other
+
+    def drift(self, state: FloatArray) -> float:
+        """Largest |change| of a conserved quantity over its natural size; 0/0 = 0."""
+        return self.drift_of(self.layers(state))
+
+    def drift_of(self, layers: Parameters) -> float:
+        """The same, of Theta."""
+        change = np.abs(self.network.conserved(layers) - self.conserved)
+        scale = self.network.conserved_scale(layers)
+        held = (scale > NORMAL) & (scale < np.inf)  # else squares have lost their digits
+        return float(np.max(np.divide(change, scale, where=held, out=np.zeros_like(change))))
+
+    def flattened(self, layers: Parameters) -> FloatArray:
+        """Theta as the state, (N,)."""
+        return self.network.flatten(layers)
+
+    def coefficients(self, layers: Parameters) -> FloatArray:
+        """beta, (d,)."""
+        return self.network.coefficients(layers)
+
+    def gradients(self, layers: Parameters, weights: FloatArray) -> FloatArray:
+        """sum_i w_i grad gamma_i, (N,)."""
+        gradients = self.network.layer_gradients(layers, weights @ self.rows)
+        return np.concatenate([gradient.ravel() for gradient in gradients])
+
+    def moved(self, layers: Parameters) -> FloatArray:
+        """grad gamma_i, (n, N)."""
+        return self.rows @ self.network.coefficient_jacobian(layers)
+
+    def curvature(self, layers: Parameters, weights: FloatArray) -> FloatArray:
+        """sum_i w_i hess gamma_i, (N, N)."""
+        return self.network.second_derivative(layers, weights @ self.rows)
+
+    def layers(self, state: FloatArray) -> Parameters:
+        """Views of the layers in a flattened state."""
+        return tuple(
+            state[begin:end].reshape(shape)
+            for begin, end, shape in zip(
+                self.ends[:-1], self.ends[1:], self.network.parameter_shapes, strict=True
+            )
+        )
+
+    def power(self, size: float) -> float:
+        """||Theta||^L, held below overflow: the least of such margins takes all the weight."""
+        return exp(min(self.network.depth * log(size), LARGEST)) if size > 0.0 else 0.0
+
+    def _weights(self, layers: Parameters, size: float) -> tuple[FloatArray, FloatArray]:
+        """Margins and weights at ``size`` times the layers."""
+        margins = self.power(size) * (self.rows @ self.coefficients(layers))
+        return margins, self.loss.weights(margins)
+
+    def _hessian(self, state: FloatArray, size: float) -> tuple[FloatArray, FloatArray]:
+        """sum_i w_i (hess gamma_i - grad gamma_i grad gamma_i^T), (N, N), and grad gamma_i."""
+        layers = self.layers(state / size)
+        weights, moved = self._weights(layers, size)[1], self.moved(layers)
+        with np.errstate(over="ignore", invalid="ignore"):
+            pull = self.power(size) * ((moved.T * weights) @ moved)
+        return self.curvature(layers, weights) - pull, moved
+
+    def _entry_scales(self) -> FloatArray:
+        """The natural size of each entry: its own start, or the largest where a layer is zero."""
+        sizes = np.abs(self.start)
+        top = float(sizes.max(initial=0.0)) or 1.0
+        for begin, end in zip(self.ends[:-1], self.ends[1:], strict=True):
+            largest = float(sizes[begin:end].max()) or top
+            sizes[begin:end] = np.maximum(sizes[begin:end], SMALL_ENTRY * largest)
+        return sizes

@@ -1,0 +1,149 @@
+"""gradient_flow for classification: the softmax flow up to a hand-over margin, then the slide."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from implicitbias._arrays import Parameters, unit
+from implicitbias._errors import InvalidInputError, Outcome
+from implicitbias.flow._arguments import Request
+from implicitbias.flow._budget import End, with_drift
+from implicitbias.flow._decoupled import dual_coordinates
+from implicitbias.flow._result import Flow, SlideReport
+from implicitbias.flow._stability import Way, reproduced
+from implicitbias.flow.classification._dual import DualMargins, MultiplierFlow
+from implicitbias.flow.classification._dual_in_t import SlackFlow
+from implicitbias.flow.classification._log_curves import Coordinates
+from implicitbias.flow.classification._loop import Run, follow, saved
+from implicitbias.flow.classification._loss import MarginLoss
+from implicitbias.flow.classification._parameters import SAFE_NOISE, ParameterMargins
+from implicitbias.flow.classification._record import MarginRecord
+from implicitbias.flow.classification._system import MarginSystem
+from implicitbias.flow.classification.slide._run import slide_on
+from implicitbias.initialization import Initialization
+from implicitbias.networks import Network
+from implicitbias.problems import Classification
+
+HANDOVER = 1e8  # margin beyond which the dual route slides; the slide is off by its inverse
+EARLIEST = 1e3
+MANY = 64  # points beyond which two layers are integrated in one multiplier a point
+LARGEST_LOG = 709.0
+VISIBLE = 20.0  # e-foldings: nine tenths of what brings the error 1e-10 of LSODA to size 1
+FOLLOWED = (Outcome.MARGIN_REACHED, Outcome.TIME_REACHED)
+
+
+def classification_flow(
+    network: Network,
+    problem: Classification,
+    init: Initialization,
+    request: Request,
+    handover: float = HANDOVER,
+) -> Flow:
+    """Follow the direction of beta until the smallest margin is exp(log_target).
+
+    Parameters
+    ----------
+    network, problem, init, request
+        As for ``gradient_flow``.
+    handover
+        Margin at which the dual route passes from the softmax flow to the slide.
+
+    Raises
+    ------
+    InfeasibleProblemError
+        The classes are proved not to be separable.
+    InvalidInputError
+        ``route="dual"`` without real decoupled coordinates.
+    """
+    problem.require_separable()
+    return margin_flow(_system(network, problem, init, request), request, handover)
+
+
+def margin_flow(system: MarginSystem, request: Request, handover: float = HANDOVER) -> Flow:
+    """Follow one system until the margin is exp(log_target): see ``classification_flow``."""
+    log_target, budget, callback = request.log_target, request.budget, request.callback
+    began = time.perf_counter()
+    record = MarginRecord(budget.num_points)
+    slides = isinstance(system, DualMargins)
+    until = _handover(system, handover) if slides else np.inf
+    run = follow(system, min(log_target, until), budget, record, callback)
+    arrived = run.end is not None and run.end.outcome is Outcome.MARGIN_REACHED
+    if isinstance(system, DualMargins) and arrived and log_target > until:
+        t, slide = slide_on(system, run, log_target, budget, record, callback)
+        parameters = system.coordinates.parameters(t)
+    else:
+        record.close(saved(system, run.state, run.point, run.log_time))
+        slide, parameters = None, system.parameters(run.state)
+        if run.growth > VISIBLE and run.end is not None and run.end.outcome in FOLLOWED:
+            again = follow(system.finer(), log_target, budget, MarginRecord(2), None)
+            run.end = reproduced(_way(system, run), _way(system, again), run.growth)
+    flow = _flow(system, run, record, parameters, slide, time.perf_counter() - began)
+    if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
+        flow.times[-1] = budget.max_time  # exp(log t) may round up
+    return flow
+
+
+def _way(system: MarginSystem, run: Run) -> Way:
+    shape, (log_times, log_losses) = system.shape_of(run.state), np.array(run.passed).T
+    end = run.end or End(Outcome.FAILED, "the flow stopped without an end.")
+    return Way(end, unit(shape), log_times, log_losses)
+
+
+def _handover(system: MarginSystem, handover: float) -> float:
+    """Log margin up to which the integrator's tolerance resolves the softmax."""
+    return float(np.log(min(handover, max(SAFE_NOISE / system.margin_tol, EARLIEST))))
+
+
+def _system(
+    network: Network, problem: Classification, init: Initialization, request: Request
+) -> MarginSystem:
+    route, loss, tol = request.route, MarginLoss(request.loss), request.tol
+    if route in ("auto", "dual"):
+        decoupled = dual_coordinates(network, problem.X, init)
+        if decoupled.exact:
+            coordinates = Coordinates(network, problem, init, decoupled)
+            points, size = problem.num_points, coordinates.curves.size
+            linear = coordinates.curves.depth == 2 and MANY < points <= size
+            return (MultiplierFlow if linear else SlackFlow)(coordinates, loss, tol)
+        if route == "dual":
+            raise InvalidInputError(
+                f"route='dual' needs a network with real decoupled coordinates: "
+                f"{decoupled.why_not}. Use route='parameters', which takes every network."
+            )
+    target = float(np.exp(min(request.log_target, LARGEST_LOG)))
+    return ParameterMargins(network, problem, loss, init.parameters(), tol, target)
+
+
+def _flow(
+    system: MarginSystem,
+    run: Run,
+    record: MarginRecord,
+    parameters: Parameters | None,
+    slide: SlideReport | None,
+    seconds: float,
+) -> Flow:
+    path = record.path()
+    end = with_drift(run.end or End(Outcome.FAILED, "the flow stopped without an end."), run.drift)
+    return Flow(
+        coefficients=path.coefficients,
+        final_parameters=parameters,
+        times=path.times,
+        log_times=path.log_times,
+        log_losses=path.log_losses,
+        residual=float("nan"),
+        remaining_change=float("nan"),
+        drift=run.drift,
+        outcome=end.outcome,
+        message=end.message,
+        route=system.route,
+        method=system.method if slide is None else f"{system.method}, then the slide",
+        num_steps=run.num_steps,
+        num_evaluations=run.num_evaluations,
+        seconds=seconds,
+        directions=path.directions,
+        margins=path.margins,
+        log_margins=path.log_margins,
+        slide=slide,
+    )

@@ -1,0 +1,1 @@
+"""Past float64's differences: along the face of equal smallest margins."""

@@ -1,0 +1,1 @@
+"""Methods for stiff flows that scipy lacks, and one guarded step of any integrator."""

@@ -1,0 +1,171 @@
+"""The one loop around the integrators: step, save, ask the rules, tell the callback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.integrate import OdeSolver
+
+from implicitbias._arrays import FloatArray, stable_norm
+from implicitbias._errors import Outcome
+from implicitbias.flow._budget import Budget, Callback, End
+from implicitbias.flow._result import FlowState
+from implicitbias.flow._stability import ErrorGrowth
+from implicitbias.flow.integrators._step import step
+from implicitbias.flow.regression._record import Recorder, TimesRecorder
+from implicitbias.flow.regression._rules import RegressionRules
+from implicitbias.flow.regression._system import FlowSystem, Reading
+
+FIRST_POINT = 1e-2  # first saved time over the fastest time scale of the start
+FIRST_STEP = 1e-3  # first step over the first saved time
+FALLING, GROWING = 0.1, 3.0  # of log loss, or times the state's size: then the flow moves
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Saved points and the end of one integration, in the system's own time tau.
+
+    ``growth`` is the exponent by which errors may have grown, ``step_times`` and ``step_losses``
+    are tau and the log of the loss after every step.
+    """
+
+    times: FloatArray
+    coefficients: FloatArray
+    log_losses: FloatArray
+    state: FloatArray
+    reading: Reading
+    end: End
+    drift: float
+    num_steps: int
+    num_evaluations: int
+    growth: float
+    step_times: FloatArray
+    step_losses: FloatArray
+
+
+def integrate(
+    system: FlowSystem,
+    rules: RegressionRules,
+    budget: Budget,
+    callback: Callback | None,
+) -> Trajectory:
+    """Follow the flow from its start until a rule, the budget or the callback ends it."""
+    state = system.start
+    reading = system.read(state)
+    start = (0.0, system.coefficients(state), reading.log_loss)
+    end = rules.check(system, state, reading, 0.0)
+    first = FIRST_POINT * system.fastest_time(reading) if end is None else 1.0
+    end = end or _beyond_float64(first)
+    if end is not None:
+        arrays, none = Recorder(1.0, 2).arrays((start,)), np.zeros(0)
+        return Trajectory(*arrays, state, reading, end, 0.0, 0, 0, 0.0, none, none)
+    recorder = _recorder(system, budget, first)
+    bound = _bound(system, budget)
+    solver = system.integrator(min(FIRST_STEP * first, bound), bound)
+    time, drift, steps, growth = 0.0, 0.0, 0, ErrorGrowth(system)
+    passed, sizes = list[tuple[float, float]](), list[float]()
+    while end is None:
+        failure = step(solver)
+        steps += 1
+        if failure is not None:
+            end = rules.gave_up(system, state, reading, failure)
+            break
+        after = system.read(solver.y)
+        end = rules.lost(system, state, reading, after)
+        if end is not None:
+            break
+        _save(solver, system, recorder)
+        state, reading, time = solver.y, after, float(solver.t)
+        system.accepted(state)
+        passed.append((time, reading.log_loss))
+        drift = max(drift, system.drift(state))
+        growth.note(state, time)
+        end = rules.check(system, state, reading, time)
+        if end is None:
+            sizes.append(stable_norm(state))
+            moving = passed[steps // 2][1] - reading.log_loss > FALLING
+            moving = moving or sizes[-1] > GROWING * sizes[steps // 2]
+            end = _interruption(system, solver, reading, steps, moving, budget, callback)
+    last = (time, system.coefficients(state), reading.log_loss)
+    arrays = recorder.arrays((start, last))
+    growth.note(state, time, now=True)
+    step_times, step_losses = np.array(passed).reshape(-1, 2).T
+    return Trajectory(
+        *arrays,
+        state,
+        reading,
+        end,
+        drift,
+        steps,
+        solver.nfev,
+        growth.exponent,
+        step_times,
+        step_losses,
+    )
+
+
+def _beyond_float64(first: float) -> End | None:
+    if np.finfo(np.float64).tiny < FIRST_STEP * first < np.inf:
+        return None
+    return End(
+        Outcome.PRECISION_REACHED,
+        "the time scale of the start does not fit float64; predict_limit takes any scale.",
+    )
+
+
+def _recorder(system: FlowSystem, budget: Budget, first: float) -> Recorder:
+    if budget.times is None:
+        return Recorder(first, budget.num_points)
+    with np.errstate(over="ignore"):
+        return TimesRecorder(np.exp(np.log(budget.times) - system.log_time_unit))
+
+
+def _bound(system: FlowSystem, budget: Budget) -> float:
+    if budget.max_time is None:
+        return np.inf
+    with np.errstate(over="ignore"):
+        return float(np.exp(np.log(budget.max_time) - system.log_time_unit))
+
+
+def _save(solver: OdeSolver, system: FlowSystem, recorder: Recorder) -> None:
+    dense = None
+    for due in recorder.due(solver.t):
+        dense = dense or solver.dense_output()
+        state = dense(due)
+        recorder.add(due, system.coefficients(state), system.read(state).log_loss)
+
+
+def _interruption(
+    system: FlowSystem,
+    solver: OdeSolver,
+    reading: Reading,
+    steps: int,
+    moving: bool,
+    budget: Budget,
+    callback: Callback | None,
+) -> End | None:
+    if callback is not None and callback(_flow_state(system, solver.t, reading, steps)):
+        return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {steps} steps.")
+    if solver.status == "finished":
+        return End(
+            Outcome.TIME_REACHED,
+            f"max_time = {budget.max_time:.4g} with residual {reading.residual:.1e}.",
+        )
+    spent = budget.spent(steps, solver.nfev, system.most_evaluations, moving)
+    if spent is not None:
+        return End(
+            Outcome.STEP_LIMIT,
+            f"{spent} with residual {reading.residual:.1e}: not the end. A larger max_steps goes "
+            "on. Nearly equal rows, rows of different sizes and deep networks at small scales take "
+            "long; "
+            "predict_limit, where it applies, needs no time.",
+        )
+    return None
+
+
+def _flow_state(system: FlowSystem, tau: float, reading: Reading, steps: int) -> FlowState:
+    log_time = float(np.log(tau)) + system.log_time_unit
+    with np.errstate(over="ignore"):
+        time = float(np.exp(log_time)) if system.log_time_unit else tau
+    return FlowState(time, log_time, reading.log_loss, reading.residual, steps)

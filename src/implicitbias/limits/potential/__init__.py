@@ -1,0 +1,1 @@
+"""Regression: the separable potential problem, its path over the scale, both ends, certificates."""

@@ -1,0 +1,183 @@
+"""The two ends of the path over the scale: weighted l1 at 0, weighted l2 at infinity.
+
+As alpha -> 0 the potential tends, up to a factor, to sum_j w_j |rho_j|; where that has several
+minimisers the next order decides: sum_j |rho_j|^{2/L} is maximised for L >= 3, whatever the
+weights, and sum_j |rho_j| (log |rho_j| - 2 log |eta_j|) is minimised for L = 2, eta_j being
+p_1 + sign(rho_j) p_2 at the start. As alpha -> infinity the potential is quadratic:
+sum_j rho_j^2 / (2 eta_j^{2L - 2}).
+
+Source: the ends follow from H_L's growth (Theorem 5 of Yun, Krishnan and Mobahi, ICLR 2021).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._precise import Precise
+from implicitbias.coordinates import Curves
+from implicitbias.dual._newton import NewtonSystem, newton_system
+from implicitbias.dual._rows import as_given
+from implicitbias.limits.potential._end_face import Face, optimal_face
+from implicitbias.limits.potential._end_program import (
+    EndProgram,
+    ExactCosts,
+    end_program,
+    end_weights,
+)
+from implicitbias.limits.potential._end_tie import TieBreak, break_tie
+from implicitbias.limits.potential._extended import PRECISION, exact_sum
+from implicitbias.limits.potential._problem import PotentialProblem, slopes_at
+
+REFINEMENTS = 30  # each wins the digits that one solve keeps
+SETTLED = 1e-14  # relative corrections this short: the next would be rounding
+SMALLEST = 1e-100  # weight relative to the largest, whose square is to fit float64
+EPS = float(np.finfo(np.float64).eps)
+FAR = 40.0  # a clock this long makes the other exponential vanish
+
+
+@dataclass(frozen=True)
+class EndPoint:
+    """rho, nu, the relative duality gap, whether a tie had to be broken, and the error.
+
+    ``error`` estimates |rho - rho*|_inf / |rho*|_inf, from residuals beyond float64.
+    """
+
+    rho: FloatArray
+    nu: FloatArray
+    gap: float
+    tied: bool = False
+    error: float = 0.0
+
+
+def large_scale_end(problem: PotentialProblem) -> EndPoint:
+    """min sum_j rho_j^2 / (2 psi_j'(0)) s.t. Z rho = y: the limit as alpha -> infinity.
+
+    psi_j'(0) = eta_j^{2L - 2} for Theorem 5's start. Needs a start with beta(0) = 0: any other one
+    diverges with the scale.
+
+    Raises
+    ------
+    ValueError
+        The rows of Z are numerically dependent.
+    """
+    curves = problem.curves
+    if not problem.target.any():
+        return EndPoint(np.zeros(curves.size), np.zeros(problem.target.size), 0.0)
+    unit = float(curves.log_unit.max())
+    slopes = slopes_at(curves.shifted(-unit), curves.t0)
+    system = newton_system(problem.features, as_given(problem.features), slopes)
+    if system is None:
+        raise ValueError("the rows of X S^T are numerically dependent")
+    slope, rate = np.exp(slopes.log_rho), np.exp(slopes.log_a - slopes.log_u)
+    if not np.all(slope * rate > SMALLEST):
+        raise ValueError("the weights of the coordinates are further apart than float64 holds")
+    exponent = int(np.frexp(np.abs(problem.target).max())[1])  # squares of rho are to fit float64
+    target = np.ldexp(problem.target, -exponent)
+    rho, nu, gap, error = _refined(problem.features, target, system, slope, rate)
+    with np.errstate(over="ignore", under="ignore"):
+        rho = np.ldexp(rho, exponent)
+        nu = np.ldexp(nu, exponent) * np.exp((2 - 2 * curves.depth) * unit)
+    if not np.isfinite(rho).all():
+        raise ValueError("the coefficients do not fit float64")
+    return EndPoint(rho, nu, gap, error=error + EPS)
+
+
+def _refined(
+    features: FloatArray,
+    target: FloatArray,
+    system: NewtonSystem,
+    slope: FloatArray,
+    rate: FloatArray,
+) -> tuple[FloatArray, FloatArray, float, float]:
+    """rho, nu with Z rho = y and rho / slope = rate Z^T nu, the duality gap, and the last change.
+
+    Both residuals are evaluated beyond float64, rho and nu being sums of two numbers: where columns
+    are far apart no float64 nu has a small gap. The change is that of rho, relative to its largest
+    entry.
+    """
+    precise = Precise(features)
+    rho, nu = np.zeros(slope.size), np.zeros(target.size)
+    more_rho, more_nu, missing, mismatch = rho, nu, target, rho
+    previous = gap = np.inf
+    for count in range(REFINEMENTS):
+        dt, dnu = system.solve(system.rows.target(missing), mismatch)
+        rho, more_rho = exact_sum(rho, more_rho + slope * dt)
+        nu, more_nu = exact_sum(nu, more_nu + system.rows.dual_as_given(dnu))
+        change = float(np.abs(slope * dt).max() / np.abs(rho).max())
+        left = max(change, gap)
+        if (count > 1 and left < SETTLED) or (count > 4 and left > 0.5 * previous):
+            break
+        previous = left
+        clock, rest = rho / slope / rate, more_rho / slope / rate
+        if count == 0:  # half of the digits are to come: float64 is enough
+            missing, apart = target - features @ rho, clock - features.T @ nu
+        else:
+            missing = precise.residual(rho, target) - features @ more_rho
+            apart = precise.transposed_residual(nu, clock) - features.T @ more_nu
+        mismatch = -rate * (apart + rest)
+        primal = 0.5 * float(np.sum(rho * clock))
+        excess = float(nu @ missing) + 0.5 * float(np.sum(slope / rate * mismatch**2))
+        gap = abs(excess) / primal
+    return rho, nu, gap, change
+
+
+def small_scale_end(problem: PotentialProblem) -> EndPoint:
+    """min sum_j w_j^{sign rho_j} |rho_j| s.t. Z rho = y, ties broken: the limit as alpha -> 0.
+
+    Z and weights are taken as exact where the problem has its start; else they are rounded, and
+    columns that are tied to the last digits are tied.
+
+    Raises
+    ------
+    ValueError
+        There is no solution, or float64 cannot tell which; the text says why.
+    """
+    features, target, curves = problem.features, problem.target, problem.curves
+    if not target.any():
+        return EndPoint(np.zeros(features.shape[1]), np.zeros(target.size), 0.0)
+    weights = end_weights(curves)
+    if not (weights[0].all() and weights[1].all()):
+        raise ValueError("the weights of the coordinates are further apart than float64 holds")
+    program = end_program(features, target, weights)
+    face = optimal_face(
+        program,
+        ExactCosts(program, curves.depth, problem.start),
+        rounded=problem.start is None,
+    )
+    x, error = face.point, face.missed
+    if face.equations is not None:
+        x, last = _tie_broken(program, face, curves)
+        error = max(error, last)
+    return _end_point(program, face, x, error + EPS)
+
+
+def _tie_broken(program: EndProgram, face: Face, curves: Curves) -> tuple[FloatArray, float]:
+    from flint import ctx
+
+    place = face.chosen % program.size
+    signs = np.where(face.chosen < program.size, 1.0, -1.0)
+    exponents = program.column_exponents[place]
+    log_eta = _log_eta(curves, place, signs) if curves.depth == 2 else np.zeros(place.size)
+    tie = TieBreak(curves.depth, exponents - exponents.max(), log_eta)
+    with ctx.workprec(PRECISION):
+        return break_tie(tie, face.equations, face.target, face.point)
+
+
+def _log_eta(curves: Curves, place: IntArray, signs: FloatArray) -> FloatArray:
+    """log |p_1 + sign p_2| at the start: rho ~ sign eta^2 e^{2 |s|} / 4 for long clocks."""
+    curves = curves.shifted(-float(curves.log_unit.max()))
+    far = np.zeros(curves.size)
+    far[place] = signs * FAR
+    logs = curves.log_abs_rho(curves.t0 + far)[place]
+    return np.asarray(0.5 * (logs + np.log(4.0)) - FAR)
+
+
+def _end_point(program: EndProgram, face: Face, x: FloatArray, error: float) -> EndPoint:
+    """rho and nu in the units of the problem, and the duality gap there."""
+    primal = float(program.cost[face.chosen] @ x)
+    gap = abs(primal - face.value) / primal
+    rho, nu = program.rho(face.chosen, x), program.dual(face.nu)
+    return EndPoint(rho, nu, gap, face.equations is not None, error)

@@ -1,0 +1,266 @@
+"""Corrections of a solved potential problem, from residuals evaluated beyond float64.
+
+    r_1 = y - Z rho(t),    w = (u(t_0) + a Z^T nu - u(t)) / u'(t)
+
+decide how far t is from the solution: one Newton step from them is an estimate of the error, and
+correcting by it until it is rounding makes the answer right however ill-conditioned Z is and
+however small the slacks are. Both products are evaluated to 75 bits; in combined rows w comes from
+slacks and reduced costs (``_slack``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from implicitbias._arrays import BoolArray, FloatArray, IntArray
+from implicitbias._precise import precise_residual
+from implicitbias.coordinates import Curves
+from implicitbias.dual._newton import NewtonSystem
+from implicitbias.dual._rows import Rows, as_given
+from implicitbias.limits.potential._problem import (
+    STEP_CAP,
+    PotentialProblem,
+    PotentialState,
+    last_system,
+    linearise,
+    log_dual_weights,
+)
+from implicitbias.limits.potential._slack import basis_dual, slack_mismatch
+
+EPS = float(np.finfo(np.float64).eps)
+ENOUGH = 1e-13  # corrections this small are rounding
+SETTLED = 1e-12  # so are steps of coordinates too small to count in rho, for their layers
+MAX_CORRECTIONS = 60
+ROUGH = 1e-3  # steps this short are an estimate of the distance to the solution
+SHORT = 0.05  # up to here a step in t is as good as one in u
+DEEP = -5.0  # log slack from where on slacks say more than the clock itself
+KEPT = 1e-6  # so short ones leave the Newton matrix as it is
+DRAWS = 8  # of the rounding of Z
+NEGLIGIBLE = 1e-14  # of the largest rho: targets of combined rows up to here count as zero
+STALLED = 0.5  # a correction not shorter than this part of the last gains nothing
+
+
+@dataclass(frozen=True)
+class Refined:
+    """A solution, the correction that is left of it, and its size.
+
+    Attributes
+    ----------
+    state
+        t, nu and their mismatch as evaluated.
+    dt
+        The last Newton step, not taken: what t is off by, (m,).
+    error
+        max_j |rho'_j dt_j| / max_j |rho_j|, what rounding of t does included.
+    """
+
+    state: PotentialState
+    dt: FloatArray
+    error: float
+
+
+def refine(
+    problem: PotentialProblem, state: PotentialState, corrections: int = MAX_CORRECTIONS
+) -> Refined:
+    """Correct until a correction is rounding; ``corrections = 0`` only measures."""
+    curves, last = problem.curves, np.inf
+    best = Refined(state, np.zeros(curves.size), np.inf)
+    if problem.target.size == 0:  # nothing moves
+        return replace(best, error=_size(curves, state.t, best.dt))
+    found, combine = last_system(problem, curves, state), curves.depth == 2
+    if found is not None and corrections > 0:
+        found = _with_small_targets(problem, curves, *found)
+    for count in range(corrections + 1):
+        step = None if found is None else _correction(problem, curves, *found)
+        if found is None or step is None:
+            return best
+        # longer steps are no estimate: rho grows exponentially in t
+        length = float(np.abs(step.dt).max(initial=0.0))
+        error = step.error if length < ROUGH else np.inf
+        if error < best.error:
+            best = Refined(step.state, step.dt, error)
+        stalled = length < ROUGH and error > STALLED * last
+        done = error <= ENOUGH and length <= SETTLED
+        if count == corrections or done or (stalled and combine):
+            return best
+        last, combine = np.inf if stalled else error, combine or stalled
+        state = step.taken(curves, length)
+        kept = length < KEPT and not stalled
+        found = (found[0], state) if kept else linearise(problem, curves, state, combine=stalled)
+    return best
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A state with its true mismatch, the Newton step from it, and what it is off by.
+
+    ``asked`` is where the dual point wants a coordinate, or NaN.
+    """
+
+    state: PotentialState
+    dt: FloatArray
+    dnu: FloatArray
+    error: float
+    asked: FloatArray
+
+    def taken(self, curves: Curves, length: float) -> PotentialState:
+        """The state after the step, damped where it is long."""
+        state, scale = self.state, min(1.0, STEP_CAP / length) if length > 0.0 else 1.0
+        t = state.t + scale * self.dt
+        if length > SHORT and state.rows.basis is not None:
+            t = self._light(curves, t, state.rows.basis)
+        return replace(
+            state,
+            t=t,
+            nu=state.nu + scale * self.dnu,
+            iterations=state.iterations + 1,
+            system=None,
+        )
+
+    def _light(self, curves: Curves, t: FloatArray, basis: IntArray) -> FloatArray:
+        """The same with coordinates far below the largest moved as u asks for.
+
+        In t they would approach the end of their clock by a constant a step.
+        """
+        here = self.state.t
+        logs = curves.log_abs_rho(here)
+        top = float(logs.max()) + STEP_CAP
+        with np.errstate(over="ignore", invalid="ignore"):
+            step = curves.t_increment(here, self.dt * np.exp(curves.log_u_slope(here)))
+        step = np.where(np.isfinite(step), step, np.sign(self.dt) * STEP_CAP)
+        light = logs + curves.depth * STEP_CAP < top
+        t = np.where(light, here + np.clip(step, -STEP_CAP, STEP_CAP), t)
+        most = curves.t_from_rho(np.sign(self.asked), np.full(curves.size, top))
+        with np.errstate(invalid="ignore"):
+            asked = np.where(np.abs(self.asked) < np.abs(most), self.asked, most)
+            follows = np.abs(asked - here) > SHORT
+        follows[basis] = False
+        return np.where(follows, asked, t)
+
+
+def _correction(
+    problem: PotentialProblem, curves: Curves, system: NewtonSystem, state: PotentialState
+) -> _Step | None:
+    """The step from the state's residuals; None where they do not fit float64."""
+    rho = curves.rho(state.t)
+    if not np.isfinite(rho).all():
+        return None
+    missing = problem.precise.residual(rho, problem.target)
+    state, unknown, asked = _with_mismatch(problem, curves, system, state)
+    if not (np.isfinite(missing).all() and np.isfinite(state.mismatch).all()):
+        return None
+    right, neglected = _in_rows(problem, system.rows, rho, missing)
+    dt, dnu = system.solve(right, state.mismatch)
+    if not (np.isfinite(dt).all() and np.isfinite(dnu).all()):
+        return None
+    error = _size(curves, state.t, dt) + neglected
+    if problem.rounding is not None:
+        doubt, sway = _rounded(curves, state, rho, *problem.rounding)
+        if np.isfinite(asked).any():  # then ``unknown`` has it
+            sway = np.zeros_like(sway)
+        moved = np.abs(system.solve(system.rows.combined(doubt), sway)[0]).max(axis=1)
+        error += _size(curves, state.t, moved)
+    if unknown.any():
+        error = max(error, _size(curves, state.t, system.solve(0.0 * right, unknown)[0]))
+    return _Step(state, dt, dnu, error, asked)
+
+
+def _rounded(
+    curves: Curves, state: PotentialState, rho: FloatArray, e: FloatArray, f: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """What entries of Z that are e_i f_j off do to Z rho and, over u', to a Z^T nu.
+
+    Drawn several times, (n, k) and (m, k): a single draw may miss the direction that matters.
+    """
+    draws = np.random.default_rng(0).standard_normal((e.size + f.size, DRAWS))
+    nu = np.abs(state.rows.dual_as_given(state.nu))
+    with np.errstate(over="ignore"):
+        sway = f * (e @ nu) * np.exp(log_dual_weights(curves) - curves.log_u_slope(state.t))
+    size = e * float(f @ np.abs(rho))
+    return draws[: e.size] * size[:, None], draws[e.size :] * np.minimum(sway, 1e290)[:, None]
+
+
+def _with_mismatch(
+    problem: PotentialProblem, curves: Curves, system: NewtonSystem, state: PotentialState
+) -> tuple[PotentialState, FloatArray, FloatArray]:
+    """The state in the system's rows with the mismatch of its nu; what of it is unknown; asked."""
+    rows, none = system.rows, np.full(curves.size, np.nan)
+    deep = curves.depth > 2 and curves.log_slack(state.t).min(initial=np.inf) < DEEP
+    if rows.basis is not None and deep:
+        found = slack_mismatch(problem, curves, state.t, rows, rows.basis)
+        nu = basis_dual(curves, state.t, rows.basis)
+        state = replace(state, nu=nu, mismatch=found.mismatch, rows=rows)
+        return state, found.unknown, found.t
+    given = state.rows.dual_as_given(state.nu)
+    if rows.basis is not None:
+        state = replace(state, nu=rows.dual_from_given(given, problem.features), rows=rows)
+    else:
+        state = replace(state, nu=given, rows=as_given(problem.features))
+    a = np.exp(log_dual_weights(curves))
+    moved = curves.u_increment(curves.t0, state.t - curves.t0)
+    left = -a * problem.precise.transposed_residual(given, moved / a)
+    mismatch = left * np.exp(-curves.log_u_slope(state.t))
+    return replace(state, mismatch=mismatch), np.zeros(curves.size), none
+
+
+def _with_small_targets(
+    problem: PotentialProblem, curves: Curves, system: NewtonSystem, state: PotentialState
+) -> tuple[NewtonSystem, PotentialState] | None:
+    """The same where targets that the path took for rounding are followed after all."""
+    rows = system.rows
+    if rows.basis is None:
+        return system, state
+    goal, taken = _goal(problem, rows)
+    small = taken & (np.abs(goal) > NEGLIGIBLE * np.abs(curves.rho(state.t)).max())
+    if not small.any():
+        return system, state
+    t, basis = state.t.copy(), rows.basis[small]
+    with np.errstate(divide="ignore"):
+        sign, logs = np.zeros(curves.size), np.full(curves.size, -np.inf)
+        sign[basis], logs[basis] = np.sign(goal[small]), np.log(np.abs(goal[small]))
+    wanted = curves.t_from_rho(sign, logs)
+    t[basis] = np.where(np.isfinite(wanted[basis]), wanted[basis], t[basis])
+    return linearise(problem, curves, replace(state, t=t, system=None))
+
+
+def _goal(problem: PotentialProblem, rows: Rows) -> tuple[FloatArray, BoolArray]:
+    """B^{-1} y to twice the digits, and where in float64 it is only rounding."""
+    rounded, first = rows.target(problem.target), rows.combined(problem.target)
+    taken = (rounded == 0.0) & (first != 0.0)
+    if not taken.any():
+        return first, taken
+    square = problem.features[:, rows.basis]
+    missing = precise_residual(square, first, problem.target)
+    return first + rows.combined(missing), taken
+
+
+def _in_rows(
+    problem: PotentialProblem, rows: Rows, rho: FloatArray, missing: FloatArray
+) -> tuple[FloatArray, float]:
+    """B^{-1} (y - Z rho), and the largest part of B^{-1} y over rho that was taken for zero.
+
+    What is below rounding of the largest rho cannot be followed, and need not.
+    """
+    if rows.basis is None:
+        return missing, 0.0
+    left = rows.combined(missing)
+    goal, taken = _goal(problem, rows)
+    largest = float(np.abs(rho).max(initial=0.0))
+    zero = (goal == 0.0) | (taken & (np.abs(goal) <= NEGLIGIBLE * largest))
+    if not zero.any():
+        return left, 0.0
+    neglected = float(np.abs(goal[zero]).max()) / largest if largest > 0.0 else 0.0
+    return np.where(zero, -(rows.features @ rho), left), neglected
+
+
+def _size(curves: Curves, t: FloatArray, dt: FloatArray) -> float:
+    """|rho' dt| / |rho|, largest entries, beside what rounding of t and of log rho does."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        logs = curves.log_rho_slope(t)
+        top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
+        if top == -np.inf:
+            return 0.0
+        moved = np.exp(np.minimum(logs - top, 700.0)) * (np.abs(dt) + EPS * np.abs(t))
+    return float(np.max(moved, initial=0.0)) + EPS * (4.0 + abs(top))

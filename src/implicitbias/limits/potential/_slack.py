@@ -1,0 +1,236 @@
+"""What is missing of u(t) = u(t_0) + a Z^T nu, in units of the slack that is left.
+
+For L >= 3 the clock ends: u(t) = e - delta, e the end of its range on t's side and delta the slack,
+known from t to all digits however small. With nu such that the equation holds on the basis B of
+combined rows (Z = B G) nothing else than the slacks and the *reduced costs* is left of it:
+
+    [u(t_0) + a Z^T nu - u(t)]_k / a_k = -(v_k - sum_i G_ik v_i) + w_k - sum_i G_ik w_i,
+
+v = (e - u(t_0)) / a and w = delta / a. Where columns tie, the reduced cost is 0 or tiny while its
+terms are not: rounding would replace it by something that exceeds the slack. Data and starts are
+binary fractions, so that it is a sum of a few lengths v with rational factors, which exact
+arithmetic decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, IntArray, is_sparse
+from implicitbias.coordinates import Curves
+from implicitbias.dual._newton import scaled_rows
+from implicitbias.dual._rows import Rows
+from implicitbias.limits.potential._problem import PotentialProblem, log_dual_weights
+
+EPS = float(np.finfo(np.float64).eps)
+DIGITS = 1e-12  # of a step in t: what a reduced cost may be uncertain by
+COARSE = 1e-4  # the same for coordinates too small to count
+CHEAP = 50_000  # squared rows times columns that exact arithmetic may always decide
+MOST_ROWS = 250  # exact solves grow like the fourth power of the rows
+LARGEST_EXPONENT = 600.0
+TINY = np.finfo(np.float64).tiny
+TWIN = 1e-10  # columns of rounded features this near to each other are images of one column
+
+
+@dataclass(frozen=True)
+class SlackMismatch:
+    """The mismatch in units of t, and how much of it float64 cannot know, (m,) each.
+
+    ``t`` is what the dual point asks for where it leaves less than half of the clock, else NaN.
+    """
+
+    mismatch: FloatArray
+    unknown: FloatArray
+    t: FloatArray
+
+
+def slack_mismatch(
+    problem: PotentialProblem,
+    curves: Curves,
+    t: FloatArray,
+    rows: Rows,
+    basis: IntArray,
+) -> SlackMismatch:
+    """[u(t_0) + a Z^T nu - u(t)] / u'(t) for the nu that the basis of the rows gives.
+
+    Slacks enter over u' (the reach), and rows as G_ik (u'/a)_i / (u'/a)_k: neither over- nor
+    underflows.
+    """
+    sides, log_slope = _sides(curves, t), curves.log_u_slope(t)
+    log_unit = log_slope - log_dual_weights(curves)
+    reach = sides * np.exp(curves.log_slack(t) - log_slope)
+    asked = scaled_rows(rows, -log_unit, basis).T @ reach[basis]
+    lengths = _lengths(curves, sides) * np.exp(-log_dual_weights(curves))
+    costs = lengths - rows.features.T @ lengths[basis]
+    sizes = np.abs(lengths) + abs(rows.features).T @ np.abs(lengths[basis])
+    doubt = 64 * EPS * sizes
+    if problem.rounding is not None:
+        e, f = problem.rounding
+        nu = rows.dual_as_given(_moved(curves, sides, lengths, t)[basis])
+        swing = f * float(e @ np.abs(nu))
+        doubt = doubt + swing + abs(rows.features).T @ swing[basis]
+    unknown = _over(doubt, log_unit)
+    asked[basis], costs[basis], unknown[basis] = reach[basis], 0.0, 0.0
+    doubtful = np.flatnonzero(unknown > DIGITS)
+    if basis.size**2 * doubtful.size > CHEAP:  # then only where rho, or the way to it, feels it
+        logs = curves.log_rho_slope(t) - float(curves.log_abs_rho(t).max())
+        felt = unknown * np.exp(np.minimum(logs, LARGEST_EXPONENT)) > DIGITS
+        felt |= unknown > COARSE
+        unknown[~felt] = 0.0
+        doubtful = np.flatnonzero(felt & (unknown > DIGITS))
+    if doubtful.size:
+        exact = _decided(problem, rows, basis, doubtful, sides, lengths, doubt)
+        costs[doubtful], unknown[doubtful] = exact.costs, _over(exact.unknown, log_unit[doubtful])
+        log_ratio = log_unit[basis][:, None] - log_unit[doubtful]
+        shares = exact.factors * np.exp(np.minimum(log_ratio, LARGEST_EXPONENT))
+        asked[doubtful] = shares.T @ reach[basis]
+    asked = asked + _over(costs, log_unit)
+    with np.errstate(invalid="ignore"):
+        logs = np.log(np.maximum(sides * asked, TINY))  # underflow: further than a step can tell
+        logs = np.where(sides * asked >= 0.0, logs, np.nan)
+    wanted = curves.t_from_log_slack(sides, logs + log_slope)
+    return SlackMismatch(reach - asked, np.where(unknown > DIGITS, unknown, 0.0), wanted)
+
+
+def _over(values: FloatArray, log_unit: FloatArray) -> FloatArray:
+    """values / exp(log_unit), no larger than exp(LARGEST_EXPONENT)."""
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.abs(values)) - log_unit
+    return np.asarray(np.sign(values) * np.exp(np.minimum(logs, LARGEST_EXPONENT)))
+
+
+def basis_dual(curves: Curves, t: FloatArray, basis: IntArray) -> FloatArray:
+    """B^T nu, (n,): what makes the equation hold on the basis."""
+    sides = _sides(curves, t)
+    lengths = _lengths(curves, sides) * np.exp(-log_dual_weights(curves))
+    return _moved(curves, sides, lengths, t)[basis]
+
+
+def _moved(curves: Curves, sides: FloatArray, lengths: FloatArray, t: FloatArray) -> FloatArray:
+    """(u(t) - u(t_0)) / a = v - w."""
+    return lengths - sides * curves.slack(t) * np.exp(-log_dual_weights(curves))
+
+
+def _sides(curves: Curves, t: FloatArray) -> FloatArray:
+    """+1 or -1: towards which end of its range a coordinate has moved."""
+    return np.where(curves.locked, curves.orientation, np.where(t < 0.0, -1.0, 1.0))
+
+
+def _lengths(curves: Curves, sides: FloatArray) -> FloatArray:
+    """E - u(t_0): the signed length of the clock to that end."""
+    low, high = curves.u_limits()
+    return np.where(sides > 0.0, high, low) - curves.u(curves.t0)
+
+
+@dataclass(frozen=True)
+class _Decided:
+    costs: FloatArray
+    unknown: FloatArray
+    factors: FloatArray
+
+
+def _decided(
+    problem: PotentialProblem,
+    rows: Rows,
+    basis: IntArray,
+    columns: IntArray,
+    sides: FloatArray,
+    lengths: FloatArray,
+    doubt: FloatArray,
+) -> _Decided:
+    """The reduced costs of ``columns``: exactly, or 0 where they are images of one column."""
+    if problem.start is not None and basis.size <= MOST_ROWS:
+        return _exact_costs(problem.features, problem.start, basis, columns, sides, lengths)
+    factors = rows.features[:, columns]
+    factors = np.asarray(factors.toarray() if is_sparse(factors) else factors)
+    sizes = np.abs(lengths[columns]) + np.abs(factors).T @ np.abs(lengths[basis])
+    costs = lengths[columns] - factors.T @ lengths[basis]
+    one, own = np.abs(factors).argmax(axis=0), np.arange(columns.size)
+    single = np.zeros_like(factors)
+    single[one, own] = np.sign(factors[one, own])
+    twins = (np.abs(factors - single).max(axis=0) < TWIN) & (np.abs(costs) < TWIN * sizes)
+    return _Decided(
+        np.where(twins, 0.0, costs),
+        np.where(twins, 0.0, doubt[columns]),
+        np.where(twins, single, factors),
+    )
+
+
+def _exact_costs(
+    features: FloatArray,
+    start: FloatArray,
+    basis: IntArray,
+    columns: IntArray,
+    sides: FloatArray,
+    lengths: FloatArray,
+) -> _Decided:
+    """v_k - sum_i G_ik v_i with rational G; lengths of like starts are rational multiples.
+
+    Two starts that are multiples p and lambda p of each other have lengths that are related by
+    lambda^{-(L - 2)}: what is left of every kind is exact, and only the sum over kinds is rounded.
+    """
+    from flint import fmpq
+
+    factors = _exact_factors(features, basis, columns)
+    kinds = [_kind(start[:, j], sides[j]) for j in (*basis, *columns)]
+    costs, unknown = np.zeros(columns.size), np.zeros(columns.size)
+    for index, column in enumerate(columns):
+        own = kinds[basis.size + index]
+        parts = {own[0]: own[1] * int(sides[column])}
+        like = {own[0]: column}
+        for row, j in enumerate(basis):
+            factor = factors[row, index]
+            if factor != 0:
+                kind, size = kinds[row]
+                parts[kind] = parts.get(kind, fmpq(0)) - factor * size * int(sides[j])
+                like.setdefault(kind, j)
+        terms = [
+            _number(part / (size * int(sides[j]))) * lengths[j]
+            for kind, part in parts.items()
+            for j, size in [(like[kind], _kind(start[:, like[kind]], sides[like[kind]])[1])]
+        ]
+        costs[index] = sum(terms)
+        unknown[index] = 8 * EPS * sum(map(abs, terms))
+        if sum(term != 0.0 for term in terms) <= 1:
+            unknown[index] = 0.0  # relative to itself it is known to rounding
+    numbers = np.array(
+        [[_number(factors[i, k]) for k in range(columns.size)] for i in range(basis.size)]
+    )
+    return _Decided(costs, unknown, numbers)
+
+
+def _exact_factors(features: Any, basis: IntArray, columns: IntArray) -> Any:
+    """The rational G with B G = Z[:, columns]."""
+    from flint import fmpq_mat
+
+    both = features[:, np.concatenate([basis, columns])]
+    both = both.toarray() if is_sparse(both) else both
+    exact = [[_rational(value) for value in row] for row in both.tolist()]
+    n = basis.size
+    return fmpq_mat([row[:n] for row in exact]).solve(fmpq_mat([row[n:] for row in exact]))
+
+
+def _rational(value: float) -> Any:
+    from flint import fmpq
+
+    return fmpq(*float(value).as_integer_ratio())
+
+
+def _number(value: Any) -> float:
+    """The float nearest to a rational."""
+    numerator, denominator = int(value.p), int(value.q)
+    try:
+        return numerator / denominator
+    except OverflowError:
+        return float(np.inf) if numerator > 0 else -float(np.inf)
+
+
+def _kind(layers: FloatArray, side: float) -> tuple[tuple[Any, ...], Any]:
+    """What a start's length depends on up to its size, and the factor |p_max|^{-(L - 2)}."""
+    sizes = sorted(_rational(abs(value)) for value in layers.tolist())
+    sign = int(np.prod(np.sign(layers))) * int(side)
+    ratios = tuple((ratio.p, ratio.q) for ratio in (size / sizes[-1] for size in sizes))
+    return (sign, tuple((int(p), int(q)) for p, q in ratios)), sizes[-1] ** (2 - len(sizes))

@@ -1,0 +1,1 @@
+"""Singular vectors of a tensor."""

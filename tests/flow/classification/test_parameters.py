@@ -1,0 +1,68 @@
+"""Classification flows of many parameters, by Radau IIA, against LSODA."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from helpers.draws import normal
+from helpers.flows import assert_same_direction
+from implicitbias._errors import Outcome
+from implicitbias.flow import gradient_flow
+from implicitbias.flow.classification import _parameters as system
+from implicitbias.flow.classification._loss import MarginLoss
+from implicitbias.initialization import Initialization
+from implicitbias.networks import ConvolutionalNetwork, FullyConnectedNetwork, layer_alignment
+from implicitbias.problems import Classification
+
+X, Y = normal(0, (4, 8), 4)
+Y = np.sign(Y)
+PROBLEM = Classification(X, Y)
+
+
+@pytest.mark.parametrize("loss", ["exponential", "logistic"])
+@pytest.mark.parametrize(
+    ("network", "route"),
+    [
+        (FullyConnectedNetwork((8, 5)), "parameters"),
+        (FullyConnectedNetwork((8, 3, 3, 3)), "parameters"),
+        (ConvolutionalNetwork(8, (8, 8, 8)), "parameters"),
+    ],
+)
+def test_both_integrators_follow_one_flow(monkeypatch, network, route, loss):
+    init = Initialization.random(network, 0.3, seed=1)
+    for margin in (1.0, 1e4):
+        options = {"route": route, "until_margin": margin, "loss": loss}
+        expected = gradient_flow(network, PROBLEM, init, **options)
+        monkeypatch.setattr(system, "FEW", 0)
+        found = gradient_flow(network, PROBLEM, init, **options)
+        monkeypatch.undo()
+        assert (found.method, expected.method) == ("Radau IIA, order 13", "LSODA")
+        assert found.drift < 1e-12
+        assert_same_direction(found, expected)
+
+
+def test_the_factor_is_the_pull_of_the_margins():
+    """The Jacobian of the velocity less that at fixed weights."""
+    network = FullyConnectedNetwork((8, 3, 2))
+    start = Initialization.random(network, 0.5, seed=1).parameters()
+    flow = system.ParameterMargins(network, PROBLEM, MarginLoss(), start, None, 1.0)
+    state = flow.start
+    size = np.linalg.norm(state)
+    margins, weights = flow._weights(flow.layers(state / size), size)
+    moved = flow.moved(flow.layers(state / size))
+    change = weights[:, None] * flow.loss.change_of_log_weights(margins, moved)
+    pull = size**network.depth * (moved.T @ change)
+    factor = flow.factor(state)
+    np.testing.assert_allclose(-factor.T @ factor, pull, atol=1e-12 * np.abs(pull).max())
+
+
+def test_a_wide_network_aligns():
+    network = FullyConnectedNetwork((8, 60, 60))
+    init = Initialization.random(network, 0.1, seed=1)
+    flow = gradient_flow(network, PROBLEM, init, until_margin=1e5)
+    assert flow.outcome is Outcome.MARGIN_REACHED
+    assert flow.drift < 1e-13
+    before = layer_alignment(network, init.parameters())
+    after = layer_alignment(network, flow.final_parameters)
+    assert after.worst < 0.2 < 0.8 < before.worst
