@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import implicitbias
+from helpers.typed_calls import CALLS
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("numpy", "scipy", "sklearn", "matplotlib", "rich", "click", "clarabel", "joblib")
@@ -69,6 +70,11 @@ def test_version_has_one_home():
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["hatch"]["version"]["path"] == "src/implicitbias/__init__.py"
     assert implicitbias.__version__.count(".") == 2
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
+def test_whatever_the_types_promise_runs(call):
+    assert all(result is not None for result in call())
 
 
 def test_types_are_shipped():

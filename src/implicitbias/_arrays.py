@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,19 @@ IntArray: TypeAlias = npt.NDArray[np.intp]
 ComplexArray: TypeAlias = npt.NDArray[np.complex128]
 NumericArray: TypeAlias = npt.NDArray[Any]  # float64, or complex128 where the theory is complex
 Parameters: TypeAlias = tuple[FloatArray, ...]
+ArrayLike: TypeAlias = npt.ArrayLike  # what NumPy turns into an array: lists, tables, series
+
+
+class SparseLike(Protocol):
+    """A SciPy sparse array or matrix, of any format."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, d)."""
+
+    def tocsr(self) -> Any:
+        """Return the same matrix by rows."""
+
 
 SQUARES = (1e-140, 1e140)  # norms whose entries' squares neither under- nor overflow
 PRODUCT_BLOCK = 1 << 20  # entries of |A| held at a time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -63,7 +63,7 @@ class Initialization:
 
     def __init__(
         self,
-        directions: Sequence[Any],
+        directions: Iterable[Any],
         scale: float | None = None,
         *,
         log_scale: float | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -130,7 +130,7 @@ class OrthogonalDecomposition(ABC):
         """Number of layers L."""
         return len(self.parameter_shapes)
 
-    def coordinates(self, parameters: Sequence[Any]) -> NumericArray:
+    def coordinates(self, parameters: Iterable[Any]) -> NumericArray:
         """p_l = U_l^T v_l as the rows of an (L, m) array.
 
         Whether |p_{l,j}| are equal or zero decides what a coordinate can reach, and the products
@@ -139,7 +139,7 @@ class OrthogonalDecomposition(ABC):
         p = np.stack([self._project(i, v) for i, v in enumerate(self._flat(parameters))])
         return p if self.is_exact else _without_rounding(p)
 
-    def parameters(self, coordinates: Any, remainder_of: Sequence[Any] | None = None) -> Parameters:
+    def parameters(self, coordinates: Any, remainder_of: Iterable[Any] | None = None) -> Parameters:
         """v_l = conj(U_l) p_l + (I - conj(U_l) U_l^T) v_l(0): real layers with coordinates p_l.
 
         Parameters
@@ -158,7 +158,7 @@ class OrthogonalDecomposition(ABC):
         p = finite_array(
             coordinates, "coordinates", shape=(self.depth, self.size), allow_complex=True
         )
-        start: Sequence[Any] = (
+        start: Iterable[Any] = (
             [None] * self.depth if remainder_of is None else self._flat(remainder_of)
         )
         layers = []
@@ -172,7 +172,7 @@ class OrthogonalDecomposition(ABC):
             layers.append(real_part(vector, f"coordinates, layer {index + 1},").reshape(shape))
         return tuple(layers)
 
-    def _flat(self, parameters: Sequence[Any]) -> list[NumericArray]:
+    def _flat(self, parameters: Iterable[Any]) -> list[NumericArray]:
         arrays = [np.asarray(layer) for layer in parameters]
         shapes = tuple(array.shape for array in arrays)
         if shapes != self.parameter_shapes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import BoolArray, FloatArray
+from implicitbias._arrays import ArrayLike, BoolArray, FloatArray
 from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import Verdict
@@ -102,8 +102,8 @@ class LimitPath:
 def limit_path(
     network: Network,
     problem: Regression,
-    directions: Initialization | Sequence[Any],
-    scales: Sequence[float] | FloatArray,
+    directions: Initialization | Iterable[Any],
+    scales: ArrayLike,
     *,
     tol: float = CERTIFIED,
     callback: Callable[[int], object] | None = None,
@@ -174,7 +174,7 @@ def limit_path(
 def limit_at_end(
     network: Network,
     problem: Regression,
-    directions: Initialization | Sequence[Any],
+    directions: Initialization | Iterable[Any],
     scale: float,
 ) -> Limit:
     """The one limit of ``limit_path`` at scale 0 or infinity, however well it is certified.
@@ -203,8 +203,8 @@ def limit_at_end(
 def rough_limit_path(
     network: Network,
     problem: Regression,
-    directions: Initialization | Sequence[Any],
-    scales: Sequence[float] | FloatArray,
+    directions: Initialization | Iterable[Any],
+    scales: ArrayLike,
 ) -> FloatArray:
     """The coefficients of ``limit_path`` to about a percent of the largest, uncertified.
 
@@ -240,7 +240,7 @@ def rough_limit_path(
     return np.array([situation.decomposition.coefficients(each).real for each in spectra])
 
 
-def _checked_scales(scales: Sequence[float] | FloatArray) -> FloatArray:
+def _checked_scales(scales: ArrayLike) -> FloatArray:
     try:
         alphas = np.array(scales, dtype=np.float64)
     except (TypeError, ValueError):
