@@ -32,6 +32,8 @@ class SparseLike(Protocol):
         """Return the same matrix by rows."""
 
 
+EPS = float(np.finfo(np.float64).eps)
+TINY = float(np.finfo(np.float64).tiny)  # smaller numbers have lost digits
 SQUARES = (1e-140, 1e140)  # norms whose entries' squares neither under- nor overflow
 PRODUCT_BLOCK = 1 << 20  # entries of |A| held at a time
 

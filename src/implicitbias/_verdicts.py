@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Status = Literal["holds", "fails", "undecided"]
+CERTIFIED = 1e-8  # the largest certificate that counts as certified, unless the caller says
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,3 @@ class Verdict:
 def finite_or_text(value: float) -> float | str:
     """A number; "inf", "-inf" or "nan" where JSON has none."""
     return float(value) if math.isfinite(value) else str(float(value))
-
-
-def at_least(assumption: str, value: float, threshold: float, slack: float, detail: str) -> Verdict:
-    """Verdict on ``value >= threshold``, undecided within ``slack`` of it."""
-    status: Status = (
-        "holds"
-        if value >= threshold + slack
-        else "fails"
-        if value < threshold - slack
-        else "undecided"
-    )
-    return Verdict(assumption, status, value, detail)

@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters, finite_array, positive_float, positive_int
+from implicitbias._arrays import (
+    TINY,
+    FloatArray,
+    Parameters,
+    finite_array,
+    positive_float,
+    positive_int,
+)
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks import (
     ConvolutionalNetwork,
@@ -20,7 +27,6 @@ from implicitbias.networks import (
 )
 
 ROUNDING = 1e-12  # covers the way through the coordinates and back
-TINY = float(np.finfo(np.float64).tiny)  # smaller numbers have lost digits
 MAX_EXPONENT = 1 << 14  # far beyond float64, and small enough for ldexp
 
 

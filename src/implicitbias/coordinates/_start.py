@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from implicitbias._arrays import BoolArray, ComplexArray, FloatArray, IntArray
+from implicitbias._arrays import EPS, BoolArray, ComplexArray, FloatArray, IntArray
 from implicitbias.coordinates._complex_start import TurningLayers, turning_start
 from implicitbias.coordinates._shape import LOG_ZERO, Shape
 
-SAME = 4 * np.finfo(np.float64).eps  # offsets within their own rounding count as equal
+SAME = 4 * EPS  # offsets within their own rounding count as equal
 
 
 @dataclass(frozen=True)

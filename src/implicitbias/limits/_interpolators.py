@@ -15,13 +15,12 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import NoPredictionError
+from implicitbias._verdicts import CERTIFIED
 from implicitbias.coordinates import Curves
 from implicitbias.limits.margin._groups import Groups
 from implicitbias.limits.margin._l1 import GroupedProblem, solve_l1
 from implicitbias.limits.potential._ends import EndPoint, large_scale_end, small_scale_end
 from implicitbias.limits.potential._problem import PotentialProblem
-
-CERTIFIED = 1e-8  # error above which an interpolator is refused
 
 
 def least_l2_interpolator(X: FloatArray, y: FloatArray) -> FloatArray:

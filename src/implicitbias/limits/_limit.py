@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters, absolute_product
+from implicitbias._arrays import EPS, FloatArray, NumericArray, Parameters, absolute_product
 from implicitbias._precise import precise_residual
 from implicitbias._verdicts import Verdict, finite_or_text
 
@@ -15,7 +15,7 @@ Kind = Literal["point", "direction", "stationary direction", "small-scale limit"
 GapKind = Literal["duality gap", "first-order gap with the carried slack"]
 
 PLAIN = 1e-11  # residuals up to here are stated as they are
-ROUNDING = 64 * float(np.finfo(np.float64).eps)  # of a coefficient, as far as solvers go
+ROUNDING = 64 * EPS  # of a coefficient, as far as solvers go
 
 
 def relative_residual(X: FloatArray, coefficients: FloatArray, y: FloatArray) -> float:

@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters, finite_array
+from implicitbias._arrays import EPS, TINY, FloatArray, NumericArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Status, Verdict
 
 ASSUMPTION = "Assumption 1, an orthogonally decomposable data tensor"
 
 ALIKE = 1e-7  # relative; squares of differences below the root of float64's rounding are lost
-TINY = float(np.finfo(np.float64).tiny)
 _IMAGINARY_ROUNDING = 1e-9
-COORDINATE_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+COORDINATE_ROUNDING = 16 * EPS
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from implicitbias._arrays import FloatArray, NumericArray, is_sparse, row_norms, rows_times
+from implicitbias._arrays import EPS, FloatArray, NumericArray, is_sparse, row_norms, rows_times
 from implicitbias.problems._exact import MAX_ENTRIES, exact_gordan_vector
 from implicitbias.problems._scaling import row_blocks, row_exponents, scaled_entries, scaled_rows
 
-UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
+UNIT_ROUNDOFF = EPS / 2
 EXTENDED_ROUNDOFF = float(np.finfo(np.longdouble).eps) / 2
 SAFETY = 1.01  # covers the rounding of the bounds themselves
 

@@ -222,11 +222,6 @@ def _classification(situation: Situation) -> Classification:
     return situation.problem
 
 
-def separable(situation: Situation) -> Verdict:
-    """Some z has y_i x_i^T z > 0 for all i."""
-    return _classification(situation).separability().verdict
-
-
 def last_layer_smaller(situation: Situation) -> Verdict:
     """|[U_l^T vbar_l]_j|^2 - |[U_L^T vbar_L]_j|^2 >= lambda > 0 for l < L and all j."""
     squares = np.abs(situation.coordinates) ** 2

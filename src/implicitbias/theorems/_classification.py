@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from implicitbias._arrays import (
+    EPS,
     FloatArray,
     NumericArray,
     Parameters,
@@ -39,7 +40,6 @@ from implicitbias.theorems._situation import Situation, kept_signs
 
 Verdicts = tuple[Verdict, ...]
 NOISE = 10.0  # roundings up to which a KKT residual is one
-ROUNDING = float(np.finfo(np.float64).eps)
 SYMMETRIC = 1e-12  # part of a saddle's falling directions that is rounding
 BASIN_MARGIN = 1e6  # where the flow's direction is read off to choose among stationary points
 
@@ -61,7 +61,7 @@ def certificate_of(situation: Situation, beta: FloatArray, kkt: KKT, error: floa
     feasibility = max(0.0, float(short.max()))
     if kkt.worst > NOISE * kkt.rounding:
         return Certificate(feasibility, kkt_residual=kkt.worst, error=max(error, kkt.worst))
-    terms = max(1.0, kkt.rounding / ROUNDING)
+    terms = max(1.0, kkt.rounding / EPS)
     return Certificate(feasibility, kkt_residual=kkt.worst / terms, error=error)
 
 
@@ -70,7 +70,7 @@ def _angle(situation: Situation, rho: NumericArray, correction: NumericArray | N
     if correction is None:
         return float("inf")
     beta, change = (_beta(situation, each) for each in (rho, correction))
-    return max(float(np.linalg.norm(change)) / float(np.linalg.norm(beta)), ROUNDING)
+    return max(float(np.linalg.norm(change)) / float(np.linalg.norm(beta)), EPS)
 
 
 def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
@@ -285,7 +285,7 @@ def _turned_by_rounding(svd: OnePointSVD, top: FloatArray, moving: FloatArray) -
     turned = size / float(np.abs(moving[top]).max())
     if svd.tied > 0.0 and top.size < svd.values.size:
         turned += float(svd.values[0] / (svd.values[0] - svd.values[top.size]))
-    return ROUNDING * turned
+    return EPS * turned
 
 
 def _closing_rate(situation: Situation, num_top: int) -> float:

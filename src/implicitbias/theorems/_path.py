@@ -12,7 +12,7 @@ import numpy as np
 from implicitbias._arrays import ArrayLike, BoolArray, FloatArray
 from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
 from implicitbias._threads import threads_for
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
     Certificate,
@@ -31,7 +31,7 @@ from implicitbias.networks import Network
 from implicitbias.problems import Regression
 from implicitbias.theorems import _regression
 from implicitbias.theorems._catalogue import Result
-from implicitbias.theorems._predict import CERTIFIED, applicable
+from implicitbias.theorems._predict import applicable
 from implicitbias.theorems._situation import Situation, situation_of
 
 UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import cho_solve
 
-from implicitbias._arrays import FloatArray, Parameters, is_sparse, rows_times
+from implicitbias._arrays import EPS, FloatArray, Parameters, is_sparse, rows_times
 from implicitbias._errors import NoPredictionError
 from implicitbias._precise import precise_residual
 from implicitbias._verdicts import Verdict
@@ -30,7 +30,6 @@ from implicitbias.problems._rows import UnitRows
 from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
-EPS = float(np.finfo(np.float64).eps)
 CORRECTIONS = 3  # of seminormal equations: each wins the digits that one solve keeps
 
 

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg import lstsq, qr
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray
 
-EPS = float(np.finfo(np.float64).eps)
 BLOCK = 1 << 13  # entries whose exact products are held at a time
 CONSISTENT = 1e-12  # what equations that have a solution may be missed by
 SPLIT = 134217729.0  # 2^27 + 1: halves of 26 digits, whose products are exact

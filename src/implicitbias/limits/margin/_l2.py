@@ -17,10 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import qr, solve_triangular
 
-from implicitbias._arrays import FloatArray, is_sparse, row_norms
+from implicitbias._arrays import EPS, FloatArray, is_sparse, row_norms
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
 from implicitbias._nonnegative import nnls
-from implicitbias.limits.margin._kkt import EPS
 from implicitbias.problems._evidence import SignedRows
 from implicitbias.problems._rows import UnitRows
 from implicitbias.problems._separability import decide
