@@ -231,3 +231,25 @@ def test_the_reference_lists_the_public_names():
         name: getattr(implicitbias.plotting, name) for name in implicitbias.plotting.__all__
     }
     assert found["implicitbias.plotting"] == {name for name in plotting if callable(plotting[name])}
+
+
+def test_sources_cite_what_a_reader_can_find():
+    """Papers and pages of this documentation, not sections of anybody's notes."""
+    notes = re.compile(r"\b(theory|architecture|house) \d|\w+\.md, section|the deck\b")
+    texts = {path: path.read_text(encoding="utf-8") for path in PACKAGE}
+    assert not [name_of(path) for path, text in texts.items() if notes.search(text)]
+
+
+def test_docstrings_begin_with_the_symbol_as_it_is():
+    """Log D is another thing than log D, and U(t) than u(t)."""
+    words = r"(Rho|Beta|Nu|Tau|Eta|Alpha|Sum_\w|Argmin|Argmax|Exp)\b"
+    capital = re.compile(words + r"|Max [a-z] |Log [^omt]|[TUB] (with|that)|U\(")
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    found = [
+        f"{name_of(path)}: {text.splitlines()[0]}"
+        for path, tree in PACKAGE.items()
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and (text := ast.get_docstring(node))
+        if capital.match(text)
+    ]
+    assert not found

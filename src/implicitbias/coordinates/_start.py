@@ -132,13 +132,13 @@ def start_from_complex(coordinates: ComplexArray, log_scale: float) -> Start:
 
 
 def _log_offsets(sizes: FloatArray) -> FloatArray:
-    """Log c_l of all layers but the smallest; -inf where c_l = 0."""
+    """log c_l of all layers but the smallest; -inf where c_l = 0."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(sizes[1:] - sizes[0]) + np.log(sizes[1:] + sizes[0]))
 
 
 def _log_ratio(sizes: FloatArray, log_offsets: FloatArray, locked: BoolArray) -> FloatArray:
-    """Log r_i: c_i over the smallest offset (crossing) or over q^2 (locked)."""
+    """log r_i: c_i over the smallest offset (crossing) or over q^2 (locked)."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         below = np.where(locked, sizes[0], sizes[1] - sizes[0])
         above = np.where(locked, sizes[0], sizes[1] + sizes[0])

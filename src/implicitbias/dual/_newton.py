@@ -36,7 +36,7 @@ LARGEST_EXPONENT = 600.0
 
 @dataclass(frozen=True)
 class Slopes:
-    """Log rho', log u' and log a at one t, each (m,)."""
+    """log rho', log u' and log a at one t, each (m,)."""
 
     log_rho: FloatArray
     log_u: FloatArray
@@ -44,7 +44,7 @@ class Slopes:
 
     @property
     def log_weights(self) -> FloatArray:
-        """Log D = log (rho' a / u')."""
+        """log D = log (rho' a / u')."""
         return self.log_rho + self.log_a - self.log_u
 
 

@@ -122,7 +122,7 @@ class Flow:
 
     @property
     def final_coefficients(self) -> FloatArray:
-        """Beta at the end, (d,)."""
+        """beta at the end, (d,)."""
         final: FloatArray = self.coefficients[-1]
         return final
 

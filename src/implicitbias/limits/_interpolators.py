@@ -45,7 +45,7 @@ def least_l2_end(X: FloatArray, y: FloatArray) -> EndPoint:
 def least_l1_interpolator(
     features: NumericArray, y: FloatArray, groups: Groups | None = None
 ) -> NumericArray:
-    """Argmin ||rho||_1 s.t. Z rho = y (and S^T rho real), shape (m,).
+    """argmin ||rho||_1 s.t. Z rho = y (and S^T rho real), shape (m,).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The assumptions of the deck's results, each measured into a verdict."""
+"""The assumptions of the theory's results, each measured into a verdict."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ BASIN_MARGIN = 1e6  # where the flow's direction is read off to choose among sta
 
 
 def scaled_to_margin(situation: Situation, beta: FloatArray) -> FloatArray:
-    """Beta scaled so that min_i y_i x_i^T beta = 1."""
+    """beta scaled so that min_i y_i x_i^T beta = 1."""
     margin = float((situation.problem.y * (situation.problem.X @ beta)).min())
     return beta / margin
 
@@ -219,7 +219,7 @@ def _on_the_face(
 
 
 def _flow_spectrum(situation: Situation, verdicts: Verdicts) -> NumericArray:
-    """Rho of the flow at a late margin, in the coordinates of ``_margin_rows``."""
+    """rho of the flow at a late margin, in the coordinates of ``_margin_rows``."""
     size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
     flow = gradient_flow(
         situation.network,

@@ -62,7 +62,7 @@ class LimitPath:
 
     @property
     def coefficients(self) -> FloatArray:
-        """Beta, shape (n_scales, d)."""
+        """beta, shape (n_scales, d)."""
         return np.array([limit.coefficients for limit in self.limits])
 
     @property
@@ -119,7 +119,7 @@ def limit_path(
     directions
         The initial directions, one array a layer, or an Initialization whose scale is ignored.
     scales
-        alpha >= 0, in any order. 0 is the weighted l1 end (ties broken as theory 5 states:
+        alpha >= 0, in any order. 0 is the weighted l1 end (of several, the one where paths end:
         sum |rho_j|^{2/L} maximised for L >= 3, sum |rho_j| (log |rho_j| - 2 log |eta_j|) minimised
         for L = 2), infinity the weighted l2 end.
     tol

@@ -1,4 +1,4 @@
-"""What the start decides and what it does not, and the known results that the deck subsumes."""
+"""What the start decides and what it does not, and the known results that the theory subsumes."""
 
 from __future__ import annotations
 

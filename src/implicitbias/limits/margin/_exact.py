@@ -108,7 +108,7 @@ def residual(matrix: FloatArray, high: FloatArray, low: FloatArray, goal: FloatA
 
 
 def refined(matrix: FloatArray, x: FloatArray, goal: FloatArray) -> tuple[FloatArray, float]:
-    """X corrected towards A x = goal in least squares, and the length of its last correction.
+    """x corrected towards A x = goal in least squares, and the length of its last correction.
 
     Relative to the length of x; at least one rounding.
     """
