@@ -243,7 +243,7 @@ def test_sources_cite_what_a_reader_can_find():
 def test_docstrings_begin_with_the_symbol_as_it_is():
     """Log D is another thing than log D, and U(t) than u(t)."""
     words = r"(Rho|Beta|Nu|Tau|Eta|Alpha|Sum_\w|Argmin|Argmax|Exp)\b"
-    capital = re.compile(words + r"|Max [a-z] |Log [^omt]|[TUB] (with|that)|U\(")
+    capital = re.compile(words + r"|Max [a-z] |Log [^omt]|[TB] (with (rho|u)|that)|U\(")
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
     found = [
         f"{name_of(path)}: {text.splitlines()[0]}"
