@@ -1,8 +1,11 @@
 """The public list, and what importing it costs."""
 
+import doctest
+import pkgutil
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,16 @@ def test_the_contract_is_listed():
 def test_public_things_have_docstrings():
     for name in implicitbias.__all__:
         assert getattr(implicitbias, name).__doc__, name
+
+
+def test_the_examples_in_docstrings_print_what_they_say():
+    walked = pkgutil.walk_packages(implicitbias.__path__, "implicitbias.")
+    modules = [import_module(one.name) for one in walked if not one.name.endswith("__main__")]
+    found = [doctest.testmod(module) for module in modules]
+    sources = [Path(module.__file__).read_text(encoding="utf-8") for module in modules]
+    assert sum(one.attempted for one in found) == sum(source.count(">>> ") for source in sources)
+    assert sum(one.attempted for one in found) > 5
+    assert not any(one.failed for one in found)
 
 
 def test_unknown_names_are_refused():
