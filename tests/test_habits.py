@@ -253,3 +253,17 @@ def test_docstrings_begin_with_the_symbol_as_it_is():
         if capital.match(text)
     ]
     assert not found
+
+
+def test_contributors_are_told_every_method_of_a_network():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert not {
+        name for name in implicitbias.Network.__abstractmethods__ if f"`{name}`" not in text
+    }
+
+
+def test_pages_show_nothing_private():
+    """Neither by an import nor by an attribute: what is shown can be copied."""
+    private = re.compile(r"(from|import) implicitbias[\w.]*\._|\bib\.[\w.]*\b_[a-z]")
+    pages = [*(ROOT / "docs").rglob("*.rst"), *(ROOT / "docs" / "gallery").glob("*.py")]
+    assert not [name_of(page) for page in pages if private.search(page.read_text(encoding="utf-8"))]

@@ -2,6 +2,7 @@
 
 import doctest
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -88,6 +89,16 @@ def test_version_has_one_home():
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
 def test_whatever_the_types_promise_runs(call):
     assert all(result is not None for result in call())
+
+
+def test_every_dependency_declares_its_oldest_version_alone():
+    """What ``nox -s minimum`` installs: an upper bound here would only hide what is new."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    declared = [*project["dependencies"], *(one for extra in extras for one in extra)]
+    assert not [one for one in declared if not re.fullmatch(r"[a-z0-9-]+>=[0-9.]+", one)]
+    oldest = project["requires-python"].removeprefix(">=")
+    assert f"Programming Language :: Python :: {oldest}" in project["classifiers"]
 
 
 def test_types_are_shipped():
