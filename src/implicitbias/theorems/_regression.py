@@ -26,7 +26,7 @@ from implicitbias.limits import (
     solve,
     solve_one_point,
 )
-from implicitbias.problems._rows import UnitRows
+from implicitbias.problems import UnitRows
 from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]

@@ -12,8 +12,7 @@ from implicitbias._arrays import FloatArray
 from implicitbias._nonnegative import nnls
 from implicitbias.comparison import angle_between, verify
 from implicitbias.initialization import Initialization
-from implicitbias.limits import many_starts, relative_difference
-from implicitbias.limits.margin._quasi_norm import globally_optimal
+from implicitbias.limits import globally_optimal, many_starts, relative_difference
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, FullyConnectedNetwork
 from implicitbias.problems import Classification, Regression
 from implicitbias.verification._checks import Check, Measurement
