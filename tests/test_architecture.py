@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "implicitbias"
-MAX_LINES = 400
+MAX_LINES, MAX_BODY = 400, 60
 BUILT = {"_build", "auto_gallery", "generated"}  # what a build of the documentation leaves
 
 BASE = {"_errors", "_verdicts", "_numbers", "_arrays", "_nonnegative", "_precise", "_threads"}
@@ -49,9 +49,8 @@ MAY_IMPORT = {
     "estimators": RESULTS,
     "verification": RESULTS | {"coordinates", "dual"},
     "plotting": RESULTS | {"coordinates"},
-    "sweeps": RESULTS,
     "report": RESULTS | {"verification", "plotting"},
-    "cli": RESULTS | {"verification", "plotting", "sweeps", "report", "estimators"},
+    "cli": RESULTS | {"verification", "plotting", "report", "estimators"},
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.
@@ -113,6 +112,10 @@ def test_imports_follow_the_table(path):
     if name_of(path) in THEOREMS_BY_FLOW:
         allowed = allowed | {"flow"}
     assert owners_imported(path) <= allowed
+
+
+def test_the_table_names_what_there_is():
+    assert set(MAY_IMPORT) == {owner(path) for path in MODULES}
 
 
 def test_the_table_has_no_circles():
@@ -185,6 +188,15 @@ def test_what_a_package_offers_stands_in_its_init():
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_files_stay_short(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_functions_stay_short(path):
+    """Without their docstrings, which say as much as they must."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            first = node.body[1 if ast.get_docstring(node) and node.body[1:] else 0]
+            assert node.end_lineno - first.lineno < MAX_BODY, node.name
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
