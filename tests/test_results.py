@@ -67,13 +67,13 @@ def test_str_says_more_than_nothing(title):
 
 @pytest.mark.parametrize("title", TITLES)
 def test_equality_and_hash_do_not_raise(title):
-    result = examples()[title]
-    assert (result == result) is True
-    assert (result != result) is False
+    result = same = examples()[title]
+    assert (result == same) is True
+    assert (result != same) is False
     assert (result == "something else") is False
     assert (result != "something else") is True
-    assert hash(result) == hash(result)
-    assert result in {result}
+    assert hash(result) == hash(same)
+    assert same in {result}
     others = [other for name, other in examples().items() if name != title]
     assert result not in others
 

@@ -66,7 +66,9 @@ def test_numpy_reads_the_arrays_and_anybody_the_manifest(file):
 
 def test_loaded_arrays_can_be_written_to(file):
     ib.save(examples()["Limit point"], file)
-    ib.load(file).coefficients[0] = 1.0
+    loaded = ib.load(file)
+    loaded.coefficients[0] = 17.0
+    assert loaded.coefficients[0] == 17.0
 
 
 def test_loaded_results_work(file):

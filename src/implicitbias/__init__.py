@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         sensitivity,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each public name lives. Modules are imported at first use: command-line help and scripts
 # that need one network should not wait for SciPy.

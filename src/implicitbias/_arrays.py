@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,22 @@ IntArray: TypeAlias = npt.NDArray[np.intp]
 ComplexArray: TypeAlias = npt.NDArray[np.complex128]
 NumericArray: TypeAlias = npt.NDArray[Any]  # float64, or complex128 where the theory is complex
 Parameters: TypeAlias = tuple[FloatArray, ...]
+ArrayLike: TypeAlias = npt.ArrayLike  # what NumPy turns into an array: lists, tables, series
+
+
+class SparseLike(Protocol):
+    """A SciPy sparse array or matrix, of any format."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, d)."""
+
+    def tocsr(self) -> Any:
+        """Return the same matrix by rows."""
+
+
+EPS = float(np.finfo(np.float64).eps)
+TINY = float(np.finfo(np.float64).tiny)  # smaller numbers have lost digits
 
 
 def finite_array(

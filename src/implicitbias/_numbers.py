@@ -142,10 +142,10 @@ def _in_column(column: int, place: int) -> tuple[int, int]:
 def refuse_containers(value: Any, name: str) -> None:
     """Refuse what NumPy would silently turn into something else."""
     if hasattr(value, "toarray"):  # SciPy's sparse ones, and our own features
-        ravel = ".ravel()" if 1 in value.shape else ""
+        ravel, kind = ".ravel()" if 1 in value.shape else "", type(value)
         raise InvalidInputError(
-            f"{name} is a {type(value).__module__.split('.')[0]} {type(value).__name__}; a dense array is expected here. "
-            f"Pass {name}.toarray(){ravel}."
+            f"{name} is a {kind.__module__.split('.')[0]} {kind.__name__}; a dense array is "
+            f"expected here. Pass {name}.toarray(){ravel}."
         )
     count = _masked_entries(value)
     if count:

@@ -10,6 +10,7 @@ from implicitbias._results import Record
 
 Status = Literal["holds", "fails", "undecided"]
 MARKS: dict[Status, Mark] = {"holds": "good", "fails": "bad", "undecided": "open"}
+CERTIFIED = 1e-8  # the largest certificate that counts as certified, unless the caller says
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,15 +51,3 @@ class Verdict(Record):
     def fails(self) -> bool:
         """Whether the assumption was measured to fail."""
         return self.status == "fails"
-
-
-def at_least(assumption: str, value: float, threshold: float, slack: float, detail: str) -> Verdict:
-    """Verdict on ``value >= threshold``, undecided within ``slack`` of it."""
-    status: Status = (
-        "holds"
-        if value >= threshold + slack
-        else "fails"
-        if value < threshold - slack
-        else "undecided"
-    )
-    return Verdict(assumption, status, value, detail)

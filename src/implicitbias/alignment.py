@@ -21,9 +21,11 @@ from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
 from implicitbias.comparison import angle_between
 from implicitbias.flow import Flow
-from implicitbias.limits import tensor_singular_vectors
-from implicitbias.limits.singular._search import evaluate, refine
-from implicitbias.limits.singular._vectors import singular_residual_of_network
+from implicitbias.limits import (
+    singular_residual_of_network,
+    singular_vectors_near,
+    tensor_singular_vectors,
+)
 from implicitbias.networks import Network
 from implicitbias.problems import Classification
 
@@ -268,13 +270,10 @@ def _angle(layers: Sequence[NumericArray], vectors: Sequence[NumericArray]) -> f
 
 def _approached(tensor: NumericArray, layers: list[FloatArray]) -> Candidate | None:
     """The singular tuple at the end of Newton's method from the layers, if it is near them."""
-    size = float(np.linalg.norm(tensor))
-    if size == 0.0:
+    if float(np.linalg.norm(tensor)) == 0.0:
         return None
-    found = refine(tensor / size, [layer[None] for layer in layers])
-    values, residuals = evaluate(tensor / size, found)
-    vectors = tuple(part[0] for part in found)
-    one = Candidate(size * float(values[0]), vectors, float(residuals[0]), _angle(layers, vectors))
+    found = singular_vectors_near(tensor, layers)
+    one = Candidate(found.value, found.vectors, found.residual, _angle(layers, found.vectors))
     return one if one.residual <= SOLVED and one.angle <= NEAR else None
 
 

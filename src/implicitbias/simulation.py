@@ -290,7 +290,7 @@ def _references(situation: Situation, flow: Flow, beta: FloatArray) -> tuple[Ref
 
 
 def _spectrum(situation: Situation, flow: Flow, beta: FloatArray) -> NumericArray | None:
-    """Rho of the layers, with S^T rho = beta; None without other coordinates than beta's own."""
+    """rho of the layers, with S^T rho = beta; None without other coordinates than beta's own."""
     layers = flow.final_parameters
     if isinstance(situation.network, DiagonalNetwork) or layers is None:
         return None

@@ -6,8 +6,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from implicitbias.features import as_features, precise_residual
 from scipy.sparse import csr_array
+
+from implicitbias.features import as_features, precise_residual
 
 
 def exactly(A, x, b):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from implicitbias._verdicts import CERTIFIED
 from implicitbias.cli._model import LARGEST, Model, build_model
 from implicitbias.cli._options import any_scale_option, model_options, scale_option
 from implicitbias.cli._output import (
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from implicitbias.flow import FlowState
     from implicitbias.limits import Limit
 
-CERTIFIED = 1e-8
 MOST_SCALES = 10_000
 LOG_10 = 2.302585092994046
 

@@ -90,7 +90,7 @@ class RealCoordinates:
         return Curves.from_complex_start(start, log_scale)
 
     def spectrum(self, rho: FloatArray, imaginary: FloatArray | None = None) -> NumericArray:
-        """Rho in the original phases, from R and, where it counts, I = ``Curves.imaginary``."""
+        """rho in the original phases, from R and, where it counts, I = ``Curves.imaginary``."""
         whole: NumericArray = rho
         if imaginary is not None and imaginary.any():
             whole = rho + 1j * imaginary

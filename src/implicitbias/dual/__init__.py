@@ -1,4 +1,4 @@
-"""The dual problem behind decomposable networks: value, gradient, Hessian, solves in n dimensions."""
+"""The dual problem behind decomposable networks: value, gradient, Hessian, solves; size n."""
 
 from implicitbias.dual._newton import NewtonSystem, Slopes, newton_system
 from implicitbias.dual._oracle import DualOracle

@@ -32,7 +32,7 @@ DOMINANT = 7.0  # log: an entry this far above the identity calls for a new basi
 
 @dataclass(frozen=True)
 class Slopes:
-    """Log rho', log u' and log a at one t, each (m,)."""
+    """log rho', log u' and log a at one t, each (m,)."""
 
     log_rho: FloatArray
     log_u: FloatArray
@@ -40,7 +40,7 @@ class Slopes:
 
     @property
     def log_weights(self) -> FloatArray:
-        """Log D = log (rho' a / u')."""
+        """log D = log (rho' a / u')."""
         return self.log_rho + self.log_a - self.log_u
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import weighted_gram
 from implicitbias.features import Features, as_features
-
-EPS = float(np.finfo(np.float64).eps)
 
 
 class DualOracle:

@@ -149,7 +149,7 @@ class Features(ABC):
         parts = [np.abs(self.columns(part)) for part in self.blocks()]
         if axis == 0:
             return np.concatenate([part.max(axis=0, initial=0.0) for part in parts])
-        return np.max([part.max(axis=1, initial=0.0) for part in parts], axis=0)
+        return np.asarray(np.max([part.max(axis=1, initial=0.0) for part in parts], axis=0))
 
     def column_norms(self) -> FloatArray:
         """||z_j||, (m,)."""

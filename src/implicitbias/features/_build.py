@@ -44,8 +44,8 @@ def features_of(X: Any, name: str = "X", *, allow_complex: bool = False) -> Feat
     shape = array.shape
     if len(shape) < 2:
         hint = (
-            f" Write np.reshape({name}, (1, -1)) for a single point, np.reshape({name}, (-1, 1)) for a "
-            "single feature."
+            f" Write np.reshape({name}, (1, -1)) for a single point, np.reshape({name}, (-1, 1)) "
+            "for a single feature."
             if any(shape)
             else ""
         )

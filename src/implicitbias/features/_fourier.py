@@ -2,8 +2,9 @@
 
     Z_ij = Re( c_j [F x_i]_k(j) ),     F_jk = exp(-2 pi i j k / d),
 
-for the real signals x_i, (d,), and any complex factors c: Z v = X Re(F c v), Z^T nu = Re(c F X^T nu),
-by FFT. X may be features of any kind; what needs whole rows of Z takes a few rows at a time.
+for the real signals x_i, (d,), and any complex factors c: Z v = X Re(F c v) and
+Z^T nu = Re(c F X^T nu), by FFT. X may be features of any kind; what needs whole rows of Z takes a
+few rows at a time.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ class Flow(Record):
 
     @property
     def final_coefficients(self) -> FloatArray:
-        """Beta at the end, (d,)."""
+        """beta at the end, (d,)."""
         final: FloatArray = self.coefficients[-1]
         return final
 

@@ -15,14 +15,13 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import NoPredictionError
+from implicitbias._verdicts import CERTIFIED
 from implicitbias.coordinates import Curves
 from implicitbias.features import Dense, Features, as_features
 from implicitbias.limits.margin._groups import Groups
 from implicitbias.limits.margin._l1 import GroupedProblem, solve_l1
 from implicitbias.limits.potential._ends import EndPoint, large_scale_end, small_scale_end
 from implicitbias.limits.potential._problem import PotentialProblem
-
-CERTIFIED = 1e-8  # error above which an interpolator is refused
 
 
 def least_l2_interpolator(X: FloatArray | Features, y: FloatArray) -> FloatArray:
@@ -47,7 +46,7 @@ def least_l2_end(X: FloatArray | Features, y: FloatArray) -> EndPoint:
 def least_l1_interpolator(
     features: NumericArray, y: FloatArray, groups: Groups | None = None
 ) -> NumericArray:
-    """Argmin ||rho||_1 s.t. Z rho = y (and S^T rho real), shape (m,).
+    """argmin ||rho||_1 s.t. Z rho = y (and S^T rho real), shape (m,).
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters
+from implicitbias._arrays import EPS, FloatArray, NumericArray, Parameters
 from implicitbias._results import Record, plain
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features, as_features
@@ -16,7 +16,7 @@ Kind = Literal["point", "direction", "stationary direction", "small-scale limit"
 GapKind = Literal["duality gap", "first-order gap with the carried slack"]
 
 PLAIN = 1e-11  # residuals up to here are stated as they are
-ROUNDING = 64 * float(np.finfo(np.float64).eps)  # of a coefficient, as far as solvers go
+ROUNDING = 64 * EPS  # of a coefficient, as far as solvers go
 
 
 def relative_residual(X: FloatArray | Features, coefficients: FloatArray, y: FloatArray) -> float:

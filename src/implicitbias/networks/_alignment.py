@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -49,7 +49,7 @@ class LayerAlignment(Record):
         )
 
 
-def layer_alignment(network: Network, parameters: Sequence[Any]) -> LayerAlignment:
+def layer_alignment(network: Network, parameters: Iterable[Any]) -> LayerAlignment:
     """Distance from rank one, and the angles between neighbours' leading singular vectors.
 
     Along classification flows of deep linear networks both tend to 0.

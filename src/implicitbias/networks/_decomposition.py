@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters, finite_array
+from implicitbias._arrays import EPS, TINY, FloatArray, NumericArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias._html import Badge
 from implicitbias._results import Record
@@ -20,9 +20,8 @@ from implicitbias.features import Features, Spectra
 ASSUMPTION = "Assumption 1, an orthogonally decomposable data tensor"
 
 ALIKE = 1e-7  # relative; squares of differences below the root of float64's rounding are lost
-TINY = float(np.finfo(np.float64).tiny)
 _IMAGINARY_ROUNDING = 1e-9
-COORDINATE_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+COORDINATE_ROUNDING = 16 * EPS
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -148,7 +147,7 @@ class OrthogonalDecomposition(Record, ABC):
         """Number of layers L."""
         return len(self.parameter_shapes)
 
-    def coordinates(self, parameters: Sequence[Any]) -> NumericArray:
+    def coordinates(self, parameters: Iterable[Any]) -> NumericArray:
         """p_l = U_l^T v_l as the rows of an (L, m) array.
 
         Whether |p_{l,j}| are equal or zero decides what a coordinate can reach, and the products
@@ -157,7 +156,7 @@ class OrthogonalDecomposition(Record, ABC):
         p = np.stack([self._project(i, v) for i, v in enumerate(self._flat(parameters))])
         return p if self.is_exact else _without_rounding(p)
 
-    def parameters(self, coordinates: Any, remainder_of: Sequence[Any] | None = None) -> Parameters:
+    def parameters(self, coordinates: Any, remainder_of: Iterable[Any] | None = None) -> Parameters:
         """v_l = conj(U_l) p_l + (I - conj(U_l) U_l^T) v_l(0): real layers with coordinates p_l.
 
         Parameters
@@ -176,7 +175,7 @@ class OrthogonalDecomposition(Record, ABC):
         p = finite_array(
             coordinates, "coordinates", shape=(self.depth, self.size), allow_complex=True
         )
-        start: Sequence[Any] = (
+        start: Iterable[Any] = (
             [None] * self.depth if remainder_of is None else self._flat(remainder_of)
         )
         layers = []
@@ -190,7 +189,7 @@ class OrthogonalDecomposition(Record, ABC):
             layers.append(real_part(vector, f"coordinates, layer {index + 1},").reshape(shape))
         return tuple(layers)
 
-    def _flat(self, parameters: Sequence[Any]) -> list[NumericArray]:
+    def _flat(self, parameters: Iterable[Any]) -> list[NumericArray]:
         arrays = [np.asarray(layer) for layer in parameters]
         shapes = tuple(array.shape for array in arrays)
         if shapes != self.parameter_shapes:

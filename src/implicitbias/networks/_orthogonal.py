@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from math import prod
 from typing import Any
 
@@ -63,7 +63,7 @@ class OrthogonalNetwork(Network):
     S: NumericArray
     bases: tuple[NumericArray, ...]
 
-    def __init__(self, S: Any, bases: Sequence[Any]) -> None:
+    def __init__(self, S: Any, bases: Iterable[Any]) -> None:
         matrix = _own(finite_array(S, "S", shape=(None, None), allow_complex=True))
         columns = tuple(
             _own(finite_array(basis, f"bases, entry {i},", shape=(None, None), allow_complex=True))

@@ -69,7 +69,7 @@ class IdentityDecomposition(_Square):
         return X
 
     def coefficients(self, rho: NumericArray) -> NumericArray:
-        """Rho itself, by reference."""
+        """rho itself, by reference."""
         return rho
 
     def _project(self, layer: int, vector: NumericArray) -> NumericArray:

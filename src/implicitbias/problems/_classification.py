@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import ArrayLike, FloatArray, NumericArray, SparseLike
 from implicitbias._errors import InfeasibleProblemError
 from implicitbias.features import Features, features_of
 from implicitbias.problems._inputs import check_predictions
@@ -16,7 +16,7 @@ from implicitbias.problems._rows import UnitRows, exact_row_basis
 from implicitbias.problems._separability import Separability, decide
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Classification:
     """L(f) = sum_i exp(-y_i f_i), y_i in {-1, +1}: a sum, not a mean.
 
@@ -51,13 +51,13 @@ class Classification:
 
     X: FloatArray
     y: FloatArray
-    features: Features = field(init=False)
-    classes: NumericArray = field(init=False)
+    features: Features
+    classes: NumericArray
 
-    def __post_init__(self) -> None:
-        X = features_of(self.X)
-        y, classes = signs_and_classes(self.y, X.shape[0])
-        self.__dict__.update(X=X.given, features=X, y=y, classes=classes)
+    def __init__(self, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> None:
+        features = features_of(X)
+        signs, classes = signs_and_classes(y, features.shape[0])
+        self.__dict__.update(X=features.given, features=features, y=signs, classes=classes)
 
     @property
     def num_points(self) -> int:
@@ -105,24 +105,24 @@ class Classification:
             ]
         )
 
-    def loss(self, predictions: FloatArray) -> float:
+    def loss(self, predictions: ArrayLike) -> float:
         """sum_i exp(-y_i f_i) for predictions f, (n,); 0 or inf where it under- or overflows."""
         with np.errstate(over="ignore", under="ignore"):
             return float(np.exp(-self._margins(predictions)).sum())
 
-    def log_loss(self, predictions: FloatArray) -> float:
+    def log_loss(self, predictions: ArrayLike) -> float:
         """Log of the loss, log sum_i exp(-y_i f_i): finite for all finite predictions."""
         exponents = -self._margins(predictions)
         largest = exponents.max()
         with np.errstate(under="ignore"):
             return float(largest + np.log(np.exp(exponents - largest).sum()))
 
-    def residual(self, predictions: FloatArray) -> FloatArray:
+    def residual(self, predictions: ArrayLike) -> FloatArray:
         """r_i = dL/df_i = -y_i exp(-y_i f_i), (n,)."""
         with np.errstate(over="ignore", under="ignore"):
             return -self.y * np.exp(-self._margins(predictions))
 
-    def _margins(self, predictions: FloatArray) -> FloatArray:
+    def _margins(self, predictions: ArrayLike) -> FloatArray:
         return self.y * check_predictions(predictions, self.num_points)
 
     def separability(self) -> Separability:

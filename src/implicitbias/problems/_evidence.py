@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import EPS, FloatArray, NumericArray
 from implicitbias.features import Features, as_features
 from implicitbias.problems._exact import MAX_ENTRIES, exact_gordan_vector
 from implicitbias.problems._scaling import row_exponents
 
-UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
+UNIT_ROUNDOFF = EPS / 2
 EXTENDED_ROUNDOFF = float(np.finfo(np.longdouble).eps) / 2
 SAFETY = 1.01  # covers the rounding of the bounds themselves
 
@@ -151,7 +151,7 @@ class SignedRows:
 
 
 def _used_columns(rows: Features) -> FloatArray | None:
-    """Rows as an array, without empty columns if they are sparse; None if too large to prove with."""
+    """Rows as an array, without empty columns if sparse; None if too large to prove with."""
     if rows.is_array:
         return rows.toarray()
     used = np.flatnonzero(rows.largest(0))

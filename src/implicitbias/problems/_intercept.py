@@ -57,7 +57,7 @@ class Equations:
     reference: int | None = None
 
     def intercept(self, coefficients: FloatArray) -> float:
-        """B that belongs to the coefficients."""
+        """b that belongs to the coefficients."""
         moved = self.y_mean - float(self.X_mean @ coefficients)
         return self.offsets.constant(coefficients, self.y_offset, moved)
 

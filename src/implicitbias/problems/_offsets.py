@@ -31,7 +31,7 @@ class Offsets:
 
     @classmethod
     def none(cls) -> Offsets:
-        """C = 0."""
+        """c = 0: nothing is taken off."""
         return cls(np.zeros(0, dtype=np.intp), np.zeros(0))
 
     @classmethod

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
-from implicitbias._arrays import FloatArray, IntArray, NumericArray
+from implicitbias._arrays import EPS, FloatArray, IntArray, NumericArray
 from implicitbias.features import Features, as_features
 from implicitbias.problems import _scaling
 from implicitbias.problems._exact import (
@@ -32,7 +32,6 @@ from implicitbias.problems._scaling import (
 
 CLEAR_GRAM = 1e-8  # eigenvalues of unit rows' Gram matrix above this are not rounding
 CLEAR = 1e-7  # distances above this leave half the digits to the weights of combinations
-EPS = float(np.finfo(float).eps)
 MAX_EXACT_ENTRIES = 1 << 16  # of a matrix that integer arithmetic looks at: some 20 ms
 
 

@@ -1,4 +1,4 @@
-"""The assumptions of the deck's results, each measured into a verdict."""
+"""The assumptions of the theory's results, each measured into a verdict."""
 
 from __future__ import annotations
 
@@ -220,11 +220,6 @@ def _classification(situation: Situation) -> Classification:
     if not isinstance(situation.problem, Classification):
         raise InvalidInputError("this assumption is about a Classification problem.")
     return situation.problem
-
-
-def separable(situation: Situation) -> Verdict:
-    """Some z has y_i x_i^T z > 0 for all i."""
-    return _classification(situation).separability().verdict
 
 
 def last_layer_smaller(situation: Situation) -> Verdict:

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from implicitbias._arrays import (
+    EPS,
     FloatArray,
     NumericArray,
     Parameters,
@@ -38,13 +39,12 @@ from implicitbias.theorems._situation import Situation, kept_signs
 
 Verdicts = tuple[Verdict, ...]
 NOISE = 10.0  # roundings up to which a KKT residual is one
-ROUNDING = float(np.finfo(np.float64).eps)
 SYMMETRIC = 1e-12  # part of a saddle's falling directions that is rounding
 BASIN_MARGIN = 1e6  # where the flow's direction is read off to choose among stationary points
 
 
 def scaled_to_margin(situation: Situation, beta: FloatArray) -> FloatArray:
-    """Beta scaled so that min_i y_i x_i^T beta = 1."""
+    """beta scaled so that min_i y_i x_i^T beta = 1."""
     margin = float((situation.problem.y * (situation.problem.features @ beta)).min())
     return beta / margin
 
@@ -60,7 +60,7 @@ def certificate_of(situation: Situation, beta: FloatArray, kkt: KKT, error: floa
     feasibility = max(0.0, float(short.max()))
     if kkt.worst > NOISE * kkt.rounding:
         return Certificate(feasibility, kkt_residual=kkt.worst, error=max(error, kkt.worst))
-    terms = max(1.0, kkt.rounding / ROUNDING)
+    terms = max(1.0, kkt.rounding / EPS)
     return Certificate(feasibility, kkt_residual=kkt.worst / terms, error=error)
 
 
@@ -69,7 +69,7 @@ def _angle(situation: Situation, rho: NumericArray, correction: NumericArray | N
     if correction is None:
         return float("inf")
     beta, change = (_beta(situation, each) for each in (rho, correction))
-    return max(float(np.linalg.norm(change)) / float(np.linalg.norm(beta)), ROUNDING)
+    return max(float(np.linalg.norm(change)) / float(np.linalg.norm(beta)), EPS)
 
 
 def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
@@ -191,7 +191,7 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
 
 def _on_the_face(
     situation: Situation,
-    rows: FloatArray,
+    rows: Features,
     found: MaxMargin,
     verdicts: Verdicts,
 ) -> tuple[MaxMargin, Verdicts, str]:
@@ -218,7 +218,7 @@ def _on_the_face(
 
 
 def _flow_spectrum(situation: Situation, verdicts: Verdicts) -> NumericArray:
-    """Rho of the flow at a late margin, in the coordinates of ``_margin_rows``."""
+    """rho of the flow at a late margin, in the coordinates of ``_margin_rows``."""
     size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
     flow = gradient_flow(
         situation.network,
@@ -286,7 +286,7 @@ def _turned_by_rounding(svd: OnePointSVD, top: FloatArray, moving: FloatArray) -
     turned = size / float(np.abs(moving[top]).max())
     if svd.tied > 0.0 and top.size < svd.values.size:
         turned += float(svd.values[0] / (svd.values[0] - svd.values[top.size]))
-    return ROUNDING * turned
+    return EPS * turned
 
 
 def _closing_rate(situation: Situation, num_top: int) -> float:

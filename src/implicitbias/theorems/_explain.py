@@ -12,7 +12,7 @@ from implicitbias._errors import ImplicitBiasError, InvalidInputError
 from implicitbias._html import Badge, Mark
 from implicitbias._results import Record, plain
 from implicitbias._threads import threads_for
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
 from implicitbias.networks import Network
@@ -25,7 +25,6 @@ from implicitbias.theorems._catalogue import (
     Predicate,
     Result,
 )
-from implicitbias.theorems._predict import CERTIFIED
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
 
 Standing = Literal["applies", "may apply", "does not apply"]

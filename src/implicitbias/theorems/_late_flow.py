@@ -15,6 +15,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Features
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MaxMargin, OptimalFace, on_face
@@ -35,7 +36,7 @@ WEIGHTLESS = 40.0  # a point this far above the smallest margin pulls e^{-40} as
 
 def by_late_flow(
     situation: Situation,
-    rows: FloatArray,
+    rows: Features,
     found: MaxMargin,
     face: OptimalFace,
     coefficients: Callable[[FloatArray], FloatArray],

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import BoolArray, FloatArray
+from implicitbias._arrays import ArrayLike, BoolArray, FloatArray
 from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
 from implicitbias._html import Badge
 from implicitbias._results import Record
 from implicitbias._threads import threads_for
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
     Certificate,
@@ -33,7 +33,7 @@ from implicitbias.networks import Network
 from implicitbias.problems import Regression
 from implicitbias.theorems import _regression
 from implicitbias.theorems._catalogue import Result
-from implicitbias.theorems._predict import CERTIFIED, applicable
+from implicitbias.theorems._predict import applicable
 from implicitbias.theorems._situation import Situation, situation_of
 
 UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)
@@ -74,7 +74,7 @@ class LimitPath(Record):
 
     @property
     def coefficients(self) -> FloatArray:
-        """Beta, shape (n_scales, d)."""
+        """beta, shape (n_scales, d)."""
         return np.array([limit.coefficients for limit in self.limits])
 
     @property
@@ -114,8 +114,8 @@ class LimitPath(Record):
 def limit_path(
     network: Network,
     problem: Regression,
-    directions: Initialization | Sequence[Any],
-    scales: Sequence[float] | FloatArray,
+    directions: Initialization | Iterable[Any],
+    scales: ArrayLike,
     *,
     tol: float = CERTIFIED,
     callback: Callable[[int], object] | None = None,
@@ -131,7 +131,7 @@ def limit_path(
     directions
         The initial directions, one array a layer, or an Initialization whose scale is ignored.
     scales
-        alpha >= 0, in any order. 0 is the weighted l1 end (ties broken as theory 5 states:
+        alpha >= 0, in any order. 0 is the weighted l1 end (of several, the one where paths end:
         sum |rho_j|^{2/L} maximised for L >= 3, sum |rho_j| (log |rho_j| - 2 log |eta_j|) minimised
         for L = 2), infinity the weighted l2 end.
     tol
@@ -186,7 +186,7 @@ def limit_path(
 def limit_at_end(
     network: Network,
     problem: Regression,
-    directions: Initialization | Sequence[Any],
+    directions: Initialization | Iterable[Any],
     scale: float,
 ) -> Limit:
     """The one limit of ``limit_path`` at scale 0 or infinity, however well it is certified.
@@ -215,8 +215,8 @@ def limit_at_end(
 def rough_limit_path(
     network: Network,
     problem: Regression,
-    directions: Initialization | Sequence[Any],
-    scales: Sequence[float] | FloatArray,
+    directions: Initialization | Iterable[Any],
+    scales: ArrayLike,
 ) -> FloatArray:
     """The coefficients of ``limit_path`` to about a percent of the largest, uncertified.
 
@@ -252,7 +252,7 @@ def rough_limit_path(
     return np.array([situation.decomposition.coefficients(each).real for each in spectra])
 
 
-def _checked_scales(scales: Sequence[float] | FloatArray) -> FloatArray:
+def _checked_scales(scales: ArrayLike) -> FloatArray:
     try:
         alphas = np.array(scales, dtype=np.float64)
     except (TypeError, ValueError):

@@ -8,15 +8,13 @@ import numpy as np
 
 from implicitbias._errors import NoPredictionError
 from implicitbias._threads import threads_for
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import Activation, AnyActivation, Network, as_activation
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._catalogue import CLASSIFICATION, REGRESSION, Result
 from implicitbias.theorems._situation import Situation, in_moderate_units, situation_of
-
-CERTIFIED = 1e-8
 
 
 def predict_limit(

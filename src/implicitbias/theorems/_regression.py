@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import cho_solve
 
-from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._arrays import EPS, FloatArray, Parameters
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features
@@ -26,11 +26,10 @@ from implicitbias.limits import (
     solve,
     solve_one_point,
 )
-from implicitbias.problems._rows import UnitRows
+from implicitbias.problems import UnitRows
 from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
-EPS = float(np.finfo(np.float64).eps)
 CORRECTIONS = 3  # of seminormal equations: each wins the digits that one solve keeps
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from implicitbias._arrays import (
+    EPS,
     BoolArray,
     FloatArray,
     IntArray,
@@ -33,7 +34,7 @@ from implicitbias.problems import (
 )
 from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
-ROUNDED = 2 * float(np.finfo(np.float64).eps)  # of |x_i| |S_j|: an entry of X S^T
+ROUNDED = 2 * EPS  # of |x_i| |S_j|: an entry of X S^T
 EXTREME = 460  # exponents of 2 above which squares of data may not fit float64
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 

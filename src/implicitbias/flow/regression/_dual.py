@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 from scipy.integrate import LSODA, OdeSolver
 
-from implicitbias._arrays import FloatArray, Parameters, stable_norm
+from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
 from implicitbias._errors import Outcome
 from implicitbias.dual import DualOracle
 from implicitbias.flow._decoupled import DualCoordinates, fits, orientations
@@ -32,7 +32,6 @@ from implicitbias.initialization import Initialization
 RTOL = 1e-10
 FINEST = 1e-13
 OF_SLACK = 1e-3  # the integrator's error over the slack at the end
-EPS = float(np.finfo(np.float64).eps)
 
 
 class DualFlow(FlowSystem):

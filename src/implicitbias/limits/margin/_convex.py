@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from implicitbias._arrays import (
+    EPS,
     FloatArray,
     NumericArray,
     finite_array,
@@ -23,7 +24,7 @@ from implicitbias.features import Features, features_of
 from implicitbias.limits.margin._error import corrected, corrected_least_norm
 from implicitbias.limits.margin._faces import second_order, uniqueness
 from implicitbias.limits.margin._groups import Groups, real_groups
-from implicitbias.limits.margin._kkt import EPS, KKT, kkt_residuals
+from implicitbias.limits.margin._kkt import KKT, kkt_residuals
 from implicitbias.limits.margin._l1 import GroupedProblem, Point
 from implicitbias.limits.margin._polish import polish
 from implicitbias.limits.margin._rational import ExactHull, ExactPoint, least_norm, solve_l1

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import EPS, FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
 from implicitbias._nonnegative import nnls
 from implicitbias.features import Features, as_features
-
-EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import qr, solve_triangular
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
 from implicitbias._nonnegative import nnls
 from implicitbias.features import Features, as_features
-from implicitbias.limits.margin._kkt import EPS
-from implicitbias.problems._evidence import SignedRows
-from implicitbias.problems._rows import UnitRows
-from implicitbias.problems._separability import decide
+from implicitbias.problems import SignedRows, UnitRows, decide
 
 NEGLIGIBLE = 1e-11  # a share of a Farkas vector below this is rounding
 DEPENDENT = 1e-13  # a unit row this close to the span of others lies in it

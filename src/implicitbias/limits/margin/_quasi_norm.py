@@ -15,15 +15,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, finite_array, positive_int
+from implicitbias._arrays import EPS, FloatArray, NumericArray, finite_array, positive_int
 from implicitbias._errors import InvalidInputError, NoPredictionError
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.features import Features
 from implicitbias.limits.margin._convex import checked_rows, twist
 from implicitbias.limits.margin._error import corrected
 from implicitbias.limits.margin._faces import Kind, part_that_leaves, second_order
 from implicitbias.limits.margin._groups import Groups
-from implicitbias.limits.margin._kkt import EPS, KKT, best_multipliers, kkt_residuals
+from implicitbias.limits.margin._kkt import KKT, best_multipliers, kkt_residuals
 from implicitbias.limits.margin._l1 import (
     GroupedProblem,
     Point,
@@ -32,7 +32,6 @@ from implicitbias.limits.margin._l1 import (
 )
 from implicitbias.limits.margin._polish import ActiveSet, merit, newton, polish
 
-CERTIFIED = 1e-8  # a KKT residual above this (and above rounding) is no stationary point
 NEGLIGIBLE = 1e-13  # a coordinate below this share of the largest is dropped before descending
 DESCENTS = 300
 SETTLING = 0.02  # relative change of a step from which on Newton is tried

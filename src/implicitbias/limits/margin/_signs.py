@@ -13,7 +13,7 @@ from implicitbias._arrays import FloatArray
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features, as_features
 from implicitbias.limits.margin._l1 import separator_with_signs
-from implicitbias.problems._separability import decide
+from implicitbias.problems import decide
 
 CLAIM = "some separator has the signs that the start's locked coordinates keep"
 LARGEST = 1 << 22  # entries up to which a proof that there is none is looked for

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray
 from implicitbias.coordinates import Curves
 from implicitbias.limits._limit import Certificate, relative_residual
 from implicitbias.limits.potential._problem import (
@@ -16,7 +16,6 @@ from implicitbias.limits.potential._problem import (
 )
 from implicitbias.limits.potential._refine import MAX_CORRECTIONS, Refined, refine
 
-EPS = float(np.finfo(np.float64).eps)
 LOG2 = float(np.log(2.0))
 STILL = 1e-13  # steps that move no layer in its last digits but a few
 NEAR = 1e-3  # |t - t0| of a start that may fit already

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._arrays import EPS, FloatArray, IntArray
 from implicitbias.coordinates import Curves
 from implicitbias.dual import NewtonSystem, as_given, newton_system
 from implicitbias.features import Features
@@ -33,7 +33,6 @@ from implicitbias.limits.potential._problem import PotentialProblem, slopes_at
 REFINEMENTS = 30  # each wins the digits that one solve keeps
 SETTLED = 1e-14  # relative corrections this short: the next would be rounding
 SMALLEST = 1e-100  # weight relative to the largest, whose square is to fit float64
-EPS = float(np.finfo(np.float64).eps)
 FAR = 40.0  # a clock this long makes the other exponential vanish
 
 

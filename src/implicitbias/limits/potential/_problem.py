@@ -125,7 +125,7 @@ def log_dual_weights(curves: Curves) -> FloatArray:
 
 
 def slopes_at(curves: Curves, t: FloatArray) -> Slopes:
-    """Log rho', log u' and log a at t."""
+    """log rho', log u' and log a at t."""
     return Slopes(curves.log_rho_slope(t), curves.log_u_slope(t), log_dual_weights(curves))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import BoolArray, FloatArray, IntArray
+from implicitbias._arrays import EPS, BoolArray, FloatArray, IntArray
 from implicitbias.coordinates import Curves
 from implicitbias.dual import NewtonSystem, Rows, as_given
 from implicitbias.features import precise_residual
@@ -28,7 +28,6 @@ from implicitbias.limits.potential._problem import (
 )
 from implicitbias.limits.potential._slack import basis_dual, slack_mismatch
 
-EPS = float(np.finfo(np.float64).eps)
 ENOUGH = 1e-13  # corrections this small are rounding
 SETTLED = 1e-12  # so are steps of coordinates too small to count in rho, for their layers
 MAX_CORRECTIONS = 60

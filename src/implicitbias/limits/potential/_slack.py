@@ -19,19 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._arrays import EPS, TINY, FloatArray, IntArray
 from implicitbias.coordinates import Curves
 from implicitbias.dual import Rows
 from implicitbias.features import Features
 from implicitbias.limits.potential._problem import PotentialProblem, log_dual_weights
 
-EPS = float(np.finfo(np.float64).eps)
 DIGITS = 1e-12  # of a step in t: what a reduced cost may be uncertain by
 COARSE = 1e-4  # the same for coordinates too small to count
 CHEAP = 50_000  # squared rows times columns that exact arithmetic may always decide
 MOST_ROWS = 250  # exact solves grow like the fourth power of the rows
 LARGEST_EXPONENT = 600.0
-TINY = np.finfo(np.float64).tiny
 TWIN = 1e-10  # columns of rounded features this near to each other are images of one column
 
 

@@ -37,7 +37,7 @@ from implicitbias._results import as_html, contents, one_line, plain
 from implicitbias.limits.singular import _search as search
 
 if TYPE_CHECKING:
-    from implicitbias.networks._base import Network
+    from implicitbias.networks import Network
 
 Vectors = tuple[NumericArray, ...]
 FLAT = 100.0  # roundings below which an eigenvalue may be zero
@@ -243,6 +243,16 @@ def critical_type(tensor: Any, vectors: Iterable[Any], tol: float = 1e-5) -> Cri
         )
     units = (units[0] * (value / abs(value)), *units[1:])
     return CriticalType(*search.critical_type(unit, units, tol))
+
+
+def singular_vectors_near(tensor: NumericArray, vectors: Sequence[NumericArray]) -> SingularVectors:
+    """The tuple in which Newton's method from ``vectors`` ends; A is a real array, not 0."""
+    size = float(np.linalg.norm(tensor))
+    found = search.refine(tensor / size, [vector[None] for vector in vectors])
+    values, residuals = search.evaluate(tensor / size, found)
+    return SingularVectors(
+        size * float(values[0]), tuple(part[0] for part in found), float(residuals[0])
+    )
 
 
 def singular_residual_of_network(
