@@ -27,6 +27,7 @@ from implicitbias.limits._potential import (
     PathError,
     PotentialProblem,
     PotentialState,
+    at_actual_scale,
 )
 from implicitbias.limits._potential_path import rescale, solve
 from implicitbias.limits._quasi_norm import (
@@ -65,6 +66,7 @@ __all__ = [
     "PotentialState",
     "Reachable",
     "StationaryPoint",
+    "at_actual_scale",
     "certify",
     "conjugate_groups",
     "exactly",

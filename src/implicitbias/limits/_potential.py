@@ -130,6 +130,15 @@ def log_dual_weights(curves: Curves) -> FloatArray:
     return np.asarray((curves.depth - 2) * (curves.log_unit - curves.log_unit.max()))
 
 
+def at_actual_scale(
+    problem: PotentialProblem, state: PotentialState
+) -> tuple[PotentialProblem, PotentialState]:
+    """The same solution at the scale that was asked for, where t does not depend on it."""
+    system, growth = state.system, problem.curves.depth * problem.log_excess
+    state = replace(state, system=None if system is None else system.at_scale(growth))
+    return replace(problem, curves=problem.actual_curves, log_excess=0.0), state
+
+
 def slopes_at(curves: Curves, t: FloatArray) -> Slopes:
     """Log rho', log u' and log a at t."""
     return Slopes(curves.log_rho_slope(t), curves.log_u_slope(t), log_dual_weights(curves))

@@ -19,6 +19,7 @@ from implicitbias.limits import (
     PathError,
     PotentialProblem,
     PotentialState,
+    at_actual_scale,
     certify,
     least_l2_end,
     relative_residual,
@@ -72,7 +73,7 @@ def assemble_potential(
     """Coefficients, layers and certificate of a solved potential problem."""
     reduction, decomposition = situation.reduction, situation.decomposition
     if not problem.target.any():  # t does not depend on the scale, rho does
-        problem = replace(problem, curves=problem.actual_curves, log_excess=0.0)
+        problem, state = at_actual_scale(problem, state)
     kept = ~situation.reach.forced
     certificate, nu = Certificate(0.0, 0.0, error=0.0), state.nu
     if kept.any():

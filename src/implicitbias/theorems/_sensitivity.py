@@ -10,7 +10,14 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias.initialization import Initialization
-from implicitbias.limits import Limit, PathError, PotentialSensitivity, certify, solve
+from implicitbias.limits import (
+    Limit,
+    PathError,
+    PotentialSensitivity,
+    at_actual_scale,
+    certify,
+    solve,
+)
 from implicitbias.networks import Network
 from implicitbias.problems import Regression
 from implicitbias.theorems import _assumptions as measured
@@ -154,5 +161,7 @@ def sensitivity(network: Network, problem: Regression, init: Initialization) -> 
     except PathError as error:
         raise NoPredictionError(f"the limit could not be solved: {error}.", verdicts) from None
     limit = _regression.assemble_potential(situation, solved, state, result.name, verdicts)
+    if not problem.y.any():
+        solved, state = at_actual_scale(solved, state)
     corrected = certify(solved, state).state
     return Sensitivity(limit, situation, PotentialSensitivity(solved, corrected))
