@@ -10,7 +10,16 @@ PACKAGE = ROOT / "src" / "implicitbias"
 MAX_LINES = 400
 BUILT = {"_build", "auto_gallery", "generated"}  # what a build of the documentation leaves
 
-BASE = {"_errors", "_verdicts", "_numbers", "_arrays", "_nonnegative", "_precise", "_threads"}
+BASE = {
+    "_errors",
+    "_verdicts",
+    "_numbers",
+    "_arrays",
+    "_nonnegative",
+    "_precise",
+    "_exact_sums",
+    "_threads",
+}
 SHARED = BASE | {"problems", "networks"}
 RESULTS = SHARED | {
     "initialization",
@@ -32,6 +41,7 @@ MAY_IMPORT = {
     "_arrays": {"_errors", "_numbers"},
     "_nonnegative": {"_arrays"},
     "_precise": {"_arrays"},
+    "_exact_sums": {"_arrays"},
     "_threads": set(),
     "problems": BASE,
     "networks": BASE,

@@ -23,7 +23,14 @@ from scipy.linalg import LinAlgError, lapack, lu_factor
 from scipy.linalg.blas import dsyrk
 
 from implicitbias._arrays import FloatArray, IntArray, is_sparse, with_entries_times
-from implicitbias.dual._rows import Rows, as_given, heaviest_rows, solve_factored
+from implicitbias.dual._rows import (
+    Products,
+    Rows,
+    as_given,
+    heaviest_rows,
+    sharpened,
+    solve_factored,
+)
 from implicitbias.dual._sparse_rows import heaviest_sparse_rows
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
@@ -176,6 +183,18 @@ def _cholesky(given: FloatArray, slopes: Slopes) -> NewtonSystem | None:
     if info != 0 or lapack.dpocon(factor, norm, uplo="U")[0] < SAFE_RCOND:
         return None
     return NewtonSystem(as_given(given), slopes, log_top, (scale, factor))
+
+
+def sharpened_system(
+    system: NewtonSystem, given: FloatArray, products: Products
+) -> NewtonSystem | None:
+    """The same system with all digits of the combined rows; None where it is singular."""
+    if system.rows.basis is None or system.rows.sharp:
+        return system
+    rows = sharpened(system.rows, given, products)
+    if rows.features is system.rows.features:
+        return replace(system, rows=rows)
+    return _combined(rows, system.slopes)
 
 
 def _dominance(rows: Rows, log_weights: FloatArray) -> float:

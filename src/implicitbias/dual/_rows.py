@@ -10,18 +10,26 @@ of interior-point methods, used here as an exact change of rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.linalg import lapack, lu_factor, lu_solve, qr
 from scipy.sparse import coo_array
 
 from implicitbias._arrays import FloatArray, IntArray, is_sparse
+from implicitbias._exact_sums import ExactSums, exact_sum
+from implicitbias._precise import Precise
 
 LEVEL = 27.0  # columns within e^{-27} of the heaviest are pivoted together
 INDEPENDENT = 1e-13  # a relative distance to the span below this is rounding
+EPS = float(np.finfo(np.float64).eps)
+ROUNDING = 64 * EPS  # of |G|^T |c|: what a sum rounds
+CORRECTIONS = 6  # each wins the digits that LU keeps
 NOISE = 1e-11  # entries of B^{-1} Z below this, where the weights say zero, are zero
+
+Products = Precise | ExactSums
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,15 @@ class Rows:
         The LU factors of B, or None.
     size
         |B^{-1}|, which bounds the rounding of B^{-1} y, or None.
+    sharp
+        Whether B^{-1} Z has all its digits: LU loses those of cond B.
     """
 
     features: FloatArray
     basis: IntArray | None = None
     factor: tuple[FloatArray, IntArray] | None = None
     size: FloatArray | None = None
+    sharp: bool = False
 
     @cached_property
     def log_sizes(self) -> FloatArray:
@@ -104,6 +115,51 @@ def heaviest_rows(features: FloatArray, log_weights: FloatArray) -> Rows | None:
     combined[light & (np.abs(combined) < NOISE * np.abs(combined).max(axis=0))] = 0.0
     combined[:, basis] = np.eye(basis.size)
     return Rows(combined, basis, factor, np.abs(np.linalg.inv(features[:, basis])))
+
+
+def sharpened(rows: Rows, given: FloatArray, products: Products) -> Rows:
+    """The same rows with all digits of B^{-1} Z; Z = ``given`` and its products.
+
+    Columns that fail G^T c = Z^T B^{-T} c for one generic c are corrected by B^{-1} (Z - B G).
+    """
+    inner, combined = Precise(_dense(given[:, rows.basis])), rows.features
+    sizes = abs(combined)
+    c = np.cos(np.arange(1.0, len(inner.matrix) + 1.0)) / _dense(sizes.max(axis=1)).ravel()
+    nu, rest = rows.dual_as_given(c), np.zeros_like(c)
+    for _ in range(CORRECTIONS):
+        missing = inner.transposed_residual(nu, c) - inner.matrix.T @ rest
+        nu, rest = exact_sum(nu, rest + rows.dual_as_given(missing))
+    apart = products.transposed_residual(nu, combined.T @ c) - given.T @ rest
+    wrong = np.flatnonzero(np.abs(apart) > ROUNDING * (sizes.T @ np.abs(c)))
+    if wrong.size == 0:
+        return replace(rows, sharp=True)
+    goals, found = _dense(given[:, wrong]), _dense(combined[:, wrong])
+    kept = found != 0.0
+    for _ in range(CORRECTIONS):
+        pairs = zip(found.T, goals.T, strict=True)
+        missing = np.array([inner.residual(column, goal) for column, goal in pairs]).T
+        step = np.where(kept, lu_solve(rows.factor, missing), 0.0)
+        found = found + step
+        if np.all(np.abs(step).max(axis=0) <= EPS * np.abs(found).max(axis=0)):
+            break
+    return replace(rows, features=_with_columns(combined, wrong, found), sharp=True)
+
+
+def _dense(array: Any) -> FloatArray:
+    return np.asarray(array.toarray() if is_sparse(array) else array)
+
+
+def _with_columns(array: Any, chosen: IntArray, columns: FloatArray) -> Any:
+    """The array with these columns; of a sparse one, at the entries it has."""
+    if not is_sparse(array):
+        array = array.copy()
+        array[:, chosen] = columns
+        return array
+    array = array.tocsc(copy=True)
+    for j, column in zip(chosen, columns.T, strict=True):
+        part = slice(array.indptr[j], array.indptr[j + 1])
+        array.data[part] = column[array.indices[part]]
+    return array.tocsr()
 
 
 def heaviest_basis(features: FloatArray, norms: FloatArray, heights: FloatArray) -> IntArray | None:

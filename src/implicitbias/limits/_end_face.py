@@ -19,6 +19,7 @@ from scipy.linalg import lapack, solve_triangular
 from scipy.optimize import linprog
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
+from implicitbias._exact_sums import exact_sum
 from implicitbias._precise import Precise, precise_residual
 from implicitbias.limits._end_basis import (
     NOTHING,
@@ -38,7 +39,6 @@ from implicitbias.limits._extended import (
     PRECISION,
     Basis,
     column,
-    exact_sum,
     floats_of,
     vanishing,
 )

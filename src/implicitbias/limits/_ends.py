@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._exact_sums import exact_sum
 from implicitbias._precise import Precise
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem, newton_system
@@ -28,7 +29,7 @@ from implicitbias.limits._end_program import (
     end_weights,
 )
 from implicitbias.limits._end_tie import TieBreak, break_tie
-from implicitbias.limits._extended import PRECISION, exact_sum
+from implicitbias.limits._extended import PRECISION
 from implicitbias.limits._potential import PotentialProblem, slopes_at
 
 REFINEMENTS = 30  # each wins the digits that one solve keeps

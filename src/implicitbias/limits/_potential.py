@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from implicitbias._arrays import FloatArray, absolute_product
+from implicitbias._exact_sums import ExactSums
 from implicitbias._precise import Precise
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem, Slopes, newton_system
@@ -69,11 +70,11 @@ class PotentialProblem:
     log_excess: float = 0.0
     max_iterations: int = MAX_ITERATIONS
     start: FloatArray | None = None
-    products: Precise | None = field(default=None, repr=False)
+    products: Precise | ExactSums | None = field(default=None, repr=False)
     rounding: tuple[FloatArray, FloatArray] | None = field(default=None, repr=False)
 
     @property
-    def precise(self) -> Precise:
+    def precise(self) -> Precise | ExactSums:
         """Z, for products beyond float64: the one given, which is split once."""
         return Precise(self.features) if self.products is None else self.products
 
