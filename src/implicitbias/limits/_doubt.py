@@ -53,8 +53,7 @@ def lost_in_units(problem: PotentialProblem, system: NewtonSystem, state: Potent
     Units are exponentials of logarithms, rounded relative to their size and, where the scale asked
     for is beyond the curves' own, to that change.
     """
-    curves, t = problem.curves, state.t
-    rest, excess = curves.depth - 2, abs(problem.log_excess)
+    curves, t, excess = problem.curves, state.t, abs(problem.log_excess)
     height = curves.log_abs_rho(t)
     height = np.where(np.isfinite(height), height, 0.0)  # rho = 0 is exact
     sizes = 4.0 + np.abs(height) + curves.depth * (np.abs(curves.log_unit) + excess)

@@ -75,17 +75,17 @@ def refine(
 ) -> Refined:
     """Correct until a correction is rounding; ``corrections = 0`` only measures."""
     best = _corrected(problem, state, corrections)
-    if best.system is None or not np.isfinite(best.error):
+    system, lost = best.system, 0.0
+    if system is None:
         return best
-    lost = 0.0
     if problem.rounding is None:
-        lost = lost_in_products(problem, best.system, best.state, slacks=best.slacks)
+        lost = lost_in_products(problem, system, best.state, slacks=best.slacks)
     if lost > ENOUGH and corrections > 0 and problem.features.size <= MOST_EXACT:
         exact = replace(problem, products=ExactSums(problem.features))
         again = _corrected(exact, best.state, corrections)
-        if again.system is not None and np.isfinite(again.error):
-            best, lost = again, 0.0
-    units = lost_in_units(problem, best.system, best.state)
+        if again.system is not None:
+            best, system, lost = again, again.system, 0.0
+    units = lost_in_units(problem, system, best.state)
     return replace(best, error=best.error + lost + units)
 
 
