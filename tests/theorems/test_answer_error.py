@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from flint import fmpq
+from mpmath import mp
 from scipy.sparse import csr_array
 
+from implicitbias._errors import NoPredictionError
 from implicitbias.initialization import Initialization
-from implicitbias.networks import DiagonalNetwork
+from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork
 from implicitbias.problems import Regression
 from implicitbias.theorems import limit_path, predict_limit, sensitivity
 from reference.precise_potential import limit as exact_limit
@@ -115,3 +118,63 @@ def test_several_time_stamps_beside_one_another(seed, kind):
         DiagonalNetwork(9, 4), Regression(kind(X), y), Initialization(layers, scale=0.1)
     )
     check(found, exact_limit(X, y, layers, 0.1), 1e-13)
+
+
+def even_balanced(X, depth, seed):
+    """A balanced start of even filters, whose spectra tie up to rounding of the Fourier transform.
+
+    Z, layers and the S of beta = S^T rho are those of the floats as given, to 80 digits.
+    """
+    d = X.shape[1]
+    network, mirror = ConvolutionalNetwork(d, [d] * depth), -np.arange(d) % d
+    layers = [(v + v[mirror]) / 2 for v in Initialization.balanced(network, 1.0, seed).directions]
+    with mp.workdps(80):
+        F = mp.matrix(d, d)
+        for j in range(d):
+            for k in range(d):
+                F[j, k] = mp.cos(2 * mp.pi * j * k / d) / mp.sqrt(d)
+        gain = mp.sqrt(d) ** (depth - 1)
+        Z = [[_rational(gain * v) for v in F * mp.matrix(row.tolist())] for row in X]
+        starts = [[_rational(v) for v in F * mp.matrix(v.tolist())] for v in layers]
+    S = np.array([[float(gain * F[j, k]) for k in range(d)] for j in range(d)])
+    return network, layers, Z, starts, S
+
+
+def check_balanced(X, y, depth, seed, scale):
+    """Right for the floats given, or refused with what their rounding does."""
+    network, layers, Z, starts, S = even_balanced(X, depth, seed)
+    try:
+        found = predict_limit(network, Regression(X, y), Initialization(layers, scale=scale))
+    except NoPredictionError as error:
+        assert error.certificate.error > 1e-8
+    else:
+        check(found, S @ exact_limit(Z, y, starts, scale), 1e-8)
+
+
+def _rational(value):
+    mantissa, exponent = value.man_exp
+    return fmpq(int(mantissa) * int(mp.sign(value))) * fmpq(2) ** int(exponent)
+
+
+@pytest.mark.parametrize("seed", [1, 4, 8, 9, 10])
+@pytest.mark.parametrize("scale", [1.0, 1e-2, 1e-5])
+@pytest.mark.parametrize("depth", [2, 3])
+def test_balanced_filters_tie_by_rounding_alone(seed, scale, depth):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((2, 6))
+    check_balanced((X + X[:, -np.arange(6) % 6]) / 2, rng.standard_normal(2), depth, seed, scale)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_zeros_that_only_rounding_forces(seed):
+    """Z = (3, 0, 1, 0): two coordinates of one sign that cancel, unless they cross zero."""
+    check_balanced(np.array([[1.0, 0.5, 1.0, 0.5]]), np.zeros(1), 2, seed, 1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("scale", [1e-3, 3e-8])
+def test_one_point_from_balanced_filters(seed, scale):
+    """Differences of the two spectra are rounding, and the clock makes them the answer."""
+    X = np.array([[1.0, 0.5, 1.0, 0.0, 1.0, 0.0, 1.0, 0.5]])
+    check_balanced(X, np.array([-0.5]), 2, seed, scale)
+    check_balanced(X, np.array([0.5]), 2, seed, scale)

@@ -7,9 +7,11 @@ times: a single draw may miss the direction that matters.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from implicitbias._arrays import FloatArray, absolute_product
+from implicitbias._arrays import FloatArray, NumericArray, absolute_product
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem
 from implicitbias.limits._potential import PotentialProblem, PotentialState, log_dual_weights
@@ -17,7 +19,10 @@ from implicitbias.limits._potential import PotentialProblem, PotentialState, log
 EPS = float(np.finfo(np.float64).eps)
 LAST_BIT = 2.0**-74  # of the terms of a product of ``Precise``
 DRAWS = 8
-LARGEST = 1e290
+NEAR_TIE = 1e-3  # layers closer than this part of the largest: their offset loses digits
+DEEP = -5.0  # log slack
+LARGEST = 1e100
+LIGHT = 60.0  # log
 LARGEST_EXPONENT = 700.0
 
 
@@ -63,6 +68,50 @@ def lost_in_units(problem: PotentialProblem, system: NewtonSystem, state: Potent
     return _swayed(curves, system, t, np.zeros(problem.target.size), EPS * clocks)
 
 
+def lost_in_start(problem: PotentialProblem, system: NewtonSystem, state: PotentialState) -> float:
+    """What a start U_l^T v_l computed in float64 does to rho where two of its layers nearly tie.
+
+    Their offset is then rounding, and a coordinate that is taken to keep its sign may cross. Drawn
+    starts are followed to the same clocks. Deep slacks are left to ``_slack``.
+    """
+    if problem.rough_start is None:
+        return 0.0
+    start, size = problem.rough_start
+    curves, t = problem.curves, state.t
+    layers = np.sort(np.abs(start), axis=0)
+    near = (layers[1] - layers[0] < NEAR_TIE * size / EPS) & ~curves.dead
+    with np.errstate(invalid="ignore"):
+        near &= (curves.log_slack(t) > DEEP) & np.isfinite(curves.log_abs_rho(t))
+    if not near.any():
+        return 0.0
+    part, kept = curves.take(near), start[:, near]
+    shift = float((part.log_unit - Curves.from_complex_start(kept, 0.0).log_unit)[0])
+    moved, at = part.u_increment(part.t0, t[near] - part.t0), part.rho(t[near])
+    slope = np.exp(part.log_rho_slope(t[near]))
+    clocks, own = np.zeros((curves.size, DRAWS)), 0.0
+    for column, drawn in enumerate(drawn_starts(kept, size)):
+        other = Curves.from_complex_start(drawn, shift)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+            du = moved * np.exp((curves.depth - 2) * (other.log_unit - part.log_unit))
+            there = other.rho(other.t0 + other.t_increment(other.t0, du))
+            change, off = np.abs(there - at), (there - at) / slope
+        far = ~(np.abs(off) < LARGEST)  # of light coordinates: then what it is in rho counts
+        own = max(own, float(np.where(np.isfinite(change), change, np.inf)[far].max(initial=0.0)))
+        clocks[near, column] = np.where(far, 0.0, off)
+    dt = system.solve(np.zeros((problem.target.size, DRAWS)), clocks)[0]
+    size = float(np.abs(curves.rho(t)).max())
+    own = own / size if size > 0.0 else 0.0
+    return own + relative_change(curves, t, np.abs(dt).max(axis=1))
+
+
+def drawn_starts(start: NumericArray, size: float) -> Iterator[NumericArray]:
+    """The start with entries other than 0 off by about ``size``, DRAWS times."""
+    rng = np.random.default_rng(0)
+    for _ in range(DRAWS):
+        noise = size * rng.standard_normal(start.shape)
+        yield start + np.where(start == 0.0, 0.0, noise)
+
+
 def _swayed(
     curves: Curves,
     system: NewtonSystem,
@@ -74,4 +123,12 @@ def _swayed(
     draws = np.random.default_rng(0).standard_normal((sizes.size + clocks.size, DRAWS))
     target = system.rows.combined(draws[: sizes.size] * sizes[:, None])
     moved = draws[sizes.size :] * np.minimum(clocks, LARGEST)[:, None]
-    return relative_change(curves, t, np.abs(system.solve(target, moved)[0]).max(axis=1))
+    basis, own = system.rows.basis, 0.0
+    if (
+        basis is not None
+    ):  # in t, changes of light coordinates overflow; in rho they are what they are
+        top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
+        light = system.slopes.log_rho[basis] < top - LIGHT
+        own = float(np.abs(target[light]).max(initial=0.0) * np.exp(-top))
+        target[light] = 0.0
+    return own + relative_change(curves, t, np.abs(system.solve(target, moved)[0]).max(axis=1))

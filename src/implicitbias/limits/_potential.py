@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, absolute_product
+from implicitbias._arrays import FloatArray, NumericArray, absolute_product
 from implicitbias._exact_sums import ExactSums
 from implicitbias._precise import Precise
 from implicitbias.coordinates import Curves
@@ -62,6 +62,8 @@ class PotentialProblem:
         Z, for products beyond float64.
     rounding
         e (n,) and f (m,) with |Z_ij - exact| up to about e_i f_j; None where Z is exact.
+    rough_start
+        p_l(0) as computed, (L, m), and what an entry is off by; None where the start is exact.
     """
 
     features: FloatArray
@@ -72,6 +74,7 @@ class PotentialProblem:
     start: FloatArray | None = None
     products: Precise | ExactSums | None = field(default=None, repr=False)
     rounding: tuple[FloatArray, FloatArray] | None = field(default=None, repr=False)
+    rough_start: tuple[NumericArray, float] | None = field(default=None, repr=False)
 
     @property
     def precise(self) -> Precise | ExactSums:

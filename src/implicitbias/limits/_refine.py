@@ -20,7 +20,12 @@ from implicitbias._precise import precise_residual
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import NewtonSystem, sharpened_system
 from implicitbias.dual._rows import Rows, as_given
-from implicitbias.limits._doubt import lost_in_products, lost_in_units, relative_change
+from implicitbias.limits._doubt import (
+    lost_in_products,
+    lost_in_start,
+    lost_in_units,
+    relative_change,
+)
 from implicitbias.limits._potential import (
     STEP_CAP,
     PotentialProblem,
@@ -85,8 +90,9 @@ def refine(
         again = _corrected(exact, best.state, corrections)
         if again.system is not None:
             best, system, lost = again, again.system, 0.0
-    units = lost_in_units(problem, system, best.state)
-    return replace(best, error=best.error + lost + units)
+    lost += lost_in_units(problem, system, best.state)
+    lost += lost_in_start(problem, system, best.state)
+    return replace(best, error=best.error + lost)
 
 
 def _corrected(problem: PotentialProblem, state: PotentialState, corrections: int) -> Refined:

@@ -20,7 +20,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias._precise import Precise
 from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
 from implicitbias.initialization import Initialization
-from implicitbias.limits import MAX_ITERATIONS, PotentialProblem, Reachable, reachable
+from implicitbias.limits import MAX_ITERATIONS, OnePoint, PotentialProblem, Reachable, reachable
 from implicitbias.networks import (
     DiagonalNetwork,
     FullyConnectedNetwork,
@@ -132,14 +132,16 @@ class Situation:
         if not exact:
             unit = ROUNDED + decomposition.residual
             rounding = unit * row_norms(self.rows)[rows], decomposition.lengths[kept]
+        start = self.reduction.start[:, kept]
         return PotentialProblem(
             features,
             targets,
             self.curves if kept.all() else self.reduction.curves(self.init.log_scale, kept),
             max_iterations=self.max_iterations,
-            start=self.reduction.start[:, kept] if exact else None,
+            start=start if exact else None,
             products=Precise(features),
             rounding=rounding,
+            rough_start=None if exact else (start, ROUNDED * float(np.abs(start).max(initial=0.0))),
         )
 
     @cached_property
@@ -160,6 +162,12 @@ class Situation:
         refuse_sparse(self, "the SVD of M(x), asked for where all points are multiples of one,")
         directions = self.init.directions
         return one_point_svd(self.network, self.rows[0], float(self.targets[0]), directions)
+
+    @property
+    def one_point_problem(self) -> OnePoint:
+        """Theorem 6's equation for the clock."""
+        svd = self.one_point
+        return OnePoint(svd.values, svd.first, svd.second, svd.target, self.init.log_scale)
 
 
 def in_moderate_units(situation: Situation) -> tuple[Situation, int]:
