@@ -13,6 +13,7 @@ from implicitbias.initialization import Initialization
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork
 from implicitbias.problems import Regression
 from implicitbias.theorems import limit_path, predict_limit, sensitivity
+from reference.precise_faces import small_end
 from reference.precise_potential import limit as exact_limit
 
 ROUNDING = 1e-15
@@ -178,3 +179,19 @@ def test_one_point_from_balanced_filters(seed, scale):
     X = np.array([[1.0, 0.5, 1.0, 0.0, 1.0, 0.0, 1.0, 0.5]])
     check_balanced(X, np.array([-0.5]), 2, seed, scale)
     check_balanced(X, np.array([0.5]), 2, seed, scale)
+
+
+@pytest.mark.parametrize("seed", [0, 4, 6, 7])
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.filterwarnings("ignore::implicitbias.CertificateWarning")
+def test_balanced_filters_at_scale_zero(seed, depth):
+    """Of two layers, coordinates that keep their sign by rounding alone have both signs there."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((2, 6))
+    X, y = (X + X[:, -np.arange(6) % 6]) / 2, rng.standard_normal(2)
+    network, layers, Z, starts, S = even_balanced(X, depth, seed)
+    path = limit_path(network, Regression(X, y), layers, [0.0])
+    if path.refused[0]:
+        assert path.errors[0] > 1e-8
+    else:
+        check(path.limits[0], S @ np.array(small_end(Z, y, starts)), 1e-12)

@@ -23,7 +23,7 @@ NEAR_TIE = 1e-3  # layers closer than this part of the largest: their offset los
 DEEP = -5.0  # log slack
 LARGEST = 1e100
 LIGHT = 60.0  # log
-LARGEST_EXPONENT = 700.0
+LARGEST_EXPONENT = 600.0
 
 
 def relative_change(curves: Curves, t: FloatArray, dt: FloatArray) -> float:
@@ -36,36 +36,61 @@ def relative_change(curves: Curves, t: FloatArray, dt: FloatArray) -> float:
         return float(np.max(np.exp(logs) * np.abs(dt), initial=0.0))
 
 
+def lost_to_rounding(
+    problem: PotentialProblem, system: NewtonSystem, state: PotentialState, *, slacks: bool
+) -> float:
+    """What rounding does to rho: of units, of clocks and, where Z is exact, of its products."""
+    curves, n = problem.curves, problem.target.size
+    sizes, clocks = np.zeros(n), _of_units(problem, state)
+    if problem.rounding is None:
+        of_products = _of_products(problem, state, slacks=slacks)
+        sizes, clocks = of_products[0], clocks + of_products[1]
+    return _swayed(curves, system, state.t, sizes, clocks)
+
+
 def lost_in_products(
     problem: PotentialProblem, system: NewtonSystem, state: PotentialState, *, slacks: bool
 ) -> float:
     """What the last bits of Z rho and Z^T nu do to rho; ``slacks``: Z^T nu was not needed."""
-    curves, features = problem.curves, problem.features
-    sizes = absolute_product(features, curves.rho(state.t)) + np.abs(problem.target)
-    clocks = np.zeros(curves.size)
-    if not slacks:
-        nu = state.rows.dual_as_given(state.nu)
-        moved = np.abs(curves.u_increment(curves.t0, state.t - curves.t0))
-        with np.errstate(over="ignore"):
-            pulls = np.exp(log_dual_weights(curves)) * absolute_product(features.T, nu)
-            clocks = (pulls + moved) * np.exp(-curves.log_u_slope(state.t))
-    return _swayed(curves, system, state.t, LAST_BIT * sizes, LAST_BIT * clocks)
+    sizes, clocks = _of_products(problem, state, slacks=slacks)
+    return _swayed(problem.curves, system, state.t, sizes, clocks)
 
 
 def lost_in_units(problem: PotentialProblem, system: NewtonSystem, state: PotentialState) -> float:
-    """What the rounding of the coordinates' units and clocks does to rho.
+    """What the rounding of the coordinates' units and clocks does to rho."""
+    none = np.zeros(problem.target.size)
+    return _swayed(problem.curves, system, state.t, none, _of_units(problem, state))
 
-    Units are exponentials of logarithms, rounded relative to their size and, where the scale asked
-    for is beyond the curves' own, to that change.
+
+def _of_products(
+    problem: PotentialProblem, state: PotentialState, *, slacks: bool
+) -> tuple[FloatArray, FloatArray]:
+    """The last bits of Z rho, (n,), and those of Z^T nu in units of t, (m,)."""
+    curves, features = problem.curves, problem.features
+    sizes = absolute_product(features, curves.rho(state.t)) + np.abs(problem.target)
+    if slacks:
+        return LAST_BIT * sizes, np.zeros(curves.size)
+    nu = state.rows.dual_as_given(state.nu)
+    moved = np.abs(curves.u_increment(curves.t0, state.t - curves.t0))
+    with np.errstate(over="ignore"):
+        pulls = np.exp(log_dual_weights(curves)) * absolute_product(features.T, nu)
+        clocks = (pulls + moved) * np.exp(-curves.log_u_slope(state.t))
+    return LAST_BIT * sizes, LAST_BIT * clocks
+
+
+def _of_units(problem: PotentialProblem, state: PotentialState) -> FloatArray:
+    """The rounding of units in units of t, (m,).
+
+    They are exponentials of logarithms, rounded relative to the size of these and, where the scale
+    asked for is beyond the curves' own, to that change.
     """
     curves, t, excess = problem.curves, state.t, abs(problem.log_excess)
-    height = curves.log_abs_rho(t)
-    height = np.where(np.isfinite(height), height, 0.0)  # rho = 0 is exact
-    sizes = 4.0 + np.abs(height) + curves.depth * (np.abs(curves.log_unit) + excess)
+    log_rho = curves.log_abs_rho(t)
+    height = np.where(np.isfinite(log_rho), np.abs(log_rho), 0.0)  # rho = 0 is exact
+    sizes = 4.0 + height + curves.depth * (np.abs(curves.log_unit) + excess)
     with np.errstate(over="ignore", under="ignore"):
-        reach = np.exp(np.minimum(curves.log_abs_rho(t) - curves.log_rho_slope(t), 600.0))
-    clocks = sizes * np.where(curves.dead, 0.0, reach)
-    return _swayed(curves, system, t, np.zeros(problem.target.size), EPS * clocks)
+        reach = np.exp(np.minimum(log_rho - curves.log_rho_slope(t), LARGEST_EXPONENT))
+    return EPS * sizes * np.where(curves.dead, 0.0, reach)
 
 
 def lost_in_start(problem: PotentialProblem, system: NewtonSystem, state: PotentialState) -> float:

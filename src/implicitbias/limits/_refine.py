@@ -24,6 +24,7 @@ from implicitbias.limits._doubt import (
     lost_in_products,
     lost_in_start,
     lost_in_units,
+    lost_to_rounding,
     relative_change,
 )
 from implicitbias.limits._potential import (
@@ -80,17 +81,22 @@ def refine(
 ) -> Refined:
     """Correct until a correction is rounding; ``corrections = 0`` only measures."""
     best = _corrected(problem, state, corrections)
-    system, lost = best.system, 0.0
+    system, slacks = best.system, best.slacks
     if system is None:
         return best
-    if problem.rounding is None:
-        lost = lost_in_products(problem, system, best.state, slacks=best.slacks)
-    if lost > ENOUGH and corrections > 0 and problem.features.size <= MOST_EXACT:
-        exact = replace(problem, products=ExactSums(problem.features))
-        again = _corrected(exact, best.state, corrections)
+    lost = lost_to_rounding(problem, system, best.state, slacks=slacks)
+    exact = problem.rounding is None and problem.features.size <= MOST_EXACT
+    if (
+        lost > ENOUGH
+        and exact
+        and corrections > 0
+        and lost_in_products(problem, system, best.state, slacks=slacks) > ENOUGH
+    ):
+        products = ExactSums(problem.features)
+        again = _corrected(replace(problem, products=products), best.state, corrections)
         if again.system is not None:
-            best, system, lost = again, again.system, 0.0
-    lost += lost_in_units(problem, system, best.state)
+            best, system = again, again.system
+            lost = lost_in_units(problem, system, best.state)
     lost += lost_in_start(problem, system, best.state)
     return replace(best, error=best.error + lost)
 

@@ -16,9 +16,11 @@ from implicitbias.limits import (
     PotentialProblem,
     at_actual_scale,
     certify,
+    small_scale_end,
     solve,
     solve_one_point,
 )
+from implicitbias.problems import Regression
 from implicitbias.theorems._situation import Situation
 
 EPS = float(np.finfo(np.float64).eps)
@@ -31,28 +33,54 @@ def forced_by_rounding(situation: Situation, rho: FloatArray, coefficients: Floa
 
     Where none is 0. Otherwise the limit from one start without these ties is solved too.
     """
-    curves, reduction = situation.curves, situation.reduction
-    moves, start, rng = ~curves.dead, reduction.start, np.random.default_rng(0)
-    if not (situation.reach.forced & moves).any():
+    if not (situation.reach.forced & ~situation.curves.dead).any():
         return 0.0
+    loose = _without_ties(situation)
+    try:
+        solved, state = solve(loose)
+    except PathError:
+        return np.inf
+    if not loose.target.any():
+        solved, state = at_actual_scale(solved, state)
+    return _apart(situation, solved.curves.rho(certify(solved, state).state.t), rho, coefficients)
+
+
+def end_without_ties(situation: Situation, rho: FloatArray, coefficients: FloatArray) -> float:
+    """The same at scale 0, where coordinates keep their sign by ties that may be rounding."""
+    curves = situation.curves
+    if situation.decomposition.is_exact or not (curves.locked & ~curves.dead).any():
+        return 0.0
+    try:
+        end = small_scale_end(_without_ties(situation))
+    except ValueError:
+        return np.inf
+    return _apart(situation, end.rho, rho, coefficients)
+
+
+def _without_ties(situation: Situation) -> PotentialProblem:
+    """The problem from the start with entries other than 0 off by rounding; dead ones left out."""
+    reduction, rng = situation.reduction, np.random.default_rng(0)
+    start, moves = reduction.start, ~situation.curves.dead
     noise = 2.0 * EPS * float(np.abs(start).max()) * rng.standard_normal(start.shape)
     loose = replace(reduction, start=start + np.where(start == 0.0, 0.0, noise))
-    other = PotentialProblem(
-        np.ascontiguousarray(reduction.features[:, moves]),
-        situation.targets,
+    rest = Regression(reduction.features[:, moves], situation.targets)
+    return PotentialProblem(
+        np.ascontiguousarray(rest.X[rest.rows]),
+        np.ascontiguousarray(rest.y[rest.rows]),
         loose.curves(situation.init.log_scale, moves),
         max_iterations=situation.max_iterations,
     )
-    try:
-        solved, state = solve(other)
-    except PathError:
-        return np.inf
-    if not other.target.any():
-        solved, state = at_actual_scale(solved, state)
-    found = np.zeros(curves.size)
-    found[moves] = solved.curves.rho(certify(solved, state).state.t)
-    moved = situation.decomposition.coefficients(reduction.spectrum(found - rho)).real
-    return float(np.abs(moved).max() / np.abs(coefficients).max())
+
+
+def _apart(
+    situation: Situation, other: FloatArray, rho: FloatArray, coefficients: FloatArray
+) -> float:
+    """|d beta|_inf / |beta|_inf from rho to the ``other`` one of the coordinates that move."""
+    change = -rho
+    change[~situation.curves.dead] += other
+    moved = situation.decomposition.coefficients(situation.reduction.spectrum(change)).real
+    size = float(np.abs(coefficients).max())
+    return float(np.abs(moved).max()) / size if size > 0.0 else 0.0
 
 
 def whole_layers(
