@@ -44,6 +44,8 @@ class OnePointSVD:
         y.
     tied
         Values that agree to this part of the largest are equal; 0 where they are known exactly.
+    exact
+        Whether first and second are exact.
     project, lift
         v -> U_l^T v and c -> U_l c, for l = 1 and 2, on flat layers.
     """
@@ -53,6 +55,7 @@ class OnePointSVD:
     second: FloatArray
     target: float
     tied: float
+    exact: bool
     project: Maps
     lift: Maps
 
@@ -74,7 +77,8 @@ def one_point_svd(
     else:
         values, tied, project, lift = _dense(network.data_tensor(x))
     first, second = (each(np.ravel(layer)) for each, layer in zip(project, directions, strict=True))
-    return OnePointSVD(values, first, second, target, tied, project, lift)
+    exact = isinstance(network, DiagonalNetwork)
+    return OnePointSVD(values, first, second, target, tied, exact, project, lift)
 
 
 def _dense(matrix: FloatArray) -> tuple[FloatArray, float, Maps, Maps]:
