@@ -94,7 +94,7 @@ class OrthogonalDecomposition(Record, ABC):
     def features(self, X: NumericArray) -> NumericArray:
         """X S^T, (n, m): the data in the decoupled coordinates. X is (n, d), or (d,)."""
 
-    def of(self, X: Features) -> Features | Spectra | NumericArray:
+    def transformed(self, X: Features) -> Features | Spectra | NumericArray:
         """X S^T of features: features again where it is real."""
         return self.features(X.toarray())
 

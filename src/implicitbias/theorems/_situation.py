@@ -76,7 +76,7 @@ class Situation:
     @cached_property
     def reduction(self) -> RealCoordinates:
         """The decoupled coordinates as real ones, or as real as they are, with the defects."""
-        return reduce_to_real(self.decomposition.of(self.rows), self.coordinates)
+        return reduce_to_real(self.decomposition.transformed(self.rows), self.coordinates)
 
     @cached_property
     def curves(self) -> Curves:
