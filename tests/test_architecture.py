@@ -10,10 +10,11 @@ PACKAGE = ROOT / "src" / "implicitbias"
 MAX_LINES = 400
 BUILT = {"_build", "auto_gallery", "generated"}  # what a build of the documentation leaves
 
-BASE = {
+GROUND = {
     *("_errors", "_html", "_results", "_verdicts", "_files", "_types"),
-    *("_numbers", "_arrays", "_nonnegative", "_precise", "_threads"),
+    *("_numbers", "_arrays", "_nonnegative", "_threads"),
 }
+BASE = GROUND | {"features"}
 SHARED = BASE | {"problems", "networks"}
 RESULTS = SHARED | {
     "initialization",
@@ -39,8 +40,8 @@ MAY_IMPORT = {
     "_numbers": {"_errors"},
     "_arrays": {"_errors", "_numbers"},
     "_nonnegative": {"_arrays"},
-    "_precise": {"_arrays"},
     "_threads": set(),
+    "features": GROUND,
     "problems": BASE,
     "networks": BASE,
     "initialization": BASE | {"networks"},

@@ -306,7 +306,7 @@ def _spectrum(situation: Situation, flow: Flow, beta: FloatArray) -> NumericArra
 
 def _least(situation: Situation, name: str) -> tuple[float, FloatArray]:
     """The least norm, and the beta that has it."""
-    rows, regression = situation.rows, isinstance(situation.problem, Regression)
+    rows, regression = situation.rows.toarray(), isinstance(situation.problem, Regression)
     y, groups = situation.targets, None
     if name == SPECTRUM:
         rows = situation.decomposition.features(rows)

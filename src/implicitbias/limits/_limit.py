@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters, absolute_product
-from implicitbias._precise import precise_residual
+from implicitbias._arrays import FloatArray, NumericArray, Parameters
 from implicitbias._results import Record, plain
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Features, as_features
 
 Kind = Literal["point", "direction", "stationary direction", "small-scale limit"]
 GapKind = Literal["duality gap", "first-order gap with the carried slack"]
@@ -19,30 +19,30 @@ PLAIN = 1e-11  # residuals up to here are stated as they are
 ROUNDING = 64 * float(np.finfo(np.float64).eps)  # of a coefficient, as far as solvers go
 
 
-def relative_residual(X: FloatArray, coefficients: FloatArray, y: FloatArray) -> float:
+def relative_residual(X: FloatArray | Features, coefficients: FloatArray, y: FloatArray) -> float:
     """||X beta - y|| / ||y||, with 0/0 = 0.
 
     Where y = 0, relative to what the largest coefficient would give if all were like it. Beyond
     1e-11 without what a change of every coefficient by 64 roundings explains: where the terms of
     X beta are that much larger than y, as with features of a large offset, no floats do better.
     """
-    whole = y
+    Z, whole = as_features(X), y
     if not y.any() and coefficients.any():
         coefficients = coefficients / np.abs(coefficients).max()  # a ratio of their own sizes
-        whole = absolute_product(X, np.ones_like(coefficients))
+        whole = Z.absolute(np.ones_like(coefficients))
     # entries over the largest: squares neither over- nor underflow
     size = float(np.abs(whole).max(initial=0.0)) or 1.0
     scale = float(np.ldexp(1.0, int(np.clip(np.frexp(size)[1], -1000, 1000))))
     with np.errstate(over="ignore", invalid="ignore"):
-        missing = float(np.linalg.norm((X @ coefficients - y) / scale))
+        missing = float(np.linalg.norm((Z @ coefficients - y) / scale))
     if missing == 0.0:
         return 0.0
     size = float(np.linalg.norm(whole / scale))
     if not missing > PLAIN * size or not np.isfinite(missing):
         return missing / size if size > 0 else np.inf
     with np.errstate(over="ignore", invalid="ignore"):
-        explained = ROUNDING * absolute_product(X, coefficients)
-        beyond = np.maximum(np.abs(precise_residual(X, coefficients, y)) - explained, 0.0)
+        explained = ROUNDING * Z.absolute(coefficients)
+        beyond = np.maximum(np.abs(Z.precise.residual(coefficients, y)) - explained, 0.0)
         left = float(np.linalg.norm(beyond / scale))
     return max(left / size, PLAIN) if size > 0 else np.inf
 

@@ -15,6 +15,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias._html import Badge
 from implicitbias._results import Record
 from implicitbias._verdicts import Status, Verdict
+from implicitbias.features import Features, Spectra
 
 ASSUMPTION = "Assumption 1, an orthogonally decomposable data tensor"
 
@@ -93,6 +94,10 @@ class OrthogonalDecomposition(Record, ABC):
     @abstractmethod
     def features(self, X: NumericArray) -> NumericArray:
         """X S^T, (n, m): the data in the decoupled coordinates. X is (n, d), or (d,)."""
+
+    def of(self, X: Features) -> Features | Spectra | NumericArray:
+        """X S^T of features: features again where it is real."""
+        return self.features(X.toarray())
 
     @abstractmethod
     def coefficients(self, rho: NumericArray) -> NumericArray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Features, Spectra
 from implicitbias.networks._decomposition import (
     ASSUMPTION,
     DenseDecomposition,
@@ -63,6 +64,10 @@ class IdentityDecomposition(_Square):
         """X itself, by reference."""
         return X
 
+    def of(self, X: Features) -> Features:
+        """X itself."""
+        return X
+
     def coefficients(self, rho: NumericArray) -> NumericArray:
         """Rho itself, by reference."""
         return rho
@@ -72,6 +77,9 @@ class IdentityDecomposition(_Square):
 
     def _embed(self, layer: int, coordinates: NumericArray) -> NumericArray:
         return coordinates
+
+
+FORMED = 1 << 20  # entries of X S^T up to which it is formed
 
 
 class FourierDecomposition(_Square):
@@ -109,7 +117,15 @@ class FourierDecomposition(_Square):
     def features(self, X: NumericArray) -> NumericArray:
         """d^{(L-1)/2} times the unitary DFT of the rows of X."""
         transform: NumericArray = np.fft.fft(X, axis=-1)
-        return sqrt(self.size) ** (self.depth - 2) * transform
+        return self._factor * transform
+
+    def of(self, X: Features) -> Features | Spectra | NumericArray:
+        """The same, not formed where it is large."""
+        return self.features(X.toarray()) if X.size <= FORMED else Spectra(X, self._factor)
+
+    @property
+    def _factor(self) -> float:
+        return sqrt(self.size) ** (self.depth - 2)
 
     def coefficients(self, rho: NumericArray) -> NumericArray:
         """Compute beta = d^{(L-1)/2} F rho (F is symmetric)."""

@@ -10,6 +10,7 @@ from implicitbias._arrays import FloatArray
 from implicitbias._html import Badge
 from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Features
 from implicitbias.problems._coordinates import Coordinates, compressed, equilibrated
 from implicitbias.problems._evidence import GordanVector, Separator, SignedRows
 from implicitbias.problems._margin_lp import largest_margin, null_weights, zoom
@@ -54,7 +55,7 @@ class Separability(Record):
         return f"{self.verdict}; margin {self.margin:.3g}"
 
 
-def decide(X: FloatArray, y: FloatArray) -> Separability:
+def decide(X: FloatArray | Features, y: FloatArray) -> Separability:
     """Find a separator or a Gordan vector for labels y in {-1, +1}, and verify it.
 
     Candidates come from interpolation (n <= d) and linear programs; the verdict rests on the

@@ -171,7 +171,7 @@ class Sensitivity(Record):
             rest = np.arange(problem.target.size) != index
             part = replace(
                 problem,
-                features=problem.features[rest],
+                features=problem.features.rows(rest),
                 target=problem.target[rest],
                 curves=problem.actual_curves,
                 log_excess=0.0,
@@ -180,7 +180,8 @@ class Sensitivity(Record):
                 part, state = solve(part)
             except PathError as error:
                 raise NoPredictionError(f"the limit without point {index}: {error}.") from None
-            predictions[index] = problem.features[index] @ part.curves.rho(state.t)
+            left_out = problem.features.rows([index]) @ part.curves.rho(state.t)
+            predictions[index] = left_out[0]
         return predictions
 
 
