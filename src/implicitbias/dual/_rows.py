@@ -19,7 +19,7 @@ from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.features import Features
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Z and y in one choice of rows: as given, or multiplied by B^{-1}.
 

@@ -25,7 +25,7 @@ EPS = float(np.finfo(np.float64).eps)
 CENTRE = 0.1  # each step aims at a tenth of the complementarity that is left
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entropy:
     """The minimiser t and the multipliers of B_> t >= 1, positive where that is tight.
 

@@ -37,7 +37,7 @@ EPS = float(np.finfo(np.float64).eps)
 FAR = 40.0  # a clock this long makes the other exponential vanish
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EndPoint:
     """rho, nu, the relative duality gap, whether a tie had to be broken, and the error.
 

@@ -41,7 +41,7 @@ NEGLIGIBLE = 1e-14  # of the largest rho: targets of combined rows up to here co
 STALLED = 0.5  # a correction not shorter than this part of the last gains nothing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Refined:
     """A solution, the correction that is left of it, and its size.
 
@@ -91,7 +91,7 @@ def refine(
     return best
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Step:
     """A state with its true mismatch, the Newton step from it, and what it is off by.
 
