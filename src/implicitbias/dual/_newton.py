@@ -37,7 +37,7 @@ SATURATED = -14.0  # log u' below this: dt = w + a Z^T dnu / u' would lose six d
 DOMINANT = 7.0  # log: an entry this far above the identity calls for a new basis
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slopes:
     """log rho', log u' and log a at one t, each (m,)."""
 
@@ -51,7 +51,7 @@ class Slopes:
         return self.log_rho + self.log_a - self.log_u
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NewtonSystem:
     """The factored linear system at one point; ``solve`` may be called many times."""
 

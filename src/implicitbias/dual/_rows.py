@@ -24,7 +24,7 @@ CORRECTIONS = 6  # each wins the digits that LU keeps
 Products = Precise | ExactSums
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Z and y in one choice of rows: as given, or multiplied by B^{-1}.
 

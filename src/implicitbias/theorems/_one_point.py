@@ -30,7 +30,7 @@ ROUNDED = 1e-13  # computed singular values this close may be equal
 Maps = tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OnePointSVD:
     """The two-layer network at one point (x, y) in its singular coordinates.
 

@@ -24,7 +24,7 @@ ROUGH = 1e-13  # feasibility from which on what is missing is evaluated beyond f
 HELD = 1e-9  # a slack smaller than this part of its range is not held by a float64 dual point
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Certified:
     """A solution, its certificate and the dual point (actual units)."""
 

@@ -53,7 +53,7 @@ MAX_PIVOTS = 500
 REFINEMENTS = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Face:
     """The optimal face, in signed columns of the program.
 

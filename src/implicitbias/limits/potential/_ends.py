@@ -36,7 +36,7 @@ SMALLEST = 1e-100  # weight relative to the largest, whose square is to fit floa
 FAR = 40.0  # a clock this long makes the other exponential vanish
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EndPoint:
     """rho, nu, the relative duality gap, whether a tie had to be broken, and the error.
 

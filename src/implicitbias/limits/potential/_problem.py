@@ -36,7 +36,7 @@ FIRST_STEP = 12.0  # so does a first one this long: a shorter way is cheaper
 FAR_OFF = 20.0  # so do predictions that miss the targets by this many times their size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PotentialProblem:
     """min sum_j Psi_j^*(rho_j) s.t. Z rho = y.
 
@@ -92,7 +92,7 @@ class PotentialProblem:
         return self.curves.shifted(self.log_excess)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PotentialState:
     """A point on the way, or the solution, and the work it took.
 

@@ -48,7 +48,7 @@ MOST_EXACT = 1 << 20  # entries of Z up to which its products may be summed exac
 STALLED = 0.5  # a correction not shorter than this part of the last gains nothing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Refined:
     """A solution, the correction that is left of it, and its size.
 
@@ -142,7 +142,7 @@ def _sharp(
     return None if sharp is None else (sharp, replace(state, rows=sharp.rows))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Step:
     """A state with its true mismatch, the Newton step from it, and what it is off by.
 
