@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         multilinear_multiply,
     )
     from implicitbias.problems import Classification, Regression, Separability
+    from implicitbias.serialization import load, save
     from implicitbias.simulation import Reference, SimulatedLimit, simulate_limit
     from implicitbias.theorems import (
         Explanation,
@@ -97,6 +98,7 @@ _HOMES = {
         "multilinear_multiply",
     ),
     "implicitbias.problems": ("Classification", "Regression", "Separability"),
+    "implicitbias.serialization": ("load", "save"),
     "implicitbias.simulation": ("Reference", "SimulatedLimit", "simulate_limit"),
     "implicitbias.theorems": (
         "Explanation",
@@ -153,8 +155,10 @@ __all__ = [
     "layer_alignment",
     "lemma4",
     "limit_path",
+    "load",
     "multilinear_multiply",
     "predict_limit",
+    "save",
     "sensitivity",
     "simulate_limit",
     "tensor_singular_error",

@@ -17,6 +17,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
+from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
 from implicitbias.comparison import angle_between
 from implicitbias.flow import Flow
@@ -36,8 +37,8 @@ SOLVED, SAME = 1e-8, 1e-6  # residual of a tuple; relative difference of equal n
 PRINTED = 8
 
 
-@dataclass(frozen=True)
-class Candidate:
+@dataclass(frozen=True, eq=False, repr=False)
+class Candidate(Record):
     """One singular tuple of M(-u).
 
     Attributes
@@ -55,9 +56,12 @@ class Candidate:
     residual: float
     angle: float
 
+    def _short(self) -> str:
+        return f"s = {self.value:.6g}, residual {self.residual:.1e}, {self.angle:.2g} radians away"
 
-@dataclass(frozen=True, eq=False)
-class Theorem1:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Theorem1(Record):
     """What Theorem 1 assumes and says, at the end of one flow.
 
     Attributes
@@ -97,6 +101,9 @@ class Theorem1:
     def assumptions(self) -> tuple[Verdict, Verdict]:
         """Both hypotheses."""
         return self.loss_below_one, self.direction_settled
+
+    def _short(self) -> str:
+        return f"residual {self.residual:.2g} at margin exp({self.log_margin:.4g})"
 
     def __str__(self) -> str:
         lines = [

@@ -8,14 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from implicitbias._arrays import (
-    EPS,
-    FloatArray,
-    finite_array,
-    is_sparse,
-    positive_float,
-    positive_int,
-)
+from implicitbias._arrays import EPS, FloatArray, finite_array, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.flow._budget import Budget, Callback, Goal
 from implicitbias.initialization import Initialization
@@ -52,7 +45,7 @@ def check_fit(network: Any, problem: Any, init: Any) -> None:
             f"the network takes {network.num_features} features and the problem has "
             f"{problem.num_features}."
         )
-    if is_sparse(problem.X):
+    if not problem.features.is_array:
         raise InvalidInputError(
             "X is sparse; simulations take dense arrays, predictions sparse ones too. Pass "
             "X.toarray()."

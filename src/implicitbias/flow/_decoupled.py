@@ -15,6 +15,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias._nonnegative import nnls
 from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
+from implicitbias.features import as_features
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network, OrthogonalDecomposition
 from implicitbias.problems import Classification, Regression
@@ -60,7 +61,7 @@ def dual_coordinates(network: Network, X: FloatArray, init: Initialization) -> D
     """Decompose the network and take the phases out of the data X, (n, d), and the start."""
     decomposition = network.orthogonal_decomposition()
     start = decomposition.coordinates(init.directions)
-    return DualCoordinates(decomposition, reduce_to_real(decomposition.features(X), start))
+    return DualCoordinates(decomposition, reduce_to_real(decomposition.of(as_features(X)), start))
 
 
 def has_dual_flow(

@@ -40,6 +40,7 @@ from implicitbias.limits.potential._refine import MAX_CORRECTIONS
 from implicitbias.limits.potential._rough_path import rough_path
 from implicitbias.limits.potential._sensitivity import PotentialSensitivity
 from implicitbias.limits.singular._vectors import (
+    SingularVectors,
     singular_residual_of_network,
     singular_vectors_near,
     tensor_singular_error,
@@ -65,6 +66,7 @@ __all__ = [
     "PotentialSensitivity",
     "PotentialState",
     "Reachable",
+    "SingularVectors",
     "StationaryPoint",
     "certify",
     "conjugate_groups",

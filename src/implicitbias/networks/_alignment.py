@@ -11,12 +11,13 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
+from implicitbias._results import Record
 from implicitbias.networks._base import Network
 from implicitbias.networks._fully_connected import FullyConnectedNetwork
 
 
-@dataclass(frozen=True, eq=False)
-class LayerAlignment:
+@dataclass(frozen=True, eq=False, repr=False)
+class LayerAlignment(Record):
     """W_l = s_l u_l v_l^T + rest, s_l its largest singular value; w_L is a column.
 
     Attributes
@@ -34,6 +35,9 @@ class LayerAlignment:
     def worst(self) -> float:
         """The largest of all these numbers: 0 where the layers are aligned and of rank one."""
         return float(max(self.rank_one.max(), self.neighbours.max()))
+
+    def _short(self) -> str:
+        return f"{self.rank_one.size} layers, worst {self.worst:.1e}"
 
     def __str__(self) -> str:
         def text(values: FloatArray) -> str:

@@ -12,7 +12,10 @@ import numpy as np
 
 from implicitbias._arrays import EPS, TINY, FloatArray, NumericArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
+from implicitbias._html import Badge
+from implicitbias._results import Record
 from implicitbias._verdicts import Status, Verdict
+from implicitbias.features import Features, Spectra
 
 ASSUMPTION = "Assumption 1, an orthogonally decomposable data tensor"
 
@@ -21,8 +24,8 @@ _IMAGINARY_ROUNDING = 1e-9
 COORDINATE_ROUNDING = 16 * EPS
 
 
-@dataclass(frozen=True)
-class OrthogonalDecomposition(ABC):
+@dataclass(frozen=True, eq=False, repr=False)
+class OrthogonalDecomposition(Record, ABC):
     """M(x) = sum_j [S x]_j [U_1]_j (x) ... (x) [U_L]_j, U_l^H U_l = I, S of full column rank.
 
     S is (m, d), U_l is (k_l, m). In the coordinates p_l = U_l^T v_l (a plain transpose) and
@@ -45,6 +48,17 @@ class OrthogonalDecomposition(ABC):
     parameter_shapes: tuple[tuple[int, ...], ...]
     residual: float
     verdict: Verdict
+
+    def _short(self) -> str:
+        kind = "real" if self.is_real else "complex"
+        sizes = f"m={self.size}, d={self.num_features}, depth={self.depth}, {kind}"
+        return f"{sizes}; {self.verdict.status} ({self.verdict.value:.1e})"
+
+    def _badge(self) -> Badge:
+        return self.verdict._badge()
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}: {self._short()}\n  {self.verdict}"
 
     @property
     @abstractmethod
@@ -79,6 +93,10 @@ class OrthogonalDecomposition(ABC):
     @abstractmethod
     def features(self, X: NumericArray) -> NumericArray:
         """X S^T, (n, m): the data in the decoupled coordinates. X is (n, d), or (d,)."""
+
+    def of(self, X: Features) -> Features | Spectra | NumericArray:
+        """X S^T of features: features again where it is real."""
+        return self.features(X.toarray())
 
     @abstractmethod
     def coefficients(self, rho: NumericArray) -> NumericArray:
@@ -182,19 +200,12 @@ class OrthogonalDecomposition(ABC):
         return [array.ravel() for array in arrays]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DenseDecomposition(OrthogonalDecomposition):
     """S and U_l as arrays."""
 
     matrix: NumericArray
     columns: tuple[NumericArray, ...]
-
-    def __repr__(self) -> str:
-        kind = "real" if self.is_real else "complex"
-        return (
-            f"OrthogonalDecomposition(m={self.size}, d={self.num_features}, depth={self.depth}, "
-            f"{kind}; {self.verdict})"
-        )
 
     @property
     def S(self) -> NumericArray:

@@ -9,7 +9,8 @@ import numpy as np
 
 from implicitbias._arrays import ArrayLike, FloatArray, NumericArray, SparseLike
 from implicitbias._errors import InfeasibleProblemError
-from implicitbias.problems._inputs import check_predictions, feature_matrix
+from implicitbias.features import Features, features_of
+from implicitbias.problems._inputs import check_predictions
 from implicitbias.problems._labels import signs_and_classes
 from implicitbias.problems._rows import UnitRows, exact_row_basis
 from implicitbias.problems._separability import Separability, decide
@@ -32,6 +33,8 @@ class Classification:
 
     Attributes
     ----------
+    features
+        X behind the type that all further work sees.
     y
         (n,) in {-1.0, +1.0}.
     classes
@@ -48,12 +51,13 @@ class Classification:
 
     X: FloatArray
     y: FloatArray
+    features: Features
     classes: NumericArray
 
-    def __init__(self, X: ArrayLike | SparseLike, y: ArrayLike) -> None:
-        X = feature_matrix(X)
-        signs, classes = signs_and_classes(y, X.shape[0])
-        self.__dict__.update(X=X, y=signs, classes=classes)
+    def __init__(self, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> None:
+        features = features_of(X)
+        signs, classes = signs_and_classes(y, features.shape[0])
+        self.__dict__.update(X=features.given, features=features, y=signs, classes=classes)
 
     @property
     def num_points(self) -> int:
@@ -73,7 +77,7 @@ class Classification:
     @cached_property
     def rows(self) -> NumericArray:
         """Ascending indices of independent rows of X, (rank,)."""
-        return np.sort(exact_row_basis(UnitRows(self.X, equilibrated=True)).rows)
+        return np.sort(exact_row_basis(UnitRows(self.features, equilibrated=True)).rows)
 
     def __repr__(self) -> str:
         positive = int(np.sum(self.y > 0))
@@ -127,7 +131,7 @@ class Classification:
 
     @cached_property
     def _separability(self) -> Separability:
-        return decide(self.X, self.y)
+        return decide(self.features, self.y)
 
     def require_separable(self) -> Separability:
         """Return ``separability()``, refusing classes that are proved not to be separable.

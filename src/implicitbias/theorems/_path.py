@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from implicitbias._arrays import ArrayLike, BoolArray, FloatArray
 from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
+from implicitbias._html import Badge
+from implicitbias._results import Record
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
@@ -37,8 +39,8 @@ from implicitbias.theorems._situation import Situation, situation_of
 UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)
 
 
-@dataclass(frozen=True)
-class LimitPath:
+@dataclass(frozen=True, eq=False, repr=False)
+class LimitPath(Record):
     """Limits along the scale, in the order the scales were given.
 
     Attributes
@@ -52,8 +54,18 @@ class LimitPath:
     """
 
     scales: FloatArray
-    limits: tuple[Limit, ...] = field(repr=False)
+    limits: tuple[Limit, ...]
     theorem: str
+
+    def _short(self) -> str:
+        text = f"{self.theorem}, scales {self.scales.min():.3g} to {self.scales.max():.3g}"
+        return f"{self._badge().word}: {text}"
+
+    def _badge(self) -> Badge:
+        refused, all_of_them = int(self.refused.sum()), len(self.limits)
+        if refused:
+            return Badge(f"{refused} of {all_of_them} limits refused", "bad")
+        return Badge(f"{all_of_them} limits certified", "good")
 
     @property
     def refused(self) -> BoolArray:
@@ -335,7 +347,7 @@ def _end(
         "point",
         name,
         Certificate(
-            relative_residual(situation.problem.X, coefficients, situation.problem.y),
+            relative_residual(situation.problem.features, coefficients, situation.problem.y),
             end.gap,
             error=end.error,
         ),

@@ -157,7 +157,7 @@ class DualFlow(FlowSystem):
     @cached_property
     def fits(self) -> bool:
         """Whether the coordinates can fit the data: the flow then ends nowhere else."""
-        return fits(self.oracle.features, self.loss.y, self.curves)
+        return fits(self.oracle.features.toarray(), self.loss.y, self.curves)
 
     def drift(self, state: FloatArray) -> float:
         """Zero: every point of the curves has the start's conserved quantities."""
@@ -179,7 +179,7 @@ class DualFlow(FlowSystem):
         features, curves = self.oracle.features, self.curves
         if curves.depth == 2 or not self.loss.y.any():
             return 1.0
-        dual = shortest_solution(features @ features.T, self.loss.y)
+        dual = shortest_solution(features.inner(features), self.loss.y)
         size = np.full(curves.size, np.log(np.abs(dual @ features).max()))
         with np.errstate(over="ignore", invalid="ignore"):
             t = curves.t_from_rho(np.ones(curves.size), size)

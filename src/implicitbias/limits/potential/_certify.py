@@ -74,7 +74,7 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
     missing = problem.features @ rho - problem.target
     feasibility = relative_residual(problem.features, rho, problem.target)
     if feasibility > ROUGH:  # mostly rounding of the product
-        missing = -problem.precise.residual(rho, problem.target)
+        missing = -problem.features.precise.residual(rho, problem.target)
     start, there = curves.u(curves.t0), curves.u(state.t)
     state = _refit(problem, state, there - start)
     nu = state.rows.dual_as_given(state.nu)
@@ -93,7 +93,7 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
             log_mismatch = float(np.log(np.abs(nu @ missing))) + log_unit
         gap = _ratio(np.logaddexp(excess, log_mismatch), objective)
         return Certificate(feasibility, gap), _in_units(nu, log_unit)
-    sizes = abs(state.rows.features.T) @ np.abs(state.nu)
+    sizes = state.rows.features.absolute_transposed(state.nu)
     rounding = 16 * EPS * (a * sizes + np.abs(there) + np.abs(start))
     seen = np.maximum(np.abs(direct) - rounding, 0.0)
     slope_of_u = np.exp(curves.log_u_slope(state.t))
