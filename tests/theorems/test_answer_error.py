@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from implicitbias._errors import NoPredictionError
 from implicitbias.initialization import Initialization
-from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork
+from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, OrthogonalNetwork
 from implicitbias.problems import Regression
 from implicitbias.theorems import limit_path, predict_limit, sensitivity
 from reference.precise_faces import small_end
@@ -195,3 +195,22 @@ def test_balanced_filters_at_scale_zero(seed, depth):
         assert path.errors[0] > 1e-8
     else:
         check(path.limits[0], S @ np.array(small_end(Z, y, starts)), 1e-12)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+@pytest.mark.parametrize("n", [1, 2])
+def test_ties_in_bases_of_unit_vectors_are_exact(depth, scale, n):
+    """U_l^T v_l is not rounded there: no doubt about coordinates that keep their sign."""
+    rng = np.random.default_rng(depth)
+    bases = [np.eye(4)[:, rng.permutation(4)] * rng.choice([-1.0, 1.0], 4) for _ in range(depth)]
+    S = np.array([[1.0, 1, 0, 0], [0, 1, 2, 0], [1, 0, 1, 1], [0, 0, 1, -1]])
+    p, X = rng.uniform(0.5, 2.0, 4), np.round(rng.standard_normal((n, 4)) * 64) / 64
+    y = X @ (S.T @ rng.uniform(0.5, 1.0, 4))
+    found = predict_limit(
+        OrthogonalNetwork(S, bases),
+        Regression(X, y),
+        Initialization([basis @ p for basis in bases], scale=scale),
+    )
+    expected = S.T @ np.array(exact_limit(X @ S.T, y, [p] * depth, scale))
+    check(found, expected, 1e-12)

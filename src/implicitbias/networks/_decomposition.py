@@ -143,6 +143,11 @@ class OrthogonalDecomposition(Record, ABC):
         return False
 
     @property
+    def projects_exactly(self) -> bool:
+        """Whether the coordinates U_l^T v_l are not rounded."""
+        return self.is_exact
+
+    @property
     def depth(self) -> int:
         """Number of layers L."""
         return len(self.parameter_shapes)
@@ -231,6 +236,11 @@ class DenseDecomposition(OrthogonalDecomposition):
     def is_real(self) -> bool:
         """Whether S and all U_l are real."""
         return not any(np.iscomplexobj(array) for array in (self.matrix, *self.columns))
+
+    @cached_property
+    def projects_exactly(self) -> bool:
+        """Whether the columns of all U_l are unit vectors up to sign."""
+        return all(bool(np.isin(basis, (-1.0, 0.0, 1.0)).all()) for basis in self.columns)
 
     def features(self, X: NumericArray) -> NumericArray:
         """X S^T."""

@@ -77,7 +77,8 @@ def one_point_svd(
     else:
         values, tied, project, lift = _dense(network.data_tensor(x))
     first, second = (each(np.ravel(layer)) for each, layer in zip(project, directions, strict=True))
-    exact = isinstance(network, DiagonalNetwork)
+    decomposed = isinstance(network, (DiagonalNetwork, OrthogonalNetwork))
+    exact = decomposed and network.orthogonal_decomposition().projects_exactly
     return OnePointSVD(values, first, second, target, tied, exact, project, lift)
 
 
@@ -110,7 +111,8 @@ def _decomposed(network: Network, x: FloatArray) -> tuple[FloatArray, float, Map
     decomposition = network.orthogonal_decomposition()
     signed = np.asarray(decomposition.features(x[None, :])[0], dtype=np.float64)
     order = np.argsort(-np.abs(signed), kind="stable")
-    exact = isinstance(network, DiagonalNetwork)
+    decomposed = isinstance(network, (DiagonalNetwork, OrthogonalNetwork))
+    exact = decomposed and network.orthogonal_decomposition().projects_exactly
     negligible = 0.0 if exact else RANK_TOLERANCE * float(np.abs(signed).max())
     order = order[np.abs(signed[order]) > negligible]
     signs = np.sign(signed[order])

@@ -32,7 +32,7 @@ def forced_by_rounding(situation: Situation, rho: FloatArray, coefficients: Floa
 
     Where none is 0. Otherwise the limit from one start without these ties is solved too.
     """
-    if not (situation.reach.forced & ~situation.curves.dead).any():
+    if situation.start_is_exact or not (situation.reach.forced & ~situation.curves.dead).any():
         return 0.0
     loose = _without_ties(situation)
     try:
@@ -47,7 +47,7 @@ def forced_by_rounding(situation: Situation, rho: FloatArray, coefficients: Floa
 def end_without_ties(situation: Situation, rho: FloatArray, coefficients: FloatArray) -> float:
     """The same at scale 0, where coordinates keep their sign by ties that may be rounding."""
     curves = situation.curves
-    if situation.decomposition.is_exact or not (curves.locked & ~curves.dead).any():
+    if situation.start_is_exact or not (curves.locked & ~curves.dead).any():
         return 0.0
     try:
         end = small_scale_end(_without_ties(situation))

@@ -73,6 +73,11 @@ class Situation:
         """p_l = U_l^T vbar_l, shape (L, m), in units of the scale."""
         return self.decomposition.coordinates(self.init.directions)
 
+    @property
+    def start_is_exact(self) -> bool:
+        """Whether ties of the layers in these coordinates are ties of the layers given."""
+        return self.decomposition.projects_exactly and not self.reduction.turned
+
     @cached_property
     def reduction(self) -> RealCoordinates:
         """The decoupled coordinates as real ones, or as real as they are, with the defects."""
@@ -139,7 +144,9 @@ class Situation:
             max_iterations=self.max_iterations,
             start=start if exact else None,
             rounding=rounding,
-            rough_start=None if exact else (start, ROUNDED * float(np.abs(start).max(initial=0.0))),
+            rough_start=None
+            if self.start_is_exact
+            else (start, ROUNDED * float(np.abs(start).max(initial=0.0))),
         )
 
     @cached_property
