@@ -37,10 +37,11 @@ MAY_IMPORT = {
     "networks": BASE,
     "initialization": BASE | {"networks"},
     "coordinates": BASE,
+    "_setting": SHARED | {"initialization", "coordinates"},
     "dual": BASE | {"coordinates"},
-    "flow": SHARED | {"initialization", "coordinates", "dual"},
+    "flow": SHARED | {"initialization", "coordinates", "_setting", "dual"},
     "limits": SHARED | {"coordinates", "dual"},
-    "theorems": SHARED | {"initialization", "coordinates", "dual", "limits"},
+    "theorems": SHARED | {"initialization", "coordinates", "_setting", "dual", "limits"},
     "comparison": SHARED | {"initialization", "flow", "limits", "theorems"},
     "alignment": SHARED | {"flow", "limits", "comparison"},
     "simulation": SHARED
@@ -58,7 +59,7 @@ MAY_IMPORT = {
 THEOREMS_BY_FLOW = {"theorems/_classification.py", "theorems/_late_flow.py"}
 # What simulates the parameters themselves knows nothing of potentials or duals.
 WITNESS = "route = 'parameters'"
-HIDDEN_FROM_WITNESS = {"coordinates", "dual"}
+HIDDEN_FROM_WITNESS = {"coordinates", "_setting", "dual"}
 # Folders of one floor, which do not know each other.
 SIBLINGS = [("flow/regression", "flow/classification"), ("limits/potential", "limits/margin")]
 

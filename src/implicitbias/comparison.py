@@ -10,12 +10,12 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import InvalidInputError, Outcome
-from implicitbias.flow import Flow, gradient_flow, has_dual_flow
+from implicitbias.flow import Flow, flow_of, margin_flows, request
 from implicitbias.initialization import Initialization
 from implicitbias.limits import UNIQUE, Limit, relative_difference
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
-from implicitbias.theorems import predict_limit
+from implicitbias.theorems import Situation, predicted, require_applicable, situation_of
 
 TOLERANCE = 1e-8
 SETTLED = 0.15  # relative change of a closing exponent below which it counts as asymptotic
@@ -317,45 +317,61 @@ def verify(
         raise InvalidInputError(
             f"routes is {tuple(routes)!r}; expected at least one of 'parameters' and 'dual'."
         )
-    limit = predict_limit(network, problem, init)
+    situation = situation_of(network, problem, init)
+    asked = request(problem, until_residual=until_residual, until_margin=until_margin)
     wanted: list[Literal["parameters", "dual"]] = [
-        route for route in routes if route != "dual" or has_dual_flow(network, problem, init)
+        route
+        for route in ("parameters", "dual")
+        if route in routes and (route != "dual" or situation.has_dual_flow)
     ] or ["parameters"]
-    flows = [
-        gradient_flow(
-            network,
-            problem,
-            init,
-            route=route,
-            until_residual=until_residual,
-            until_margin=until_margin,
-            until_log_margin=_far_enough(limit, init.log_scale) if route == "dual" else None,
-        )
-        for route in wanted
-    ]
+    if isinstance(problem, Regression):
+        limit = predicted(situation)
+        flows = [flow_of(situation, replace(asked, route=route)) for route in wanted]
+    else:
+        require_applicable(situation)  # before long work
+        limit, flows = _classified(situation, asked.log_target, wanted)
     single = [compare(flow, limit, tol=tol) for flow in flows]
     pairs = {name: error for one in single for name, error in one.pairs.items()}
     delay = DELAY * max(0.0, -init.log_scale)
     closings = tuple(replace(closing, delay=delay) for one in single for closing in one.closings)
     error = min(pairs.values()) if closings else max(pairs.values())
     if len(flows) == 2:
-        pairs[BOTH] = _between_flows(network, problem, init, flows)
+        pairs[BOTH] = _between_flows(situation, *flows)
         error = error if closings else max(error, pairs[BOTH])
     return Comparison(error, tol, flows[0], limit, pairs, single[0].distance, closings)
 
 
-def _between_flows(
-    network: Network,
-    problem: Regression | Classification,
-    init: Initialization,
-    flows: Sequence[Flow],
-) -> float:
+def _classified(
+    situation: Situation, log_target: float, wanted: Sequence[Literal["parameters", "dual"]]
+) -> tuple[Limit, list[Flow]]:
+    """The limit direction and the flows, the parameters' first: the dual flow then knows its stops.
+
+    Where it goes on to its own end, it passes the margin that chooses among stationary points, and
+    the one at which the two are compared.
+    """
+    flows = margin_flows(situation)
+    first = [flows.to(log_target, "parameters")] if "parameters" in wanted else []
+    if "dual" in wanted:
+        flows.plan([log_target, *(_height(flow) for flow in first)])
+    limit = predicted(situation)
+    if "dual" not in wanted:
+        return limit, first
+    far = _far_enough(limit, situation.init.log_scale)
+    return limit, [*first, flows.to(log_target if far is None else far, "dual")]
+
+
+def _height(flow: Flow) -> float:
+    """The log margin at which a flow of a classification ended."""
+    return float(np.asarray(flow.log_margins)[-1])
+
+
+def _between_flows(situation: Situation, first: Flow, second: Flow) -> float:
     """How far parameter and dual flow are apart: at their ends, or at the first's margin."""
-    first, second = flows
     if first.log_margins is None or first.final_direction is None:
         return relative_difference(second.final_coefficients, first.final_coefficients)
-    height = float(first.log_margins[-1])
-    there = gradient_flow(network, problem, init, route="dual", until_log_margin=height)
+    if not np.isfinite(_height(first)):  # it has not separated the points
+        return np.inf
+    there = margin_flows(situation).to(_height(first), "dual")
     if there.final_direction is None:
         return np.inf
     return angle_between(there.final_direction, first.final_direction)

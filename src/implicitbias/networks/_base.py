@@ -5,16 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters, finite_array, finite_arrays
+from implicitbias._arrays import FloatArray, Parameters, finite_array, finite_arrays, positive_float
 from implicitbias._errors import InvalidInputError
+from implicitbias.networks import _point_svd, _starts
 from implicitbias.networks._activation import Activation, Elementwise, as_elementwise
-
-if TYPE_CHECKING:
-    from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._search import search_network
 
 MAX_TENSOR_ENTRIES = 10_000_000
 """Largest dense tensor the package forms by itself (80 MB of float64)."""
@@ -45,12 +45,28 @@ class Network(ABC):
 
     num_features: int
     parameter_shapes: tuple[tuple[int, ...], ...]
+    family: ClassVar[str] = ""
+    """What corollaries about one family ask for: "diagonal", "convolutional", ..."""
+    takes_sparse: ClassVar[bool] = False
+    """Whether limits on sparse data need no dense work in d dimensions: no column is mixed."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; build a new one instead.")
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; build a new one instead.")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was derived."""
+        return {key: value for key, value in vars(self).items() if key != "_derived"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read-only again: pickled arrays forget it."""
+        for value in state.values():
+            for array in value if isinstance(value, tuple) else (value,):
+                if isinstance(array, np.ndarray):
+                    array.setflags(write=False)
+        self.__dict__.update(state)
 
     @property
     def depth(self) -> int:
@@ -216,13 +232,43 @@ class Network(ABC):
             )
         return self._data_tensor(x)
 
-    @abstractmethod
     def orthogonal_decomposition(self, tol: float = 1e-10) -> OrthogonalDecomposition:
         """S and U_l with M(x) = sum_j [S x]_j [U_1]_j (x) ... (x) [U_L]_j (Assumption 1).
 
         The result is returned whatever its verdict; ``tol`` is the relative residual up to which
-        it says "holds".
+        it says "holds". It is derived once for each ``tol``.
         """
+        tol = positive_float(tol, "tol")
+        derived: dict[float, OrthogonalDecomposition] = self.__dict__.setdefault("_derived", {})
+        found = derived.get(tol)
+        return found or derived.setdefault(tol, self._decompose(tol))  # one for all threads
+
+    def _decompose(self, tol: float) -> OrthogonalDecomposition:
+        """Derive the decomposition: by structure where that is known; else by a search in M."""
+        return search_network(self, tol=tol)
+
+    @property
+    def is_fourier(self) -> bool:
+        """Whether the discrete Fourier transform decouples the layers: S = c F, U_l = conj(F)."""
+        return False
+
+    def point_svd(self, x: FloatArray) -> _point_svd.PointSVD:
+        """The compact SVD of M(x), for two layers and x of shape (d,), by structure where known."""
+        decomposition = self.orthogonal_decomposition()
+        if decomposition.by_structure and decomposition.is_real and decomposition.verdict.holds:
+            return _point_svd.decomposed_svd(decomposition, x)
+        return _point_svd.dense_svd(self.data_tensor(x))
+
+    def first_layers(self, direction: Any) -> list[FloatArray]:
+        """v_1, ..., v_{L-1} of Theorem 5's start from one direction: the same array in each."""
+        return _starts.repeated(self, direction)
+
+    def balanced(self, layers: Sequence[FloatArray]) -> list[FloatArray]:
+        """Layers like these of which every conserved quantity is zero."""
+        decomposition = self.orthogonal_decomposition()
+        if decomposition.verdict.holds:
+            return _starts.equal_coordinates(decomposition, layers)
+        return _starts.unit_norms(layers)
 
     def check_parameters(self, parameters: Any, name: str = "parameters") -> Parameters:
         """Return the layers as finite float64 arrays of ``parameter_shapes``, or raise."""

@@ -48,6 +48,16 @@ class OrthogonalDecomposition(ABC):
     verdict: Verdict
 
     @property
+    def by_structure(self) -> bool:
+        """Whether S and U_l are known outright, rather than found by a search."""
+        return True
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether S = I, so that beta is rho."""
+        return False
+
+    @property
     @abstractmethod
     def S(self) -> NumericArray:
         """The (m, d) matrix S."""
@@ -75,7 +85,7 @@ class OrthogonalDecomposition(ABC):
     @cached_property
     def lengths(self) -> FloatArray:
         """||S_j||, the norms of the rows of S, (m,)."""
-        return np.asarray(np.linalg.norm(self.S, axis=1))
+        return read_only(np.asarray(np.linalg.norm(self.S, axis=1)))
 
     @abstractmethod
     def features(self, X: NumericArray) -> NumericArray:
@@ -189,6 +199,11 @@ class DenseDecomposition(OrthogonalDecomposition):
 
     matrix: NumericArray
     columns: tuple[NumericArray, ...]
+    by_structure: bool = True
+
+    def __post_init__(self) -> None:
+        for array in (self.matrix, *self.columns):
+            read_only(array)
 
     def __repr__(self) -> str:
         kind = "real" if self.is_real else "complex"
@@ -235,6 +250,12 @@ class DenseDecomposition(OrthogonalDecomposition):
 
     def _embed(self, layer: int, coordinates: NumericArray) -> NumericArray:
         return self.columns[layer].conj() @ coordinates
+
+
+def read_only(array: NumericArray) -> NumericArray:
+    """The array itself, closed to writing: a network hands the same decomposition to everybody."""
+    array.setflags(write=False)
+    return array
 
 
 def real_part(vector: NumericArray, name: str) -> FloatArray:

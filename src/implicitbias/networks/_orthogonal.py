@@ -31,6 +31,7 @@ from implicitbias.networks._multilinear import (
     outer_columns,
     outer_second,
 )
+from implicitbias.networks._starts import in_coordinates
 
 _TOLERANCE = 1e-10
 
@@ -60,6 +61,7 @@ class OrthogonalNetwork(Network):
     Source: Yun, Krishnan and Mobahi, ICLR 2021, Assumption 1.
     """
 
+    family = "orthogonal"
     S: NumericArray
     bases: tuple[NumericArray, ...]
 
@@ -85,12 +87,16 @@ class OrthogonalNetwork(Network):
             f"{self.layer_sizes} rows, {'complex' if any(kinds) else 'real'})"
         )
 
-    def orthogonal_decomposition(self, tol: float = 1e-10) -> OrthogonalDecomposition:
+    def _decompose(self, tol: float) -> OrthogonalDecomposition:
         """S and U_l as given; the residual is 0 by construction and ``tol`` is not used."""
         defect = max(map(orthonormality_defect, self.bases))
         detail = f"as given: orthonormality defect {defect:.1e}, S of rank {self.num_features}"
         verdict = Verdict(ASSUMPTION, "holds", 0.0, detail)
         return DenseDecomposition(self.parameter_shapes, 0.0, verdict, self.S, self.bases)
+
+    def first_layers(self, direction: Any) -> list[FloatArray]:
+        """U_l eta, ``direction`` eta of shape (m,)."""
+        return in_coordinates(self.orthogonal_decomposition(), direction)
 
     def _coefficients(self, layers: Parameters) -> FloatArray:
         return _real_product(np.prod(self._coordinates(layers), axis=0), self.S)

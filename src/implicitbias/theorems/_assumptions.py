@@ -12,12 +12,6 @@ from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.coordinates.lemma4 import existence_time
 from implicitbias.limits import OnePoint, separable_with_signs, solve_one_point
-from implicitbias.networks import (
-    ConvolutionalNetwork,
-    DiagonalNetwork,
-    FullyConnectedNetwork,
-    Network,
-)
 from implicitbias.problems import Classification
 from implicitbias.theorems._situation import Situation, kept_signs
 
@@ -45,9 +39,9 @@ def counted(assumption: str, value: float, holds: bool, detail: str = "") -> Ver
     return Verdict(assumption, "holds" if holds else "fails", float(value), detail)
 
 
-def _family(situation: Situation, family: type[Network], assumption: str) -> Verdict:
+def _family(situation: Situation, family: str, assumption: str) -> Verdict:
     """Verdict that the network belongs to a family."""
-    holds = isinstance(situation.network, family)
+    holds = situation.network.family == family
     return counted(assumption, float(holds), holds, f"it is a {type(situation.network).__name__}")
 
 
@@ -151,15 +145,15 @@ def even_start(situation: Situation) -> Verdict:
 def full_length_filters(situation: Situation) -> Verdict:
     """The network is convolutional and k_1 = ... = k_L = d."""
     network, text = situation.network, "all filters have full length d"
-    if not isinstance(network, ConvolutionalNetwork):
-        return _family(situation, ConvolutionalNetwork, text)
-    shortest = min(network.filter_sizes)
-    return counted(text, shortest, shortest == network.num_features, "the shortest filter")
+    convolution = _family(situation, "convolutional", text)
+    if convolution.fails:
+        return convolution
+    return counted(text, min(network.layer_sizes), network.is_fourier, "the shortest filter")
 
 
 def diagonal(situation: Situation) -> Verdict:
     """The network is diagonal."""
-    return _family(situation, DiagonalNetwork, "the network is diagonal")
+    return _family(situation, "diagonal", "the network is diagonal")
 
 
 def reachable_signs(situation: Situation) -> Verdict:
@@ -266,7 +260,7 @@ def separating_signs(situation: Situation) -> Verdict:
 
 def convolutional(situation: Situation) -> Verdict:
     """The network is convolutional."""
-    return _family(situation, ConvolutionalNetwork, "the network is convolutional")
+    return _family(situation, "convolutional", "the network is convolutional")
 
 
 def top_space_moves(situation: Situation) -> Verdict:
@@ -325,7 +319,7 @@ def tied_groups(values: FloatArray, tolerance: float) -> list[FloatArray]:
 
 def fully_connected(situation: Situation) -> Verdict:
     """The network is fully connected."""
-    return _family(situation, FullyConnectedNetwork, "the network is fully connected")
+    return _family(situation, "fully connected", "the network is fully connected")
 
 
 def moves_at_zero_loss(situation: Situation) -> Verdict:

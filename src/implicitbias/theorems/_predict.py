@@ -63,9 +63,15 @@ def predict_limit(
     unifying view on implicit bias in training linear neural networks", ICLR 2021, and the dual flow
     for every other real start.
     """
-    situation, exponent = situation_of(network, problem, init, max_iterations), 0
+    situation = situation_of(network, problem, init, max_iterations)
     if activation is not None:
         _require_linear(as_activation(activation))
+    return predicted(situation, tol)
+
+
+def predicted(situation: Situation, tol: float = CERTIFIED) -> Limit:
+    """``predict_limit`` of what has been checked."""
+    problem, exponent = situation.problem, 0
     with threads_for(problem.X.size):
         if isinstance(problem, Classification):
             problem.require_separable()
@@ -131,13 +137,20 @@ def _dropped_rows(problem: Regression | Classification) -> tuple[Verdict, ...]:
 
 
 def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
-    """The first result none of whose assumptions fails, with its verdicts.
+    """The first result none of whose assumptions fails, with its verdicts; measured once.
 
     Raises
     ------
     NoPredictionError
         Every result has a failing assumption; all verdicts are kept on the error.
     """
+    if "applicable" not in situation.derived:
+        situation.derived["applicable"] = _first_applicable(situation)
+    found: tuple[Result, tuple[Verdict, ...]] = situation.derived["applicable"]
+    return found
+
+
+def _first_applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
     failed: list[tuple[Result, tuple[Verdict, ...]]] = []
     regression = isinstance(situation.problem, Regression)
     task, results = ("regression", REGRESSION) if regression else ("classification", CLASSIFICATION)
@@ -164,3 +177,17 @@ def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
         + f"\n{instead}. What would have to change: explain(network, problem, init).",
         [verdict for _, verdicts in failed for verdict in verdicts],
     )
+
+
+def require_applicable(situation: Situation) -> None:
+    """Refuse what ``predict_limit`` refuses before it solves anything.
+
+    Raises
+    ------
+    NoPredictionError, InfeasibleProblemError
+        As ``predict_limit``.
+    """
+    if isinstance(situation.problem, Classification):
+        situation.problem.require_separable()
+        situation = in_moderate_units(situation)[0]
+    applicable(situation)

@@ -1,4 +1,4 @@
-"""A network, a problem and an initialization, with everything the theorems ask of them, once."""
+"""Everything the theorems ask of a network, a problem and an initialization, once."""
 
 from __future__ import annotations
 
@@ -11,22 +11,17 @@ from implicitbias._arrays import (
     BoolArray,
     FloatArray,
     IntArray,
-    NumericArray,
     Parameters,
     is_sparse,
     row_norms,
 )
 from implicitbias._errors import InvalidInputError
 from implicitbias._precise import Precise
-from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
+from implicitbias._setting import Setting, check_fit
+from implicitbias.coordinates import Curves
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, PotentialProblem, Reachable, reachable
-from implicitbias.networks import (
-    DiagonalNetwork,
-    FullyConnectedNetwork,
-    Network,
-    OrthogonalDecomposition,
-)
+from implicitbias.networks import Network
 from implicitbias.problems import (
     Classification,
     Regression,
@@ -41,44 +36,10 @@ FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
 
 @dataclass(frozen=True)
-class Situation:
-    """What is trained, on what, from where; the derived quantities are computed on demand."""
+class Situation(Setting):
+    """What is trained, on what, from where; what theorems ask of it is computed on demand."""
 
-    network: Network
-    problem: Regression | Classification
-    init: Initialization
     max_iterations: int = MAX_ITERATIONS
-
-    @cached_property
-    def rows(self) -> FloatArray:
-        """Independent rows of X (regression), or all of them (classification)."""
-        problem = self.problem
-        if isinstance(problem, Classification) or problem.rank == problem.num_points:
-            return problem.X
-        rows = problem.X[problem.rows]
-        return rows if is_sparse(rows) else np.ascontiguousarray(rows)
-
-    @cached_property
-    def targets(self) -> FloatArray:
-        """The entries of y that belong to ``rows``."""
-        if isinstance(self.problem, Classification):
-            return self.problem.y
-        return np.ascontiguousarray(self.problem.y[self.problem.rows])
-
-    @cached_property
-    def decomposition(self) -> OrthogonalDecomposition:
-        """The network's orthogonal decomposition, with its verdict."""
-        return self.network.orthogonal_decomposition()
-
-    @cached_property
-    def coordinates(self) -> NumericArray:
-        """p_l = U_l^T vbar_l, shape (L, m), in units of the scale."""
-        return self.decomposition.coordinates(self.init.directions)
-
-    @cached_property
-    def reduction(self) -> RealCoordinates:
-        """The decoupled coordinates as real ones, or as real as they are, with the defects."""
-        return reduce_to_real(self.decomposition.features(self.rows), self.coordinates)
 
     @cached_property
     def curves(self) -> Curves:
@@ -221,25 +182,9 @@ def situation_of(
         Something else than a network, a problem or an initialization was given, or their sizes
         differ.
     """
-    kinds: tuple[tuple[object, type | tuple[type, ...], str, str], ...] = (
-        (network, Network, "network", "Network"),
-        (problem, (Regression, Classification), "problem", "Regression or Classification"),
-        (init, Initialization, "init", "Initialization"),
-    )
-    for value, kind, name, expected in kinds:
-        if not isinstance(value, kind):
-            raise InvalidInputError(
-                f"{name} is a {type(value).__name__}; expected a {expected}. The order of the "
-                "arguments is network, problem, init."
-            )
-    if network.num_features != problem.num_features:
-        raise InvalidInputError(
-            f"the network takes {network.num_features} features and the problem has "
-            f"{problem.num_features}."
-        )
+    check_fit(network, problem, init)
     if is_sparse(problem.X):
         _check_sparse(network, problem)
-    init.check(network)
     refuse_extreme_units(problem)
     directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])
     refuse_sizes_beyond(directions, "the initial directions", 1e-300, 1e100)
@@ -248,15 +193,15 @@ def situation_of(
 
 def _check_sparse(network: Network, problem: Regression | Classification) -> None:
     """Refuse networks whose limits on sparse data would need dense work in d dimensions."""
-    diagonal = isinstance(network, DiagonalNetwork)
-    if diagonal and isinstance(problem, Classification) and network.depth > 2:
+    if not network.takes_sparse:
+        raise InvalidInputError(
+            f"X is sparse and {network!r} would mix its columns; sparse data are for diagonal and "
+            "fully connected networks. Pass X.toarray()."
+        )
+    several = network.depth > 2 and network.orthogonal_decomposition().verdict.holds
+    if isinstance(problem, Classification) and several:
         raise InvalidInputError(
             f"X is sparse and {network!r} has several limit directions, among which only a "
             "simulation decides, and those take dense arrays. Choose depth 2, or pass X.toarray() "
             "without the features that have no entry: they stay at 0 in the limit direction."
-        )
-    if not diagonal and not isinstance(network, FullyConnectedNetwork):
-        raise InvalidInputError(
-            f"X is sparse and {network!r} would mix its columns; sparse data are for diagonal and "
-            "fully connected networks. Pass X.toarray()."
         )
