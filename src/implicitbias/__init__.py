@@ -46,14 +46,20 @@ if TYPE_CHECKING:
     from implicitbias.problems import Classification, Regression, Separability
     from implicitbias.simulation import Reference, SimulatedLimit, simulate_limit
     from implicitbias.theorems import (
+        ClosedForm,
         Explanation,
         Finding,
         LimitPath,
+        LimitProblem,
         Sensitivity,
+        Situation,
+        Theorem,
         explain,
         limit_path,
         predict_limit,
+        register_theorem,
         sensitivity,
+        unregister_theorem,
     )
 
 __version__ = "0.1.0"
@@ -99,14 +105,20 @@ _HOMES = {
     "implicitbias.problems": ("Classification", "Regression", "Separability"),
     "implicitbias.simulation": ("Reference", "SimulatedLimit", "simulate_limit"),
     "implicitbias.theorems": (
+        "ClosedForm",
         "Explanation",
         "Finding",
         "LimitPath",
+        "LimitProblem",
         "Sensitivity",
+        "Situation",
+        "Theorem",
         "explain",
         "limit_path",
         "predict_limit",
+        "register_theorem",
         "sensitivity",
+        "unregister_theorem",
     ),
 }
 _MODULES = ("datasets", "estimators", "lemma4")
@@ -117,6 +129,7 @@ __all__ = [
     "Certificate",
     "CertificateWarning",
     "Classification",
+    "ClosedForm",
     "Comparison",
     "ConvolutionalNetwork",
     "DiagonalNetwork",
@@ -131,6 +144,7 @@ __all__ = [
     "LayerAlignment",
     "Limit",
     "LimitPath",
+    "LimitProblem",
     "Network",
     "NoPredictionError",
     "OrthogonalDecomposition",
@@ -141,7 +155,9 @@ __all__ = [
     "Sensitivity",
     "Separability",
     "SimulatedLimit",
+    "Situation",
     "TensorNetwork",
+    "Theorem",
     "Theorem1",
     "Verdict",
     "__version__",
@@ -155,12 +171,14 @@ __all__ = [
     "limit_path",
     "multilinear_multiply",
     "predict_limit",
+    "register_theorem",
     "sensitivity",
     "simulate_limit",
     "tensor_singular_error",
     "tensor_singular_residual",
     "tensor_singular_vectors",
     "theorem_1",
+    "unregister_theorem",
     "verify",
 ]
 

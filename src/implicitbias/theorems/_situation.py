@@ -32,6 +32,7 @@ from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
 ROUNDED = 2 * float(np.finfo(np.float64).eps)  # of |x_i| |S_j|: an entry of X S^T
 EXTREME = 460  # exponents of 2 above which squares of data may not fit float64
+SCALE_FREE = {"rows", "targets", "coordinates", "reduction", "one_point"}  # kept at other scales
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
 
@@ -40,6 +41,15 @@ class Situation(Setting):
     """What is trained, on what, from where; what theorems ask of it is computed on demand."""
 
     max_iterations: int = MAX_ITERATIONS
+
+    def at_scale(self, scale: float | None) -> Situation:
+        """The same from another scale in (0, inf); from this one if None."""
+        if scale is None or scale == self.init.scale:
+            return self
+        there = replace(self, init=Initialization(self.init.directions, scale=scale))
+        known = {name: value for name, value in vars(self).items() if name in SCALE_FREE}
+        there.__dict__.update(known)
+        return there
 
     @cached_property
     def curves(self) -> Curves:
