@@ -7,7 +7,8 @@ from hypothesis import given
 from helpers.networks import assert_near, cases, conjugate_pairs, laws, paired_rows, size_of
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks import OrthogonalDecomposition, OrthogonalNetwork
-from implicitbias.networks._decomposition import column_rank, orthonormality_defect, real_part
+from implicitbias.networks._assumption import column_rank, orthonormality_defect
+from implicitbias.networks._decomposition import real_part
 from reference import dense_networks as dense
 
 DECOMPOSABLE = ("diagonal", "full convolutional", "orthogonal", "complex orthogonal")

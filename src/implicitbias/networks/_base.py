@@ -12,7 +12,8 @@ import numpy as np
 from implicitbias._arrays import FloatArray, Parameters, finite_array, finite_arrays, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks import _point_svd, _starts
-from implicitbias.networks._activation import Activation, Elementwise, as_elementwise
+from implicitbias.networks._activation import Activation, Elementwise, phi_of
+from implicitbias.networks._assumption import require_same
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 from implicitbias.networks._search import search_network
 
@@ -167,7 +168,7 @@ class Network(ABC):
         """
         layers = self.check_parameters(parameters)
         X = finite_array(X, "X", shape=(None, self.num_features))
-        phi = _phi(activation)
+        phi = phi_of(activation)
         rows = max(1, _ROW_BLOCK_ENTRIES // self._entries_per_row())
         with np.errstate(over="ignore", invalid="ignore"):
             return np.concatenate(
@@ -189,7 +190,7 @@ class Network(ABC):
         layers = self.check_parameters(parameters)
         X = finite_array(X, "X", shape=(None, self.num_features))
         with np.errstate(over="ignore", invalid="ignore"):
-            return tuple(self._hidden(layers, X, _phi(activation)))
+            return tuple(self._hidden(layers, X, phi_of(activation)))
 
     def prediction_jacobian(
         self, parameters: Sequence[Any], X: FloatArray, activation: Activation
@@ -240,8 +241,12 @@ class Network(ABC):
         """
         tol = positive_float(tol, "tol")
         derived: dict[float, OrthogonalDecomposition] = self.__dict__.setdefault("_derived", {})
-        found = derived.get(tol)
-        return found or derived.setdefault(tol, self._decompose(tol))  # one for all threads
+        if tol not in derived:
+            found = self._decompose(tol)
+            if not self.family and found.by_structure:
+                require_same(self, found)
+            derived.setdefault(tol, found)  # the same for all threads
+        return derived[tol]
 
     def _decompose(self, tol: float) -> OrthogonalDecomposition:
         """Derive the decomposition: by structure where that is known; else by a search in M."""
@@ -375,11 +380,6 @@ def squared_norms(layers: Parameters) -> FloatArray:
     return np.array([np.vdot(layer, layer) for layer in layers])
 
 
-def linear(hidden: FloatArray) -> FloatArray:
-    """Return its argument: the activation of a linear network."""
-    return hidden
-
-
 def _real(value: Any, name: str) -> FloatArray:
     if type(value) is np.ndarray and value.dtype.char == "d":
         return value
@@ -387,7 +387,3 @@ def _real(value: Any, name: str) -> FloatArray:
     if array.dtype.kind not in "buif":
         raise InvalidInputError(f"{name} has dtype {array.dtype}; expected real numbers.")
     return array.astype(np.float64)
-
-
-def _phi(activation: Elementwise | str | None) -> Elementwise:
-    return linear if activation is None else as_elementwise(activation)

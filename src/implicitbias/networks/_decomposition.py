@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, NumericArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Status, Verdict
+from implicitbias.networks._assumption import checked_assumption, orthonormality_defect
 
 ASSUMPTION = "Assumption 1, an orthogonally decomposable data tensor"
 
@@ -46,6 +48,33 @@ class OrthogonalDecomposition(ABC):
     parameter_shapes: tuple[tuple[int, ...], ...]
     residual: float
     verdict: Verdict
+
+    @staticmethod
+    def of(
+        S: Any, bases: Sequence[Any], parameter_shapes: Sequence[tuple[int, ...]] | None = None
+    ) -> OrthogonalDecomposition:
+        """The decomposition with these S and U_l, for a family of networks that knows them.
+
+        Parameters
+        ----------
+        S, bases
+            As for ``OrthogonalNetwork``.
+        parameter_shapes
+            The shapes of the layers, flattened row-major to the rows of U_l; vectors by default.
+
+        Raises
+        ------
+        InvalidInputError
+            Wrong shapes, columns that are not orthonormal to 1e-10, or S of lower rank.
+        """
+        matrix, columns = checked_assumption(S, bases)
+        shapes = tuple(parameter_shapes or ((len(basis),) for basis in columns))
+        if [prod(shape) for shape in shapes] != [len(basis) for basis in columns]:
+            raise InvalidInputError(
+                f"the bases have {', '.join(str(len(basis)) for basis in columns)} rows; layers of "
+                f"shapes {', '.join(map(str, shapes))} need one for each of their entries."
+            )
+        return given_decomposition(matrix, columns, shapes)
 
     @property
     def by_structure(self) -> bool:
@@ -278,19 +307,16 @@ def real_part(vector: NumericArray, name: str) -> FloatArray:
     return np.ascontiguousarray(vector.real)
 
 
-def orthonormality_defect(basis: NumericArray) -> float:
-    """Largest entry of |U^H U - I|."""
-    gram = basis.conj().T @ basis
-    return float(np.abs(gram - np.eye(len(gram))).max(initial=0.0))
-
-
-def column_rank(matrix: NumericArray) -> int:
-    """Numerical rank: singular values above max(m, d) eps times the largest."""
-    if not matrix.size:
-        return 0
-    values = np.linalg.svd(matrix, compute_uv=False)
-    cutoff = max(matrix.shape) * np.finfo(float).eps * values[0]
-    return int(np.count_nonzero(values > cutoff))
+def given_decomposition(
+    matrix: NumericArray,
+    columns: tuple[NumericArray, ...],
+    parameter_shapes: tuple[tuple[int, ...], ...],
+) -> DenseDecomposition:
+    """The decomposition with S and U_l that fulfil the assumption."""
+    defect = max(map(orthonormality_defect, columns))
+    detail = f"as given: orthonormality defect {defect:.1e}, S of rank {matrix.shape[1]}"
+    verdict = Verdict(ASSUMPTION, "holds", 0.0, detail)
+    return DenseDecomposition(parameter_shapes, 0.0, verdict, matrix, columns)
 
 
 def _without_rounding(p: NumericArray) -> NumericArray:

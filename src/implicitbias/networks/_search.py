@@ -12,10 +12,10 @@ import numpy as np
 from implicitbias._arrays import FloatArray, NumericArray, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Status, Verdict
+from implicitbias.networks._assumption import orthonormality_defect
 from implicitbias.networks._decomposition import (
     ASSUMPTION,
     DenseDecomposition,
-    orthonormality_defect,
 )
 from implicitbias.networks._refine import diagonalising_factors, project, relative_residual
 
