@@ -150,6 +150,10 @@ class SelectionDecomposition(OrthogonalDecomposition):
     entries: tuple[NumericArray, ...]
     inputs: int
 
+    def __post_init__(self) -> None:
+        for array in (self.feature, *self.entries):
+            read_only(array)
+
     def __repr__(self) -> str:
         return f"OrthogonalDecomposition(m={self.size}, d={self.num_features}; {self.verdict})"
 
