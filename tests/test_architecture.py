@@ -24,6 +24,7 @@ RESULTS = SHARED | {
     "theorems",
     "comparison",
     "alignment",
+    "_closing",
     "simulation",
     "datasets",
     "serialization",
@@ -47,14 +48,16 @@ MAY_IMPORT = {
     "networks": BASE,
     "initialization": BASE | {"networks"},
     "coordinates": BASE,
+    "_setting": SHARED | {"initialization", "coordinates"},
     "dual": BASE | {"coordinates"},
-    "flow": SHARED | {"initialization", "coordinates", "dual"},
+    "flow": SHARED | {"initialization", "coordinates", "_setting", "dual"},
     "limits": SHARED | {"coordinates", "dual"},
-    "theorems": SHARED | {"initialization", "coordinates", "dual", "limits"},
-    "comparison": SHARED | {"initialization", "flow", "limits", "theorems"},
-    "alignment": SHARED | {"flow", "limits", "comparison"},
+    "theorems": SHARED | {"initialization", "coordinates", "_setting", "dual", "limits"},
+    "_closing": SHARED | {"flow", "limits"},
+    "comparison": SHARED | {"_closing", "initialization", "flow", "limits", "theorems"},
+    "alignment": SHARED | {"flow", "limits", "_closing", "comparison"},
     "simulation": SHARED
-    | {"initialization", "flow", "limits", "theorems", "comparison", "alignment"},
+    | {"initialization", "flow", "limits", "theorems", "_closing", "comparison", "alignment"},
     "serialization": BASE,  # the results it builds are named by strings, and imported late
     "datasets": BASE | {"problems"},
     "estimators": RESULTS,
@@ -68,7 +71,7 @@ MAY_IMPORT = {
 THEOREMS_BY_FLOW = {"theorems/_classification.py", "theorems/_late_flow.py"}
 # What simulates the parameters themselves knows nothing of potentials or duals.
 WITNESS = "route = 'parameters'"
-HIDDEN_FROM_WITNESS = {"coordinates", "dual"}
+HIDDEN_FROM_WITNESS = {"coordinates", "_setting", "dual"}
 # Folders of one floor, which do not know each other.
 SIBLINGS = [("flow/regression", "flow/classification"), ("limits/potential", "limits/margin")]
 

@@ -120,3 +120,24 @@ def test_a_flow_on_the_plateau_of_a_small_start_is_undecided(scale):
         limit = predict_limit(network, problem, start)
         flow = gradient_flow(network, problem, start, until_margin=1e6)
         assert not str(compare(flow, limit)).startswith("DISAGREES")
+
+
+def test_the_parameters_are_the_witness_whatever_the_order_of_the_routes():
+    """The dual flow held against itself would agree with anything."""
+    network = DiagonalNetwork(12, 3)
+    first, second = (
+        verify(network, PROBLEM, with_gap(network), routes=routes)
+        for routes in (("parameters", "dual"), ("dual", "parameters", "dual"))
+    )
+    assert second.flow.route == "parameters"
+    assert second.pairs == first.pairs
+    assert second.pairs["parameters - dual"] > 0.0
+
+
+def test_a_flow_that_never_separates_is_no_error(monkeypatch):
+    """Its margin has no logarithm at which the other could be read off."""
+    network = DiagonalNetwork(12, 3)
+    monkeypatch.setattr("implicitbias.comparison._height", lambda flow: -np.inf)
+    found = verify(network, PROBLEM, with_gap(network))
+    assert found.pairs["parameters - dual"] == np.inf
+    assert not found.agrees

@@ -16,7 +16,15 @@ from implicitbias._html import GROUNDS
 from implicitbias._results import Record, plain, types_of
 from implicitbias.serialization import MODULES
 
-GIVEN = {"Regression", "Classification", "Initialization"}  # dataclasses that users make
+# dataclasses that users make
+GIVEN = {"Regression", "Classification", "Initialization", "Situation", "Theorem", "ClosedForm"}
+    "Regression",
+    "Classification",
+    "Initialization",
+    "Situation",
+    "Theorem",
+    "ClosedForm",
+}  # dataclasses that users make
 
 
 def known():

@@ -47,14 +47,20 @@ if TYPE_CHECKING:
     from implicitbias.serialization import load, save
     from implicitbias.simulation import Reference, SimulatedLimit, simulate_limit
     from implicitbias.theorems import (
+        ClosedForm,
         Explanation,
         Finding,
         LimitPath,
+        LimitProblem,
         Sensitivity,
+        Situation,
+        Theorem,
         explain,
         limit_path,
         predict_limit,
+        register_theorem,
         sensitivity,
+        unregister_theorem,
     )
 
 __version__ = "0.2.0"
@@ -101,14 +107,20 @@ _HOMES = {
     "implicitbias.serialization": ("load", "save"),
     "implicitbias.simulation": ("Reference", "SimulatedLimit", "simulate_limit"),
     "implicitbias.theorems": (
+        "ClosedForm",
         "Explanation",
         "Finding",
         "LimitPath",
+        "LimitProblem",
         "Sensitivity",
+        "Situation",
+        "Theorem",
         "explain",
         "limit_path",
         "predict_limit",
+        "register_theorem",
         "sensitivity",
+        "unregister_theorem",
     ),
 }
 _MODULES = ("datasets", "estimators", "lemma4")
@@ -119,6 +131,7 @@ __all__ = [
     "Certificate",
     "CertificateWarning",
     "Classification",
+    "ClosedForm",
     "Comparison",
     "ConvolutionalNetwork",
     "DiagonalNetwork",
@@ -133,6 +146,7 @@ __all__ = [
     "LayerAlignment",
     "Limit",
     "LimitPath",
+    "LimitProblem",
     "Network",
     "NoPredictionError",
     "OrthogonalDecomposition",
@@ -143,7 +157,9 @@ __all__ = [
     "Sensitivity",
     "Separability",
     "SimulatedLimit",
+    "Situation",
     "TensorNetwork",
+    "Theorem",
     "Theorem1",
     "Verdict",
     "__version__",
@@ -158,6 +174,7 @@ __all__ = [
     "load",
     "multilinear_multiply",
     "predict_limit",
+    "register_theorem",
     "save",
     "sensitivity",
     "simulate_limit",
@@ -165,6 +182,7 @@ __all__ = [
     "tensor_singular_residual",
     "tensor_singular_vectors",
     "theorem_1",
+    "unregister_theorem",
     "verify",
 ]
 

@@ -16,10 +16,10 @@ from itertools import pairwise
 import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._closing import angle_between
 from implicitbias._errors import InvalidInputError
 from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
-from implicitbias.comparison import angle_between
 from implicitbias.flow import Flow
 from implicitbias.limits import (
     singular_residual_of_network,

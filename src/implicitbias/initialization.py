@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,7 @@ from implicitbias._arrays import (
     positive_int,
 )
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks import (
-    ConvolutionalNetwork,
-    FullyConnectedNetwork,
-    Network,
-    OrthogonalNetwork,
-)
+from implicitbias.networks import Network
 
 ROUNDING = 1e-12  # covers the way through the coordinates and back
 MAX_EXPONENT = 1 << 14  # far beyond float64, and small enough for ldexp
@@ -178,10 +172,8 @@ class Initialization:
                     f"direction is a list of {len(first)} layers; {network!r} needs the first "
                     f"{network.depth - 1}, or one array for all of them."
                 )
-        elif isinstance(network, OrthogonalNetwork):
-            first = _in_coordinates(network, direction)
         else:
-            first = _repeated(network, direction)
+            first = network.first_layers(direction)
         layers = [*first, np.zeros(network.parameter_shapes[-1])]
         _check_shapes(_checked_directions(layers), network, "direction")
         return cls(layers, scale, log_scale=log_scale)
@@ -263,7 +255,7 @@ class Initialization:
         """
         rng = np.random.default_rng(positive_int(seed, "seed", at_least=0))
         directions = [rng.standard_normal(shape) for shape in network.parameter_shapes]
-        return cls(_balanced(network, directions), scale, log_scale=log_scale)
+        return cls(network.balanced(directions), scale, log_scale=log_scale)
 
 
 def _checked_directions(directions: Any) -> Parameters:
@@ -330,30 +322,6 @@ def _check_shapes(layers: Parameters, network: Network, name: str) -> None:
             )
 
 
-def _repeated(network: Network, direction: Any) -> list[FloatArray]:
-    """One array for each of the first layers."""
-    *shapes, _ = network.parameter_shapes
-    if len(set(shapes)) > 1:
-        listed = ", ".join(map(str, shapes))
-        raise InvalidInputError(
-            f"one direction does not fit the first layers of {network!r}, whose shapes differ; "
-            f"expected a list of {len(shapes)} arrays of shapes {listed}."
-        )
-    return [finite_array(direction, "direction", shape=shapes[0])] * len(shapes)
-
-
-def _in_coordinates(network: OrthogonalNetwork, eta: Any) -> list[FloatArray]:
-    """Layers with coordinates eta: U_l eta, or conj(U_l) eta where the bases are complex."""
-    decomposition = network.orthogonal_decomposition()
-    eta = finite_array(
-        eta,
-        "direction (eta, one number for each row of S)",
-        shape=(decomposition.size,),
-        allow_complex=not decomposition.is_real,
-    )
-    return list(decomposition.parameters(np.tile(eta, (network.depth, 1))))[:-1]
-
-
 def _with_gap(network: Network, directions: list[FloatArray], gap: float) -> list[FloatArray]:
     """Lengthen |p_l| to sqrt(|p_L|^2 + gap) where it falls short, for l < L."""
     decomposition = network.orthogonal_decomposition()
@@ -372,21 +340,3 @@ def _with_gap(network: Network, directions: list[FloatArray], gap: float) -> lis
     lengthened = np.where(lengths < wanted, phases * wanted, first)
     layers = decomposition.parameters(np.vstack([lengthened, last]), remainder_of=directions)
     return list(layers)
-
-
-def _balanced(network: Network, directions: list[FloatArray]) -> list[FloatArray]:
-    """The directions with all conserved quantities zero."""
-    if isinstance(network, FullyConnectedNetwork):
-        units = [layer[:, 0] if layer.ndim == 2 else layer for layer in directions]
-        units = [unit / np.linalg.norm(unit) for unit in units]
-        return [*(np.outer(*pair) for pair in pairwise(units)), units[-1]]
-    decomposition = network.orthogonal_decomposition()
-    if decomposition.verdict.holds:
-        p = decomposition.coordinates(directions)
-        lengths = np.abs(p)
-        phases = np.where(lengths > 0, p / np.where(lengths > 0, lengths, 1.0), 1.0)
-        return list(decomposition.parameters(phases * lengths[0]))
-    if isinstance(network, ConvolutionalNetwork):  # |F w_l| is conserved between full filters
-        full = directions[-1]
-        directions = [full if layer.size == full.size else layer for layer in directions]
-    return [layer / np.linalg.norm(layer) for layer in directions]

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._closing import angle_between
 from implicitbias._errors import NoPredictionError, Outcome
 from implicitbias._html import Badge
 from implicitbias._results import Record, plain
 from implicitbias._threads import threads_for
 from implicitbias.alignment import Theorem1, theorem_1
-from implicitbias.comparison import angle_between
-from implicitbias.flow import ActivationFlow, Flow, gradient_flow
+from implicitbias.flow import ActivationFlow, Flow, flow_of, gradient_flow, request
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
     PathError,
@@ -25,7 +25,7 @@ from implicitbias.limits import (
     least_l1_interpolator,
     least_l2_interpolator,
 )
-from implicitbias.networks import AnyActivation, DiagonalNetwork, Network
+from implicitbias.networks import AnyActivation, Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import Situation, applicable, refuse_sparse, situation_of
 
@@ -236,15 +236,14 @@ def simulate_limit(
             max_steps=max_steps,
         )
         return SimulatedLimit(None, None, bent, _norms(bent))
-    flow = gradient_flow(
-        network,
+    asked = request(
         problem,
-        init,
         until_residual=until_residual,
         until_margin=until_margin,
         max_time=max_time,
         max_steps=max_steps,
     )
+    flow = flow_of(situation, asked)
     beta = flow.final_coefficients if flow.final_direction is None else flow.final_direction
     separates = flow.log_margins is not None and flow.log_margins[-1] > -np.inf
     with threads_for(problem.X.size):
@@ -292,9 +291,8 @@ def _references(situation: Situation, flow: Flow, beta: FloatArray) -> tuple[Ref
 def _spectrum(situation: Situation, flow: Flow, beta: FloatArray) -> NumericArray | None:
     """rho of the layers, with S^T rho = beta; None without other coordinates than beta's own."""
     layers = flow.final_parameters
-    if isinstance(situation.network, DiagonalNetwork) or layers is None:
-        return None
-    if not situation.decomposition.verdict.holds:
+    decomposition = situation.decomposition
+    if layers is None or decomposition.is_identity or not decomposition.verdict.holds:
         return None
     coordinates = situation.decomposition.coordinates(
         [v / (np.abs(v).max() or 1.0) for v in layers]

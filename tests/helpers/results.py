@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 
 import implicitbias as ib
+from implicitbias._closing import Closing
 from implicitbias._results import contents, is_result
-from implicitbias.comparison import Closing
 from implicitbias.networks import DenseDecomposition
 
 TITLES = (  # known before any is made: the tests of each have its title

@@ -1,13 +1,26 @@
 """What holds for every orthogonal decomposition, against explicit loops."""
 
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
 
-from helpers.networks import assert_near, cases, conjugate_pairs, laws, paired_rows, size_of
+from helpers.networks import (
+    FAMILIES,
+    assert_near,
+    cases,
+    conjugate_pairs,
+    laws,
+    paired_rows,
+    size_of,
+)
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks import OrthogonalDecomposition, OrthogonalNetwork
-from implicitbias.networks._decomposition import column_rank, orthonormality_defect, real_part
+from implicitbias.networks._assumption import column_rank, orthonormality_defect
+from implicitbias.networks._decomposition import real_part
 from reference import dense_networks as dense
 
 DECOMPOSABLE = ("diagonal", "full convolutional", "orthogonal", "complex orthogonal")
@@ -95,3 +108,42 @@ def test_small_helpers():
     assert column_rank(np.zeros((0, 3))) == 0
     assert column_rank(np.outer([1.0, 2.0, 3.0], [1.0, 1.0])) == 1
     assert np.array_equal(real_part(np.array([1.0 + 1e-12j]), "v"), [1.0])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_network_derives_its_decomposition_once_and_for_all(family):
+    network, _ = FAMILIES[family](np.random.default_rng(3), 3)
+    found = network.orthogonal_decomposition()
+    assert network.orthogonal_decomposition(1e-10) is found
+    assert network.orthogonal_decomposition(tol=1e-6) is not found
+    for array in (found.S, *found.bases, found.lengths):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0.0
+    with ThreadPoolExecutor(8) as pool:
+        many = list(pool.map(lambda _: network.orthogonal_decomposition(1e-4), range(16)))
+    assert all(one is many[0] for one in many)
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))]
+)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_copies_derive_their_own_and_stay_immutable(family, copied):
+    network, _ = FAMILIES[family](np.random.default_rng(3), 3)
+    network.orthogonal_decomposition()
+    again = copied(network)
+    assert "_derived" not in vars(again)
+    for value in vars(again).values():
+        for array in value if isinstance(value, tuple) else (value,):
+            if isinstance(array, np.ndarray):
+                assert not array.flags.writeable
+    np.testing.assert_array_equal(
+        again.orthogonal_decomposition().S, network.orthogonal_decomposition().S
+    )
+
+
+def test_tolerances_are_positive_numbers():
+    network, _ = FAMILIES["diagonal"](np.random.default_rng(3), 3)
+    for bad in (0.0, "a", [1e-10], np.nan):
+        with pytest.raises(InvalidInputError, match="tol"):
+            network.orthogonal_decomposition(bad)

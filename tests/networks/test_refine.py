@@ -6,7 +6,7 @@ from scipy.linalg import expm
 
 from helpers.networks import assert_near, orthonormal, planted
 from implicitbias.networks import _refine
-from implicitbias.networks._decomposition import orthonormality_defect
+from implicitbias.networks._assumption import orthonormality_defect
 
 
 def unitary(rng, size, kind, angle):

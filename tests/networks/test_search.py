@@ -16,7 +16,7 @@ from helpers.networks import (
 from implicitbias import networks
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks import TensorNetwork, _search
-from implicitbias.networks._decomposition import orthonormality_defect
+from implicitbias.networks._assumption import orthonormality_defect
 from reference import dense_networks as dense
 
 LARGEST = {2: 12, 3: 8, 4: 6, 5: 5}

@@ -9,8 +9,8 @@ import pytest
 from helpers.html import Page
 from helpers.reports import FAILED, row
 from implicitbias import report as reporting
+from implicitbias._closing import Closing
 from implicitbias._verdicts import Verdict
-from implicitbias.comparison import Closing
 from implicitbias.limits import Certificate
 from implicitbias.report._chart import chart
 from implicitbias.verification import Check, Measurement, Report, Row

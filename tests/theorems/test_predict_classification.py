@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from helpers.draws import normal
+from implicitbias._closing import angle_between
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
-from implicitbias.comparison import angle_between
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
     ConvolutionalNetwork,

@@ -11,7 +11,7 @@ from implicitbias._errors import NoPredictionError
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, Limit
-from implicitbias.networks import DiagonalNetwork, Network
+from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import limit_at_end, predict_limit
 
@@ -72,7 +72,7 @@ def end_of_training(
         diagonal network that float64 cannot reach. Where ``max_iterations`` Newton steps are too
         few, the end is how far they led, with the certificate of that.
     """
-    at_an_end = scale in (0.0, np.inf) and isinstance(network, DiagonalNetwork)
+    at_an_end = scale in (0.0, np.inf) and network.family == "diagonal"
     if at_an_end and isinstance(problem, Regression):
         return of_limit(problem, limit_at_end(network, problem, directions, scale))
     init = Initialization(directions, scale=scale)
@@ -82,7 +82,7 @@ def end_of_training(
     except NoPredictionError as error:
         if error.partial is not None:
             return replace(of_limit(problem, error.partial), reached=False)
-        if isinstance(network, DiagonalNetwork) and isinstance(problem, Regression):
+        if network.family == "diagonal" and isinstance(problem, Regression):
             raise
         if not problem.features.is_array:  # simulations take dense arrays
             raise

@@ -53,7 +53,7 @@ def directions_of(network: Network, init_direction: Any) -> Parameters:
         A direction of another shape, or one for a fully connected network.
     """
     d = network.num_features
-    if isinstance(network, FullyConnectedNetwork):
+    if network.family == "fully connected":
         if init_direction is not None:
             raise InvalidInputError(
                 "init_direction is for diagonal and convolutional networks; a fully connected one "
@@ -63,7 +63,7 @@ def directions_of(network: Network, init_direction: Any) -> Parameters:
         return (np.zeros(first), *map(np.ones, rest))
     if init_direction is None:
         direction = np.ones(d)
-        if isinstance(network, ConvolutionalNetwork):
+        if network.family == "convolutional":
             direction = np.zeros(d)
             direction[0] = np.sqrt(d)
     else:

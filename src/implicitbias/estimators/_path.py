@@ -97,7 +97,7 @@ def scales_for(
     sizes = np.abs(directions[0])[np.abs(directions[0]) > 0]
     start = float(np.median(sizes)) if sizes.size else 1.0  # no start moves at all
     reference, weights = network, tuple(layer / start for layer in directions)
-    if not isinstance(network, DiagonalNetwork):  # the least l2 norm itself
+    if network.family != "diagonal":  # the least l2 norm itself
         reference = DiagonalNetwork(problem.num_features, 2)
         weights = directions_of(reference, None)
     least_norm = limit_path(reference, problem, weights, [np.inf]).coefficients[0]

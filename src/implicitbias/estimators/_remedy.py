@@ -10,7 +10,7 @@ from implicitbias._arrays import FloatArray, Parameters
 from implicitbias.estimators._end import End
 from implicitbias.features import as_features
 from implicitbias.flow import Flow
-from implicitbias.networks import FullyConnectedNetwork, Network
+from implicitbias.networks import Network
 
 APART = 1e3  # sizes of columns, and scales of start and answer, that far apart cost digits
 LOOSEST = 1e-2  # tolerance that may still be of use
@@ -42,7 +42,7 @@ def better_scale(
     network: Network, directions: Parameters, scale: float, coefficients: FloatArray
 ) -> list[str]:
     """A scale nearer to where start and answer are of one size, if they are not."""
-    if isinstance(network, FullyConnectedNetwork):  # the start is without effect
+    if network.family == "fully connected":  # the start is without effect
         return []
     size = np.abs(coefficients).max(initial=0.0)
     start = np.abs(directions[0][directions[0] != 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy.linalg import lu_factor, lu_solve, qr
@@ -57,6 +58,9 @@ class Dense(Features):
     def toarray(self) -> FloatArray:
         """Z."""
         return self._array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
+        return np.array(self._array, dtype=dtype, copy=copy)
 
     def dense(self) -> Dense:
         """Itself."""

@@ -11,8 +11,7 @@ import numpy as np
 from implicitbias._arrays import EPS, FloatArray, finite_array, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.flow._budget import Budget, Callback, Goal
-from implicitbias.initialization import Initialization
-from implicitbias.networks import Activation, AnyActivation, Network, as_activation
+from implicitbias.networks import Activation, AnyActivation, as_activation
 from implicitbias.problems import Classification, Regression, refuse_extreme_units
 
 LossName = Literal["exponential", "logistic"]
@@ -21,36 +20,19 @@ FINEST = 100 * EPS  # what scipy's integrators accept
 COARSEST = 1e-3
 
 
-def check_fit(network: Any, problem: Any, init: Any) -> None:
-    """Refuse a network, problem and initialization that do not belong together.
+def refuse_predictable_only(problem: Regression | Classification) -> None:
+    """Refuse data that predictions take and simulations do not.
 
     Raises
     ------
     InvalidInputError
-        A wrong type, sizes that differ, directions of the wrong shape, or extreme units.
+        Sparse data, or a regression in extreme units.
     """
-    for value, kinds, name in (
-        (network, (Network,), "network"),
-        (problem, (Regression, Classification), "problem"),
-        (init, (Initialization,), "init"),
-    ):
-        if not isinstance(value, kinds):
-            expected = " or a ".join(kind.__name__ for kind in kinds)
-            raise InvalidInputError(
-                f"{name} is a {type(value).__name__}; expected a {expected}. The order of the "
-                "arguments is network, problem, init."
-            )
-    if network.num_features != problem.num_features:
-        raise InvalidInputError(
-            f"the network takes {network.num_features} features and the problem has "
-            f"{problem.num_features}."
-        )
     if not problem.features.is_array:
         raise InvalidInputError(
             "X is sparse; simulations take dense arrays, predictions sparse ones too. Pass "
             "X.toarray()."
         )
-    init.check(network)
     if isinstance(problem, Regression):
         refuse_extreme_units(problem)
 
@@ -83,18 +65,18 @@ class Request:
 def request(
     problem: Regression | Classification,
     *,
-    route: Any,
-    until_residual: Any,
-    until_change: Any,
-    until_margin: Any,
-    until_log_margin: Any,
-    loss: Any,
-    max_time: Any,
-    max_steps: Any,
-    tol: Any,
-    num_points: Any,
-    times: Any,
-    callback: Any,
+    route: Any = "auto",
+    until_residual: Any = 1e-10,
+    until_change: Any = 1e-11,
+    until_margin: Any = 1e6,
+    until_log_margin: Any = None,
+    loss: Any = "exponential",
+    max_time: Any = None,
+    max_steps: Any = None,
+    tol: Any = None,
+    num_points: Any = 200,
+    times: Any = None,
+    callback: Any = None,
 ) -> Request:
     """The options of ``gradient_flow``, each refused if it is out of range.
 

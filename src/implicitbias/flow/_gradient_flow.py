@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any, TypedDict, Unpack, overload
 
+from implicitbias._setting import Setting, setting_of
 from implicitbias._threads import threads_for
-from implicitbias.flow._arguments import LossName, Route, check_activation, check_fit, request
+from implicitbias.flow._arguments import (
+    LossName,
+    Request,
+    Route,
+    check_activation,
+    refuse_predictable_only,
+    request,
+)
 from implicitbias.flow._budget import Callback
 from implicitbias.flow._result import Flow
 from implicitbias.flow.activation._result import ActivationFlow
@@ -148,7 +156,8 @@ def gradient_flow(
     Source: Yun, Krishnan and Mobahi, ICLR 2021, section 3, for the flow; the dual flow is derived
     from their Assumption 1.
     """
-    check_fit(network, problem, init)
+    setting = setting_of(network, problem, init)
+    refuse_predictable_only(problem)
     asked = request(
         problem,
         route=route,
@@ -164,10 +173,23 @@ def gradient_flow(
         times=times,
         callback=callback,
     )
+    if activation is None:
+        return flow_of(setting, asked)
     with threads_for(problem.X.size):
-        if activation is not None:
-            phi = check_activation(activation, asked.route)
-            return activation_flow(network, problem, init, phi, asked)
+        return activation_flow(setting, check_activation(activation, asked.route), asked)
+
+
+def flow_of(setting: Setting, asked: Request) -> Flow:
+    """``gradient_flow`` of what has been checked, its coordinates derived once.
+
+    Raises
+    ------
+    InvalidInputError, InfeasibleProblemError
+        As ``gradient_flow``.
+    """
+    problem = setting.problem
+    refuse_predictable_only(problem)
+    with threads_for(problem.X.size):
         if isinstance(problem, Classification):
-            return classification_flow(network, problem, init, asked)
-        return regression_flow(network, problem, init, asked)
+            return classification_flow(setting, problem, asked)
+        return regression_flow(setting, problem, asked)

@@ -9,6 +9,7 @@ from implicitbias.networks._diagonal import DiagonalNetwork
 from implicitbias.networks._fully_connected import FullyConnectedNetwork
 from implicitbias.networks._multilinear import multilinear_multiply
 from implicitbias.networks._orthogonal import OrthogonalNetwork
+from implicitbias.networks._point_svd import PointMaps
 from implicitbias.networks._structured import (
     FourierDecomposition,
     IdentityDecomposition,
@@ -30,6 +31,7 @@ __all__ = [
     "Network",
     "OrthogonalDecomposition",
     "OrthogonalNetwork",
+    "PointMaps",
     "SelectionDecomposition",
     "TensorNetwork",
     "as_activation",

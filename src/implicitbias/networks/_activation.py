@@ -194,3 +194,13 @@ def as_elementwise(value: Any) -> Elementwise:
             f"activation is {value!r}; expected None or an elementwise function such as numpy.tanh."
         )
     return lambda hidden: _checked(value, "activation", hidden)
+
+
+def linear(hidden: FloatArray) -> FloatArray:
+    """Return its argument: the activation of a linear network."""
+    return hidden
+
+
+def phi_of(activation: Elementwise | str | None) -> Elementwise:
+    """The activation as a function; ``linear`` if None."""
+    return linear if activation is None else as_elementwise(activation)

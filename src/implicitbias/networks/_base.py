@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters, finite_array, finite_arrays
+from implicitbias._arrays import FloatArray, Parameters, finite_array, finite_arrays, positive_float
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks._activation import Activation, Elementwise, as_elementwise
-
-if TYPE_CHECKING:
-    from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks import _point_svd, _starts
+from implicitbias.networks._activation import Activation, Elementwise, phi_of
+from implicitbias.networks._assumption import require_same
+from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._search import search_network
 
 MAX_TENSOR_ENTRIES = 10_000_000
 """Largest dense tensor the package forms by itself (80 MB of float64)."""
@@ -45,12 +46,28 @@ class Network(ABC):
 
     num_features: int
     parameter_shapes: tuple[tuple[int, ...], ...]
+    family: ClassVar[str] = ""
+    """What corollaries about one family ask for: "diagonal", "convolutional", ..."""
+    takes_sparse: ClassVar[bool] = False
+    """Whether limits on sparse data need no dense work in d dimensions: no column is mixed."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; build a new one instead.")
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; build a new one instead.")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was derived."""
+        return {key: value for key, value in vars(self).items() if key != "_derived"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read-only again: pickled arrays forget it."""
+        for value in state.values():
+            for array in value if isinstance(value, tuple) else (value,):
+                if isinstance(array, np.ndarray):
+                    array.setflags(write=False)
+        self.__dict__.update(state)
 
     @property
     def depth(self) -> int:
@@ -151,7 +168,7 @@ class Network(ABC):
         """
         layers = self.check_parameters(parameters)
         X = finite_array(X, "X", shape=(None, self.num_features))
-        phi = _phi(activation)
+        phi = phi_of(activation)
         rows = max(1, _ROW_BLOCK_ENTRIES // self._entries_per_row())
         with np.errstate(over="ignore", invalid="ignore"):
             return np.concatenate(
@@ -173,7 +190,7 @@ class Network(ABC):
         layers = self.check_parameters(parameters)
         X = finite_array(X, "X", shape=(None, self.num_features))
         with np.errstate(over="ignore", invalid="ignore"):
-            return tuple(self._hidden(layers, X, _phi(activation)))
+            return tuple(self._hidden(layers, X, phi_of(activation)))
 
     def prediction_jacobian(
         self, parameters: Iterable[Any], X: FloatArray, activation: Activation
@@ -216,13 +233,47 @@ class Network(ABC):
             )
         return self._data_tensor(x)
 
-    @abstractmethod
     def orthogonal_decomposition(self, tol: float = 1e-10) -> OrthogonalDecomposition:
         """S and U_l with M(x) = sum_j [S x]_j [U_1]_j (x) ... (x) [U_L]_j (Assumption 1).
 
         The result is returned whatever its verdict; ``tol`` is the relative residual up to which
-        it says "holds".
+        it says "holds". It is derived once for each ``tol``.
         """
+        tol = positive_float(tol, "tol")
+        derived: dict[float, OrthogonalDecomposition] = self.__dict__.setdefault("_derived", {})
+        if tol not in derived:
+            found = self._decompose(tol)
+            if not self.family and found.by_structure:
+                require_same(self, found)
+            derived.setdefault(tol, found)  # the same for all threads
+        return derived[tol]
+
+    def _decompose(self, tol: float) -> OrthogonalDecomposition:
+        """Derive the decomposition: by structure where that is known; else by a search in M."""
+        return search_network(self, tol=tol)
+
+    @property
+    def is_fourier(self) -> bool:
+        """Whether the discrete Fourier transform decouples the layers: S = c F, U_l = conj(F)."""
+        return False
+
+    def point_svd(self, x: FloatArray) -> _point_svd.PointSVD:
+        """The compact SVD of M(x), for two layers and x of shape (d,), by structure where known."""
+        decomposition = self.orthogonal_decomposition()
+        if decomposition.by_structure and decomposition.is_real and decomposition.verdict.holds:
+            return _point_svd.decomposed_svd(decomposition, x)
+        return _point_svd.dense_svd(self.data_tensor(x))
+
+    def first_layers(self, direction: Any) -> list[FloatArray]:
+        """v_1, ..., v_{L-1} of Theorem 5's start from one direction: the same array in each."""
+        return _starts.repeated(self, direction)
+
+    def balanced(self, layers: Sequence[FloatArray]) -> list[FloatArray]:
+        """Layers like these of which every conserved quantity is zero."""
+        decomposition = self.orthogonal_decomposition()
+        if decomposition.verdict.holds:
+            return _starts.equal_coordinates(decomposition, layers)
+        return _starts.unit_norms(layers)
 
     def check_parameters(self, parameters: Any, name: str = "parameters") -> Parameters:
         """Return the layers as finite float64 arrays of ``parameter_shapes``, or raise."""
@@ -329,11 +380,6 @@ def squared_norms(layers: Parameters) -> FloatArray:
     return np.array([np.vdot(layer, layer) for layer in layers])
 
 
-def linear(hidden: FloatArray) -> FloatArray:
-    """Return its argument: the activation of a linear network."""
-    return hidden
-
-
 def _real(value: Any, name: str) -> FloatArray:
     if type(value) is np.ndarray and value.dtype.char == "d":
         return value
@@ -341,7 +387,3 @@ def _real(value: Any, name: str) -> FloatArray:
     if array.dtype.kind not in "buif":
         raise InvalidInputError(f"{name} has dtype {array.dtype}; expected real numbers.")
     return array.astype(np.float64)
-
-
-def _phi(activation: Elementwise | str | None) -> Elementwise:
-    return linear if activation is None else as_elementwise(activation)

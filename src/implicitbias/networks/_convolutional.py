@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from implicitbias._arrays import FloatArray, Parameters, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks._base import MAX_DEPTH, Network, squared_norms
 from implicitbias.networks._decomposition import OrthogonalDecomposition
-from implicitbias.networks._search import search_network
+from implicitbias.networks._point_svd import PointSVD, circulant_svd, dense_svd
 from implicitbias.networks._structured import fourier_decomposition
 
 _ROUGH_FFT = 6.0  # measured: an FFT of length 1009 (prime) against one of length 1000
@@ -45,6 +45,7 @@ class ConvolutionalNetwork(Network):
     Source: Yun, Krishnan and Mobahi, ICLR 2021, section 3.1.
     """
 
+    family = "convolutional"
     filter_sizes: tuple[int, ...]
     _by_fft: bool
 
@@ -64,15 +65,31 @@ class ConvolutionalNetwork(Network):
             f"filter_sizes={self.filter_sizes})"
         )
 
-    def orthogonal_decomposition(self, tol: float = 1e-10) -> OrthogonalDecomposition:
+    def _decompose(self, tol: float) -> OrthogonalDecomposition:
         """Full length: by structure, the DFT. Shorter filters: a numerical search (it fails).
 
         S of full column rank needs d <= m <= min k_l, so no short filter satisfies it; the
         search shows by how much the rest of the assumption is violated.
         """
-        if min(self.filter_sizes) == self.num_features:
+        if self.is_fourier:
             return fourier_decomposition(self.num_features, self.depth)
-        return search_network(self, tol=tol)
+        return super()._decompose(tol)
+
+    @property
+    def is_fourier(self) -> bool:
+        """Whether all filters have full length."""
+        return min(self.filter_sizes) == self.num_features
+
+    def point_svd(self, x: FloatArray) -> PointSVD:
+        """s = |F x| up to sqrt(d), twice where w is not 0 or pi; of M(x) for shorter filters."""
+        return circulant_svd(x) if self.is_fourier else dense_svd(self.data_tensor(x))
+
+    def balanced(self, layers: Sequence[FloatArray]) -> list[FloatArray]:
+        """Layers of equal norm, and full filters alike: |F w_l| is conserved between them."""
+        if not self.is_fourier:
+            full = layers[-1]
+            layers = [full if layer.size == full.size else layer for layer in layers]
+        return super().balanced(layers)
 
     def _coefficients(self, layers: Parameters) -> FloatArray:
         if self._by_fft:

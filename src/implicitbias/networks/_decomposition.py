@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from implicitbias._html import Badge
 from implicitbias._results import Record
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.features import Features, Spectra
+from implicitbias.networks._assumption import checked_assumption, orthonormality_defect
 
 ASSUMPTION = "Assumption 1, an orthogonally decomposable data tensor"
 
@@ -48,6 +50,43 @@ class OrthogonalDecomposition(Record, ABC):
     parameter_shapes: tuple[tuple[int, ...], ...]
     residual: float
     verdict: Verdict
+
+    @staticmethod
+    def of(
+        S: Any, bases: Iterable[Any], parameter_shapes: Iterable[tuple[int, ...]] | None = None
+    ) -> OrthogonalDecomposition:
+        """The decomposition with these S and U_l, for a family of networks that knows them.
+
+        Parameters
+        ----------
+        S, bases
+            As for ``OrthogonalNetwork``.
+        parameter_shapes
+            The shapes of the layers, flattened row-major to the rows of U_l; vectors by default.
+
+        Raises
+        ------
+        InvalidInputError
+            Wrong shapes, columns that are not orthonormal to 1e-10, or S of lower rank.
+        """
+        matrix, columns = checked_assumption(S, bases)
+        shapes = tuple(parameter_shapes or ((len(basis),) for basis in columns))
+        if [prod(shape) for shape in shapes] != [len(basis) for basis in columns]:
+            raise InvalidInputError(
+                f"the bases have {', '.join(str(len(basis)) for basis in columns)} rows; layers of "
+                f"shapes {', '.join(map(str, shapes))} need one for each of their entries."
+            )
+        return given_decomposition(matrix, columns, shapes)
+
+    @property
+    def by_structure(self) -> bool:
+        """Whether S and U_l are known outright, rather than found by a search."""
+        return True
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether S = I, so that beta is rho."""
+        return False
 
     def _short(self) -> str:
         kind = "real" if self.is_real else "complex"
@@ -88,7 +127,7 @@ class OrthogonalDecomposition(Record, ABC):
     @cached_property
     def lengths(self) -> FloatArray:
         """||S_j||, the norms of the rows of S, (m,)."""
-        return np.asarray(np.linalg.norm(self.S, axis=1))
+        return read_only(np.asarray(np.linalg.norm(self.S, axis=1)))
 
     @abstractmethod
     def features(self, X: NumericArray) -> NumericArray:
@@ -211,6 +250,11 @@ class DenseDecomposition(OrthogonalDecomposition):
 
     matrix: NumericArray
     columns: tuple[NumericArray, ...]
+    by_structure: bool = True
+
+    def __post_init__(self) -> None:
+        for array in (self.matrix, *self.columns):
+            read_only(array)
 
     @property
     def S(self) -> NumericArray:
@@ -257,6 +301,12 @@ class DenseDecomposition(OrthogonalDecomposition):
         return self.columns[layer].conj() @ coordinates
 
 
+def read_only(array: NumericArray) -> NumericArray:
+    """The array itself, closed to writing: a network hands the same decomposition to everybody."""
+    array.setflags(write=False)
+    return array
+
+
 def real_part(vector: NumericArray, name: str) -> FloatArray:
     """Re v, where Im v is rounding.
 
@@ -277,19 +327,16 @@ def real_part(vector: NumericArray, name: str) -> FloatArray:
     return np.ascontiguousarray(vector.real)
 
 
-def orthonormality_defect(basis: NumericArray) -> float:
-    """Largest entry of |U^H U - I|."""
-    gram = basis.conj().T @ basis
-    return float(np.abs(gram - np.eye(len(gram))).max(initial=0.0))
-
-
-def column_rank(matrix: NumericArray) -> int:
-    """Numerical rank: singular values above max(m, d) eps times the largest."""
-    if not matrix.size:
-        return 0
-    values = np.linalg.svd(matrix, compute_uv=False)
-    cutoff = max(matrix.shape) * np.finfo(float).eps * values[0]
-    return int(np.count_nonzero(values > cutoff))
+def given_decomposition(
+    matrix: NumericArray,
+    columns: tuple[NumericArray, ...],
+    parameter_shapes: tuple[tuple[int, ...], ...],
+) -> DenseDecomposition:
+    """The decomposition with S and U_l that fulfil the assumption."""
+    defect = max(map(orthonormality_defect, columns))
+    detail = f"as given: orthonormality defect {defect:.1e}, S of rank {matrix.shape[1]}"
+    verdict = Verdict(ASSUMPTION, "holds", 0.0, detail)
+    return DenseDecomposition(parameter_shapes, 0.0, verdict, matrix, columns)
 
 
 def _without_rounding(p: NumericArray) -> NumericArray:

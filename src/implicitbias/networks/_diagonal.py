@@ -38,6 +38,9 @@ class DiagonalNetwork(Network):
     Source: Yun, Krishnan and Mobahi, ICLR 2021, section 3.1.
     """
 
+    family = "diagonal"
+    takes_sparse = True
+
     def __init__(self, num_features: int, depth: int) -> None:
         d = positive_int(num_features, "num_features")
         shapes = ((d,),) * positive_int(depth, "depth", at_least=2, at_most=MAX_DEPTH)
@@ -46,7 +49,7 @@ class DiagonalNetwork(Network):
     def __repr__(self) -> str:
         return f"DiagonalNetwork(num_features={self.num_features}, depth={self.depth})"
 
-    def orthogonal_decomposition(self, tol: float = 1e-10) -> OrthogonalDecomposition:
+    def _decompose(self, tol: float) -> OrthogonalDecomposition:
         """S = I and U_l = I, by structure: the residual is 0 and ``tol`` is not used."""
         return IdentityDecomposition(self.num_features, self.depth)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +11,8 @@ from implicitbias._arrays import FloatArray, Parameters, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks._base import MAX_DEPTH, Network, squared_norms
 from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._point_svd import PointSVD, connected_svd
+from implicitbias.networks._starts import chained
 from implicitbias.networks._structured import disjoint_paths
 
 
@@ -37,6 +39,8 @@ class FullyConnectedNetwork(Network):
     Source: Yun, Krishnan and Mobahi, ICLR 2021, section 3.1.
     """
 
+    family = "fully connected"
+    takes_sparse = True
     widths: tuple[int, ...]
 
     def __init__(self, widths: Iterable[int]) -> None:
@@ -60,7 +64,7 @@ class FullyConnectedNetwork(Network):
     def __repr__(self) -> str:
         return f"FullyConnectedNetwork(widths={self.widths})"
 
-    def orthogonal_decomposition(self, tol: float = 1e-10) -> OrthogonalDecomposition:
+    def _decompose(self, tol: float) -> OrthogonalDecomposition:
         """Disjoint paths through the network: Assumption 1 by structure.
 
         It holds if and only if d = 1 and either L = 2 or all widths are 1 [compare the ranks of
@@ -68,6 +72,14 @@ class FullyConnectedNetwork(Network):
         disjoint paths leaves over. ``tol`` is not used.
         """
         return disjoint_paths(self.widths, self.parameter_shapes)
+
+    def point_svd(self, x: FloatArray) -> PointSVD:
+        """s = |x| for every hidden unit."""
+        return connected_svd(x, self.widths[1])
+
+    def balanced(self, layers: Sequence[FloatArray]) -> list[FloatArray]:
+        """W_l = u_l u_{l+1}^T, w_L = u_L: then W_l^T W_l = W_{l+1} W_{l+1}^T has rank one."""
+        return chained(layers)
 
     def _coefficients(self, layers: Parameters) -> FloatArray:
         beta = layers[-1]

@@ -8,31 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters, finite_array
+from implicitbias._arrays import FloatArray, NumericArray, Parameters
 from implicitbias._errors import InvalidInputError
-from implicitbias._verdicts import Verdict
-from implicitbias.networks._activation import Elementwise
+from implicitbias.networks._activation import Elementwise, linear
+from implicitbias.networks._assumption import TOLERANCE, checked_assumption
 from implicitbias.networks._base import (
     MAX_TENSOR_ENTRIES,
     Network,
-    linear,
     squared_norms,
 )
-from implicitbias.networks._decomposition import (
-    ASSUMPTION,
-    DenseDecomposition,
-    OrthogonalDecomposition,
-    column_rank,
-    orthonormality_defect,
-)
+from implicitbias.networks._decomposition import OrthogonalDecomposition, given_decomposition
 from implicitbias.networks._multilinear import (
     contract_all_but_second,
     contract_second,
     outer_columns,
     outer_second,
 )
-
-_TOLERANCE = 1e-10
+from implicitbias.networks._starts import in_coordinates
 
 
 class OrthogonalNetwork(Network):
@@ -60,16 +52,12 @@ class OrthogonalNetwork(Network):
     Source: Yun, Krishnan and Mobahi, ICLR 2021, Assumption 1.
     """
 
+    family = "orthogonal"
     S: NumericArray
     bases: tuple[NumericArray, ...]
 
     def __init__(self, S: Any, bases: Iterable[Any]) -> None:
-        matrix = _own(finite_array(S, "S", shape=(None, None), allow_complex=True))
-        columns = tuple(
-            _own(finite_array(basis, f"bases, entry {i},", shape=(None, None), allow_complex=True))
-            for i, basis in enumerate(_sequence(bases), start=1)
-        )
-        _check_assumption(matrix, columns)
+        matrix, columns = checked_assumption(S, bases)
         self.__dict__.update(
             S=matrix,
             bases=columns,
@@ -85,12 +73,13 @@ class OrthogonalNetwork(Network):
             f"{self.layer_sizes} rows, {'complex' if any(kinds) else 'real'})"
         )
 
-    def orthogonal_decomposition(self, tol: float = 1e-10) -> OrthogonalDecomposition:
+    def _decompose(self, tol: float) -> OrthogonalDecomposition:
         """S and U_l as given; the residual is 0 by construction and ``tol`` is not used."""
-        defect = max(map(orthonormality_defect, self.bases))
-        detail = f"as given: orthonormality defect {defect:.1e}, S of rank {self.num_features}"
-        verdict = Verdict(ASSUMPTION, "holds", 0.0, detail)
-        return DenseDecomposition(self.parameter_shapes, 0.0, verdict, self.S, self.bases)
+        return given_decomposition(self.S, self.bases, self.parameter_shapes)
+
+    def first_layers(self, direction: Any) -> list[FloatArray]:
+        """U_l eta, ``direction`` eta of shape (m,)."""
+        return in_coordinates(self.orthogonal_decomposition(), direction)
 
     def _coefficients(self, layers: Parameters) -> FloatArray:
         return _real_product(np.prod(self._coordinates(layers), axis=0), self.S)
@@ -184,56 +173,13 @@ class OrthogonalNetwork(Network):
             gradient = self.bases[0] @ drive
             size = float(np.linalg.norm(drive))
             imaginary = float(np.linalg.norm(gradient.imag))
-            if imaginary > _TOLERANCE * size:
+            if imaginary > TOLERANCE * size:
                 raise InvalidInputError(
                     "S and bases give a data tensor that is not real (an imaginary part of "
                     f"{imaginary / size:.2g} relative to it); beta must be real. Complex terms "
                     "come in conjugate pairs: rows S_j and conj(S_j) with columns [U_l]_j and "
                     "conj([U_l]_j)."
                 )
-
-
-def _own(array: NumericArray) -> NumericArray:
-    """Copy read-only, real where no imaginary part is there."""
-    if np.iscomplexobj(array) and not array.imag.any():
-        array = array.real
-    copy = np.array(array, order="C")
-    copy.setflags(write=False)
-    return copy
-
-
-def _sequence(bases: Any) -> tuple[Any, ...]:
-    try:
-        columns = tuple(bases)
-    except TypeError:
-        columns = ()
-    if len(columns) < 2:
-        raise InvalidInputError(
-            f"bases must be a sequence of at least two matrices U_1, ..., U_L; got {len(columns)}."
-        )
-    return columns
-
-
-def _check_assumption(matrix: NumericArray, columns: tuple[NumericArray, ...]) -> None:
-    m, d = matrix.shape
-    for index, basis in enumerate(columns, start=1):
-        if basis.shape[1] != m or basis.shape[0] < m:
-            raise InvalidInputError(
-                f"bases, entry {index}, has shape {basis.shape}; expected (k, {m}) with k >= {m}, "
-                f"one orthonormal column for each of the {m} rows of S."
-            )
-        defect = orthonormality_defect(basis)
-        if defect > _TOLERANCE:
-            raise InvalidInputError(
-                f"bases, entry {index}, has columns that are not orthonormal: max |U^H U - I| = "
-                f"{defect:.2g}; expected at most {_TOLERANCE:g}. Take the Q of a QR factorisation."
-            )
-    rank = column_rank(matrix)
-    if rank < d:
-        raise InvalidInputError(
-            f"S of shape {matrix.shape} has rank {rank}; expected full column rank {d} (so at "
-            "least as many rows as features): otherwise some feature never reaches the output."
-        )
 
 
 def _products_of_others(p: NumericArray, drive: NumericArray) -> list[NumericArray]:

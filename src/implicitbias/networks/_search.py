@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod, sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Status, Verdict
-from implicitbias.networks._base import Network
+from implicitbias.networks._assumption import orthonormality_defect
 from implicitbias.networks._decomposition import (
     ASSUMPTION,
     DenseDecomposition,
-    OrthogonalDecomposition,
-    orthonormality_defect,
 )
 from implicitbias.networks._refine import diagonalising_factors, project, relative_residual
+
+if TYPE_CHECKING:
+    from implicitbias.networks._base import Network
 
 MAX_SEARCH_ENTRIES = 30_000_000
 """Largest data tensor (k_1 ... k_L d entries) that is searched (240 MB of float64)."""
@@ -28,16 +31,18 @@ _REAL_ATTEMPTS = 2
 _COMPLEX_ATTEMPTS = 3
 
 
-def search_network(network: Network, *, tol: float) -> OrthogonalDecomposition:
+def search_network(network: Network, *, tol: float) -> DenseDecomposition:
     """``search_decomposition`` of the network's data tensor, formed from basis inputs."""
     sizes, d = network.layer_sizes, network.num_features
     if _is_too_large(sizes, d):
-        return _decided_by_size(sizes, d)
-    tensor = np.stack([network.data_tensor(unit) for unit in np.eye(d)], axis=-1)
-    return search_decomposition(tensor, tol=tol)
+        found = _decided_by_size(sizes, d)
+    else:
+        tensor = np.stack([network.data_tensor(unit) for unit in np.eye(d)], axis=-1)
+        found = search_decomposition(tensor, tol=tol)
+    return replace(found, parameter_shapes=network.parameter_shapes)
 
 
-def search_decomposition(tensor: NumericArray, *, tol: float) -> OrthogonalDecomposition:
+def search_decomposition(tensor: NumericArray, *, tol: float) -> DenseDecomposition:
     """S and U_l with tensor[..., e] = sum_j S_je [U_1]_j (x) ... (x) [U_L]_j, or how far from it.
 
     Each U_l spans the range of the mode-l unfolding, so the tensor is first compressed to a core
@@ -84,7 +89,7 @@ def search_decomposition(tensor: NumericArray, *, tol: float) -> OrthogonalDecom
     residual = relative_residual(tensor, bases, matrix / scales)
     verdict = _verdict(bases, d, residual, rank_ratio, tol)
     shapes = tuple((size,) for size in sizes)
-    return DenseDecomposition(shapes, residual, verdict, matrix, bases)
+    return DenseDecomposition(shapes, residual, verdict, matrix, bases, by_structure=False)
 
 
 def _scales(tensor: NumericArray) -> FloatArray:
@@ -214,7 +219,8 @@ def _empty(sizes: Sequence[int], d: int, residual: float, reason: str) -> DenseD
     verdict = Verdict(ASSUMPTION, "fails", residual, reason)
     bases = tuple(np.zeros((size, 0)) for size in sizes)
     shapes = tuple((size,) for size in sizes)
-    return DenseDecomposition(shapes, residual, verdict, np.zeros((0, d)), bases)
+    empty = np.zeros((0, d))
+    return DenseDecomposition(shapes, residual, verdict, empty, bases, by_structure=False)
 
 
 def _is_too_large(sizes: Sequence[int], d: int) -> bool:
@@ -222,7 +228,7 @@ def _is_too_large(sizes: Sequence[int], d: int) -> bool:
     return prod(sizes) * d > limit
 
 
-def _decided_by_size(sizes: Sequence[int], d: int) -> OrthogonalDecomposition:
+def _decided_by_size(sizes: Sequence[int], d: int) -> DenseDecomposition:
     """Say no where S cannot have full column rank, without a search; else refuse."""
     if min(sizes) < d:
         reason = (

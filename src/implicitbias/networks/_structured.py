@@ -15,6 +15,7 @@ from implicitbias.networks._decomposition import (
     ASSUMPTION,
     DenseDecomposition,
     OrthogonalDecomposition,
+    read_only,
 )
 
 
@@ -43,7 +44,7 @@ class IdentityDecomposition(_Square):
     @cached_property
     def S(self) -> NumericArray:
         """The identity."""
-        return np.eye(self.size)
+        return read_only(np.eye(self.size))
 
     @property
     def bases(self) -> tuple[NumericArray, ...]:
@@ -57,6 +58,11 @@ class IdentityDecomposition(_Square):
 
     @property
     def is_exact(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def is_identity(self) -> bool:
         """True."""
         return True
 
@@ -102,17 +108,17 @@ class FourierDecomposition(_Square):
     @cached_property
     def lengths(self) -> FloatArray:
         """d^{(L-1)/2} in every row."""
-        return np.full(self.size, sqrt(self.size) ** (self.depth - 1))
+        return read_only(np.full(self.size, sqrt(self.size) ** (self.depth - 1)))
 
     @cached_property
     def S(self) -> NumericArray:
         """d^{(L-1)/2} F."""
-        return self.features(np.eye(self.size)).T
+        return read_only(self.features(np.eye(self.size)).T)
 
     @cached_property
     def bases(self) -> tuple[NumericArray, ...]:
         """L times conj(F)."""
-        return (np.fft.ifft(np.eye(self.size), axis=1, norm="ortho"),) * self.depth
+        return (read_only(np.fft.ifft(np.eye(self.size), axis=1, norm="ortho")),) * self.depth
 
     def features(self, X: NumericArray) -> NumericArray:
         """d^{(L-1)/2} times the unitary DFT of the rows of X."""
@@ -157,6 +163,10 @@ class SelectionDecomposition(OrthogonalDecomposition):
     entries: tuple[NumericArray, ...]
     inputs: int
 
+    def __post_init__(self) -> None:
+        for array in (self.feature, *self.entries):
+            read_only(array)
+
     @property
     def size(self) -> int:
         """Number of coordinates m."""
@@ -180,13 +190,13 @@ class SelectionDecomposition(OrthogonalDecomposition):
     @cached_property
     def S(self) -> NumericArray:
         """The (m, d) matrix S."""
-        return _selection(self.feature, self.num_features).T
+        return read_only(_selection(self.feature, self.num_features).T)
 
     @cached_property
     def bases(self) -> tuple[NumericArray, ...]:
         """U_1, ..., U_L."""
         return tuple(
-            _selection(entry, prod(shape))
+            read_only(_selection(entry, prod(shape)))
             for entry, shape in zip(self.entries, self.parameter_shapes, strict=True)
         )
 

@@ -21,6 +21,7 @@ from implicitbias.networks._multilinear import (
     contract_second,
     outer_second,
 )
+from implicitbias.networks._point_svd import PointSVD, dense_svd
 from implicitbias.networks._search import search_decomposition
 
 
@@ -44,6 +45,7 @@ class TensorNetwork(Network):
     Source: Yun, Krishnan and Mobahi, ICLR 2021, section 3.
     """
 
+    family = "tensor"
     tensor: FloatArray
 
     def __init__(self, tensor: Any) -> None:
@@ -117,9 +119,13 @@ class TensorNetwork(Network):
     def __repr__(self) -> str:
         return f"TensorNetwork(tensor of shape {self.tensor.shape})"
 
-    def orthogonal_decomposition(self, tol: float = 1e-10) -> OrthogonalDecomposition:
+    def _decompose(self, tol: float) -> OrthogonalDecomposition:
         """Search for S and U_l numerically; see ``implicitbias.networks._search``."""
         return search_decomposition(self.tensor, tol=tol)
+
+    def point_svd(self, x: FloatArray) -> PointSVD:
+        """That of M(x) itself."""
+        return dense_svd(self.data_tensor(x))
 
     def _coefficients(self, layers: Parameters) -> FloatArray:
         return reduce(contract_first, layers, self.tensor)

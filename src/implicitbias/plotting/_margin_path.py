@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from implicitbias._arrays import FloatArray, finite_array, positive_float
+from implicitbias._closing import angle_between
 from implicitbias._errors import InvalidInputError
-from implicitbias.comparison import angle_between
 from implicitbias.plotting._style import COLOURS, STYLES, despine
 
 if TYPE_CHECKING:

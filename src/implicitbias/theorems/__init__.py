@@ -1,24 +1,40 @@
 """The catalogue of results, and the predictions it makes."""
 
+from implicitbias.theorems._catalogue import Theorem
 from implicitbias.theorems._explain import Explanation, Finding, explain
+from implicitbias.theorems._limit_problem import ClosedForm, LimitProblem
 from implicitbias.theorems._path import LimitPath, limit_at_end, limit_path, rough_limit_path
-from implicitbias.theorems._predict import applicable, predict_limit
-from implicitbias.theorems._sensitivity import Sensitivity, sensitivity
+from implicitbias.theorems._predict import (
+    applicable,
+    predict_limit,
+    predicted,
+    require_applicable,
+    sensitivity,
+)
+from implicitbias.theorems._registry import register_theorem, unregister_theorem
+from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
 
 __all__ = [
+    "ClosedForm",
     "Explanation",
     "Finding",
     "LimitPath",
+    "LimitProblem",
     "Sensitivity",
     "Situation",
+    "Theorem",
     "applicable",
     "explain",
     "limit_at_end",
     "limit_path",
     "predict_limit",
+    "predicted",
     "refuse_sparse",
+    "register_theorem",
+    "require_applicable",
     "rough_limit_path",
     "sensitivity",
     "situation_of",
+    "unregister_theorem",
 ]

@@ -12,18 +12,50 @@ from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.coordinates.lemma4 import existence_time
 from implicitbias.limits import OnePoint, separable_with_signs, solve_one_point
-from implicitbias.networks import (
-    ConvolutionalNetwork,
-    DiagonalNetwork,
-    FullyConnectedNetwork,
-    Network,
-)
 from implicitbias.problems import Classification
 from implicitbias.theorems._situation import Situation, kept_signs
 
 Predicate = Callable[[Situation], Verdict]
+_needs: dict[Predicate, tuple[Predicate, ...]] = {}
 
 ROUNDING = 1e-12  # relative defects below this are rounding
+
+
+def needs(*others: Predicate) -> Callable[[Predicate], Predicate]:
+    """Say which assumptions must not have failed for this one to have a meaning."""
+
+    def of(predicate: Predicate) -> Predicate:
+        _needs[predicate] = others
+        return predicate
+
+    return of
+
+
+def needs_of(predicate: Predicate) -> tuple[Predicate, ...]:
+    """The assumptions that must not have failed for this one to have a meaning."""
+    return _needs.get(predicate, ())
+
+
+def title(predicate: Predicate) -> str:
+    """What a predicate asserts: the first line of its docstring."""
+    return str(predicate.__doc__).strip().splitlines()[0].removesuffix(".")
+
+
+def verdict_of(predicate: Predicate, situation: Situation) -> Verdict:
+    """The verdict of a predicate, which may be a user's.
+
+    Raises
+    ------
+    InvalidInputError
+        It returned something else.
+    """
+    verdict: object = predicate(situation)
+    if not isinstance(verdict, Verdict):
+        raise InvalidInputError(
+            f"the assumption {title(predicate)!r} was measured as a {type(verdict).__name__}; "
+            "expected a Verdict."
+        )
+    return verdict
 
 
 def vanishing(assumption: str, defect: float, detail: str) -> Verdict:
@@ -45,9 +77,9 @@ def counted(assumption: str, value: float, holds: bool, detail: str = "") -> Ver
     return Verdict(assumption, "holds" if holds else "fails", float(value), detail)
 
 
-def _family(situation: Situation, family: type[Network], assumption: str) -> Verdict:
+def _family(situation: Situation, family: str, assumption: str) -> Verdict:
     """Verdict that the network belongs to a family."""
-    holds = isinstance(situation.network, family)
+    holds = situation.network.family == family
     return counted(assumption, float(holds), holds, f"it is a {type(situation.network).__name__}")
 
 
@@ -60,6 +92,7 @@ def orthogonally_decomposable(situation: Situation) -> Verdict:
     return situation.decomposition.verdict
 
 
+@needs(orthogonally_decomposable)
 def real_decomposition(situation: Situation) -> Verdict:
     """S and all U_l are real."""
     real = situation.decomposition.is_real
@@ -67,11 +100,13 @@ def real_decomposition(situation: Situation) -> Verdict:
     return counted("S and U_1, .., U_L are real", 0.0 if real else 1.0, real, f"they are {detail}")
 
 
+@needs(orthogonally_decomposable)
 def single_data_phase(situation: Situation) -> Verdict:
     """[S x_i]_j share a phase over the points."""
     return situation.reduction.data_verdict
 
 
+@needs(orthogonally_decomposable, single_data_phase)
 def real_start(situation: Situation) -> Verdict:
     """The decoupled start is real in the data's phase, or its imaginary part is carried along."""
     verdict = situation.reduction.start_verdict
@@ -86,6 +121,7 @@ def real_start(situation: Situation) -> Verdict:
     )
 
 
+@needs(orthogonally_decomposable)
 def equal_first_layers(situation: Situation) -> Verdict:
     """vbar_l = U_l eta with one eta for all l < L."""
     layers = situation.coordinates
@@ -120,6 +156,7 @@ def zero_last_layer(situation: Situation) -> Verdict:
     )
 
 
+@needs(orthogonally_decomposable)
 def bounded_below(situation: Situation) -> Verdict:
     """eta_j^2 >= lambda > 0 for all j."""
     squares = np.abs(situation.coordinates[0]) ** 2
@@ -138,6 +175,16 @@ def even_data(situation: Situation) -> Verdict:
     )
 
 
+def full_length_filters(situation: Situation) -> Verdict:
+    """The network is convolutional and k_1 = ... = k_L = d."""
+    network, text = situation.network, "all filters have full length d"
+    convolution = _family(situation, "convolutional", text)
+    if convolution.fails:
+        return convolution
+    return counted(text, min(network.layer_sizes), network.is_fourier, "the shortest filter")
+
+
+@needs(full_length_filters)
 def even_start(situation: Situation) -> Verdict:
     """wbar is even, so that F wbar is real."""
     first = situation.init.directions[0]
@@ -148,20 +195,12 @@ def even_start(situation: Situation) -> Verdict:
     )
 
 
-def full_length_filters(situation: Situation) -> Verdict:
-    """The network is convolutional and k_1 = ... = k_L = d."""
-    network, text = situation.network, "all filters have full length d"
-    if not isinstance(network, ConvolutionalNetwork):
-        return _family(situation, ConvolutionalNetwork, text)
-    shortest = min(network.filter_sizes)
-    return counted(text, shortest, shortest == network.num_features, "the shortest filter")
-
-
 def diagonal(situation: Situation) -> Verdict:
     """The network is diagonal."""
-    return _family(situation, DiagonalNetwork, "the network is diagonal")
+    return _family(situation, "diagonal", "the network is diagonal")
 
 
+@needs(orthogonally_decomposable, single_data_phase, real_start)
 def reachable_signs(situation: Situation) -> Verdict:
     """Some interpolator has the signs that the locked coordinates keep."""
     curves, found = situation.curves, situation.reach
@@ -177,14 +216,6 @@ def reachable_signs(situation: Situation) -> Verdict:
         found.residual,
         f"the smallest residual; {detail}",
     )
-
-
-def one_point_reachable(situation: Situation) -> Verdict:
-    """g takes the value y / alpha^2."""
-    svd = situation.one_point
-    one = OnePoint(svd.values, svd.first, svd.second, svd.target, situation.init.log_scale)
-    holds = solve_one_point(one) is not None
-    return counted("g reaches y / alpha^2", float(svd.target), holds, "y")
 
 
 def two_layers(situation: Situation) -> Verdict:
@@ -203,6 +234,16 @@ def single_point(situation: Situation) -> Verdict:
     return counted("there is a single data point", rank, rank == 1, "rank of X")
 
 
+@needs(two_layers, single_point)
+def one_point_reachable(situation: Situation) -> Verdict:
+    """g takes the value y / alpha^2."""
+    svd = situation.one_point
+    one = OnePoint(svd.values, svd.first, svd.second, svd.target, situation.init.log_scale)
+    holds = solve_one_point(one) is not None
+    return counted("g reaches y / alpha^2", float(svd.target), holds, "y")
+
+
+@needs(two_layers, single_point)
 def first_layer_larger(situation: Situation) -> Verdict:
     """[U_1^T vbar_1]_j^2 - [U_2^T vbar_2]_j^2 >= lambda > 0, in some basis of tied values."""
     svd = situation.one_point
@@ -222,6 +263,7 @@ def _classification(situation: Situation) -> Classification:
     return situation.problem
 
 
+@needs(orthogonally_decomposable)
 def last_layer_smaller(situation: Situation) -> Verdict:
     """|[U_l^T vbar_l]_j|^2 - |[U_L^T vbar_L]_j|^2 >= lambda > 0 for l < L and all j."""
     squares = np.abs(situation.coordinates) ** 2
@@ -233,6 +275,7 @@ def last_layer_smaller(situation: Situation) -> Verdict:
     )
 
 
+@needs(orthogonally_decomposable)
 def some_layer_smallest(situation: Situation) -> Verdict:
     """In each coordinate one layer is smaller than all others by lambda > 0.
 
@@ -248,6 +291,7 @@ def some_layer_smallest(situation: Situation) -> Verdict:
     )
 
 
+@needs(orthogonally_decomposable, single_data_phase, real_start)
 def separating_signs(situation: Situation) -> Verdict:
     """Some separating rho has the signs that locked coordinates keep."""
     problem, curves = _classification(situation), situation.curves
@@ -261,9 +305,10 @@ def separating_signs(situation: Situation) -> Verdict:
 
 def convolutional(situation: Situation) -> Verdict:
     """The network is convolutional."""
-    return _family(situation, ConvolutionalNetwork, "the network is convolutional")
+    return _family(situation, "convolutional", "the network is convolutional")
 
 
+@needs(two_layers, single_point)
 def top_space_moves(situation: Situation) -> Verdict:
     """a + sign(y) b has a part in the space of the largest singular value."""
     svd = situation.one_point
@@ -320,28 +365,10 @@ def tied_groups(values: FloatArray, tolerance: float) -> list[FloatArray]:
 
 def fully_connected(situation: Situation) -> Verdict:
     """The network is fully connected."""
-    return _family(situation, FullyConnectedNetwork, "the network is fully connected")
+    return _family(situation, "fully connected", "the network is fully connected")
 
 
 def moves_at_zero_loss(situation: Situation) -> Verdict:
     """The start is not a saddle: some layer moves unless the loss is zero already."""
     largest = max(_size(layer) for layer in situation.init.directions)
     return positive("the start is not Theta = 0", largest, largest, "the largest entry")
-
-
-# What must not have failed for another assumption to have a meaning.
-NEEDS: dict[Predicate, tuple[Predicate, ...]] = {
-    real_decomposition: (orthogonally_decomposable,),
-    equal_first_layers: (orthogonally_decomposable,),
-    bounded_below: (orthogonally_decomposable,),
-    last_layer_smaller: (orthogonally_decomposable,),
-    some_layer_smallest: (orthogonally_decomposable,),
-    single_data_phase: (orthogonally_decomposable,),
-    real_start: (orthogonally_decomposable, single_data_phase),
-    reachable_signs: (orthogonally_decomposable, single_data_phase, real_start),
-    separating_signs: (orthogonally_decomposable, single_data_phase, real_start),
-    even_start: (full_length_filters,),
-    first_layer_larger: (two_layers, single_point),
-    one_point_reachable: (two_layers, single_point),
-    top_space_moves: (two_layers, single_point),
-}

@@ -2,20 +2,19 @@
 
 Adding a theorem adds one entry here, at most one predicate in ``_assumptions`` and at most one
 limit problem in ``limits``. Entries are tried in order; the first whose assumptions none fail
-speaks.
+speaks. Those that a user registers (``_registry``) are tried after all of these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
-from implicitbias.limits import Limit
 from implicitbias.theorems import _assumptions as measured
 from implicitbias.theorems import _classification, _regression
+from implicitbias.theorems._limit_problem import ClosedForm, LimitProblem, Nothing, SmallScale
+from implicitbias.theorems._potential import Potential
 from implicitbias.theorems._situation import Situation
 
 Task = Literal["regression", "classification"]
@@ -24,8 +23,8 @@ YKM = "Yun, Krishnan and Mobahi (ICLR 2021)"
 
 
 @dataclass(frozen=True)
-class Result:
-    """One theorem: its name, what it assumes and the limit it names.
+class Theorem:
+    """One result: its name, what it assumes and the limit it names.
 
     Attributes
     ----------
@@ -36,51 +35,51 @@ class Result:
     statement
         The conclusion in one line.
     assumptions
-        Measured in order; the first that fails ends the measuring, since later ones may need it.
+        Functions of a ``Situation`` that measure and return a ``Verdict``, in order; the first that
+        fails ends the measuring, since later ones may need it. The first line of their docstrings
+        is what ``explain`` prints where they cannot be measured.
     limit
-        Solves the limit problem for a situation in which no assumption failed.
+        What it says of a situation in which no assumption failed.
     remedy
         Which network, problem and initialization make it apply.
     source
         Where it is proved.
+    needs_solution
+        Whether it speaks of data that have a solution, as nearly all do.
     """
 
     name: str
     task: Task
     statement: str
     assumptions: tuple[Predicate, ...]
-    limit: Callable[[Situation, str, tuple[Verdict, ...]], Limit]
+    limit: LimitProblem
     remedy: str
     source: str = YKM
+    needs_solution: bool = True
 
     def measure(self, situation: Situation) -> tuple[Verdict, ...]:
         """The verdicts up to the first failure."""
         verdicts: list[Verdict] = []
         for predicate in self.assumptions:
-            verdicts.append(predicate(situation))
+            verdicts.append(measured.verdict_of(predicate, situation))
             if verdicts[-1].fails:
                 break
         return tuple(verdicts)
 
 
-_NAMED_BY_OTHERS = {
-    "Lemma 4": "it is about the scalar functions of lemma4, which Theorem 5 uses",
-    "Theorem 1": "u is known only after training; then theorem_1(network, problem, flow) measures "
-    "it at the flow's end",
-}
 _ONE_POINT = (
     "any network of two layers, a single data point, and a start whose first layer is the larger "
     "in the SVD of M(x), such as Initialization.last_layer_zero(network, direction, scale)"
 )
 
 
-def named_by_others(situation: Situation, name: str, verdicts: tuple[Verdict, ...]) -> Limit:
-    """Refuse: the result names no limit that could be computed without training."""
-    raise NoPredictionError(_NAMED_BY_OTHERS[name], verdicts)
-
+_potential = Potential()
+_one_point = ClosedForm(_regression.one_point_limit)
+_top_singular = ClosedForm(_classification.one_point_direction)
+_quasi_norm = ClosedForm(_classification.quasi_norm_limit)
 
 REGRESSION = (
-    Result(
+    Theorem(
         "Corollary 5",
         "regression",
         "beta tends to argmin alpha^2 sum_j wbar_j^2 H_L(z_j / (alpha |wbar_j|)^L) s.t. X z = y",
@@ -90,11 +89,11 @@ REGRESSION = (
             measured.zero_last_layer,
             measured.bounded_below,
         ),
-        _regression.potential_limit,
+        _potential,
         "a DiagonalNetwork and Initialization.last_layer_zero(network, wbar, scale) without a "
         "zero in wbar",
     ),
-    Result(
+    Theorem(
         "Corollary 6",
         "regression",
         "beta tends to the even argmin alpha^2 sum_j eta_j^2 "
@@ -107,12 +106,12 @@ REGRESSION = (
             measured.zero_last_layer,
             measured.bounded_below,
         ),
-        _regression.potential_limit,
+        _potential,
         "a ConvolutionalNetwork whose filters all have length d, even data (x[k] = x[-k mod d]), "
         "and Initialization.last_layer_zero(network, wbar, scale) with wbar even, F wbar nowhere 0",
         f"{YKM}; the factor d^{{-(L-1)/2}} is missing in print",
     ),
-    Result(
+    Theorem(
         "Theorem 5",
         "regression",
         "beta tends to S^T rho, rho = argmin alpha^2 sum_j eta_j^2 "
@@ -124,21 +123,21 @@ REGRESSION = (
             measured.zero_last_layer,
             measured.bounded_below,
         ),
-        _regression.potential_limit,
+        _potential,
         "a DiagonalNetwork, or an OrthogonalNetwork with real S and bases, and "
         "Initialization.last_layer_zero(network, eta, scale) with no entry of eta 0",
     ),
-    Result(
+    Theorem(
         "Theorem 6",
         "regression",
         "v_1 tends to alpha U_1 (a cosh(nu s) + b sinh(nu s)) + alpha (I - U_1 U_1^T) vbar_1, "
         "v_2 alike with a and b exchanged, nu = g^{-1}(y / alpha^2)",
         (measured.two_layers, measured.single_point, measured.first_layer_larger),
-        _regression.one_point_limit,
+        _one_point,
         _ONE_POINT,
         f"{YKM}; the second bracket mended",
     ),
-    Result(
+    Theorem(
         "beyond Theorem 5",
         "regression",
         "beta tends to S^T rho, rho = argmin sum_j Psi_j^*(rho_j) s.t. X S^T rho = y",
@@ -148,28 +147,28 @@ REGRESSION = (
             measured.real_start,
             measured.reachable_signs,
         ),
-        _regression.potential_limit,
+        _potential,
         "a network with an orthogonal decomposition (DiagonalNetwork, OrthogonalNetwork, "
         "ConvolutionalNetwork with full-length filters on a single point or on even data), and a "
         "start off the coordinate planes, such as Initialization.random(network, scale)",
         "the dual flow: gradient flow of a convex potential in n dimensions",
     ),
-    Result(
+    Theorem(
         "beyond Theorem 6",
         "regression",
         "Theorem 6's closed form without its condition on the start, where g reaches y / alpha^2",
         (measured.two_layers, measured.single_point, measured.one_point_reachable),
-        _regression.one_point_limit,
+        _one_point,
         "a network of two layers, a single data point, and Initialization.random(network, scale)",
         "the dual flow of a two-layer network at one point",
     ),
-    Result(
+    Theorem(
         "fully connected, small scale",
         "regression",
         "as alpha -> 0 beta tends to X^T (X X^T)^{-1} y; at every scale the distance is "
         "||alpha (I - X^+ X) Wbar_1 W_2 ... w_L|| at the end of training",
         (measured.fully_connected, measured.moves_at_zero_loss),
-        _regression.minimum_norm_limit,
+        SmallScale(_regression.minimum_norm_limit),
         "a FullyConnectedNetwork from a small Initialization.random(network, scale)",
         f"{YKM}, section 5; the identity is exact at every scale",
     ),
@@ -185,7 +184,7 @@ _TOP_SINGULAR = (
 )
 
 CLASSIFICATION = (
-    Result(
+    Theorem(
         "Corollary 4",
         "classification",
         _TOP_SINGULAR + ", M(x) the shifts of x under the filter",
@@ -195,66 +194,66 @@ CLASSIFICATION = (
             measured.single_point,
             measured.first_layer_larger,
         ),
-        _classification.one_point_direction,
+        _top_singular,
         "a ConvolutionalNetwork of two layers, a single data point, and "
         "Initialization.last_layer_zero(network, direction, scale)",
     ),
-    Result(
+    Theorem(
         "Theorem 3",
         "classification",
         _TOP_SINGULAR,
         (measured.two_layers, measured.single_point, measured.first_layer_larger),
-        _classification.one_point_direction,
+        _top_singular,
         _ONE_POINT,
     ),
-    Result(
+    Theorem(
         "Corollary 1",
         "classification",
         "beta tends in direction to argmin ||z||_2 s.t. y_i x_i^T z >= 1",
         (measured.fully_connected, measured.moves_at_zero_loss, measured.loss_below_one),
-        _classification.l2_limit,
+        ClosedForm(_classification.l2_limit),
         "a FullyConnectedNetwork and linearly separable data, from any start off 0 whose training "
         "loss falls below 1",
         f"{YKM}; Ji and Telgarsky (NeurIPS 2020)",
     ),
-    Result(
+    Theorem(
         "Corollary 2",
         "classification",
         _L1_OR_STATIONARY + ", S = I",
         (measured.diagonal, measured.last_layer_smaller),
-        _classification.quasi_norm_limit,
+        _quasi_norm,
         "a DiagonalNetwork and Initialization.random(network, scale, seed, gap=0.1)",
     ),
-    Result(
+    Theorem(
         "Corollary 3",
         "classification",
         _L1_OR_STATIONARY + ", S = d^{(L-1)/2} F",
         (measured.full_length_filters, measured.last_layer_smaller),
-        _classification.quasi_norm_limit,
+        _quasi_norm,
         "a ConvolutionalNetwork whose filters all have length d, and "
         "Initialization.random(network, scale, seed, gap=0.1)",
         f"{YKM}; Gunasekar, Lee, Soudry and Srebro (NeurIPS 2018)",
     ),
-    Result(
+    Theorem(
         "Theorem 2",
         "classification",
         _L1_OR_STATIONARY,
         (measured.orthogonally_decomposable, measured.last_layer_smaller),
-        _classification.quasi_norm_limit,
+        _quasi_norm,
         "a DiagonalNetwork, an OrthogonalNetwork or a ConvolutionalNetwork with full-length "
         "filters, and Initialization.random(network, scale, seed, gap=0.1)",
     ),
-    Result(
+    Theorem(
         "beyond Theorem 2",
         "classification",
         _L1_OR_STATIONARY,
         (measured.orthogonally_decomposable, measured.some_layer_smallest),
-        _classification.quasi_norm_limit,
+        _quasi_norm,
         "a DiagonalNetwork, an OrthogonalNetwork or a ConvolutionalNetwork with full-length "
         "filters, and Initialization.random(network, scale)",
         "the decoupled equations are symmetric in the layers, coordinate by coordinate",
     ),
-    Result(
+    Theorem(
         "beyond Theorem 2, locked signs",
         "classification",
         _L1_OR_STATIONARY + ", among the rho whose locked coordinates keep their signs",
@@ -264,16 +263,16 @@ CLASSIFICATION = (
             measured.real_start,
             measured.separating_signs,
         ),
-        _classification.quasi_norm_limit,
+        _quasi_norm,
         "a DiagonalNetwork on features and their negatives, [X, -X], from equal layers",
         "the dual flow: a coordinate whose two smallest layers are equal cannot cross 0",
     ),
-    Result(
+    Theorem(
         "beyond Theorem 3",
         "classification",
         _TOP_SINGULAR,
         (measured.two_layers, measured.single_point, measured.top_space_moves),
-        _classification.one_point_direction,
+        _top_singular,
         "a network of two layers, a single data point, and Initialization.random(network, scale)",
         "the exact flow of a two-layer network at one point",
     ),
@@ -281,22 +280,26 @@ CLASSIFICATION = (
 
 # Results that name no limit of their own; ``explain`` lists them.
 FOUNDATIONS = (
-    Result(
+    Theorem(
         "Lemma 4",
         "regression",
         "p' = p^{L-2} q, q' = p^{L-1}, p(0) = 1, q(0) = 0 has a solution on (-c_L, c_L), and "
         "h_L = p^{L-1} q is odd, increasing and onto",
         (measured.scalar_solution,),
-        named_by_others,
+        Nothing("it is about the scalar functions of lemma4, which Theorem 5 uses"),
         "any network: the functions behind Theorem 5 are in lemma4",
+        needs_solution=False,
     ),
-    Result(
+    Theorem(
         "Theorem 1",
         "classification",
         "v_1, .., v_L tend in direction to singular vectors of M(-u), u the limit direction of "
         "X^T r",
         (measured.loss_below_one, measured.driver_converges),
-        named_by_others,
+        Nothing(
+            "u is known only after training; then theorem_1(network, problem, flow) measures it at "
+            "the flow's end"
+        ),
         "any network and linearly separable data, from a start whose training loss falls below 1",
     ),
 )

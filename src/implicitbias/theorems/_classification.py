@@ -15,7 +15,7 @@ from implicitbias._arrays import (
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Dense, Features
-from implicitbias.flow import gradient_flow
+from implicitbias.flow import margin_flows
 from implicitbias.limits import (
     KKT,
     Certificate,
@@ -31,7 +31,6 @@ from implicitbias.limits import (
     optimal_face,
     stationary_point,
 )
-from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork
 from implicitbias.theorems._assumptions import tied_groups
 from implicitbias.theorems._late_flow import by_late_flow, log_weights, require_found
 from implicitbias.theorems._one_point import OnePointSVD
@@ -100,7 +99,7 @@ def _margin_rows(situation: Situation) -> tuple[Features, Groups | None]:
     if _real(situation):
         return situation.reduction.features.scaled(y, None), None
     rows = Dense(y[:, None] * situation.decomposition.features(situation.problem.X))
-    if isinstance(situation.network, ConvolutionalNetwork):
+    if situation.network.is_fourier:
         return rows, fourier_groups(situation.network.num_features)
     return rows, conjugate_groups(situation.decomposition.S)
 
@@ -196,7 +195,7 @@ def _on_the_face(
     verdicts: Verdicts,
 ) -> tuple[MaxMargin, Verdicts, str]:
     """The l1 max-margin point of least entropy, with what it assumes and a note."""
-    exact = isinstance(situation.network, DiagonalNetwork)
+    exact = situation.decomposition.is_exact
     found, tight = exactly(rows, found) if exact else (found, None)
     if tight is not None and found.unique is not None and found.unique.holds:
         return found, (), ""
@@ -220,12 +219,8 @@ def _on_the_face(
 def _flow_spectrum(situation: Situation, verdicts: Verdicts) -> NumericArray:
     """rho of the flow at a late margin, in the coordinates of ``_margin_rows``."""
     size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
-    flow = gradient_flow(
-        situation.network,
-        situation.problem,
-        situation.init,
-        until_log_margin=float(np.log(BASIN_MARGIN) + max(0.0, situation.network.depth * size)),
-    )
+    late = float(np.log(BASIN_MARGIN) + max(0.0, situation.network.depth * size))
+    flow = margin_flows(situation).to(late)
     if flow.final_parameters is None or not flow.outcome.converged:
         raise NoPredictionError(
             "for L > 2 the flow decides which stationary point is reached, and it stopped early: "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from textwrap import fill
 from typing import Any, Literal, get_args
@@ -17,14 +16,10 @@ from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
-from implicitbias.theorems._assumptions import NEEDS
-from implicitbias.theorems._catalogue import (
-    CLASSIFICATION,
-    FOUNDATIONS,
-    REGRESSION,
-    Predicate,
-    Result,
-)
+from implicitbias.theorems._assumptions import needs_of, title, verdict_of
+from implicitbias.theorems._catalogue import Theorem
+from implicitbias.theorems._limit_problem import LimitProblem
+from implicitbias.theorems._registry import all_theorems, task_of
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
 
 Standing = Literal["applies", "may apply", "does not apply"]
@@ -55,6 +50,8 @@ class Finding(Record):
         Why there is none although the result applies, or "".
     remedy
         Which network, problem and initialization make the result apply.
+    names_limit
+        Whether there is a limit that it names, as ``predict_limit`` needs.
     """
 
     result: str
@@ -66,6 +63,7 @@ class Finding(Record):
     limit: Limit | None
     refusal: str
     remedy: str
+    names_limit: bool = True
 
     def _short(self) -> str:
         return f"{self.standing}: {self.result}, {self.statement}"
@@ -137,9 +135,8 @@ class Explanation(Record):
     @property
     def answer(self) -> Finding | None:
         """The first result that may apply and names a limit: the one ``predict_limit`` solves."""
-        without = {result.name for result in FOUNDATIONS}
         able = (one for one in self.findings if one.standing != "does not apply")
-        return next((one for one in able if one.result not in without), None)
+        return next((one for one in able if one.names_limit), None)
 
     @property
     def limit(self) -> Limit | None:
@@ -228,10 +225,9 @@ def explain(
     """
     situation = situation_of(network, problem, init)
     refuse_sparse(situation, "explain")
-    task = "regression" if isinstance(problem, Regression) else "classification"
-    data = _data(problem)
-    known: dict[Callable[..., Limit], Limit | str] = {}
-    results = (*REGRESSION, *CLASSIFICATION, *FOUNDATIONS)
+    task, data = task_of(problem), _data(problem)
+    known: dict[LimitProblem, Limit | str] = {}
+    results = all_theorems()
     with threads_for(problem.X.size):
         findings = tuple(
             _finding(result, situation, data, known, tol)
@@ -259,14 +255,14 @@ def _data(problem: Regression | Classification) -> Verdict:
 
 
 def _finding(
-    result: Result,
+    result: Theorem,
     situation: Situation,
     data: Verdict,
-    known: dict[Callable[..., Limit], Limit | str],
+    known: dict[LimitProblem, Limit | str],
     tol: float,
 ) -> Finding:
     verdicts, unmeasured = _measured(result, situation)
-    if data.fails and result not in FOUNDATIONS[:1]:
+    if data.fails and result.needs_solution:
         verdicts = (replace(data, detail=""), *verdicts)
     standing: Standing = (
         "does not apply"
@@ -294,35 +290,31 @@ def _finding(
         limit,
         refusal,
         result.remedy,
+        result.limit.exists,
     )
 
 
-def _measured(result: Result, situation: Situation) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
+def _measured(result: Theorem, situation: Situation) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
     """All verdicts, and what could not be measured because of what it rests on."""
     verdicts: list[Verdict] = []
     unmeasured: list[str] = []
     for predicate in result.assumptions:
-        name = _title(predicate)
+        name = title(predicate)
         try:
-            missing = [one for one in NEEDS.get(predicate, ()) if one(situation).fails]
+            missing = [one for one in needs_of(predicate) if one(situation).fails]
             if missing:
-                unmeasured.append(f"{name} (it needs: {_title(missing[0])})")
+                unmeasured.append(f"{name} (it needs: {title(missing[0])})")
             else:
-                verdicts.append(predicate(situation))
+                verdicts.append(verdict_of(predicate, situation))
         except InvalidInputError as error:
             unmeasured.append(f"{name} ({error})")
     return tuple(verdicts), tuple(unmeasured)
 
 
-def _title(predicate: Predicate) -> str:
-    """What a predicate asserts: the first line of its docstring."""
-    return str(predicate.__doc__).splitlines()[0].removesuffix(".")
-
-
-def _predicted(result: Result, situation: Situation, tol: float) -> Limit | str:
+def _predicted(result: Theorem, situation: Situation, tol: float) -> Limit | str:
     """The limit with the verdicts that came with solving it, or why there is none."""
     try:
-        limit = result.limit(situation, result.name, ())
+        limit = result.limit.at(situation, result.name, ())
     except ImplicitBiasError as error:
         return str(error)
     if not limit.certificate.worst <= tol:

@@ -16,7 +16,7 @@ from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features
-from implicitbias.flow import gradient_flow
+from implicitbias.flow import flow_of, request
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MaxMargin, OptimalFace, on_face
 from implicitbias.networks import DiagonalNetwork
@@ -125,14 +125,13 @@ def _late_layers(
     lengths = situation.problem.features.row_norms()
     apart = bool(lengths.max() > 1e4 * lengths.min())  # such flows are stiff, their steps dear
     for tol in tols:
-        flow = gradient_flow(
-            situation.network,
+        asked = request(
             situation.problem,
-            situation.init,
             until_log_margin=log_margin + max(0.0, 2.0 * float(size)),
             tol=tol,
             max_steps=LATE_STEPS[apart],
         )
+        flow = flow_of(situation, asked)
         if flow.outcome.converged:
             break
     if flow.final_parameters is None or flow.final_direction is None or not flow.outcome.converged:

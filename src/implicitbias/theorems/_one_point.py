@@ -1,33 +1,13 @@
-"""The compact SVD M(x) = U_1 diag(s) U_2^T of a two-layer network at one point, by its structure.
-
-Theorems 3 and 6 need the singular values, the start's coordinates U_l^T vbar_l and layers with
-given coordinates; only a network without structure forms M(x) for that.
-
-- fully connected, M(x) = x (x) I: s = |x| for every hidden unit, U_1 c = (x / |x|) c^T, U_2 = I;
-- decomposable with real S, U_l: s = |S x|_j, with the sign in U_2;
-- full-length convolution, M(x)_{ab} = x_{a+b}: s = |sum_c x_c e^{-i w c}|, twice for each frequency
-  0 < w < pi, on cosines and sines: U_1 turned by the phase of that sum.
-"""
+"""A two-layer network at one point, in the singular coordinates of M(x)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters
-from implicitbias.networks import (
-    ConvolutionalNetwork,
-    DiagonalNetwork,
-    FullyConnectedNetwork,
-    Network,
-    OrthogonalNetwork,
-)
-
-RANK_TOLERANCE = 1e-12  # singular values below this times the largest count as zero
-ROUNDED = 1e-13  # computed singular values this close may be equal
-Maps = tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]]
+from implicitbias._arrays import FloatArray, Parameters
+from implicitbias.networks import Network, PointMaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +22,8 @@ class OnePointSVD:
         U_1^T vbar_1 and U_2^T vbar_2, (m,).
     target
         y.
-    tied
-        Values that agree to this part of the largest are equal; 0 where they are known exactly.
-    exact
-        Whether first and second are exact.
-    project, lift
-        v -> U_l^T v and c -> U_l c, for l = 1 and 2, on flat layers.
+    tied, exact, project, lift
+        Of M(x), see ``PointSVD``.
     """
 
     values: FloatArray
@@ -56,8 +32,8 @@ class OnePointSVD:
     target: float
     tied: float
     exact: bool
-    project: Maps
-    lift: Maps
+    project: PointMaps
+    lift: PointMaps
 
     def layers(self, first: FloatArray, second: FloatArray) -> Parameters:
         """U_1 c_1 and U_2 c_2, flat."""
@@ -68,106 +44,10 @@ def one_point_svd(
     network: Network, x: FloatArray, target: float, directions: Parameters
 ) -> OnePointSVD:
     """The SVD of M(x), x of shape (d,), with the start's singular coordinates."""
-    if isinstance(network, FullyConnectedNetwork):
-        values, tied, project, lift = _fully_connected(network, x)
-    elif isinstance(network, ConvolutionalNetwork) and min(network.filter_sizes) == x.size:
-        values, tied, project, lift = _circulant(x)
-    elif isinstance(network, (DiagonalNetwork, OrthogonalNetwork)) and _real(network):
-        values, tied, project, lift = _decomposed(network, x)
-    else:
-        values, tied, project, lift = _dense(network.data_tensor(x))
-    first, second = (each(np.ravel(layer)) for each, layer in zip(project, directions, strict=True))
-    decomposed = isinstance(network, (DiagonalNetwork, OrthogonalNetwork))
-    exact = decomposed and network.orthogonal_decomposition().projects_exactly
-    return OnePointSVD(values, first, second, target, tied, exact, project, lift)
-
-
-def _dense(matrix: FloatArray) -> tuple[FloatArray, float, Maps, Maps]:
-    left, values, right = np.linalg.svd(matrix, full_matrices=False)
-    rank = int(np.sum(values > RANK_TOLERANCE * values[0]))
-    left, right = np.ascontiguousarray(left[:, :rank]), np.ascontiguousarray(right[:rank].T)
-    project = (lambda v: left.T @ v, lambda v: right.T @ v)
-    return values[:rank], ROUNDED, project, (lambda c: left @ c, lambda c: right @ c)
-
-
-def _fully_connected(
-    network: FullyConnectedNetwork, x: FloatArray
-) -> tuple[FloatArray, float, Maps, Maps]:
-    top = float(np.abs(x).max())
-    length = float(np.linalg.norm(x / top))
-    unit = x / top / length
-    shape = network.parameter_shapes[0]
-    project = (lambda v: unit @ v.reshape(shape), lambda v: v)
-    lift = (lambda c: np.outer(unit, c).ravel(), lambda c: c)
-    return np.full(shape[1], top * length), 0.0, project, lift
-
-
-def _real(network: Network) -> bool:
-    decomposition = network.orthogonal_decomposition()
-    return decomposition.is_real and decomposition.verdict.holds
-
-
-def _decomposed(network: Network, x: FloatArray) -> tuple[FloatArray, float, Maps, Maps]:
-    decomposition = network.orthogonal_decomposition()
-    signed = np.asarray(decomposition.features(x[None, :])[0], dtype=np.float64)
-    order = np.argsort(-np.abs(signed), kind="stable")
-    decomposed = isinstance(network, (DiagonalNetwork, OrthogonalNetwork))
-    exact = decomposed and network.orthogonal_decomposition().projects_exactly
-    negligible = 0.0 if exact else RANK_TOLERANCE * float(np.abs(signed).max())
-    order = order[np.abs(signed[order]) > negligible]
-    signs = np.sign(signed[order])
-    zeros = [np.zeros(shape) for shape in network.parameter_shapes]
-
-    def project(layer: int) -> Callable[[FloatArray], FloatArray]:
-        def of(v: FloatArray) -> FloatArray:
-            given = list(zeros)
-            given[layer] = v.reshape(zeros[layer].shape)
-            found = np.asarray(decomposition.coordinates(given)[layer], dtype=np.float64)[order]
-            return np.asarray(found * signs if layer else found)
-
-        return of
-
-    def lift(layer: int) -> Callable[[FloatArray], FloatArray]:
-        def of(c: FloatArray) -> FloatArray:
-            whole = np.zeros((2, signed.size))
-            whole[layer, order] = c * signs if layer else c
-            return np.ravel(decomposition.parameters(whole)[layer])
-
-        return of
-
-    tied = 0.0 if exact else ROUNDED
-    return np.abs(signed[order]), tied, (project(0), project(1)), (lift(0), lift(1))
-
-
-def _circulant(x: FloatArray) -> tuple[FloatArray, float, Maps, Maps]:
-    d = x.size
-    spectrum = np.fft.rfft(x)
-    size = np.abs(spectrum)
-    turn = np.where(size > 0, spectrum / np.where(size > 0, size, 1.0), 1.0)
-    single = np.zeros(size.size, dtype=bool)
-    single[0], single[-1] = True, d % 2 == 0 or size.size == 1
-    unit = np.where(single, 1.0, np.sqrt(2.0)) / np.sqrt(d)
-    values = np.concatenate([size, size[~single]])
-    order = np.argsort(-values, kind="stable")
-    order = order[values[order] > RANK_TOLERANCE * values.max()]
-
-    def split(z: NumericArray) -> FloatArray:
-        z = z * unit
-        return np.asarray(np.concatenate([z.real, -z.imag[~single]])[order])
-
-    def joined(c: FloatArray) -> NumericArray:
-        whole = np.zeros(values.size)
-        whole[order] = c
-        z = whole[: size.size].astype(np.complex128)
-        z[~single] -= 1j * whole[size.size :]
-        return np.asarray(z / unit)
-
-    project = (
-        lambda v: split(turn * np.fft.rfft(v).conj()),
-        lambda v: split(np.fft.rfft(v)),
+    svd = network.point_svd(x)
+    first, second = (
+        each(np.ravel(layer)) for each, layer in zip(svd.project, directions, strict=True)
     )
-    lift = (
-        lambda c: np.fft.irfft((joined(c) / turn).conj(), d),
-        lambda c: np.fft.irfft(joined(c), d),
+    return OnePointSVD(
+        svd.values, first, second, target, svd.tied, svd.exact, svd.project, svd.lift
     )
-    return values[order], ROUNDED, project, lift

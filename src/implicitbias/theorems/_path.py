@@ -10,34 +10,17 @@ from typing import Any
 import numpy as np
 
 from implicitbias._arrays import ArrayLike, BoolArray, FloatArray
-from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
+from implicitbias._errors import CertificateWarning, InvalidInputError
 from implicitbias._html import Badge
 from implicitbias._results import Record
 from implicitbias._threads import threads_for
-from implicitbias._verdicts import CERTIFIED, Verdict
+from implicitbias._verdicts import CERTIFIED
 from implicitbias.initialization import Initialization
-from implicitbias.limits import (
-    Certificate,
-    Limit,
-    PathError,
-    PotentialProblem,
-    PotentialState,
-    large_scale_end,
-    relative_residual,
-    rescale,
-    rough_path,
-    small_scale_end,
-    solve,
-)
+from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Regression
-from implicitbias.theorems import _regression
-from implicitbias.theorems._catalogue import Result
 from implicitbias.theorems._predict import applicable
-from implicitbias.theorems._rounded_start import end_without_ties
-from implicitbias.theorems._situation import Situation, situation_of
-
-UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)
+from implicitbias.theorems._situation import situation_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -163,14 +146,7 @@ def limit_path(
     situation = situation_of(network, problem, Initialization(given, scale=1.0))
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
-        if result.limit is _regression.potential_limit:
-            limits = _potential_path(situation, result.name, verdicts, alphas, callback)
-        else:
-            limits = []
-            for alpha in alphas:
-                limits.append(_single(situation, result, verdicts, float(alpha)))
-                if callback is not None:
-                    callback(len(limits))
+        limits = result.limit.path(situation, result.name, verdicts, alphas, callback)
     limits = [limit if limit.certificate.worst <= tol else _refused(limit, tol) for limit in limits]
     path = LimitPath(alphas, tuple(limits), result.name)
     if path.refused.any():
@@ -201,16 +177,7 @@ def limit_at_end(
     situation = situation_of(network, problem, Initialization(given, scale=1.0))
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
-        if result.limit is not _regression.potential_limit:
-            return _single(situation, result, verdicts, scale)
-        try:
-            return _end(situation, situation.potential, scale, result.name, verdicts)
-        except ValueError as error:
-            raise NoPredictionError(
-                f"{result.name} applies, but the limit at scale {scale:g} could not be solved: "
-                f"{error}.",
-                verdicts,
-            ) from None
+        return result.limit.at(situation, result.name, verdicts, scale)
 
 
 def rough_limit_path(
@@ -237,20 +204,8 @@ def rough_limit_path(
     situation = situation_of(network, problem, Initialization(given, scale=1.0))
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
-        ends = bool(np.any(alphas == 0) or np.isinf(alphas).any())
-        if result.limit is not _regression.potential_limit or ends or not problem.y.any():
-            return limit_path(network, problem, directions, alphas).coefficients
-        kept = ~situation.reach.forced
-        try:
-            moving = rough_path(situation.potential, np.log(alphas))
-        except PathError as error:
-            raise NoPredictionError(
-                f"{result.name} applies, but its path could not be followed: {error}.", verdicts
-            ) from None
-    rho = np.zeros((alphas.size, situation.curves.size))
-    rho[:, kept] = moving
-    spectra = (situation.reduction.spectrum(each) for each in rho)
-    return np.array([situation.decomposition.coefficients(each).real for each in spectra])
+        rough = result.limit.rough_path(situation, result.name, verdicts, alphas)
+    return limit_path(network, problem, directions, alphas).coefficients if rough is None else rough
 
 
 def _checked_scales(scales: ArrayLike) -> FloatArray:
@@ -270,48 +225,6 @@ def _checked_scales(scales: ArrayLike) -> FloatArray:
     return alphas
 
 
-def _potential_path(
-    situation: Situation,
-    name: str,
-    verdicts: tuple[Verdict, ...],
-    alphas: FloatArray,
-    callback: Callable[[int], object] | None,
-) -> list[Limit]:
-    problem = situation.potential
-    limits: dict[int, Limit] = {}
-    carried: tuple[PotentialProblem, PotentialState] | None = None
-    reached = 0.0
-    for index in (int(i) for i in np.argsort(-alphas, kind="stable")):
-        alpha = float(alphas[index])
-        if callback is not None and limits:
-            callback(len(limits))
-        try:
-            if alpha in (0.0, np.inf):
-                limits[index] = _end(situation, problem, alpha, name, verdicts)
-                continue
-            log_scale = float(np.log(alpha))
-            if carried is None:
-                carried = solve(problem.shifted(log_scale))
-            else:
-                carried = rescale(*carried, log_scale - reached)
-        except (PathError, ValueError) as error:
-            limits[index] = _without_limit(situation, name, verdicts, str(error))
-            continue
-        reached = log_scale
-        limits[index] = _regression.assemble_potential(situation, *carried, name, verdicts)
-    if callback is not None:
-        callback(len(limits))
-    return [limits[index] for index in range(alphas.size)]
-
-
-def _without_limit(
-    situation: Situation, name: str, verdicts: tuple[Verdict, ...], why: str
-) -> Limit:
-    """What stands for a limit that could not be solved."""
-    nothing = np.full(situation.problem.num_features, np.nan)
-    return Limit(nothing, "point", name, UNSOLVED, verdicts, note=f"not solved: {why}.")
-
-
 def _refused(limit: Limit, tol: float) -> Limit:
     """What stands for a limit that was not certified to ``tol``."""
     if np.isnan(limit.coefficients).any():
@@ -320,69 +233,3 @@ def _refused(limit: Limit, tol: float) -> Limit:
     note = f"certified only to {certificate.worst:.1e} ({certificate}); asked for {tol:.1e}."
     nothing = np.full_like(limit.coefficients, np.nan)
     return Limit(nothing, limit.kind, limit.theorem, certificate, limit.assumptions, note=note)
-
-
-def _end(
-    situation: Situation,
-    problem: PotentialProblem,
-    alpha: float,
-    name: str,
-    verdicts: tuple[Verdict, ...],
-) -> Limit:
-    if alpha == 0.0:
-        end, where = small_scale_end(problem), "0"
-    elif np.any((problem.curves.t0 != 0.0) | problem.curves.locked | problem.curves.turning):
-        raise NoPredictionError(
-            "the limit diverges with the scale: the start has beta(0) != 0. Ask for a finite "
-            "scale, or start with a zero layer.",
-            verdicts,
-        )
-    else:
-        end, where = large_scale_end(problem), "infinity"
-    real_rho = np.zeros(situation.curves.size)
-    real_rho[~situation.reach.forced] = end.rho
-    rho = situation.reduction.spectrum(real_rho)
-    coefficients = np.ascontiguousarray(situation.decomposition.coefficients(rho).real)
-    error = end.error
-    if alpha == 0.0:
-        error += end_without_ties(situation, real_rho, coefficients)
-    return Limit(
-        coefficients,
-        "point",
-        name,
-        Certificate(
-            relative_residual(situation.problem.features, coefficients, situation.problem.y),
-            end.gap,
-            error=error,
-        ),
-        verdicts,
-        spectrum=rho,
-        dual=end.nu if np.isfinite(end.nu).all() else None,
-        note=f"The end of the path as the scale tends to {where}"
-        + ("; a tie was broken." if end.tied else "."),
-    )
-
-
-def _single(
-    situation: Situation,
-    result: Result,
-    verdicts: tuple[Verdict, ...],
-    alpha: float,
-) -> Limit:
-    """One scale of a result that has a closed form."""
-    at_zero_only = result.limit is _regression.minimum_norm_limit
-    if at_zero_only and alpha > 0:
-        raise NoPredictionError(
-            "for fully connected networks the theory gives the limit at scale 0 only; at scale "
-            f"{alpha:g} simulate with gradient_flow, whose end obeys the distance identity.",
-            verdicts,
-        )
-    if alpha in (0.0, np.inf) and not at_zero_only:
-        raise NoPredictionError(
-            f"{result.name} is stated for scales between 0 and infinity; got {alpha:g}. Ask for a "
-            "very small or very large one instead.",
-            verdicts,
-        )
-    init = Initialization(situation.init.directions, scale=alpha if alpha > 0 else 1.0)
-    there = Situation(situation.network, situation.problem, init)
-    return result.limit(there, result.name, verdicts)

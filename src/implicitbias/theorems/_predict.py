@@ -6,15 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from implicitbias._errors import NoPredictionError
+from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import Activation, AnyActivation, Network, as_activation
 from implicitbias.problems import Classification, Regression
-from implicitbias.theorems._catalogue import CLASSIFICATION, REGRESSION, Result
-from implicitbias.theorems._situation import Situation, in_moderate_units, situation_of
+from implicitbias.theorems._catalogue import Theorem
+from implicitbias.theorems._registry import task_of, theorem_called, theorems_about
+from implicitbias.theorems._sensitivity import Sensitivity
+from implicitbias.theorems._situation import (
+    Situation,
+    in_moderate_units,
+    refuse_sparse,
+    situation_of,
+)
 
 
 def predict_limit(
@@ -25,6 +32,7 @@ def predict_limit(
     tol: float = CERTIFIED,
     max_iterations: int = MAX_ITERATIONS,
     activation: AnyActivation | None = None,
+    theorem: str | None = None,
 ) -> Limit:
     """lim_{t -> infinity} beta(Theta(t)), without training.
 
@@ -38,6 +46,8 @@ def predict_limit(
         Newton steps after which the path to a scale is given up.
     activation
         phi of the hidden layers, as for ``gradient_flow``; refused unless it is the identity.
+    theorem
+        The name of the result to use, in place of the first that applies.
 
     Returns
     -------
@@ -61,15 +71,21 @@ def predict_limit(
     unifying view on implicit bias in training linear neural networks", ICLR 2021, and the dual flow
     for every other real start.
     """
-    situation, exponent = situation_of(network, problem, init, max_iterations), 0
+    situation = situation_of(network, problem, init, max_iterations)
     if activation is not None:
         _require_linear(as_activation(activation))
+    return predicted(situation, tol, theorem)
+
+
+def predicted(situation: Situation, tol: float = CERTIFIED, theorem: str | None = None) -> Limit:
+    """``predict_limit`` of what has been checked."""
+    problem, exponent = situation.problem, 0
     with threads_for(problem.X.size):
         if isinstance(problem, Classification):
             problem.require_separable()
             situation, exponent = in_moderate_units(situation)
-        result, verdicts = applicable(situation)
-        limit = result.limit(situation, result.name, verdicts)
+        result, verdicts = applicable(situation) if theorem is None else _asked(situation, theorem)
+        limit = result.limit.at(situation, result.name, verdicts)
         if exponent:
             limit = _in_units(limit, -exponent)
     if not limit.certificate.worst <= tol:
@@ -128,18 +144,34 @@ def _dropped_rows(problem: Regression | Classification) -> tuple[Verdict, ...]:
     )
 
 
-def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
-    """The first result none of whose assumptions fails, with its verdicts.
+def applicable(situation: Situation) -> tuple[Theorem, tuple[Verdict, ...]]:
+    """The first result none of whose assumptions fails, with its verdicts; measured once.
 
     Raises
     ------
     NoPredictionError
         Every result has a failing assumption; all verdicts are kept on the error.
     """
-    failed: list[tuple[Result, tuple[Verdict, ...]]] = []
-    regression = isinstance(situation.problem, Regression)
-    task, results = ("regression", REGRESSION) if regression else ("classification", CLASSIFICATION)
-    for result in results:
+    if "applicable" not in situation.derived:
+        situation.derived["applicable"] = _first_applicable(situation)
+    found: tuple[Theorem, tuple[Verdict, ...]] = situation.derived["applicable"]
+    return found
+
+
+def _asked(situation: Situation, name: str) -> tuple[Theorem, tuple[Verdict, ...]]:
+    """The result of that name, if none of its assumptions fails."""
+    result = theorem_called(name, task_of(situation.problem))
+    verdicts = result.measure(situation)
+    if verdicts[-1].fails:
+        raise NoPredictionError(
+            f"{name} does not apply: {verdicts[-1]}. It needs {result.remedy}.", verdicts
+        )
+    return result, (*verdicts, *_dropped_rows(situation.problem))
+
+
+def _first_applicable(situation: Situation) -> tuple[Theorem, tuple[Verdict, ...]]:
+    failed: list[tuple[Theorem, tuple[Verdict, ...]]] = []
+    for result in theorems_about(task_of(situation.problem)):
         verdicts = result.measure(situation)
         if not any(verdict.fails for verdict in verdicts):
             return result, (*verdicts, *_dropped_rows(situation.problem))
@@ -156,9 +188,51 @@ def applicable(situation: Situation) -> tuple[Result, tuple[Verdict, ...]]:
             "theorem_1(network, problem, flow) measures it at the flow's end"
         )
     raise NoPredictionError(
-        f"no {task} theorem covers gradient flow of {situation.network!r} on this problem and "
-        "start:\n"
+        f"no {task_of(situation.problem)} theorem covers gradient flow of {situation.network!r} on "
+        "this problem and start:\n"
         + "\n".join(lines)
         + f"\n{instead}. What would have to change: explain(network, problem, init).",
         [verdict for _, verdicts in failed for verdict in verdicts],
     )
+
+
+def require_applicable(situation: Situation) -> None:
+    """Refuse what ``predict_limit`` refuses before it solves anything.
+
+    Raises
+    ------
+    NoPredictionError, InfeasibleProblemError
+        As ``predict_limit``.
+    """
+    if isinstance(situation.problem, Classification):
+        situation.problem.require_separable()
+        situation = in_moderate_units(situation)[0]
+    applicable(situation)
+
+
+def sensitivity(network: Network, problem: Regression, init: Initialization) -> Sensitivity:
+    """Derivatives of lim beta(Theta(t)) for decomposable networks.
+
+    Parameters
+    ----------
+    network, problem, init
+        What is trained, on what, and from where.
+
+    Raises
+    ------
+    InvalidInputError
+        Arguments that do not fit together, or a classification problem.
+    NoPredictionError
+        The limit does not come from a potential (Theorem 5 and beyond).
+
+    Notes
+    -----
+    Source: the implicit function theorem on the optimality conditions of Theorem 5 of Yun, Krishnan
+    and Mobahi (ICLR 2021).
+    """
+    if not isinstance(problem, Regression):
+        raise InvalidInputError("sensitivity needs a Regression.")
+    situation = situation_of(network, problem, init)
+    refuse_sparse(situation, "sensitivity")
+    result, verdicts = applicable(situation)
+    return result.limit.sensitivity(situation, result.name, verdicts)

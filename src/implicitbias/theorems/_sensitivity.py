@@ -1,4 +1,4 @@
-"""sensitivity: how a predicted limit moves with the targets, the scale and the directions."""
+"""Sensitivity: how a predicted limit moves with the targets, the scale and the directions."""
 
 from __future__ import annotations
 
@@ -12,21 +12,9 @@ from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
-from implicitbias.initialization import Initialization
-from implicitbias.limits import (
-    Limit,
-    PathError,
-    PotentialSensitivity,
-    at_actual_scale,
-    certify,
-    solve,
-)
-from implicitbias.networks import Network
-from implicitbias.problems import Regression
+from implicitbias.limits import Limit, PathError, PotentialSensitivity, solve
 from implicitbias.theorems import _assumptions as measured
-from implicitbias.theorems import _regression
-from implicitbias.theorems._predict import applicable
-from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
+from implicitbias.theorems._situation import Situation
 
 # Where the derivatives that do not exist for every start and problem are kept, by their names.
 HELD = {"by_direction": "_by_direction", "one_step_leave_one_out": "_one_step"}
@@ -205,45 +193,3 @@ def _largest(values: FloatArray | None) -> str:
     return f"shape {values.shape}, largest {values[where]:.4g} at {place}, median size " + (
         f"{np.median(size):.4g}"
     )
-
-
-def sensitivity(network: Network, problem: Regression, init: Initialization) -> Sensitivity:
-    """Derivatives of lim beta(Theta(t)) for decomposable networks.
-
-    Parameters
-    ----------
-    network, problem, init
-        What is trained, on what, and from where.
-
-    Raises
-    ------
-    InvalidInputError
-        Arguments that do not fit together, or a classification problem.
-    NoPredictionError
-        The limit does not come from a potential (Theorem 5 and beyond).
-
-    Notes
-    -----
-    Source: the implicit function theorem on the optimality conditions of Theorem 5 of Yun, Krishnan
-    and Mobahi (ICLR 2021).
-    """
-    if not isinstance(problem, Regression):
-        raise InvalidInputError("sensitivity needs a Regression.")
-    situation = situation_of(network, problem, init)
-    refuse_sparse(situation, "sensitivity")
-    result, verdicts = applicable(situation)
-    if result.limit is not _regression.potential_limit:
-        raise NoPredictionError(
-            f"{result.name} applies, and its limit is not that of a potential: sensitivities are "
-            "known for decomposable networks.",
-            verdicts,
-        )
-    try:
-        solved, state = solve(situation.potential)
-    except PathError as error:
-        raise NoPredictionError(f"the limit could not be solved: {error}.", verdicts) from None
-    limit = _regression.assemble_potential(situation, solved, state, result.name, verdicts)
-    if not problem.y.any():
-        solved, state = at_actual_scale(solved, state)
-    corrected = certify(solved, state).state
-    return Sensitivity(limit, situation, PotentialSensitivity(solved, corrected))

@@ -1,4 +1,4 @@
-"""A network, a problem and an initialization, with everything the theorems ask of them, once."""
+"""Everything the theorems ask of a network, a problem and an initialization, once."""
 
 from __future__ import annotations
 
@@ -12,20 +12,15 @@ from implicitbias._arrays import (
     BoolArray,
     FloatArray,
     IntArray,
-    NumericArray,
     Parameters,
 )
 from implicitbias._errors import InvalidInputError
-from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
+from implicitbias._setting import Setting, check_fit
+from implicitbias.coordinates import Curves
 from implicitbias.features import Dense, Features
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, OnePoint, PotentialProblem, Reachable, reachable
-from implicitbias.networks import (
-    DiagonalNetwork,
-    FullyConnectedNetwork,
-    Network,
-    OrthogonalDecomposition,
-)
+from implicitbias.networks import Network
 from implicitbias.problems import (
     Classification,
     Regression,
@@ -36,52 +31,24 @@ from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
 ROUNDED = 2 * EPS  # of |x_i| |S_j|: an entry of X S^T
 EXTREME = 460  # exponents of 2 above which squares of data may not fit float64
+SCALE_FREE = {"rows", "targets", "coordinates", "reduction", "one_point"}  # kept at other scales
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
 
 @dataclass(frozen=True)
-class Situation:
-    """What is trained, on what, from where; the derived quantities are computed on demand."""
+class Situation(Setting):
+    """What is trained, on what, from where; what theorems ask of it is computed on demand."""
 
-    network: Network
-    problem: Regression | Classification
-    init: Initialization
     max_iterations: int = MAX_ITERATIONS
 
-    @cached_property
-    def rows(self) -> Features:
-        """Independent rows of X (regression), or all of them (classification)."""
-        problem = self.problem
-        if isinstance(problem, Classification) or problem.rank == problem.num_points:
-            return problem.features
-        return problem.features.rows(problem.rows)
-
-    @cached_property
-    def targets(self) -> FloatArray:
-        """The entries of y that belong to ``rows``."""
-        if isinstance(self.problem, Classification):
-            return self.problem.y
-        return np.ascontiguousarray(self.problem.y[self.problem.rows])
-
-    @cached_property
-    def decomposition(self) -> OrthogonalDecomposition:
-        """The network's orthogonal decomposition, with its verdict."""
-        return self.network.orthogonal_decomposition()
-
-    @cached_property
-    def coordinates(self) -> NumericArray:
-        """p_l = U_l^T vbar_l, shape (L, m), in units of the scale."""
-        return self.decomposition.coordinates(self.init.directions)
-
-    @property
-    def start_is_exact(self) -> bool:
-        """Whether ties of the layers in these coordinates are ties of the layers given."""
-        return self.decomposition.projects_exactly and not self.reduction.turned
-
-    @cached_property
-    def reduction(self) -> RealCoordinates:
-        """The decoupled coordinates as real ones, or as real as they are, with the defects."""
-        return reduce_to_real(self.decomposition.transformed(self.rows), self.coordinates)
+    def at_scale(self, scale: float | None) -> Situation:
+        """The same from another scale in (0, inf); from this one if None."""
+        if scale is None or scale == self.init.scale:
+            return self
+        there = replace(self, init=Initialization(self.init.directions, scale=scale))
+        known = {name: value for name, value in vars(self).items() if name in SCALE_FREE}
+        there.__dict__.update(known)
+        return there
 
     @cached_property
     def curves(self) -> Curves:
@@ -235,25 +202,9 @@ def situation_of(
         Something else than a network, a problem or an initialization was given, or their sizes
         differ.
     """
-    kinds: tuple[tuple[object, type | tuple[type, ...], str, str], ...] = (
-        (network, Network, "network", "Network"),
-        (problem, (Regression, Classification), "problem", "Regression or Classification"),
-        (init, Initialization, "init", "Initialization"),
-    )
-    for value, kind, name, expected in kinds:
-        if not isinstance(value, kind):
-            raise InvalidInputError(
-                f"{name} is a {type(value).__name__}; expected a {expected}. The order of the "
-                "arguments is network, problem, init."
-            )
-    if network.num_features != problem.num_features:
-        raise InvalidInputError(
-            f"the network takes {network.num_features} features and the problem has "
-            f"{problem.num_features}."
-        )
+    check_fit(network, problem, init)
     if not problem.features.is_array:
         _check_sparse(network, problem)
-    init.check(network)
     refuse_extreme_units(problem)
     directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])
     refuse_sizes_beyond(directions, "the initial directions", 1e-300, 1e100)
@@ -262,15 +213,15 @@ def situation_of(
 
 def _check_sparse(network: Network, problem: Regression | Classification) -> None:
     """Refuse networks whose limits on sparse data would need dense work in d dimensions."""
-    diagonal = isinstance(network, DiagonalNetwork)
-    if diagonal and isinstance(problem, Classification) and network.depth > 2:
+    if not network.takes_sparse:
+        raise InvalidInputError(
+            f"X is sparse and {network!r} would mix its columns; sparse data are for diagonal and "
+            "fully connected networks. Pass X.toarray()."
+        )
+    several = network.depth > 2 and network.orthogonal_decomposition().verdict.holds
+    if isinstance(problem, Classification) and several:
         raise InvalidInputError(
             f"X is sparse and {network!r} has several limit directions, among which only a "
             "simulation decides, and those take dense arrays. Choose depth 2, or pass X.toarray() "
             "without the features that have no entry: they stay at 0 in the limit direction."
-        )
-    if not diagonal and not isinstance(network, FullyConnectedNetwork):
-        raise InvalidInputError(
-            f"X is sparse and {network!r} would mix its columns; sparse data are for diagonal and "
-            "fully connected networks. Pass X.toarray()."
         )

@@ -13,8 +13,8 @@ from functools import partial
 
 import numpy as np
 
+from implicitbias._closing import Closing
 from implicitbias.alignment import Theorem1, theorem_1
-from implicitbias.comparison import Closing
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (

@@ -6,7 +6,7 @@ import pytest
 from helpers.draws import normal
 from helpers.flows import asked
 from implicitbias import Outcome, datasets, gradient_flow
-from implicitbias.flow._decoupled import dual_coordinates
+from implicitbias._setting import setting_of
 from implicitbias.flow.classification._dual import MultiplierFlow
 from implicitbias.flow.classification._dual_in_t import RADAU, SlackFlow
 from implicitbias.flow.classification._log_curves import Coordinates
@@ -24,7 +24,7 @@ def system(kind, depth, *, loss="exponential", log_scale=-0.5, tol=None, problem
     network = DiagonalNetwork(problem.num_features, depth)
     directions = Initialization.random(network, 1.0, seed=3).directions
     init = Initialization(directions, log_scale=log_scale)
-    decoupled = dual_coordinates(network, problem.X, init)
+    decoupled = setting_of(network, problem, init).decoupled(problem.X)
     return kind(Coordinates(network, problem, init, decoupled), MarginLoss(loss), tol)
 
 

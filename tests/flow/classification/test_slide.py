@@ -5,8 +5,9 @@ import pytest
 
 from helpers.draws import normal
 from helpers.flows import asked
+from implicitbias._closing import angle_between
 from implicitbias._errors import Outcome
-from implicitbias.comparison import angle_between
+from implicitbias._setting import setting_of
 from implicitbias.flow.classification._run import classification_flow
 from implicitbias.initialization import Initialization
 from implicitbias.networks import DiagonalNetwork
@@ -25,10 +26,10 @@ def tall(seed=7):
 
 def followed(problem, depth, handover):
     network = DiagonalNetwork(problem.num_features, depth)
+    init = Initialization.random(network, 0.1, seed=1, gap=0.2)
     return classification_flow(
-        network,
+        setting_of(network, problem, init),
         problem,
-        Initialization.random(network, 0.1, seed=1, gap=0.2),
         asked(MARGIN, 20000, route="dual", tol=1e-13),
         handover,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from implicitbias._setting import Setting
 from implicitbias.flow._arguments import Request
 from implicitbias.flow._result import Flow
 from implicitbias.flow.activation._classification import ActivationMargins
@@ -10,20 +11,14 @@ from implicitbias.flow.activation._result import ActivationFlow
 from implicitbias.flow.classification._loss import MarginLoss
 from implicitbias.flow.classification._run import margin_flow
 from implicitbias.flow.regression._run import run
-from implicitbias.initialization import Initialization
-from implicitbias.networks import Activation, Network
-from implicitbias.problems import Classification, Regression
+from implicitbias.networks import Activation
+from implicitbias.problems import Regression
 
 
-def activation_flow(
-    network: Network,
-    problem: Regression | Classification,
-    init: Initialization,
-    activation: Activation,
-    request: Request,
-) -> ActivationFlow:
+def activation_flow(setting: Setting, activation: Activation, request: Request) -> ActivationFlow:
     """Run the parameters of a network with an activation."""
-    start, tol = init.parameters(), request.tol
+    network, problem = setting.network, setting.problem
+    start, tol = setting.init.parameters(), request.tol
     system: ActivationRegression | ActivationMargins
     if isinstance(problem, Regression):
         system = ActivationRegression(network, problem, activation, start, tol)

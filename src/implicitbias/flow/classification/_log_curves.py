@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._setting import DualCoordinates
 from implicitbias.coordinates import Curves
-from implicitbias.flow._decoupled import DualCoordinates
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network
 from implicitbias.problems import Classification

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import exp
 
@@ -61,6 +61,26 @@ class Run:
     mark: tuple[float, ...] = field(default=(0, -np.inf, -np.inf, np.inf), repr=False)
 
 
+@dataclass
+class Stop:
+    """A margin on a flow's way, and the run that ends there, if the flow comes by.
+
+    Only of systems whose errors do not grow: that is not measured at the stop.
+    """
+
+    log_margin: float
+    run: Run | None = None
+    record: MarginRecord | None = None
+
+    def passed(
+        self, system: MarginSystem, step: _Step, run: Run, budget: Budget, record: MarginRecord
+    ) -> None:
+        """Take the part of a step that leads there, if it is the first, and leave the run alone."""
+        if self.run is None and step.end[1].log_margin >= self.log_margin:
+            self.run, self.record = replace(run, passed=list(run.passed)), record.copy()
+            _advance(system, step, self.run, self.log_margin, budget, self.record)
+
+
 @np.errstate(under="ignore")
 def follow(
     system: MarginSystem,
@@ -68,6 +88,7 @@ def follow(
     budget: Budget,
     record: MarginRecord,
     callback: Callback | None,
+    stops: Sequence[Stop] = (),
 ) -> Run:
     """Integrate until the margin, a rule, the budget or the callback ends it.
 
@@ -83,6 +104,8 @@ def follow(
         Receives every accepted step; its end is left to the caller.
     callback
         Called with a ``FlowState`` after every step.
+    stops
+        Margins above the start's; filled on the way.
     """
     point = system.look(system.start)
     run = Run(system.start, point)
@@ -101,10 +124,10 @@ def follow(
                 f"{system.method} gave up at margin {run.point.margin:.3g}: {failure}",
             )
             break
-        for state, point, log_time in _accept(system, stepper.solver, run, log_target, budget):
-            run.passed.append((log_time, point.log_loss))
-            if record.due():
-                record.add(saved(system, state, point, log_time))
+        taken = _Step(system, stepper.solver, run)
+        for stop in stops:
+            stop.passed(system, taken, run, budget, record)
+        _advance(system, taken, run, log_target, budget, record)
         sigma += float(stepper.solver.t - stepper.solver.t_old)
         growth.note(run.state, sigma, now=run.end is not None)
         run.growth = growth.exponent
@@ -127,11 +150,25 @@ def flow_state(point: MarginPoint, log_time: float, steps: int) -> FlowState:
     return FlowState(time, log_time, point.log_loss, np.nan, steps, point.margin, point.log_margin)
 
 
+def _advance(
+    system: MarginSystem,
+    step: _Step,
+    run: Run,
+    log_target: float,
+    budget: Budget,
+    record: MarginRecord,
+) -> None:
+    """Take the step, or the part of it that leads to the end, and save its way."""
+    for state, point, log_time in _accept(system, step, run, log_target, budget):
+        run.passed.append((log_time, point.log_loss))
+        if record.due():
+            record.add(saved(system, state, point, log_time))
+
+
 def _accept(
-    system: MarginSystem, solver: OdeSolver, run: Run, log_target: float, budget: Budget
+    system: MarginSystem, step: _Step, run: Run, log_target: float, budget: Budget
 ) -> list[Waypoint]:
     """Take the step, or the part of it up to the margin or the time to stop at; return its way."""
-    step = _Step(system, solver, run)
     part, log_limit = 1.0, np.inf if budget.max_time is None else float(np.log(budget.max_time))
     if step.end[1].log_margin >= log_target:
         part = _zero(lambda x: step.at(x)[1].log_margin - log_target)

@@ -57,6 +57,13 @@ class MarginRecord:
         self.points: list[SavedPoint] = []
         self.stride, self.skipped = 1, 0
 
+    def copy(self) -> MarginRecord:
+        """A record that goes on from here by itself."""
+        other = MarginRecord(self.room)
+        other.points = list(self.points)
+        other.stride, other.skipped = self.stride, self.skipped
+        return other
+
     def due(self) -> bool:
         """Whether the next point is to be saved; to be asked once for every point."""
         self.skipped += 1

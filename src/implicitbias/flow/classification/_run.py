@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
 from implicitbias._arrays import Parameters, unit
 from implicitbias._errors import InvalidInputError, Outcome
+from implicitbias._setting import Setting
 from implicitbias.flow._arguments import Request
 from implicitbias.flow._budget import End, with_drift
-from implicitbias.flow._decoupled import dual_coordinates
 from implicitbias.flow._result import Flow, SlideReport
 from implicitbias.flow._stability import Way, reproduced
 from implicitbias.flow.classification._dual import DualMargins, MultiplierFlow
 from implicitbias.flow.classification._dual_in_t import SlackFlow
 from implicitbias.flow.classification._log_curves import Coordinates
-from implicitbias.flow.classification._loop import Run, follow, saved
+from implicitbias.flow.classification._loop import Run, Stop, follow, saved
 from implicitbias.flow.classification._loss import MarginLoss
 from implicitbias.flow.classification._parameters import SAFE_NOISE, ParameterMargins
 from implicitbias.flow.classification._record import MarginRecord
 from implicitbias.flow.classification._system import MarginSystem
 from implicitbias.flow.classification.slide._run import slide_on
-from implicitbias.initialization import Initialization
-from implicitbias.networks import Network
 from implicitbias.problems import Classification
 
 HANDOVER = 1e8  # margin beyond which the dual route slides; the slide is off by its inverse
@@ -35,17 +34,13 @@ FOLLOWED = (Outcome.MARGIN_REACHED, Outcome.TIME_REACHED)
 
 
 def classification_flow(
-    network: Network,
-    problem: Classification,
-    init: Initialization,
-    request: Request,
-    handover: float = HANDOVER,
+    setting: Setting, problem: Classification, request: Request, handover: float = HANDOVER
 ) -> Flow:
     """Follow the direction of beta until the smallest margin is exp(log_target).
 
     Parameters
     ----------
-    network, problem, init, request
+    setting, problem, request
         As for ``gradient_flow``.
     handover
         Margin at which the dual route passes from the softmax flow to the slide.
@@ -58,31 +53,69 @@ def classification_flow(
         ``route="dual"`` without real decoupled coordinates.
     """
     problem.require_separable()
-    return margin_flow(_system(network, problem, init, request), request, handover)
+    return margin_flow(_system(setting, problem, request), request, handover)
 
 
-def margin_flow(system: MarginSystem, request: Request, handover: float = HANDOVER) -> Flow:
+def flows_on_the_way(
+    setting: Setting, problem: Classification, request: Request, log_margins: Sequence[float]
+) -> dict[float, Flow]:
+    """The flow to exp(log_target), with those that end on its way, from one integration.
+
+    Each is the flow to its margin alone. The dual flow only, up to the hand-over: the tolerance of
+    the parameters' depends on where they are to end.
+
+    Returns
+    -------
+    One ``Flow`` for ``request.log_target``, and for each of the log margins that it passed.
+    """
+    problem.require_separable()
+    system = _system(setting, problem, request)
+    start = system.look(system.start).log_margin
+    stops = [Stop(log_margin) for log_margin in log_margins if log_margin > start]
+    if not isinstance(system, DualMargins):
+        stops = []
+    flow = margin_flow(system, request, stops=stops)
+    flows = {request.log_target: flow}
+    for stop in stops:
+        if stop.run is not None and stop.record is not None:
+            flows[stop.log_margin] = _closed(system, stop.run, stop.record, flow.seconds)
+        elif flow.slide is None and flow.outcome is not Outcome.MARGIN_REACHED:
+            flows[stop.log_margin] = flow  # a flow to there would have stopped here
+    return flows
+
+
+def margin_flow(
+    system: MarginSystem,
+    request: Request,
+    handover: float = HANDOVER,
+    stops: Sequence[Stop] = (),
+) -> Flow:
     """Follow one system until the margin is exp(log_target): see ``classification_flow``."""
     log_target, budget, callback = request.log_target, request.budget, request.callback
     began = time.perf_counter()
     record = MarginRecord(budget.num_points)
     slides = isinstance(system, DualMargins)
     until = _handover(system, handover) if slides else np.inf
-    run = follow(system, min(log_target, until), budget, record, callback)
+    run = follow(system, min(log_target, until), budget, record, callback, stops)
     arrived = run.end is not None and run.end.outcome is Outcome.MARGIN_REACHED
     if isinstance(system, DualMargins) and arrived and log_target > until:
         t, slide = slide_on(system, run, log_target, budget, record, callback)
         parameters = system.coordinates.parameters(t)
+        flow = _flow(system, run, record, parameters, slide, time.perf_counter() - began)
     else:
-        record.close(saved(system, run.state, run.point, run.log_time))
-        slide, parameters = None, system.parameters(run.state)
         if run.growth > VISIBLE and run.end is not None and run.end.outcome in FOLLOWED:
             again = follow(system.finer(), log_target, budget, MarginRecord(2), None)
             run.end = reproduced(_way(system, run), _way(system, again), run.growth)
-    flow = _flow(system, run, record, parameters, slide, time.perf_counter() - began)
+        flow = _closed(system, run, record, time.perf_counter() - began)
     if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
         flow.times[-1] = budget.max_time  # exp(log t) may round up
     return flow
+
+
+def _closed(system: MarginSystem, run: Run, record: MarginRecord, seconds: float) -> Flow:
+    """The flow that ends where the run does."""
+    record.close(saved(system, run.state, run.point, run.log_time))
+    return _flow(system, run, record, system.parameters(run.state), None, seconds)
 
 
 def _way(system: MarginSystem, run: Run) -> Way:
@@ -96,12 +129,11 @@ def _handover(system: MarginSystem, handover: float) -> float:
     return float(np.log(min(handover, max(SAFE_NOISE / system.margin_tol, EARLIEST))))
 
 
-def _system(
-    network: Network, problem: Classification, init: Initialization, request: Request
-) -> MarginSystem:
+def _system(setting: Setting, problem: Classification, request: Request) -> MarginSystem:
+    network, init = setting.network, setting.init
     route, loss, tol = request.route, MarginLoss(request.loss), request.tol
     if route in ("auto", "dual"):
-        decoupled = dual_coordinates(network, problem.X, init)
+        decoupled = setting.decoupled(problem.X)
         if decoupled.exact:
             coordinates = Coordinates(network, problem, init, decoupled)
             points, size = problem.num_points, coordinates.curves.size

@@ -21,8 +21,9 @@ from scipy.integrate import LSODA, OdeSolver
 
 from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
 from implicitbias._errors import Outcome
+from implicitbias._setting import DualCoordinates
 from implicitbias.dual import DualOracle
-from implicitbias.flow._decoupled import DualCoordinates, fits, orientations
+from implicitbias.flow._decoupled import fits, orientations
 from implicitbias.flow._rest import NEGLIGIBLE, SOLVED, Rest
 from implicitbias.flow.integrators._step import finite
 from implicitbias.flow.regression._loss import SquaredLoss

@@ -24,16 +24,14 @@ from implicitbias.flow.integrators._radau import LowRankRadau, each, symmetric
 from implicitbias.flow.regression._loss import SquaredLoss
 from implicitbias.flow.regression._parameters import SMALL_ENTRY, ParameterFlow
 from implicitbias.flow.regression._system import FlowSystem, Reading
-from implicitbias.networks import ConvolutionalNetwork, Network
+from implicitbias.networks import Network
 
 FASTER_FROM = 64  # features
 
 
 def has_fourier_coordinates(network: Network) -> bool:
     """Whether the network is a convolution whose filters all have full length."""
-    return isinstance(network, ConvolutionalNetwork) and (
-        min(network.filter_sizes) == network.num_features
-    )
+    return network.is_fourier
 
 
 def require_fourier_coordinates(network: Network) -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from implicitbias._errors import InvalidInputError, Outcome
+from implicitbias._setting import Setting
 from implicitbias.flow._arguments import Request
 from implicitbias.flow._budget import Budget, with_drift
-from implicitbias.flow._decoupled import dual_coordinates
 from implicitbias.flow._result import Flow
 from implicitbias.flow._stability import VISIBLE, Way, reproduced
 from implicitbias.flow.regression._dual import DualFlow
@@ -26,17 +26,15 @@ from implicitbias.flow.regression._parameters import ParameterFlow
 from implicitbias.flow.regression._rules import RegressionRules
 from implicitbias.flow.regression._system import FlowSystem
 from implicitbias.initialization import Initialization
-from implicitbias.networks import Network
 from implicitbias.problems import Regression
 
 FOLLOWED = (Outcome.RESIDUAL_REACHED, Outcome.TIME_REACHED)
 SETTLED = (Outcome.RESIDUAL_REACHED, Outcome.STATIONARY, Outcome.PRECISION_REACHED)
 
 
-def regression_flow(
-    network: Network, problem: Regression, init: Initialization, request: Request
-) -> Flow:
+def regression_flow(setting: Setting, problem: Regression, request: Request) -> Flow:
     """Run the route asked for; "auto" runs the parameters where the dual does not reach the end."""
+    network, init = setting.network, setting.init
     start, route, tol = init.rounded(), request.route, request.tol
     coefficients = network.coefficients(start)
     if not np.isfinite(coefficients).all():
@@ -49,7 +47,7 @@ def regression_flow(
         require_fourier_coordinates(network)
         return run(FourierFlow(network, loss, init.parameters(), tol), request)
     if route != "parameters":
-        coordinates = dual_coordinates(network, loss.X, init)
+        coordinates = setting.decoupled(loss.X)
         if coordinates.reduces:
             flow = run(DualFlow(loss, init, coordinates, start, tol), request)
             stopped_short = flow.outcome in (Outcome.PRECISION_REACHED, Outcome.FAILED)

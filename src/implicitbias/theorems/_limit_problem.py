@@ -1,0 +1,196 @@
+"""What a theorem names: a limit at a scale, along scales, and its derivatives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._verdicts import Verdict
+from implicitbias.limits import Limit, relative_residual
+from implicitbias.problems import Classification
+from implicitbias.theorems._sensitivity import Sensitivity
+from implicitbias.theorems._situation import Situation
+
+Verdicts = tuple[Verdict, ...]
+Solve = Callable[[Situation, str, Verdicts], Limit]
+POINTS, DIRECTIONS = ("point", "small-scale limit"), ("direction", "stationary direction")
+
+
+class LimitProblem(ABC):
+    """The limit that a theorem names in a situation where none of its assumptions fails.
+
+    Every method takes the situation, the theorem's name and the verdicts on its assumptions, which
+    limits and refusals carry.
+    """
+
+    exists: ClassVar[bool] = True
+    """Whether there is a limit to name."""
+
+    @abstractmethod
+    def at(
+        self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None
+    ) -> Limit:
+        """The limit from the situation's own start, or from its directions at another scale.
+
+        Raises
+        ------
+        NoPredictionError
+            It could not be solved, or is not known at this scale; 0 and infinity are scales, too.
+        """
+
+    def path(
+        self,
+        situation: Situation,
+        name: str,
+        verdicts: Verdicts,
+        scales: FloatArray,
+        callback: Callable[[int], object] | None,
+    ) -> list[Limit]:
+        """The limits at the scales, in their order; ``callback`` is told how many are done."""
+        limits: list[Limit] = []
+        for scale in scales:
+            limits.append(self.at(situation, name, verdicts, float(scale)))
+            if callback is not None:
+                callback(len(limits))
+        return limits
+
+    def rough_path(
+        self, situation: Situation, name: str, verdicts: Verdicts, scales: FloatArray
+    ) -> FloatArray | None:
+        """The path's coefficients to a percent, (n_scales, d); None where it is as dear itself."""
+        return None
+
+    def sensitivity(self, situation: Situation, name: str, verdicts: Verdicts) -> Sensitivity:
+        """Its derivatives.
+
+        Raises
+        ------
+        NoPredictionError
+            They are not known.
+        """
+        raise NoPredictionError(
+            f"{name} applies, and its limit is not that of a potential: sensitivities are "
+            "known for decomposable networks.",
+            verdicts,
+        )
+
+
+@dataclass(frozen=True)
+class ClosedForm(LimitProblem):
+    """A limit at finite scales > 0, one at a time.
+
+    Parameters
+    ----------
+    solve
+        Function of the situation, the theorem's name and the verdicts; returns a ``Limit`` with a
+        certificate measured at the point it returns.
+    """
+
+    solve: Solve
+
+    def at(
+        self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None
+    ) -> Limit:
+        """Solved anew."""
+        if scale in (0.0, np.inf):
+            raise NoPredictionError(
+                f"{name} is stated for scales between 0 and infinity; got {scale:g}. Ask for a "
+                "very small or very large one instead.",
+                verdicts,
+            )
+        return self.solve(situation.at_scale(scale), name, verdicts)
+
+
+@dataclass(frozen=True)
+class SmallScale(LimitProblem):
+    """A limit that the theory gives as the scale tends to 0."""
+
+    solve: Solve
+
+    def at(
+        self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None
+    ) -> Limit:
+        """Where the start's own scale is meant: with the distance identity at that scale."""
+        if scale is not None and scale > 0.0:
+            raise NoPredictionError(
+                "for fully connected networks the theory gives the limit at scale 0 only; at scale "
+                f"{scale:g} simulate with gradient_flow, whose end obeys the distance identity.",
+                verdicts,
+            )
+        return self.solve(situation.at_scale(None if scale is None else 1.0), name, verdicts)
+
+
+@dataclass(frozen=True)
+class Nothing(LimitProblem):
+    """No limit that could be computed without training, and why."""
+
+    why: str
+    exists: ClassVar[bool] = False
+
+    def at(
+        self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None
+    ) -> Limit:
+        """Refuse."""
+        raise NoPredictionError(self.why, verdicts)
+
+
+@dataclass(frozen=True)
+class Checked(LimitProblem):
+    """Another's limit, which has to be one: its feasibility is measured again."""
+
+    given: LimitProblem
+
+    def at(
+        self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None
+    ) -> Limit:
+        """The given limit, checked."""
+        return _checked(self.given.at(situation, name, verdicts, scale), situation, name, verdicts)
+
+    def path(
+        self,
+        situation: Situation,
+        name: str,
+        verdicts: Verdicts,
+        scales: FloatArray,
+        callback: Callable[[int], object] | None,
+    ) -> list[Limit]:
+        """The given path, every limit checked."""
+        limits = self.given.path(situation, name, verdicts, scales, callback)
+        return [_checked(limit, situation, name, verdicts) for limit in limits]
+
+    def sensitivity(self, situation: Situation, name: str, verdicts: Verdicts) -> Sensitivity:
+        """The given one."""
+        return self.given.sensitivity(situation, name, verdicts)
+
+
+def _checked(limit: Any, situation: Situation, name: str, verdicts: Verdicts) -> Limit:
+    if not isinstance(limit, Limit):
+        raise InvalidInputError(
+            f"the limit of {name!r} is a {type(limit).__name__}; expected a Limit."
+        )
+    problem, beta = situation.problem, np.asarray(limit.coefficients)
+    directed = isinstance(problem, Classification)
+    kinds = DIRECTIONS if directed else POINTS
+    if limit.kind not in kinds or beta.shape != (problem.num_features,) or beta.dtype.kind != "f":
+        raise InvalidInputError(
+            f"the limit of {name!r} is a {limit.kind!r} with coefficients of shape {beta.shape} "
+            f"and dtype {beta.dtype}; expected one of {', '.join(map(repr, kinds))} with "
+            f"{problem.num_features} real coefficients."
+        )
+    measured = (
+        max(0.0, 1.0 - float((problem.y * (problem.features @ beta)).min()))
+        if directed
+        else relative_residual(problem.features, beta, problem.y)
+    )
+    certificate = replace(
+        limit.certificate, feasibility=float(np.fmax(limit.certificate.feasibility, measured))
+    )
+    return replace(
+        limit, theorem=name, certificate=certificate, assumptions=limit.assumptions or verdicts
+    )
