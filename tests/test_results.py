@@ -18,13 +18,6 @@ from implicitbias.serialization import MODULES
 
 # dataclasses that users make
 GIVEN = {"Regression", "Classification", "Initialization", "Situation", "Theorem", "ClosedForm"}
-    "Regression",
-    "Classification",
-    "Initialization",
-    "Situation",
-    "Theorem",
-    "ClosedForm",
-}  # dataclasses that users make
 
 
 def known():
