@@ -79,7 +79,8 @@ def test_equality_and_hash_do_not_raise(title):
 
 
 def test_scalars_are_equal_by_value_and_arrays_by_identity():
-    assert ib.Verdict("a", "holds", 1.0) == ib.Verdict("a", "holds", 1.0)
+    same = ib.Verdict("a", "holds", 1.0)
+    assert ib.Verdict("a", "holds", 1.0) == same
     one, other = (ib.tensor_singular_vectors(np.arange(4.0).reshape(2, 2))[0] for _ in range(2))
     assert one != other
     limit = examples()["Limit point"]
