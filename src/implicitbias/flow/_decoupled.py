@@ -61,7 +61,9 @@ def dual_coordinates(network: Network, X: FloatArray, init: Initialization) -> D
     """Decompose the network and take the phases out of the data X, (n, d), and the start."""
     decomposition = network.orthogonal_decomposition()
     start = decomposition.coordinates(init.directions)
-    return DualCoordinates(decomposition, reduce_to_real(decomposition.of(as_features(X)), start))
+    return DualCoordinates(
+        decomposition, reduce_to_real(decomposition.transformed(as_features(X)), start)
+    )
 
 
 def has_dual_flow(

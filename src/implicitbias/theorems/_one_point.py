@@ -30,7 +30,7 @@ ROUNDED = 1e-13  # computed singular values this close may be equal
 Maps = tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OnePointSVD:
     """The two-layer network at one point (x, y) in its singular coordinates.
 
@@ -44,6 +44,8 @@ class OnePointSVD:
         y.
     tied
         Values that agree to this part of the largest are equal; 0 where they are known exactly.
+    exact
+        Whether first and second are exact.
     project, lift
         v -> U_l^T v and c -> U_l c, for l = 1 and 2, on flat layers.
     """
@@ -53,6 +55,7 @@ class OnePointSVD:
     second: FloatArray
     target: float
     tied: float
+    exact: bool
     project: Maps
     lift: Maps
 
@@ -74,7 +77,9 @@ def one_point_svd(
     else:
         values, tied, project, lift = _dense(network.data_tensor(x))
     first, second = (each(np.ravel(layer)) for each, layer in zip(project, directions, strict=True))
-    return OnePointSVD(values, first, second, target, tied, project, lift)
+    decomposed = isinstance(network, (DiagonalNetwork, OrthogonalNetwork))
+    exact = decomposed and network.orthogonal_decomposition().projects_exactly
+    return OnePointSVD(values, first, second, target, tied, exact, project, lift)
 
 
 def _dense(matrix: FloatArray) -> tuple[FloatArray, float, Maps, Maps]:
@@ -106,7 +111,8 @@ def _decomposed(network: Network, x: FloatArray) -> tuple[FloatArray, float, Map
     decomposition = network.orthogonal_decomposition()
     signed = np.asarray(decomposition.features(x[None, :])[0], dtype=np.float64)
     order = np.argsort(-np.abs(signed), kind="stable")
-    exact = isinstance(network, DiagonalNetwork)
+    decomposed = isinstance(network, (DiagonalNetwork, OrthogonalNetwork))
+    exact = decomposed and network.orthogonal_decomposition().projects_exactly
     negligible = 0.0 if exact else RANK_TOLERANCE * float(np.abs(signed).max())
     order = order[np.abs(signed[order]) > negligible]
     signs = np.sign(signed[order])

@@ -34,6 +34,7 @@ from implicitbias.problems import Regression
 from implicitbias.theorems import _regression
 from implicitbias.theorems._catalogue import Result
 from implicitbias.theorems._predict import applicable
+from implicitbias.theorems._rounded_start import end_without_ties
 from implicitbias.theorems._situation import Situation, situation_of
 
 UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)
@@ -342,6 +343,9 @@ def _end(
     real_rho[~situation.reach.forced] = end.rho
     rho = situation.reduction.spectrum(real_rho)
     coefficients = np.ascontiguousarray(situation.decomposition.coefficients(rho).real)
+    error = end.error
+    if alpha == 0.0:
+        error += end_without_ties(situation, real_rho, coefficients)
     return Limit(
         coefficients,
         "point",
@@ -349,7 +353,7 @@ def _end(
         Certificate(
             relative_residual(situation.problem.features, coefficients, situation.problem.y),
             end.gap,
-            error=end.error,
+            error=error,
         ),
         verdicts,
         spectrum=rho,

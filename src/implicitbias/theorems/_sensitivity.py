@@ -13,7 +13,14 @@ from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
 from implicitbias.initialization import Initialization
-from implicitbias.limits import Limit, PathError, PotentialSensitivity, certify, solve
+from implicitbias.limits import (
+    Limit,
+    PathError,
+    PotentialSensitivity,
+    at_actual_scale,
+    certify,
+    solve,
+)
 from implicitbias.networks import Network
 from implicitbias.problems import Regression
 from implicitbias.theorems import _assumptions as measured
@@ -236,5 +243,7 @@ def sensitivity(network: Network, problem: Regression, init: Initialization) -> 
     except PathError as error:
         raise NoPredictionError(f"the limit could not be solved: {error}.", verdicts) from None
     limit = _regression.assemble_potential(situation, solved, state, result.name, verdicts)
+    if not problem.y.any():
+        solved, state = at_actual_scale(solved, state)
     corrected = certify(solved, state).state
     return Sensitivity(limit, situation, PotentialSensitivity(solved, corrected))

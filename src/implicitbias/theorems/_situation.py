@@ -19,7 +19,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates import Curves, RealCoordinates, reduce_to_real
 from implicitbias.features import Dense, Features
 from implicitbias.initialization import Initialization
-from implicitbias.limits import MAX_ITERATIONS, PotentialProblem, Reachable, reachable
+from implicitbias.limits import MAX_ITERATIONS, OnePoint, PotentialProblem, Reachable, reachable
 from implicitbias.networks import (
     DiagonalNetwork,
     FullyConnectedNetwork,
@@ -73,10 +73,15 @@ class Situation:
         """p_l = U_l^T vbar_l, shape (L, m), in units of the scale."""
         return self.decomposition.coordinates(self.init.directions)
 
+    @property
+    def start_is_exact(self) -> bool:
+        """Whether ties of the layers in these coordinates are ties of the layers given."""
+        return self.decomposition.projects_exactly and not self.reduction.turned
+
     @cached_property
     def reduction(self) -> RealCoordinates:
         """The decoupled coordinates as real ones, or as real as they are, with the defects."""
-        return reduce_to_real(self.decomposition.of(self.rows), self.coordinates)
+        return reduce_to_real(self.decomposition.transformed(self.rows), self.coordinates)
 
     @cached_property
     def curves(self) -> Curves:
@@ -131,13 +136,17 @@ class Situation:
         if not exact:
             unit = ROUNDED + decomposition.residual
             rounding = unit * self.rows.row_norms()[rows], decomposition.lengths[kept]
+        start = self.reduction.start[:, kept]
         return PotentialProblem(
             features,
             targets,
             self.curves if kept.all() else self.reduction.curves(self.init.log_scale, kept),
             max_iterations=self.max_iterations,
-            start=self.reduction.start[:, kept] if exact else None,
+            start=start if exact else None,
             rounding=rounding,
+            rough_start=None
+            if self.start_is_exact
+            else (start, ROUNDED * float(np.abs(start).max(initial=0.0))),
         )
 
     @cached_property
@@ -160,6 +169,12 @@ class Situation:
         return one_point_svd(
             self.network, self.rows.rows([0]).toarray()[0], float(self.targets[0]), directions
         )
+
+    @property
+    def one_point_problem(self) -> OnePoint:
+        """Theorem 6's equation for the clock."""
+        svd = self.one_point
+        return OnePoint(svd.values, svd.first, svd.second, svd.target, self.init.log_scale)
 
 
 def in_moderate_units(situation: Situation) -> tuple[Situation, int]:
