@@ -5,6 +5,7 @@ The README's Python and the ``.. run::`` blocks of each page become one file a p
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ CALLS = ROOT / "tests" / "helpers" / "typed_calls.py"
 OPTIONS = (
     *("--strict", "--ignore-missing-imports", "--config-file=", "--no-error-summary"),
     *("--allow-untyped-defs", "--allow-untyped-calls", "--allow-redefinition"),
+    f"--cache-dir={ROOT / '.mypy_cache' / 'snippets'}",
 )
 FENCE = re.compile(r"^```python\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 RUN = re.compile(r"^\.\. run::\n((?:[ \t]+\S.*\n|\s*\n)*)", flags=re.MULTILINE)
@@ -40,8 +42,8 @@ def pages() -> list[Path]:
 
 
 def write(folder: Path) -> list[Path]:
-    """Write one file a page that has snippets."""
-    files = []
+    """Write one file a page that has snippets, and the calls of ``CALLS``."""
+    files = [Path(shutil.copy(CALLS, folder))]  # beside its neighbours mypy would take theirs
     for page in pages():
         code = "\n".join(snippets(page))
         if code.strip():
@@ -55,7 +57,7 @@ def write(folder: Path) -> list[Path]:
 def main() -> int:
     """Write the files, check them, return mypy's exit code."""
     with tempfile.TemporaryDirectory() as folder:
-        files = [*write(Path(folder)), CALLS]
+        files = write(Path(folder))
         done = subprocess.run([sys.executable, "-m", "mypy", *OPTIONS, *map(str, files)])
     if done.returncode == 0:
         print(f"types of the snippets of {len(files) - 1} pages and of {CALLS.name}: no errors")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from implicitbias._verdicts import CERTIFIED
 from implicitbias.cli._model import LARGEST, Model, build_model
 from implicitbias.cli._options import any_scale_option, model_options, scale_option
 from implicitbias.cli._output import (
@@ -162,6 +161,7 @@ def path(
     """
     import numpy as np
 
+    from implicitbias._verdicts import CERTIFIED
     from implicitbias.problems import Regression
     from implicitbias.report import replacing
     from implicitbias.theorems import limit_path
@@ -303,6 +303,7 @@ def flow(
 def _limit(model: Model, scale: float) -> Limit:
     """The limit at a scale, or as it tends to 0 or infinity."""
     from implicitbias._errors import NoPredictionError
+    from implicitbias._verdicts import CERTIFIED
     from implicitbias.problems import Classification
     from implicitbias.theorems import limit_path, predict_limit
 
