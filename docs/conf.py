@@ -14,7 +14,7 @@ matplotlib.use("Agg")
 import implicitbias
 
 project = "implicitbias"
-author = "the implicitbias authors"
+author = "The implicitbias developers"
 version = release = implicitbias.__version__
 extensions = [
     "docstrings",

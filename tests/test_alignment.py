@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias import NoPredictionError, gradient_flow, predict_limit, theorem_1
 from implicitbias._errors import InvalidInputError
 from implicitbias.initialization import Initialization
@@ -17,8 +18,7 @@ from implicitbias.networks import (
 )
 from implicitbias.problems import Classification, Regression
 
-RNG = np.random.default_rng(3)
-X, LABELS = RNG.standard_normal((5, 6)), np.array([1.0, -1.0, 1.0, 1.0, -1.0])
+(X,), LABELS = normal(3, (5, 6)), np.array([1.0, -1.0, 1.0, 1.0, -1.0])
 PROBLEM = Classification(X, LABELS)
 OUTSIDE = [
     ConvolutionalNetwork(6, (2, 3, 6)),

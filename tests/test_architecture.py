@@ -7,10 +7,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "implicitbias"
-MAX_LINES = 400
+MAX_LINES, MAX_BODY = 400, 60
 BUILT = {"_build", "auto_gallery", "generated"}  # what a build of the documentation leaves
 
-BASE = {"_errors", "_verdicts", "_numbers", "_arrays", "_nonnegative", "_precise", "_threads"}
+GROUND = {
+    *("_errors", "_html", "_results", "_verdicts", "_files", "_types"),
+    *("_numbers", "_arrays", "_nonnegative", "_threads"),
+}
+BASE = GROUND | {"features"}
 SHARED = BASE | {"problems", "networks"}
 RESULTS = SHARED | {
     "initialization",
@@ -21,18 +25,23 @@ RESULTS = SHARED | {
     "alignment",
     "simulation",
     "datasets",
+    "serialization",
 }
 
 # Each package or module may import these, and itself.
 MAY_IMPORT = {
     "__init__": RESULTS | {"coordinates", "estimators"},  # the public list, under TYPE_CHECKING
     "_errors": set(),
-    "_verdicts": {"_errors"},
+    "_html": set(),
+    "_files": set(),
+    "_types": set(),
+    "_results": {"_html"},
+    "_verdicts": {"_errors", "_html", "_results"},
     "_numbers": {"_errors"},
     "_arrays": {"_errors", "_numbers"},
     "_nonnegative": {"_arrays"},
-    "_precise": {"_arrays"},
     "_threads": set(),
+    "features": GROUND,
     "problems": BASE,
     "networks": BASE,
     "initialization": BASE | {"networks"},
@@ -46,13 +55,13 @@ MAY_IMPORT = {
     "alignment": SHARED | {"flow", "limits", "comparison"},
     "simulation": SHARED
     | {"initialization", "flow", "limits", "theorems", "comparison", "alignment"},
+    "serialization": BASE,  # the results it builds are named by strings, and imported late
     "datasets": BASE | {"problems"},
     "estimators": RESULTS,
     "verification": RESULTS | {"coordinates", "dual"},
     "plotting": RESULTS | {"coordinates"},
-    "sweeps": RESULTS,
     "report": RESULTS | {"verification", "plotting"},
-    "cli": RESULTS | {"verification", "plotting", "sweeps", "report", "estimators"},
+    "cli": RESULTS | {"verification", "plotting", "report", "estimators"},
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.
@@ -113,6 +122,10 @@ def test_imports_follow_the_table(path):
     assert owners_imported(path) <= allowed
 
 
+def test_the_table_names_what_there_is():
+    assert set(MAY_IMPORT) == {owner(path) for path in MODULES}
+
+
 def test_the_table_has_no_circles():
     order = []
     while len(order) < len(MAY_IMPORT):
@@ -148,9 +161,10 @@ def test_the_witness_never_sees_potentials_or_duals():
         assert not owners_imported(path) & HIDDEN_FROM_WITNESS, name_of(path)
         for name in imported(path):
             parts = name.split(".")
-            found = PACKAGE.joinpath(*parts[1:]).with_suffix(".py")
-            if parts[:2] == ["implicitbias", "flow"] and found.exists() and found not in seen:
-                waiting.append(found)
+            whole = PACKAGE.joinpath(*parts[1:])
+            for found in (whole.with_suffix(".py"), whole / "__init__.py"):
+                if parts[:2] == ["implicitbias", "flow"] and found.exists() and found not in seen:
+                    waiting.append(found)
 
 
 @pytest.mark.parametrize(("left", "right"), [*SIBLINGS, *(pair[::-1] for pair in SIBLINGS)])
@@ -162,9 +176,32 @@ def test_siblings_do_not_know_each_other(left, right):
         assert not [name for name in imported(path) if name.startswith(other)], name_of(path)
 
 
+def private_imports(path):
+    """Modules of another package that a file imports although their names begin with _."""
+    names = {name for name in imported(path) if name.startswith("implicitbias.")}
+    return {
+        name
+        for name in names
+        if name.split(".")[1] != owner(path) and any(part[0] == "_" for part in name.split(".")[2:])
+    }
+
+
+def test_what_a_package_offers_stands_in_its_init():
+    assert not {(name_of(path), name) for path in MODULES for name in private_imports(path)}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_files_stay_short(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_functions_stay_short(path):
+    """Without their docstrings, which say as much as they must."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            first = node.body[1 if ast.get_docstring(node) and node.body[1:] else 0]
+            assert node.end_lineno - first.lineno < MAX_BODY, node.name
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias.comparison import compare, verify
 from implicitbias.flow import gradient_flow
@@ -21,16 +22,13 @@ from implicitbias.networks import (
 from implicitbias.problems import Regression
 from implicitbias.theorems import predict_limit
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(3, 8)), RNG.normal(size=3)
+X, Y, S, *FACTORS = normal(0, (3, 8), 3, (8, 8), (9, 8), (9, 8), (9, 8))
 PROBLEM = Regression(X, Y)
 ONE_POINT = Regression(X[:1], Y[:1])
 EVEN = Regression(X + X[:, -np.arange(8)], Y)
-ETA = RNG.uniform(0.5, 1.5, 8)
+ETA = np.random.default_rng(1).uniform(0.5, 1.5, 8)
 EVEN_ETA = ETA + ETA[-np.arange(8)] + 8 * (np.arange(8) == 0)
-ORTHOGONAL = OrthogonalNetwork(
-    RNG.normal(size=(8, 8)), [np.linalg.qr(RNG.normal(size=(9, 8)))[0] for _ in range(3)]
-)
+ORTHOGONAL = OrthogonalNetwork(S, [np.linalg.qr(factor)[0] for factor in FACTORS])
 
 
 def theorem5(network, direction=ETA, scale=0.5):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias._errors import InvalidInputError
 from implicitbias.comparison import compare, verify
 from implicitbias.flow import gradient_flow
@@ -18,8 +19,7 @@ from implicitbias.networks import (
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import predict_limit
 
-RNG = np.random.default_rng(0)
-X, LABELS = RNG.normal(size=(5, 12)), np.array([1.0, -1.0, 1.0, -1.0, 1.0])
+(X,), LABELS = normal(0, (5, 12)), np.array([1.0, -1.0, 1.0, -1.0, 1.0])
 PROBLEM = Classification(X, LABELS)
 
 
@@ -45,7 +45,7 @@ def test_two_diagonal_layers_slide_to_the_l1_direction_at_the_predicted_rate():
         (FullyConnectedNetwork((12, 4)), PROBLEM, 1 / 2),
         (FullyConnectedNetwork((12, 4, 3)), PROBLEM, 1 / 3),
         (FullyConnectedNetwork((12, 4)), Classification(X[:1], [1.0]), 1 / 2),
-        (TensorNetwork(RNG.normal(size=(3, 4, 12))), Classification(X[:1], [-1.0]), None),
+        (TensorNetwork(*normal(1, (3, 4, 12))), Classification(X[:1], [-1.0]), None),
     ],
 )
 def test_parameter_flows_close_in_as_predicted(network, problem, rate):

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import scipy.sparse
 
+from helpers.draws import normal
 from implicitbias import Classification, Initialization, InvalidInputError, Regression
 from implicitbias._arrays import finite_array
 
-RNG = np.random.default_rng(0)
-X = np.round(RNG.standard_normal((3, 5)), 3)
+X = np.round(normal(0, (3, 5))[0], 3)
 Y = np.array([1.0, -2.0, 0.5])
 
 

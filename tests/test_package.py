@@ -1,13 +1,18 @@
 """The public list, and what importing it costs."""
 
+import doctest
+import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import implicitbias
+from helpers.typed_calls import CALLS
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("numpy", "scipy", "sklearn", "matplotlib", "rich", "click", "clarabel", "joblib")
@@ -35,6 +40,16 @@ def test_the_contract_is_listed():
 def test_public_things_have_docstrings():
     for name in implicitbias.__all__:
         assert getattr(implicitbias, name).__doc__, name
+
+
+def test_the_examples_in_docstrings_print_what_they_say():
+    walked = pkgutil.walk_packages(implicitbias.__path__, "implicitbias.")
+    modules = [import_module(one.name) for one in walked if not one.name.endswith("__main__")]
+    found = [doctest.testmod(module) for module in modules]
+    sources = [Path(module.__file__).read_text(encoding="utf-8") for module in modules]
+    assert sum(one.attempted for one in found) == sum(source.count(">>> ") for source in sources)
+    assert sum(one.attempted for one in found) > 5
+    assert not any(one.failed for one in found)
 
 
 def test_unknown_names_are_refused():
@@ -69,6 +84,21 @@ def test_version_has_one_home():
     assert project["project"]["dynamic"] == ["version"]
     assert project["tool"]["hatch"]["version"]["path"] == "src/implicitbias/__init__.py"
     assert implicitbias.__version__.count(".") == 2
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
+def test_whatever_the_types_promise_runs(call):
+    assert all(result is not None for result in call())
+
+
+def test_every_dependency_declares_its_oldest_version_alone():
+    """What ``nox -s minimum`` installs: an upper bound here would only hide what is new."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    declared = [*project["dependencies"], *(one for extra in extras for one in extra)]
+    assert not [one for one in declared if not re.fullmatch(r"[a-z0-9-]+>=[0-9.]+", one)]
+    oldest = project["requires-python"].removeprefix(">=")
+    assert f"Programming Language :: Python :: {oldest}" in project["classifiers"]
 
 
 def test_types_are_shipped():

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import implicitbias
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CI = ROOT / ".ci" / "run"
@@ -29,6 +31,7 @@ def test_the_test_command_is_the_one_of_continuous_integration():
     assert len(commands) == 2
     assert commands[0].endswith(".venv/bin/implicitbias verify")
     assert commands[1] in CI.read_text(encoding="utf-8").splitlines()
+    assert ".venv/bin/implicitbias verify" in CI.read_text(encoding="utf-8").splitlines()
     assert os.access(CI, os.X_OK)
 
 
@@ -53,3 +56,12 @@ def test_the_changelog_has_an_open_section():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "## [Unreleased]" in text
     assert "### Added" in text
+
+
+def test_changelog_and_citation_name_the_version():
+    released = re.search(
+        r"^## \[(\d[^]]*)\] - (\S+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M
+    )
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert released[1] == implicitbias.__version__
+    assert f"\nversion: {released[1]}\ndate-released: {released[2]}\n" in cited

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias import gradient_flow, predict_limit, simulate_limit
 from implicitbias._errors import InfeasibleProblemError, InvalidInputError, Outcome
 from implicitbias.initialization import Initialization
@@ -16,11 +17,10 @@ from implicitbias.networks import (
 )
 from implicitbias.problems import Classification, Regression
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.standard_normal((2, 8)), RNG.standard_normal(2)
+X, Y, ENTRIES = normal(0, (2, 8), 2, (3, 4, 5, 8))
 REGRESS, CLASSIFY = Regression(X, Y), Classification(X, [1, -1])
 CONVOLUTION, CONNECTED = ConvolutionalNetwork(8, (8, 8)), FullyConnectedNetwork((8, 5))
-TENSOR = TensorNetwork(RNG.standard_normal((3, 4, 5, 8)))
+TENSOR = TensorNetwork(ENTRIES)
 
 
 def start(network, scale=0.5):

@@ -31,8 +31,14 @@ def _with_notes(lines):
     return found
 
 
+def _skip(app, what, name, obj, skip, options):
+    """Leave out what scikit-learn writes into our classes: its pages document it."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
 def setup(app):
     """Escape before napoleon reads the sections."""
     app.setup_extension("sphinx.ext.autodoc")
+    app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-docstring", _process, priority=100)
     return {"parallel_read_safe": True}

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         multilinear_multiply,
     )
     from implicitbias.problems import Classification, Regression, Separability
+    from implicitbias.serialization import load, save
     from implicitbias.simulation import Reference, SimulatedLimit, simulate_limit
     from implicitbias.theorems import (
         ClosedForm,
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
         unregister_theorem,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each public name lives. Modules are imported at first use: command-line help and scripts
 # that need one network should not wait for SciPy.
@@ -103,6 +104,7 @@ _HOMES = {
         "multilinear_multiply",
     ),
     "implicitbias.problems": ("Classification", "Regression", "Separability"),
+    "implicitbias.serialization": ("load", "save"),
     "implicitbias.simulation": ("Reference", "SimulatedLimit", "simulate_limit"),
     "implicitbias.theorems": (
         "ClosedForm",
@@ -169,9 +171,11 @@ __all__ = [
     "layer_alignment",
     "lemma4",
     "limit_path",
+    "load",
     "multilinear_multiply",
     "predict_limit",
     "register_theorem",
+    "save",
     "sensitivity",
     "simulate_limit",
     "tensor_singular_error",

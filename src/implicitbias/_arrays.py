@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from implicitbias._errors import InvalidInputError
-from implicitbias._numbers import as_float64, not_finite, numeric_array
-from implicitbias._numbers import is_sparse as is_sparse
+from implicitbias._numbers import not_finite, numeric_array
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -18,9 +17,22 @@ IntArray: TypeAlias = npt.NDArray[np.intp]
 ComplexArray: TypeAlias = npt.NDArray[np.complex128]
 NumericArray: TypeAlias = npt.NDArray[Any]  # float64, or complex128 where the theory is complex
 Parameters: TypeAlias = tuple[FloatArray, ...]
+ArrayLike: TypeAlias = npt.ArrayLike  # what NumPy turns into an array: lists, tables, series
 
-SQUARES = (1e-140, 1e140)  # norms whose entries' squares neither under- nor overflow
-PRODUCT_BLOCK = 1 << 20  # entries of |A| held at a time
+
+class SparseLike(Protocol):
+    """A SciPy sparse array or matrix, of any format."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, d)."""
+
+    def tocsr(self) -> Any:
+        """Return the same matrix by rows."""
+
+
+EPS = float(np.finfo(np.float64).eps)
+TINY = float(np.finfo(np.float64).tiny)  # smaller numbers have lost digits
 
 
 def finite_array(
@@ -58,42 +70,6 @@ def finite_array(
     if not np.isfinite(array).all():
         bad = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise not_finite(name, array[bad], bad)
-    return array
-
-
-def finite_csr(value: Any, name: str) -> Any:
-    """Return a sparse ``value`` as a finite float64 ``csr_array`` without duplicate entries.
-
-    Raises
-    ------
-    InvalidInputError
-        Not two-dimensional, empty, not real numbers, or not finite.
-    """
-    from scipy.sparse import csr_array
-
-    if value.ndim != 2 or 0 in value.shape:
-        raise InvalidInputError(
-            f"{name} has shape {value.shape}; expected (n, d) with at least one point and one "
-            "feature."
-        )
-    if value.dtype.kind not in "buif":
-        raise InvalidInputError(f"{name} has dtype {value.dtype}; expected real numbers.")
-    given = csr_array(value)
-    if not given.has_canonical_format:
-        given = given.copy()
-        given.sum_duplicates()
-
-    def index(place: int) -> tuple[int, int]:
-        row = int(np.searchsorted(given.indptr, place, side="right")) - 1
-        return row, int(given.indices[place])
-
-    array = given
-    if given.dtype != np.float64:
-        data = as_float64(given.data, name, index)
-        array = csr_array((data, given.indices, given.indptr), shape=given.shape)
-    if not np.isfinite(array.data).all():
-        place = int(np.flatnonzero(~np.isfinite(array.data))[0])
-        raise not_finite(name, array.data[place], index(place))
     return array
 
 
@@ -163,75 +139,6 @@ def positive_float(value: Any, name: str, *, allow_zero: bool = False) -> float:
     if not np.isfinite(number) or number < 0 or (number == 0 and not allow_zero):
         raise InvalidInputError(f"{name} is {number:g}; expected {wanted}.")
     return number
-
-
-def row_norms(matrix: FloatArray) -> FloatArray:
-    """||a_i|| of dense or sparse rows, (n,), also where squares do not fit float64."""
-    with np.errstate(over="ignore", under="ignore"):
-        norms = _plain_norms(matrix)
-    extreme = np.flatnonzero(~((norms > SQUARES[0]) & (norms < SQUARES[1])))
-    if extreme.size and matrix.shape[1]:
-        part = matrix[extreme]
-        largest = abs(part).max(axis=1)
-        exponents = np.frexp(largest.toarray().ravel() if is_sparse(part) else largest)[1]
-        if is_sparse(part):
-            part = part.copy()
-            part.data = np.ldexp(part.data, -np.repeat(exponents, np.diff(part.indptr)))
-        else:
-            part = np.ldexp(part, -exponents[:, None])
-        with np.errstate(over="ignore", under="ignore"):
-            norms[extreme] = np.ldexp(_plain_norms(part), exponents)
-    return norms
-
-
-def _plain_norms(matrix: FloatArray) -> FloatArray:
-    if is_sparse(matrix):
-        return np.asarray(np.sqrt((matrix * matrix).sum(axis=1)))
-    return np.asarray(np.linalg.norm(matrix, axis=1))
-
-
-def rows_times(matrix: FloatArray, factors: FloatArray) -> FloatArray:
-    """diag(factors) A, sparse where A is CSR."""
-    if not is_sparse(matrix):
-        return np.asarray(matrix * factors[:, None])
-    return with_entries_times(matrix, np.repeat(factors, np.diff(matrix.indptr)))
-
-
-def columns_times(matrix: FloatArray, factors: FloatArray) -> FloatArray:
-    """A diag(factors), sparse where A is CSR."""
-    if not is_sparse(matrix):
-        return np.asarray(matrix * factors)
-    return with_entries_times(matrix, factors[matrix.indices])
-
-
-def both_signs(matrix: FloatArray) -> FloatArray:
-    """[A, -A], (n, 2d); CSC where A is sparse."""
-    if not is_sparse(matrix):
-        return np.hstack([matrix, -matrix])
-    from scipy.sparse import csc_array, hstack
-
-    both: FloatArray = hstack([csc_array(matrix), csc_array(-matrix)])
-    return both
-
-
-def with_entries_times(matrix: Any, factors: FloatArray) -> FloatArray:
-    """A CSR array whose entries are multiplied by factors, one an entry."""
-    scaled = matrix.copy()
-    scaled.data *= factors
-    result: FloatArray = scaled
-    return result
-
-
-def absolute_product(matrix: FloatArray, vector: FloatArray) -> FloatArray:
-    """|A| |v|, (n,), in blocks of columns: a dense A is never copied."""
-    if is_sparse(matrix):
-        return np.asarray(abs(matrix) @ np.abs(vector))
-    block = max(1, PRODUCT_BLOCK // max(len(matrix), 1))
-    total = np.zeros(len(matrix))
-    for start in range(0, matrix.shape[1], block):
-        part = slice(start, start + block)
-        total += np.abs(matrix[:, part]) @ np.abs(vector[part])
-    return total
 
 
 def stable_norm(vector: FloatArray) -> float:

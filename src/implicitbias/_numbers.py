@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Complex, Integral, Number, Real
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -141,11 +141,11 @@ def _in_column(column: int, place: int) -> tuple[int, int]:
 
 def refuse_containers(value: Any, name: str) -> None:
     """Refuse what NumPy would silently turn into something else."""
-    if is_sparse(value):
-        ravel = ".ravel()" if 1 in value.shape else ""
+    if hasattr(value, "toarray"):  # SciPy's sparse ones, and our own features
+        ravel, kind = ".ravel()" if 1 in value.shape else "", type(value)
         raise InvalidInputError(
-            f"{name} is a scipy sparse {type(value).__name__}; a dense array is expected here. "
-            f"Pass {name}.toarray(){ravel}."
+            f"{name} is a {kind.__module__.split('.')[0]} {kind.__name__}; a dense array is "
+            f"expected here. Pass {name}.toarray(){ravel}."
         )
     count = _masked_entries(value)
     if count:
@@ -192,8 +192,3 @@ def _rounded(name: str, entry: Any, index: tuple[int, ...]) -> InvalidInputError
         "2^53 it does not hold every one. Subtract an offset in whole numbers first, or convert "
         "to float yourself if the rounding does not matter."
     )
-
-
-def is_sparse(value: Any) -> TypeGuard[Any]:
-    """Whether ``value`` is a SciPy sparse array or matrix."""
-    return any(kind.__module__.startswith("scipy.sparse") for kind in type(value).__mro__)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, is_sparse
+from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates import RealCoordinates, reduce_to_real
+from implicitbias.features import Features, as_features
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network, OrthogonalDecomposition
 from implicitbias.problems import Classification, Regression
@@ -64,13 +65,12 @@ class Setting:
         return {}
 
     @cached_property
-    def rows(self) -> FloatArray:
+    def rows(self) -> Features:
         """Independent rows of X (regression), or all of them (classification)."""
         problem = self.problem
         if isinstance(problem, Classification) or problem.rank == problem.num_points:
-            return problem.X
-        rows = problem.X[problem.rows]
-        return rows if is_sparse(rows) else np.ascontiguousarray(rows)
+            return problem.features
+        return problem.features.rows(problem.rows)
 
     @cached_property
     def targets(self) -> FloatArray:
@@ -92,13 +92,13 @@ class Setting:
     @cached_property
     def reduction(self) -> RealCoordinates:
         """The decoupled coordinates as real ones, or as real as they are, with the defects."""
-        return reduce_to_real(self.decomposition.features(self.rows), self.coordinates)
+        return reduce_to_real(self.decomposition.of(self.rows), self.coordinates)
 
     def decoupled(self, X: FloatArray) -> DualCoordinates:
-        """The coordinates for data X, (n, d): the problem's own rows, or combinations of them."""
-        if X is self.rows:
+        """The coordinates for data X, (n, d): the problem's own, or combinations of its rows."""
+        if X is self.problem.X and self.rows is self.problem.features:
             return DualCoordinates(self.decomposition, self.reduction)
-        reduction = reduce_to_real(self.decomposition.features(X), self.coordinates)
+        reduction = reduce_to_real(self.decomposition.of(as_features(X)), self.coordinates)
         return DualCoordinates(self.decomposition, reduction)
 
     @cached_property

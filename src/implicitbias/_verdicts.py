@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import ClassVar, Literal
+
+from implicitbias._html import Badge, Mark
+from implicitbias._results import Record
 
 Status = Literal["holds", "fails", "undecided"]
+MARKS: dict[Status, Mark] = {"holds": "good", "fails": "bad", "undecided": "open"}
+CERTIFIED = 1e-8  # the largest certificate that counts as certified, unless the caller says
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(Record):
     """One assumption, measured.
 
     Attributes
@@ -29,19 +33,14 @@ class Verdict:
     status: Status
     value: float
     detail: str = ""
+    _one_line: ClassVar[bool] = True
 
     def __str__(self) -> str:
         text = f"{self.status}: {self.assumption} ({self.value:.3g})"
         return f"{text}; {self.detail}" if self.detail else text
 
-    def to_dict(self) -> dict[str, Any]:
-        """What ``json.dumps`` takes."""
-        return {
-            "assumption": self.assumption,
-            "status": self.status,
-            "value": finite_or_text(self.value),
-            "detail": self.detail,
-        }
+    def _badge(self) -> Badge:
+        return Badge(self.status, MARKS[self.status])
 
     @property
     def holds(self) -> bool:
@@ -52,20 +51,3 @@ class Verdict:
     def fails(self) -> bool:
         """Whether the assumption was measured to fail."""
         return self.status == "fails"
-
-
-def finite_or_text(value: float) -> float | str:
-    """A number; "inf", "-inf" or "nan" where JSON has none."""
-    return float(value) if math.isfinite(value) else str(float(value))
-
-
-def at_least(assumption: str, value: float, threshold: float, slack: float, detail: str) -> Verdict:
-    """Verdict on ``value >= threshold``, undecided within ``slack`` of it."""
-    status: Status = (
-        "holds"
-        if value >= threshold + slack
-        else "fails"
-        if value < threshold - slack
-        else "undecided"
-    )
-    return Verdict(assumption, status, value, detail)

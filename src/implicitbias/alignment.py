@@ -17,12 +17,15 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
+from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
 from implicitbias.comparison import angle_between
 from implicitbias.flow import Flow
-from implicitbias.limits import tensor_singular_vectors
-from implicitbias.limits.singular._search import evaluate, refine
-from implicitbias.limits.singular._vectors import singular_residual_of_network
+from implicitbias.limits import (
+    singular_residual_of_network,
+    singular_vectors_near,
+    tensor_singular_vectors,
+)
 from implicitbias.networks import Network
 from implicitbias.problems import Classification
 
@@ -34,8 +37,8 @@ SOLVED, SAME = 1e-8, 1e-6  # residual of a tuple; relative difference of equal n
 PRINTED = 8
 
 
-@dataclass(frozen=True)
-class Candidate:
+@dataclass(frozen=True, eq=False, repr=False)
+class Candidate(Record):
     """One singular tuple of M(-u).
 
     Attributes
@@ -53,9 +56,12 @@ class Candidate:
     residual: float
     angle: float
 
+    def _short(self) -> str:
+        return f"s = {self.value:.6g}, residual {self.residual:.1e}, {self.angle:.2g} radians away"
 
-@dataclass(frozen=True, eq=False)
-class Theorem1:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Theorem1(Record):
     """What Theorem 1 assumes and says, at the end of one flow.
 
     Attributes
@@ -95,6 +101,9 @@ class Theorem1:
     def assumptions(self) -> tuple[Verdict, Verdict]:
         """Both hypotheses."""
         return self.loss_below_one, self.direction_settled
+
+    def _short(self) -> str:
+        return f"residual {self.residual:.2g} at margin exp({self.log_margin:.4g})"
 
     def __str__(self) -> str:
         lines = [
@@ -261,13 +270,10 @@ def _angle(layers: Sequence[NumericArray], vectors: Sequence[NumericArray]) -> f
 
 def _approached(tensor: NumericArray, layers: list[FloatArray]) -> Candidate | None:
     """The singular tuple at the end of Newton's method from the layers, if it is near them."""
-    size = float(np.linalg.norm(tensor))
-    if size == 0.0:
+    if float(np.linalg.norm(tensor)) == 0.0:
         return None
-    found = refine(tensor / size, [layer[None] for layer in layers])
-    values, residuals = evaluate(tensor / size, found)
-    vectors = tuple(part[0] for part in found)
-    one = Candidate(size * float(values[0]), vectors, float(residuals[0]), _angle(layers, vectors))
+    found = singular_vectors_near(tensor, layers)
+    one = Candidate(found.value, found.vectors, found.residual, _angle(layers, found.vectors))
     return one if one.residual <= SOLVED and one.angle <= NEAR else None
 
 

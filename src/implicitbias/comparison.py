@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import InvalidInputError, Outcome
+from implicitbias._html import Badge, Mark
+from implicitbias._results import Record
 from implicitbias.flow import Flow, flow_of, margin_flows, request
 from implicitbias.initialization import Initialization
 from implicitbias.limits import UNIQUE, Limit, relative_difference
@@ -17,6 +19,8 @@ from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import Situation, predicted, require_applicable, situation_of
 
+Word = Literal["agrees", "undecided", "DISAGREES"]
+MARKS: dict[Word, Mark] = {"agrees": "good", "undecided": "open", "DISAGREES": "bad"}
 TOLERANCE = 1e-8
 SETTLED = 0.15  # relative change of a closing exponent below which it counts as asymptotic
 RATE_TOLERANCE = 0.25
@@ -33,8 +37,8 @@ ROUNDING = 1e-11  # angles below this are those of the solvers, and say nothing 
 TRAINED = (Outcome.RESIDUAL_REACHED, Outcome.PRECISION_REACHED, Outcome.MARGIN_REACHED)
 
 
-@dataclass(frozen=True)
-class Closing:
+@dataclass(frozen=True, repr=False)
+class Closing(Record):
     """How a flow's direction approaches a predicted one.
 
     Attributes
@@ -60,6 +64,7 @@ class Closing:
     rate: float | None
     log_margin: float = float("inf")
     delay: float = 0.0
+    _one_line: ClassVar[bool] = True
 
     @property
     def confirms(self) -> bool:
@@ -101,8 +106,8 @@ class Closing:
         return f"angle {self.angle:.1e}, closing like margin^-{self.exponent:.3g}{state}{expected}"
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Record):
     """A flow's end held against a predicted limit.
 
     Attributes
@@ -164,8 +169,23 @@ class Comparison:
         early = unnamed or not any(one.decided for one in self.closings)
         return early and self.trained and not apart and not self.agrees
 
+    @property
+    def verdict(self) -> Word:
+        """What ``agrees`` and ``undecided`` say, in a word."""
+        return "agrees" if self.agrees else "undecided" if self.undecided else "DISAGREES"
+
+    def _short(self) -> str:
+        error = f"error {self.error:.1e} of {self.tolerance:.0e}"
+        return f"{self.verdict} with {self.limit.theorem}, {error}"
+
+    def _badge(self) -> Badge:
+        return Badge(self.verdict, MARKS[self.verdict])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As for every result, with the verdict."""
+        return {"verdict": self.verdict} | super().to_dict()
+
     def __str__(self) -> str:
-        word = "agrees" if self.agrees else "undecided" if self.undecided else "DISAGREES"
         if self.closings:
             named = zip(self.pairs, self.closings, strict=False)
             found = "; ".join(f"{name}: {closing}" for name, closing in named)
@@ -174,7 +194,7 @@ class Comparison:
         else:
             pairs = ", ".join(f"{name} {error:.1e}" for name, error in self.pairs.items())
             found = f"error {self.error:.1e} ({pairs})"
-        text = f"{word} with {self.limit.theorem}: {found}"
+        text = f"{self.verdict} with {self.limit.theorem}: {found}"
         if self.distance is not None:
             text += f"; distance to the small-scale limit {self.distance:.2e}"
         if not self.trained:

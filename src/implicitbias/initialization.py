@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters, finite_array, positive_float, positive_int
+from implicitbias._arrays import (
+    TINY,
+    FloatArray,
+    Parameters,
+    finite_array,
+    positive_float,
+    positive_int,
+)
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks import Network
 
 ROUNDING = 1e-12  # covers the way through the coordinates and back
-TINY = float(np.finfo(np.float64).tiny)  # smaller numbers have lost digits
 MAX_EXPONENT = 1 << 14  # far beyond float64, and small enough for ldexp
 
 
@@ -57,7 +63,7 @@ class Initialization:
 
     def __init__(
         self,
-        directions: Sequence[Any],
+        directions: Iterable[Any],
         scale: float | None = None,
         *,
         log_scale: float | None = None,

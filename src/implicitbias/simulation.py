@@ -10,8 +10,9 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import NoPredictionError, Outcome
+from implicitbias._html import Badge
+from implicitbias._results import Record, plain
 from implicitbias._threads import threads_for
-from implicitbias._verdicts import finite_or_text
 from implicitbias.alignment import Theorem1, theorem_1
 from implicitbias.comparison import angle_between
 from implicitbias.flow import ActivationFlow, Flow, flow_of, gradient_flow, request
@@ -40,8 +41,8 @@ ENDINGS = {
 NOT_ENDED = "NOT the end of training: the flow stopped on the way"
 
 
-@dataclass(frozen=True)
-class Reference:
+@dataclass(frozen=True, repr=False)
+class Reference(Record):
     """The end of training beside the point of least norm.
 
     Attributes
@@ -69,13 +70,16 @@ class Reference:
         return self.value / self.least - 1.0 if self.least > 0.0 else np.inf
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``json.dumps`` takes."""
-        numbers = {"value": self.value, "least": self.least, "distance": self.distance}
-        return {"norm": self.name} | {key: finite_or_text(one) for key, one in numbers.items()}
+        """As for every result, its name as ``norm``."""
+        found = super().to_dict()
+        return {"norm": found.pop("name")} | found
+
+    def _short(self) -> str:
+        return f"{self.name} {self.value:.5g}, least {self.least:.5g}, apart {self.distance:.2g}"
 
 
-@dataclass(frozen=True, eq=False)
-class SimulatedLimit:
+@dataclass(frozen=True, eq=False, repr=False)
+class SimulatedLimit(Record):
     """Where training ended when it was simulated. It is evidence, not a theorem.
 
     Attributes
@@ -101,6 +105,13 @@ class SimulatedLimit:
     layer_norms: FloatArray | None
     references: tuple[Reference, ...] = ()
     theorem_1: Theorem1 | None = None
+
+    def _short(self) -> str:
+        covered = "no theorem" if self.covered_by is None else self.covered_by
+        return f"{'ended' if self.ended else 'NOT ENDED'}: {self.flow.outcome.name}, {covered}"
+
+    def _badge(self) -> Badge:
+        return Badge("ended", "good") if self.ended else Badge("NOT ENDED", "bad")
 
     @property
     def ended(self) -> bool:
@@ -155,9 +166,8 @@ class SimulatedLimit:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``json.dumps`` takes."""
-        flow, numbers = self.flow, ("residual", "drift")
-        found = self.theorem_1
+        """A summary as what ``json.dumps`` takes; ``flow.to_dict()`` has the whole flow."""
+        flow, found = self.flow, self.theorem_1
         return {
             "found": "by simulation",
             "covered_by": self.covered_by,
@@ -165,16 +175,15 @@ class SimulatedLimit:
             "outcome": flow.outcome.name,
             "message": flow.message,
             "time": _time(flow),
-            "log_loss": finite_or_text(float(flow.log_losses[-1])),
-            **{name: finite_or_text(float(getattr(flow, name))) for name in numbers},
-            "remaining_change": finite_or_text(getattr(flow, "remaining_change", np.nan)),
-            "log_margin": None
-            if flow.log_margins is None
-            else finite_or_text(float(flow.log_margins[-1])),
-            "coefficients": None if self.coefficients is None else self.coefficients.tolist(),
-            "layer_norms": None if self.layer_norms is None else self.layer_norms.tolist(),
-            "least_norms": [one.to_dict() for one in self.references],
-            "theorem_1_residual": None if found is None else finite_or_text(found.residual),
+            "log_loss": plain(flow.log_losses[-1]),
+            "residual": plain(flow.residual),
+            "drift": plain(flow.drift),
+            "remaining_change": plain(getattr(flow, "remaining_change", np.nan)),
+            "log_margin": None if flow.log_margins is None else plain(flow.log_margins[-1]),
+            "coefficients": plain(self.coefficients),
+            "layer_norms": plain(self.layer_norms),
+            "least_norms": plain(self.references),
+            "theorem_1_residual": None if found is None else plain(found.residual),
         }
 
 
@@ -280,7 +289,7 @@ def _references(situation: Situation, flow: Flow, beta: FloatArray) -> tuple[Ref
 
 
 def _spectrum(situation: Situation, flow: Flow, beta: FloatArray) -> NumericArray | None:
-    """Rho of the layers, with S^T rho = beta; None without other coordinates than beta's own."""
+    """rho of the layers, with S^T rho = beta; None without other coordinates than beta's own."""
     layers = flow.final_parameters
     decomposition = situation.decomposition
     if layers is None or decomposition.is_identity or not decomposition.verdict.holds:
@@ -295,7 +304,7 @@ def _spectrum(situation: Situation, flow: Flow, beta: FloatArray) -> NumericArra
 
 def _least(situation: Situation, name: str) -> tuple[float, FloatArray]:
     """The least norm, and the beta that has it."""
-    rows, regression = situation.rows, isinstance(situation.problem, Regression)
+    rows, regression = situation.rows.toarray(), isinstance(situation.problem, Regression)
     y, groups = situation.targets, None
     if name == SPECTRUM:
         rows = situation.decomposition.features(rows)

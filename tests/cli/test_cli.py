@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import implicitbias as ib
 from implicitbias import verification
 from implicitbias.cli import main
 from implicitbias.report import OWN
@@ -245,12 +246,15 @@ def test_two_labels(classes):
 def test_out_holds_coefficients_and_certificate(data, tmp_path):
     out = tmp_path / "results"
     options = (data, "--target", "y", "--intercept", "--json", "--out", out)
-    for command, files in (("predict", 2), ("flow", 2), ("path", 3)):
+    for command, files in (("predict", 3), ("flow", 3), ("path", 4)):
         result = run(command, *options, *(("--num", 2) if command == "path" else ()))
         assert result.exit_code == 0
         assert f"Written to {out}" in result.stderr
         assert len([path for path in out.iterdir() if path.name != OWN]) == files
         assert json.loads((out / "result.json").read_text()) == json.loads(result.stdout)
+        saved = ib.load(out / "result.npz")
+        names = {"predict": "Limit", "flow": "Flow", "path": "LimitPath"}
+        assert type(saved).__name__ == names[command]
         header, *rows = (out / "coefficients.csv").read_text().splitlines()
         assert header.startswith("column,")
         assert [row.split(",")[0] for row in rows] == ["age", "bmi", "bp", "s1", "(intercept)"]

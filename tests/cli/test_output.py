@@ -41,7 +41,8 @@ def test_files_of_the_user_are_kept(tmp_path, run):
     assert run("path", "--num", 2, "--out", out, "--force").exit_code == 0
     assert (out / "path.png").read_bytes().startswith(b"\x89PNG")
     assert run("predict", "--out", out).exit_code == 0  # the figure was ours by then
-    assert sorted(path.name for path in out.iterdir()) == [OWN, "coefficients.csv", "result.json"]
+    written = [OWN, "coefficients.csv", "result.json", "result.npz"]
+    assert sorted(path.name for path in out.iterdir()) == written
 
 
 def test_nothing_is_half_replaced(tmp_path, run):

@@ -42,7 +42,7 @@ def test_columns_of_one_hash_are_compared(monkeypatch):
         keys.setdefault((*max(tuple(z), tuple(-z)), p), j)
         for j, (z, p) in enumerate(zip(Z.T + 0.0, start[0], strict=True))
     ]
-    monkeypatch.setattr(_twins, "BLOCK", 16)
+    monkeypatch.setattr("implicitbias.features._base.BLOCK", 16)
     monkeypatch.setattr(_twins, "_mixed", lambda values: (0 * values).astype(np.uint64))
     for kind in (np.asarray, csr_array):
         labels, _ = exact_twins(kind(Z), start)

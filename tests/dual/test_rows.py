@@ -7,38 +7,41 @@ import pytest
 
 from implicitbias.dual._newton import Slopes, newton_system, weighted_gram
 from implicitbias.dual._rows import as_given, heaviest_rows
+from implicitbias.features import as_features
 
 
 def test_combined_rows_are_the_same_system():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(6, 20))
     log_weights = rng.uniform(-400, 0, 20)
-    rows = heaviest_rows(features, log_weights)
-    np.testing.assert_array_equal(rows.features[:, rows.basis], np.eye(6))
-    np.testing.assert_allclose(features[:, rows.basis] @ rows.features, features, atol=1e-12)
+    rows = heaviest_rows(as_features(features), log_weights)
+    np.testing.assert_array_equal(rows.features.columns(rows.basis), np.eye(6))
+    np.testing.assert_allclose(
+        features[:, rows.basis] @ rows.features.toarray(), features, atol=1e-12
+    )
     y, nu = rng.normal(size=6), rng.normal(size=6)
     np.testing.assert_allclose(features[:, rows.basis] @ rows.target(y), y, atol=1e-12)
-    back = rows.dual_as_given(rows.dual_from_given(nu, features))
+    back = rows.dual_as_given(rows.dual_from_given(nu, as_features(features)))
     np.testing.assert_allclose(back, nu, atol=1e-12)
 
 
 def test_the_basis_is_the_heaviest_independent_set():
     features = np.array([[1.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, 1.0]])
     weights = np.array([0.0, -1.0, -900.0, -2000.0])  # columns 0 and 1 are equal
-    assert set(heaviest_rows(features, weights).basis) == {0, 2}
+    assert set(heaviest_rows(as_features(features), weights).basis) == {0, 2}
 
 
 def test_dependent_rows_are_refused():
     features = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
-    assert heaviest_rows(features, np.array([0.0, -50.0, -100.0])) is None
+    assert heaviest_rows(as_features(features), np.array([0.0, -50.0, -100.0])) is None
 
 
 def test_gram_in_blocks(monkeypatch):
     rng = np.random.default_rng(1)
     features, weights = rng.normal(size=(5, 33)), rng.uniform(size=33)
-    monkeypatch.setattr("implicitbias.dual._newton.GRAM_BLOCK", 35)
+    monkeypatch.setattr("implicitbias.features._dense.GRAM_BLOCK", 35)
     np.testing.assert_allclose(
-        weighted_gram(features, weights), (features * weights) @ features.T, rtol=1e-13
+        weighted_gram(as_features(features), weights), (features * weights) @ features.T, rtol=1e-13
     )
 
 
@@ -49,7 +52,7 @@ def test_newton_step_solves_the_linearised_equations(spread):
     slopes = Slopes(rng.uniform(-spread, 0, 15), rng.uniform(-5, 0, 15), rng.uniform(-1, 0, 15))
     rise = np.exp(slopes.log_rho)
     missing, mismatch = (features * rise) @ rng.normal(size=15), rng.normal(size=15)
-    system = newton_system(features, as_given(features), slopes)
+    system = newton_system(as_features(features), as_given(as_features(features)), slopes)
     dt, dnu = system.solve(system.rows.target(missing), mismatch)
     size = np.max(np.abs(features * rise) @ np.abs(dt))
     np.testing.assert_allclose((features * rise) @ dt, missing, atol=1e-9 * size)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 
+from helpers.draws import normal
 from implicitbias import InvalidInputError
 from implicitbias.estimators import (
     FlowLimitClassifier,
@@ -16,9 +17,7 @@ from implicitbias.estimators import (
     flow_limit_path,
 )
 
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((6, 8))
-Y = RNG.standard_normal(6)
+X, Y = normal(0, (6, 8), 6)
 SIGNS = np.array([1, -1, 1, 1, -1, -1])
 BIG = 2**53 + 1
 

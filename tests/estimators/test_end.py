@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias.estimators._end import End, end_of_training, of_limit
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.flow import Flow
 from implicitbias.limits import Certificate, Limit
 from implicitbias.problems import Classification, Regression
 
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((3, 6))
+(X,) = normal(0, (3, 6))
 
 
 def test_numbers_that_are_missing_count_as_infinite():

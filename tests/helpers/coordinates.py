@@ -1,5 +1,7 @@
 """Starts of every kind for decoupled coordinates, and how to compare with mpmath."""
 
+import warnings
+
 import mpmath as mp
 import numpy as np
 from hypothesis import strategies as st
@@ -65,3 +67,30 @@ def coordinates(draw, kinds=(*KINDS, "dead"), depths=(2, 3, 4, 5, 6), size=6, sp
 def steps(draw_seed, size, width):
     """Random steps (m,)."""
     return np.random.default_rng(draw_seed).uniform(-width, width, size)
+
+
+def warnings_of(curves):
+    """Every warning that asking curves everything provokes, impossible questions included."""
+    ones = np.ones(curves.size)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for t in (curves.t0, 30 * ones, -800 * ones, 1e6 * ones, np.inf * ones, np.nan * ones):
+            for name in (
+                "rho",
+                "log_rho_slope",
+                "u",
+                "log_u_slope",
+                "slack",
+                "layers",
+                "potential",
+            ):
+                getattr(curves, name)(t)
+            curves.conjugate(t), curves.t_from_u(t), curves.t_from_rho(np.sign(t), t)
+        for dt in (0.0, 1e-300, -0.1, 30.0, -1e3, 1e6):
+            for method in (curves.u_increment, curves.u_remainder):
+                method(3 * ones, dt * ones), method(3 * ones, dt * ones, relative=True)
+            curves.t_increment(curves.t0, dt * ones), curves.divergence(curves.t0, dt * ones)
+        for s in (0.0, 1e-300, -1e300, 1.0, np.inf, np.nan):
+            for name in ("psi", "psi_slope", "potential_of_s", "conjugate_of_rho"):
+                getattr(curves, name)(s * ones)
+    return [str(one.message) for one in caught]

@@ -4,6 +4,7 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias.limits import (
     conjugate_groups,
     fourier_groups,
@@ -11,8 +12,7 @@ from implicitbias.limits import (
     least_l2_interpolator,
 )
 
-RNG = np.random.default_rng(2)
-X, Y = RNG.standard_normal((3, 8)), np.array([1.0, 0.0, -2.0])
+(X,), Y = normal(2, (3, 8)), np.array([1.0, 0.0, -2.0])
 F = np.fft.fft(np.eye(8)) / np.sqrt(8)
 
 
@@ -41,8 +41,8 @@ def test_the_least_l1_norm_of_a_spectrum(groups):
 
 def test_spectra_whose_rows_do_not_pair():
     """S^T rho real is then a set of equations."""
-    S = RNG.standard_normal((2, 2)) + 1j * RNG.standard_normal((2, 2))
-    row, y = RNG.standard_normal((1, 2)), np.array([1.5])
+    real, imaginary, row = normal(3, (2, 2), (2, 2), (1, 2))
+    S, y = real + 1j * imaginary, np.array([1.5])
     found = least_l1_interpolator(row @ S.T, y, conjugate_groups(S))
     assert np.abs((S.T @ found).imag).max() < 1e-9
     rho = cp.Variable(2, complex=True)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias._errors import InvalidInputError
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
@@ -10,8 +11,7 @@ from implicitbias.networks import DiagonalNetwork, FullyConnectedNetwork, layer_
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import predict_limit
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(4, 8)), RNG.normal(size=4)
+X, Y = normal(0, (4, 8), 4)
 
 
 def test_exact_cases():

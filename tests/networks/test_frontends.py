@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from helpers.networks import random_parameters
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks import (
@@ -12,8 +13,7 @@ from implicitbias.networks import (
     TensorNetwork,
 )
 
-RNG = np.random.default_rng(0)
-A, B = RNG.normal(size=(3, 4, 5)), RNG.normal(size=(2, 5))
+A, B = normal(0, (3, 4, 5), (2, 5))
 SHIFTS = np.zeros((3, 5, 5))
 for j, k in np.ndindex(3, 5):
     SHIFTS[j, k, (j + k) % 5] = 1.0

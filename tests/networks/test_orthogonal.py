@@ -15,9 +15,8 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.networks import OrthogonalNetwork
 from reference import dense_networks as dense
 
-RNG = np.random.default_rng(0)
-BASES = [orthonormal(RNG, 4, 3), orthonormal(RNG, 3, 3)]
-PAIRED = [conjugate_pairs(RNG, 5, 4), conjugate_pairs(RNG, 4, 4)]
+BASES = [orthonormal(np.random.default_rng(k), k, 3) for k in (4, 3)]
+PAIRED = [conjugate_pairs(np.random.default_rng(k), k, 4) for k in (5, 4)]
 
 
 def test_identity_is_the_diagonal_network():
@@ -37,7 +36,7 @@ def test_fourier_is_the_full_length_convolution():
 
 
 def test_conserved_are_norms_and_coordinates():
-    S = paired_rows(RNG, 4, 2)
+    S = paired_rows(np.random.default_rng(1), 4, 2)
     network = OrthogonalNetwork(S, PAIRED)
     v, w = layers = random_parameters(network, np.random.default_rng(2))
     p, q = v @ PAIRED[0], w @ PAIRED[1]

@@ -23,9 +23,11 @@ LARGEST = {2: 12, 3: 8, 4: 6, 5: 5}
 
 
 @st.composite
-def decompositions(draw, kinds=("real", "zero row", "repeated row", "graded", "complex")):
+def decompositions(
+    draw, kinds=("real", "zero row", "repeated row", "graded", "complex"), depths=(2, 3, 4, 5)
+):
     """Draw S and bases with unequal k_l and d <= m <= min k_l."""
-    depth = draw(st.sampled_from((2, 3, 4, 5)))
+    depth = draw(st.sampled_from(depths))
     kind = draw(st.sampled_from(kinds))
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
     sizes = rng.integers(2, LARGEST[depth] + 1, depth)
@@ -60,18 +62,17 @@ def test_planted_decompositions_are_found(parts):
     S, bases = parts
     found = search(planted(S, bases))
     assert_is_decomposition(found, planted(S, bases))
-    assert found.is_real or np.iscomplexobj(S)
+    if np.isrealobj(S):
+        assert found.is_real
     assert found.size == np.count_nonzero(np.linalg.norm(S, axis=1))
     sizes = np.linalg.norm(found.S, axis=1)
     assert np.all(np.diff(sizes) <= 1e-7 * sizes[0])
 
 
 @laws
-@given(decompositions(kinds=("real", "repeated row", "complex")))
+@given(decompositions(kinds=("real", "repeated row", "complex"), depths=(3, 4, 5)))
 def test_three_layers_and_more_fix_the_columns_up_to_order_and_phase(parts):
     S, bases = parts
-    if len(bases) == 2:
-        return
     found = search(planted(S, bases))
     overlaps = [np.abs(U.conj().T @ V) for U, V in zip(bases, found.bases, strict=True)]
     match = overlaps[0].argmax(axis=1)
@@ -83,11 +84,9 @@ def test_three_layers_and_more_fix_the_columns_up_to_order_and_phase(parts):
 
 
 @laws
-@given(decompositions(kinds=("real", "complex")), st.integers(0, 100))
+@given(decompositions(kinds=("real", "complex"), depths=(3, 4, 5)), st.integers(0, 100))
 def test_canonical_form_forgets_order_and_phases(parts, seed):
     S, bases = parts
-    if len(bases) == 2:
-        return
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(S))
     again = search(planted(S[order], [basis[:, order] for basis in bases]))
@@ -149,7 +148,8 @@ def test_residual_is_the_noise(noise, status, depth, complex_):
     assert found.verdict.status == status
     assert 0.3 * noise <= found.residual <= 1.3 * noise
     assert max(map(orthonormality_defect, found.bases)) <= 1e-13
-    assert found.size == 4 or status != "holds"
+    # The noise of two layers is a matrix of full rank, and a fifth row of S explains some of it.
+    assert found.size == (5 if depth == 2 and status != "holds" else 4)
 
 
 @pytest.mark.parametrize("sizes", [(3, 3), (5, 9), (3, 4, 5), (2, 2, 2), (3, 3, 3, 3), (2,) * 5])

@@ -89,4 +89,4 @@ def test_large_fully_connected_networks_are_judged_at_once():
     found = networks.FullyConnectedNetwork((200, 200, 200, 200)).orthogonal_decomposition()
     assert found.verdict.fails
     assert found.residual == pytest.approx(np.sqrt(1 - 200.0**-3))
-    assert repr(found).startswith("OrthogonalDecomposition(m=200, d=200; fails")
+    assert repr(found).startswith("SelectionDecomposition(m=200, d=200, depth=4, real; fails")

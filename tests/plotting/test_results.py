@@ -123,20 +123,25 @@ def test_every_figure_is_drawn_on_the_axes_it_is_given(regression, separable):
     flow, limit = regression
     network, problem, flows = separable
     drawings = (
-        lambda ax: plotting.potential((2, 3), ax=ax),
-        lambda ax: plotting.levels(2, [0.1, 1.0], ax=ax),
-        lambda ax: plotting.coordinate_curves({"a": [1, 0], "b": [1, 1, 1]}, ax=ax),
-        lambda ax: plotting.training([flow], ax=ax),
-        lambda ax: plotting.training([flow], "angle", limits=[limit], ax=ax),
-        lambda ax: plotting.alignment(network, problem, flows, ax=ax),
-        lambda ax: plotting.certificate_summary([limit], ax=ax),
-        lambda ax: plotting.drift_summary([flow], ax=ax),
+        (lambda ax: plotting.potential((2, 3), ax=ax), "tau"),
+        (lambda ax: plotting.levels(2, [0.1, 1.0], ax=ax), "rho_1"),
+        (lambda ax: plotting.coordinate_curves({"a": [1, 0], "b": [1, 1, 1]}, ax=ax), "clock"),
+        (lambda ax: plotting.training([flow], ax=ax), "time"),
+        (lambda ax: plotting.training([flow], "angle", limits=[limit], ax=ax), "time"),
+        (lambda ax: plotting.alignment(network, problem, flows, ax=ax), "margin"),
+        (lambda ax: plotting.certificate_summary([limit], ax=ax), None),
+        (lambda ax: plotting.drift_summary([flow], ax=ax), None),
     )
-    for draw in drawings:
+    for draw, label in drawings:
         given = Figure().subplots()
         assert draw(given) is given
         given.figure.canvas.draw()
-        assert given.get_xlabel() or given.get_yticklabels()
+        assert given.has_data()
+        if label is None:  # a summary: one row a result, and its mark
+            assert [tick.get_text() for tick in given.get_yticklabels()] in (["limit"], ["flow"])
+        else:
+            assert label in given.get_xlabel()
+            assert given.get_ylabel()
 
 
 def test_axes_of_decades_become_logarithmic_past_hundreds(regression, ax):

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from helpers.draws import normal
 from implicitbias.problems import equations, reachable_part
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.standard_normal((6, 9)) + 5.0, RNG.standard_normal(6)
+X, Y = normal(0, (6, 9), 6)
+X = X + 5.0
 
 
 def test_equations_are_the_centred_ones_in_other_coordinates():
@@ -25,7 +26,7 @@ def test_intercept_and_dual_belong_to_the_given_rows(form):
     rows = data.problem.X if form is np.asarray else data.problem.X.toarray()
     beta = np.linalg.lstsq(rows, data.problem.y)[0]
     np.testing.assert_allclose(X @ beta + data.intercept(beta), Y, rtol=0, atol=1e-12)
-    nu = RNG.standard_normal(5)
+    (nu,) = normal(1, 5)
     whole = data.dual_as_given(nu)
     np.testing.assert_allclose(X.T @ whole, rows.T @ nu, rtol=0, atol=1e-12)
     assert abs(whole.sum()) < 1e-14
@@ -45,7 +46,7 @@ def test_one_point_leaves_no_equation():
 
 @pytest.mark.parametrize("tall", [X.T, np.vstack([X, X])])
 def test_targets_out_of_reach_are_projected(tall):
-    y = RNG.standard_normal(len(tall))
+    (y,) = normal(2, len(tall))
     problem, reached = reachable_part(tall, y)
     assert not reached
     np.testing.assert_allclose(problem.y, tall @ (np.linalg.pinv(tall) @ y), atol=1e-11)
@@ -59,8 +60,8 @@ def test_targets_orthogonal_to_the_range_become_zero():
 
 
 def test_sparse_targets_out_of_reach_are_projected_as_dense_ones():
-    tall = X.T[:, :3] * (RNG.random((9, 3)) < 0.6)
-    y = RNG.standard_normal(9)
+    tall = X.T[:, :3] * (np.random.default_rng(3).random((9, 3)) < 0.6)
+    (y,) = normal(4, 9)
     dense, sparse = equations(tall, y, True), equations(scipy.sparse.csr_array(tall), y, True)
     np.testing.assert_allclose(sparse.missed, dense.missed, rtol=1e-12)
     fits = []

@@ -8,6 +8,7 @@ import scipy.sparse
 
 from implicitbias._errors import InfeasibleProblemError
 from implicitbias.estimators import FlowLimitClassifier, FlowLimitRegressor
+from implicitbias.features import as_features
 from implicitbias.problems import Classification, Offsets, Regression, equations
 from reference.exact_rank import exact_rank
 
@@ -24,8 +25,7 @@ def test_only_narrow_features_are_moved_and_nothing_is_rounded(form):
     X = np.array([[1e15 + 1, -3.0, 273.15, 0.5], [1e15 + 4, -5.0, 300.2, -0.5]])
     offsets = Offsets.of(form(X))
     np.testing.assert_array_equal(offsets.columns, [0, 1, 2])
-    moved = offsets.subtracted(form(X))
-    moved = moved if form is np.asarray else moved.toarray()
+    moved = offsets.subtracted(as_features(form(X))).toarray()
     for i, j in np.ndindex(X.shape):
         c = dict(zip(offsets.columns.tolist(), offsets.values.tolist(), strict=True)).get(j, 0.0)
         assert Fraction(moved[i, j]) == Fraction(X[i, j]) - Fraction(c)

@@ -61,11 +61,13 @@ def test_the_units_of_the_data_do_not_matter(exponent, fully_connected):
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_norms_of_rows_whose_squares_do_not_fit(sparse):
-    from implicitbias._arrays import row_norms
+    from implicitbias.features import as_features
 
     rows = np.array([[3e-200, 4e-200], [3e200, 4e200], [3.0, 4.0], [0.0, 0.0], [3e-310, 4e-310]])
     given = scipy.sparse.csr_array(rows) if sparse else rows
-    np.testing.assert_allclose(row_norms(given), [5e-200, 5e200, 5, 0, 5e-310], rtol=1e-12)
+    np.testing.assert_allclose(
+        as_features(given).row_norms(), [5e-200, 5e200, 5, 0, 5e-310], rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("problem", [ib.Regression, ib.Classification])

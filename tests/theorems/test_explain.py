@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
@@ -19,13 +20,12 @@ from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import explain, predict_limit
 from implicitbias.theorems._catalogue import CLASSIFICATION, FOUNDATIONS, REGRESSION
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(3, 8)), RNG.normal(size=3)
+X, Y, ENTRIES = normal(0, (3, 8), 3, (3, 4, 5, 8))
 REGRESS, ONE_POINT = Regression(X, Y), Regression(X[:1], Y[:1])
 EVEN = Regression(X + X[:, -np.arange(8)], Y)
 CLASSIFY = Classification(X, [1, -1, 1])
 DIAGONAL, CONVOLUTION = DiagonalNetwork(8, 3), ConvolutionalNetwork(8, (8, 8))
-CONNECTED, TENSOR = FullyConnectedNetwork((8, 5, 4)), TensorNetwork(RNG.normal(size=(3, 4, 5, 8)))
+CONNECTED, TENSOR = FullyConnectedNetwork((8, 5, 4)), TensorNetwork(ENTRIES)
 SHORT = ConvolutionalNetwork(8, (3, 8))
 DECK = (
     {"Lemma 4"}

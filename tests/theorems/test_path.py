@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import DiagonalNetwork, FullyConnectedNetwork, TensorNetwork
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import limit_path, predict_limit, rough_limit_path
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(5, 15)), RNG.normal(size=5)
+X, Y = normal(0, (5, 15), 5)
 PROBLEM = Regression(X, Y)
-ETA = RNG.uniform(0.5, 1.5, 15)
+ETA = np.random.default_rng(1).uniform(0.5, 1.5, 15)
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
@@ -18,12 +19,11 @@ from implicitbias.problems import Regression
 from implicitbias.theorems import predict_limit
 from reference.dual_newton import limit as exact_limit
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(3, 8)), RNG.normal(size=3)
+X, Y = normal(0, (3, 8), 3)
 PROBLEM = Regression(X, Y)
 ONE_POINT = Regression(X[:1], Y[:1])
 EVEN = Regression(X + X[:, -np.arange(8)], Y)
-ETA = RNG.uniform(0.5, 1.5, 8)
+ETA = np.random.default_rng(1).uniform(0.5, 1.5, 8)
 EVEN_ETA = ETA + ETA[-np.arange(8)] + 8 * (np.arange(8) == 0)
 
 
@@ -38,7 +38,12 @@ def theorem5(network, direction, scale=0.1):
 
 CASES = [
     ("Corollary 5", DiagonalNetwork(8, 3), PROBLEM, lambda n: theorem5(n, ETA)),
-    ("Theorem 5", orthogonal_network(3, RNG), PROBLEM, lambda n: theorem5(n, ETA)),
+    (
+        "Theorem 5",
+        orthogonal_network(3, np.random.default_rng(2)),
+        PROBLEM,
+        lambda n: theorem5(n, ETA),
+    ),
     ("Corollary 6", ConvolutionalNetwork(8, (8, 8)), EVEN, lambda n: theorem5(n, EVEN_ETA)),
     (
         "Theorem 6",
@@ -61,7 +66,7 @@ CASES = [
     ),
     (
         "beyond Theorem 6",
-        TensorNetwork(RNG.normal(size=(3, 4, 8))),
+        TensorNetwork(*normal(3, (3, 4, 8))),
         ONE_POINT,
         lambda n: Initialization.random(n, 0.2, seed=4),
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
 from implicitbias.comparison import angle_between
 from implicitbias.initialization import Initialization
@@ -18,13 +19,11 @@ from implicitbias.networks import (
 from implicitbias.problems import Classification
 from implicitbias.theorems import predict_limit
 
-RNG = np.random.default_rng(0)
-X, LABELS = RNG.normal(size=(4, 8)), np.array([1.0, -1.0, 1.0, -1.0])
+X, S, *FACTORS = normal(0, (4, 8), (8, 8), (9, 8), (9, 8))
+LABELS = np.array([1.0, -1.0, 1.0, -1.0])
 PROBLEM = Classification(X, LABELS)
 ONE_POINT = Classification(X[:1], [-1.0])
-ORTHOGONAL = OrthogonalNetwork(
-    RNG.normal(size=(8, 8)), [np.linalg.qr(RNG.normal(size=(9, 8)))[0] for _ in range(2)]
-)
+ORTHOGONAL = OrthogonalNetwork(S, [np.linalg.qr(factor)[0] for factor in FACTORS])
 
 
 def with_gap(network):
@@ -41,7 +40,7 @@ CASES = [
     (
         "Theorem 3",
         "direction",
-        TensorNetwork(RNG.normal(size=(3, 4, 8))),
+        TensorNetwork(*normal(1, (3, 4, 8))),
         ONE_POINT,
         lambda network: Initialization([np.array([1.0, 2.0, -1.0]), np.zeros(4)], 0.3),
     ),
@@ -95,7 +94,7 @@ def test_corollary_4_closed_forms_for_filters_of_one_and_two(label, seed):
 
 def test_tied_singular_values_leave_the_choice_to_the_start():
     network = FullyConnectedNetwork((8, 3))
-    first = RNG.normal(size=(8, 3))
+    (first,) = normal(2, (8, 3))
     limit = predict_limit(network, ONE_POINT, Initialization([first, np.zeros(3)], 0.1))
     assert limit.theorem == "Theorem 3"
     assert "3-fold" in limit.note

@@ -50,7 +50,7 @@ def always(situation: Situation) -> Verdict:
 
 def least_norm(situation, name, verdicts):
     """No theorem at all: the interpolator of least norm."""
-    beta = np.linalg.lstsq(situation.rows, situation.targets)[0]
+    beta = np.linalg.lstsq(situation.rows.toarray(), situation.targets)[0]
     return Limit(beta, "point", name, Certificate(0.0, kkt_residual=0.0), verdicts)
 
 
@@ -155,7 +155,7 @@ def test_directions_have_a_margin(registered):
     problem = Classification(X, [1, -1, 1])
 
     def direction(situation, name, verdicts):
-        beta = np.linalg.lstsq(situation.rows, 2.0 * situation.targets)[0]
+        beta = np.linalg.lstsq(situation.rows.toarray(), 2.0 * situation.targets)[0]
         return Limit(beta, "direction", name, Certificate(0.0, kkt_residual=0.0), ())
 
     mine = replace(MINE, task="classification", limit=ClosedForm(direction))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias._errors import NoPredictionError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, FullyConnectedNetwork
 from implicitbias.problems import Regression
 from implicitbias.theorems import predict_limit, sensitivity
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(4, 12)), RNG.normal(size=4)
-ETA = RNG.uniform(0.5, 1.5, 12)
+X, Y = normal(0, (4, 12), 4)
+ETA = np.random.default_rng(1).uniform(0.5, 1.5, 12)
 STEP = 1e-5
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from implicitbias._verdicts import CERTIFIED
 from implicitbias.cli._model import LARGEST, Model, build_model
 from implicitbias.cli._options import any_scale_option, model_options, scale_option
 from implicitbias.cli._output import (
     COEFFICIENTS,
     FIGURE,
     RESULT,
+    SAVED,
     output,
     results_option,
     write,
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from implicitbias.flow import FlowState
     from implicitbias.limits import Limit
 
-CERTIFIED = 1e-8
 MOST_SCALES = 10_000
 LOG_10 = 2.302585092994046
 
@@ -56,7 +57,7 @@ def predict(ctx: click.Context, scale: float, out: Path | None, force: bool, as_
     """
     from implicitbias._errors import NoPredictionError
 
-    with output(out, force, (COEFFICIENTS, RESULT), (FIGURE,)) as directory:
+    with output(out, force, (COEFFICIENTS, RESULT, SAVED), (FIGURE,)) as directory:
         model = build_model(ctx)
         try:
             limit = _limit(model, scale)
@@ -65,7 +66,7 @@ def predict(ctx: click.Context, scale: float, out: Path | None, force: bool, as_
             raise click.ClickException(f"{error}\n{hint}") from error
         result = {"data": model.title} | limit_as_json(model, limit, scale)
         if directory is not None:
-            write(directory, model, result, [("coefficient", limit.coefficients)])
+            write(directory, model, limit, result, [("coefficient", limit.coefficients)])
     if as_json:
         print_json(result)
         return
@@ -175,7 +176,7 @@ def path(
     if figure is not None and figure.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise click.BadParameter(f"{figure} must end in .png, .pdf or .svg.", param_hint="--figure")
     with (
-        output(out, force, (COEFFICIENTS, FIGURE, RESULT)) as directory,
+        output(out, force, (COEFFICIENTS, FIGURE, RESULT, SAVED)) as directory,
         nullcontext() if figure is None else replacing(figure) as drawn,
     ):
         model = build_model(ctx)
@@ -197,7 +198,7 @@ def path(
             draw(limits, model, directory / FIGURE)
             names = [f"scale {scale:.6g}" for scale in scales]
             columns = list(zip(names, limits.coefficients, strict=True))
-            write(directory, model, result, columns)
+            write(directory, model, limits, result, columns)
     if as_json:
         print_json(result)
     else:
@@ -272,7 +273,7 @@ def flow(
             f"{state.log_loss / LOG_10:.1f} ..."
         )
 
-    with output(out, force, (COEFFICIENTS, RESULT), (FIGURE,)) as directory:
+    with output(out, force, (COEFFICIENTS, RESULT, SAVED), (FIGURE,)) as directory:
         model = build_model(ctx)
         result = gradient_flow(
             model.network,
@@ -290,7 +291,7 @@ def flow(
             beta = result.final_direction
         summary = flow_as_json(model, result, scale, beta)
         if directory is not None:
-            write(directory, model, summary, [("coefficient", beta)])
+            write(directory, model, result, summary, [("coefficient", beta)])
     if as_json:
         print_json(summary)
     else:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from implicitbias.cli._model import Model
 
 COEFFICIENTS, RESULT, FIGURE = "coefficients.csv", "result.json", "path.png"
+SAVED = "result.npz"
 INTERCEPT = "(intercept)"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -49,7 +50,9 @@ def out_option(what: str) -> Callable[[Command], Command]:
     return add
 
 
-results_option = out_option(f"{COEFFICIENTS} and {RESULT} (certificate and verdicts)")
+results_option = out_option(
+    f"{COEFFICIENTS}, {RESULT} (certificate and verdicts) and {SAVED} (for implicitbias.load)"
+)
 
 
 @contextmanager
@@ -76,15 +79,21 @@ def output(
 
 
 def write(
-    directory: Path, model: Model, result: dict[str, Any], columns: Sequence[tuple[str, FloatArray]]
+    directory: Path,
+    model: Model,
+    result: Any,
+    summary: dict[str, Any],
+    columns: Sequence[tuple[str, FloatArray]],
 ) -> None:
-    """Write the result as JSON and the coefficients as a table, one line a feature.
+    """Write the result whole, its summary as JSON and the coefficients as a table.
 
     Parameters
     ----------
     columns
         Names and coefficient vectors; names may be alike.
     """
+    from implicitbias.serialization import save
+
     with (directory / COEFFICIENTS).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["column", *(name for name, _ in columns)])
@@ -93,8 +102,9 @@ def write(
         if model.intercept is not None:
             constants = (model.intercept(beta) for _, beta in columns)
             writer.writerow([INTERCEPT, *_exact(constants)])
-    text = json.dumps(result, indent=2, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(summary, indent=2, allow_nan=False, ensure_ascii=False)
     (directory / RESULT).write_text(text + "\n", encoding="utf-8")
+    save(result, directory / SAVED)
 
 
 def _exact(numbers: Any) -> Sequence[str]:

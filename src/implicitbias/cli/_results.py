@@ -22,14 +22,14 @@ TITLE_WIDTH = 80  # characters of a line above a figure
 
 
 def limit_as_json(model: Model, limit: Limit, scale: float) -> dict[str, Any]:
-    from implicitbias._verdicts import finite_or_text
+    from implicitbias._results import plain
 
     return {
         "result": limit.theorem,
         "kind": limit.kind,
-        "scale": finite_or_text(scale),
-        "certificate": limit.certificate.to_dict(),
-        "assumptions": [verdict.to_dict() for verdict in limit.assumptions],
+        "scale": plain(scale),
+        "certificate": plain(limit.certificate),
+        "assumptions": plain(limit.assumptions),
         "note": limit.note,
         "intercept": model.constant(limit.coefficients),
         "coefficients": model.named(limit.coefficients),
@@ -46,18 +46,16 @@ def path_as_json(model: Model, limits: LimitPath) -> dict[str, Any]:
 
 
 def flow_as_json(model: Model, result: Flow, scale: float, beta: FloatArray) -> dict[str, Any]:
-    from implicitbias._verdicts import finite_or_text
+    from implicitbias._results import plain
 
+    found = {name: plain(getattr(result, name)) for name in ("outcome", "message", "route")}
+    numbers = ("residual", "remaining_change", "drift")
     return {
         "data": model.title,
-        "outcome": result.outcome.name,
-        "message": result.message,
-        "route": result.route,
+        **found,
         "scale": scale,
-        "time": finite_or_text(float(result.times[-1])),
-        "residual": finite_or_text(result.residual),
-        "remaining_change": finite_or_text(result.remaining_change),
-        "drift": finite_or_text(result.drift),
+        "time": plain(result.times[-1]),
+        **{name: plain(getattr(result, name)) for name in numbers},
         "steps": result.num_steps,
         "seconds": round(result.seconds, 3),
         "intercept": model.constant(beta),

@@ -122,7 +122,7 @@ class Clock:
         return result
 
     def log_increment(self, x: FloatArray, dx: FloatArray) -> FloatArray:
-        """Log |u(x + dx) - u(x)|, -inf for dx = 0."""
+        """log |u(x + dx) - u(x)|, -inf for dx = 0."""
         with np.errstate(divide="ignore"):
             if self.shape.depth == 2:
                 return np.log(np.abs(dx))

@@ -71,7 +71,7 @@ class Turning:
         return len(self.log_weights) + 2
 
     def log_factors_at(self, base: FloatArray) -> FloatArray:
-        """Log f as a function of b = log |sinh x|."""
+        """log f as a function of b = log |sinh x|."""
         if 2.0 * (self.depth - 2) * float(base.max(initial=0.0)) < SAFE_EXPONENT:
             total, square = np.zeros(base.shape), np.exp(2.0 * base)
             for weight in np.exp(self.log_weights[::-1]):
@@ -84,7 +84,7 @@ class Turning:
             return np.asarray(0.5 * np.logaddexp(0.0, total - np.logaddexp(0.0, -2.0 * base)))
 
     def log_factors(self, x: FloatArray) -> FloatArray:
-        """Log f."""
+        """log f."""
         return self.log_factors_at(log_sinh(x))
 
     def log_factors_slope(self, x: FloatArray) -> FloatArray:
@@ -121,7 +121,7 @@ class Turning:
             yield np.exp(log_weight + 2.0 * ((power - 1) * log_next - log_factors))
 
     def x_from_log_r(self, log_r: FloatArray) -> FloatArray:
-        """X >= 0 with log |r(x)| = log_r: Newton's method on b, from above."""
+        """x >= 0 with log |r(x)| = log_r: Newton's method on b, from above."""
         weights = np.vstack([np.zeros((2, log_r.size)), self.log_weights])
         powers = np.arange(len(weights))[:, None]
         base = ((log_r - 0.5 * weights) / (powers + 1)).min(axis=0)
@@ -145,7 +145,7 @@ class Turning:
         return np.asarray(total)
 
     def tail_bound(self, log_slack: FloatArray) -> FloatArray:
-        """X beyond which the slack is smaller: g / g(0) >= e^{w_k} sinh^{2k} x for each k."""
+        """x beyond which the slack is smaller: g / g(0) >= e^{w_k} sinh^{2k} x for each k."""
         fall = np.arange(1, self.depth - 1)[:, None]
         bounds = -(log_slack + np.log(fall) + 0.5 * self.log_weights) / fall
         return arcsinh_exp(bounds.min(axis=0))
@@ -169,7 +169,7 @@ class Turning:
         return result
 
     def _log_taylor(self, x: FloatArray) -> FloatArray:
-        """Log T_j, (L, k), in units of next(x)^2."""
+        """log T_j, (L, k), in units of next(x)^2."""
         log_next, base = log_cosh(x), log_sinh(x)
         log_g = 2.0 * (self.log_factors_at(base) + log_next)
         weights = np.vstack([np.zeros((2, x.size)), self.log_weights])

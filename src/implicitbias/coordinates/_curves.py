@@ -179,7 +179,7 @@ class Curves:
     # rho
 
     def log_abs_rho(self, t: FloatArray) -> FloatArray:
-        """Log |rho|, in actual units."""
+        """log |rho|, in actual units."""
         return self._unless_dead(self._clock.shape.log_r(self._x(t)) + self._log_rho_unit, -np.inf)
 
     def rho(self, t: FloatArray) -> FloatArray:
@@ -188,7 +188,7 @@ class Curves:
         return sign * _exp(self.log_abs_rho(t))
 
     def scaled_rho(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Rho over exp(log_size), and log_size, that of the largest; 0 and -inf if all vanish.
+        """rho over exp(log_size), and log_size, that of the largest; 0 and -inf if all vanish.
 
         Here t may be a stack (..., m); log_size is then (...).
         """
@@ -223,7 +223,7 @@ class Curves:
         return self._unless_dead(slope + self._log_rho_unit, -np.inf)
 
     def t_from_rho(self, sign: FloatArray, log_abs_rho: FloatArray) -> FloatArray:
-        """T with rho(t) = sign exp(log_abs_rho); NaN where the coordinate cannot reach it.
+        """t with rho(t) = sign exp(log_abs_rho); NaN where the coordinate cannot reach it.
 
         rho = 0 (sign 0, or log_abs_rho -inf) is t = 0 where crossing or dead and t = -+inf, the
         limit, where locked.
@@ -268,15 +268,15 @@ class Curves:
         return _exp(self.log_slack(t))
 
     def u_increment(self, t: FloatArray, dt: FloatArray, *, relative: bool = False) -> FloatArray:
-        """U(t + dt) - u(t), or that over u'(t), without cancellation."""
+        """u(t + dt) - u(t), or that over u'(t), without cancellation."""
         return self._oriented(self._clock.increment, t, dt, relative, dt)
 
     def u_remainder(self, t: FloatArray, dt: FloatArray, *, relative: bool = False) -> FloatArray:
-        """U(t + dt) - u(t) - u'(t) dt, or that over u'(t), without cancellation."""
+        """u(t + dt) - u(t) - u'(t) dt, or that over u'(t), without cancellation."""
         return self._oriented(self._clock.remainder, t, dt, relative, 0.0)
 
     def t_from_u(self, u: FloatArray) -> FloatArray:
-        """T with u(t) = u; NaN outside the range."""
+        """t with u(t) = u; NaN outside the range."""
         x = x_from_u(self._clock, self._x(u))
         return self._unless_dead(self._start.orientation * x, u)
 
@@ -360,7 +360,7 @@ class Curves:
         return np.where(outside, np.inf, self.conjugate(np.where(outside, self.t0, t)))
 
     def _step(self, s: FloatArray) -> FloatArray:
-        """T - t0 at the clock s."""
+        """t - t0 at the clock s."""
         with np.errstate(over="ignore"):
             du = np.sign(s) * np.exp(_log_abs(s) + (self.depth - 2) * self.log_unit)
         return self.t_increment(self.t0, du)
@@ -390,7 +390,7 @@ class Curves:
 
 
 def _exp(log_value: FloatArray) -> FloatArray:
-    """Exp with silent under- and overflow."""
+    """exp with silent under- and overflow."""
     with np.errstate(over="ignore", under="ignore"):
         return np.exp(log_value)
 

@@ -42,7 +42,7 @@ def total_clock(depth: int) -> tuple[float, float]:
 
 
 def log_q_of(log_tau: FloatArray, depth: int) -> FloatArray:
-    """Log q with q (1 + q^2)^{(L-1)/2} = tau: Newton's method on a convex function, from above."""
+    """log q with q (1 + q^2)^{(L-1)/2} = tau: Newton's method on a convex function, from above."""
     log_q = np.minimum(log_tau, log_tau / depth)
     with np.errstate(invalid="ignore"):  # infinite and NaN targets stay what they are
         for _ in range(MAX_NEWTON):

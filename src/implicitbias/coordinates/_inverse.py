@@ -16,7 +16,7 @@ BLOCK = 4096  # coordinates treated together: bounds the memory of the nodes
 
 
 def x_from_u(clock: Clock, u: FloatArray) -> FloatArray:
-    """X with u(x) = u; NaN outside the range."""
+    """x with u(x) = u; NaN outside the range."""
     if clock.shape.depth == 2:
         return u
     locked = clock.shape.locked
@@ -76,7 +76,7 @@ def _advance_far(clock: Clock, x: FloatArray, du: FloatArray) -> FloatArray:
 
 
 def x_from_log_slack(clock: Clock, log_slack: FloatArray) -> FloatArray:
-    """X (> 0 where crossing) by the logarithm of its slack; NaN beyond half of the range."""
+    """x (> 0 where crossing) by the logarithm of its slack; NaN beyond half of the range."""
     with np.errstate(invalid="ignore"):
         tail = clock.shape.locked | (log_slack < np.log(clock.half_range) - LOG2)
         tail &= log_slack < np.inf
@@ -90,7 +90,7 @@ def x_from_log_slack(clock: Clock, log_slack: FloatArray) -> FloatArray:
 
 
 def _from_slack(clock: Clock, u: FloatArray, slack: FloatArray) -> FloatArray:
-    """X (>= 0 where crossing) from |u| and the slack: the smaller one of them decides."""
+    """x (>= 0 where crossing) from |u| and the slack: the smaller one of them decides."""
     inside = (slack > 0.0) & (slack < np.inf)
     log_slack = np.log(np.where(inside, slack, 1.0))
     if clock.shape.equal:

@@ -27,11 +27,11 @@ from implicitbias._arrays import (
     FloatArray,
     IntArray,
     NumericArray,
-    is_sparse,
 )
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.coordinates._curves import Curves
 from implicitbias.coordinates._twins import exact_twins
+from implicitbias.features import Dense, Features, Spectra
 
 TOLERANCE = 1e-10
 ROUNDING = 1e-13  # imaginary parts of the start below this, relative to its largest, are dropped
@@ -61,7 +61,7 @@ class RealCoordinates:
         Whether the coordinates were complex: those of a conjugate pair then follow one curve.
     """
 
-    features: FloatArray
+    features: Features
     start: NumericArray
     phases: ComplexArray | None
     gauge: ComplexArray | None
@@ -90,7 +90,7 @@ class RealCoordinates:
         return Curves.from_complex_start(start, log_scale)
 
     def spectrum(self, rho: FloatArray, imaginary: FloatArray | None = None) -> NumericArray:
-        """Rho in the original phases, from R and, where it counts, I = ``Curves.imaginary``."""
+        """rho in the original phases, from R and, where it counts, I = ``Curves.imaginary``."""
         whole: NumericArray = rho
         if imaginary is not None and imaginary.any():
             whole = rho + 1j * imaginary
@@ -130,9 +130,10 @@ class RealCoordinates:
     @cached_property
     def _twins(self) -> tuple[IntArray, FloatArray]:
         """Labels, equal where data and start agree up to the sign of the clock; and that sign."""
-        mix = np.cos(np.arange(1.0, len(self.features) + 1.0))  # any generic combination
-        signs = np.where(mix @ self.features < 0.0, -1.0, 1.0)
-        features, start = _unit(self.features * signs), _unit(self.start)
+        features = self.features.toarray()
+        mix = np.cos(np.arange(1.0, len(features) + 1.0))  # any generic combination
+        signs = np.where(mix @ features < 0.0, -1.0, 1.0)
+        features, start = _unit(features * signs), _unit(self.start)
         key = np.vstack([features, np.abs(start), signs * np.prod(start, axis=0).real])
         order = np.argsort(np.cos(np.arange(2.0, len(key) + 2.0)) @ key, kind="stable")
         apart = np.abs(np.diff(key[:, order], axis=1)).max(axis=0, initial=0.0) > TWIN
@@ -141,7 +142,9 @@ class RealCoordinates:
         return labels, signs
 
 
-def reduce_to_real(features: NumericArray, start: NumericArray) -> RealCoordinates:
+def reduce_to_real(
+    features: Features | Spectra | NumericArray, start: NumericArray
+) -> RealCoordinates:
     """Take the common phases out of X S^T (n, m) and of the start p (L, m)."""
     phases, real_features, data_defect = _common_phases(features)
     gauge, turned_start, start_defect = _turned_start(start, phases)
@@ -153,7 +156,11 @@ def reduce_to_real(features: NumericArray, start: NumericArray) -> RealCoordinat
         gauge,
         _verdict(data, data_defect, TOLERANCE, "the phase defect"),
         _verdict("the start is real in that phase", start_defect, ROUNDING, "its imaginary part"),
-        np.iscomplexobj(features) or np.iscomplexobj(start),
+        (
+            not isinstance(features, Features)
+            and (isinstance(features, Spectra) or np.iscomplexobj(features))
+        )
+        or np.iscomplexobj(start),
     )
 
 
@@ -167,23 +174,25 @@ def _unit(array: NumericArray) -> NumericArray:
     return array / (float(np.abs(array).max(initial=0.0)) or 1.0)
 
 
-def _common_phases(features: NumericArray) -> tuple[ComplexArray | None, FloatArray, float]:
-    if is_sparse(features):  # real: only diagonal networks keep X as it is
+def _common_phases(
+    features: Features | Spectra | NumericArray,
+) -> tuple[ComplexArray | None, Features, float]:
+    if isinstance(features, Spectra):
+        return features.common_phases(TOLERANCE)
+    if isinstance(features, Features):
         return None, features, 0.0
     if not np.iscomplexobj(features):
-        return None, np.asarray(features, dtype=np.float64), 0.0
+        return None, Dense(np.asarray(features, dtype=np.float64)), 0.0
     size = float(np.abs(features).max(initial=0.0))
-    if size == 0.0:
-        return None, np.ascontiguousarray(features.real), 0.0
-    if float(np.abs(features.imag).max()) <= TOLERANCE * size:
-        return None, np.ascontiguousarray(features.real), 0.0
+    if size == 0.0 or float(np.abs(features.imag).max()) <= TOLERANCE * size:
+        return None, Dense(np.ascontiguousarray(features.real)), 0.0
     scaled = features / size
     angle = 0.5 * np.angle((scaled**2).sum(axis=0))
     almost_real = np.abs(scaled.imag).max(axis=0) <= TOLERANCE
     phases = np.where(almost_real, 1.0, np.exp(-1j * angle))
     turned = features * phases
     defect = float(np.abs(turned.imag).max()) / size
-    return phases, np.ascontiguousarray(turned.real), defect
+    return phases, Dense(np.ascontiguousarray(turned.real)), defect
 
 
 def _turned_start(

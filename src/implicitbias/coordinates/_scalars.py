@@ -13,14 +13,14 @@ SQUARED = 300.0  # sinh^2 of less does not overflow
 
 
 def log_sinh(x: FloatArray) -> FloatArray:
-    """Log |sinh x|, -inf at 0."""
+    """log |sinh x|, -inf at 0."""
     size = np.abs(x)
     with np.errstate(divide="ignore"):
         return size + np.log(-np.expm1(-2.0 * size)) - LOG2
 
 
 def log_cosh(x: FloatArray) -> FloatArray:
-    """Log cosh x, relatively accurate."""
+    """log cosh x, relatively accurate."""
     size = np.abs(x)
     if size.max(initial=0.0) < SQUARED:
         return np.asarray(0.5 * np.log1p(np.sinh(size) ** 2))

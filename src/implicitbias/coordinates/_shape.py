@@ -89,7 +89,7 @@ class Shape:
         return real
 
     def base(self, x: FloatArray) -> FloatArray:
-        """B, the logarithm of |Q| / C."""
+        """b, the logarithm of |Q| / C."""
         return self._by_kind(log_sinh(x), x)
 
     def log_next(self, x: FloatArray) -> FloatArray:
@@ -97,13 +97,13 @@ class Shape:
         return self._by_kind(log_cosh(x), x)
 
     def log_factor(self, x: FloatArray, index: int) -> FloatArray:
-        """Log f_i of one of the n other layers."""
+        """log f_i of one of the n other layers."""
         grown, fixed = 2.0 * self.base(x) + self.log_g[index], self.log_h[index]
         smaller = np.log1p(np.exp(-np.abs(grown - fixed)))
         return np.asarray(0.5 * (np.maximum(grown, fixed) + smaller))
 
     def log_factors(self, x: FloatArray) -> FloatArray:
-        """Sum_i log f_i = -log du/dx; its relative accuracy survives where it is tiny."""
+        """sum_i log f_i = -log du/dx; its relative accuracy survives where it is tiny."""
         if self.depth == 2:
             return np.zeros_like(x)
         if self.equal:
@@ -117,7 +117,7 @@ class Shape:
         return self.or_turning(self.rates(x)[2].sum(axis=0), Turning.log_factors_slope, x)
 
     def log_factors_at(self, base: FloatArray) -> FloatArray:
-        """Sum_i log f_i as a function of b."""
+        """sum_i log f_i as a function of b."""
         if self.depth == 2:
             return np.zeros_like(base)
         if self.equal:
@@ -126,7 +126,7 @@ class Shape:
         return self.or_turning(0.5 * (top + rest), Turning.log_factors_at, base)
 
     def log_growth(self, x: FloatArray, y: FloatArray) -> FloatArray:
-        """Sum_i log [f_i(x + y) / f_i(x)]: relatively accurate also where no layer grows yet."""
+        """sum_i log [f_i(x + y) / f_i(x)]: relatively accurate also where no layer grows yet."""
         if self.equal:
             return (self.depth - 2) * (log_cosh(x + y) - log_cosh(x))
         before, after = self._parts(self.base(x)), self._parts(self.base(x + y))
@@ -159,13 +159,13 @@ class Shape:
         return smallest, following, slope
 
     def log_r(self, x: FloatArray) -> FloatArray:
-        """Log |r(x)|."""
+        """log |r(x)|."""
         if self.equal:
             return log_sinh(x) + (self.depth - 1) * log_cosh(x)
         return self.base(x) + self.log_next(x) + self.log_factors(x)
 
     def log_r_slope(self, x: FloatArray) -> FloatArray:
-        """Log dr/dx: a sum of positive terms."""
+        """log dr/dx: a sum of positive terms."""
         if self.equal and np.abs(x).max(initial=0.0) < SQUARED:  # cosh^{L-2} (1 + L sinh^2)
             squared = np.sinh(x) ** 2
             steepness = (0.5 * self.depth - 1.0) * np.log1p(squared)
@@ -182,7 +182,7 @@ class Shape:
         return np.asarray(np.where(self.locked, locked, crossing))
 
     def x_from_log_r(self, log_r: FloatArray) -> FloatArray:
-        """X (>= 0 where crossing) with log |r(x)| = log_r: Newton's method on b.
+        """x (>= 0 where crossing) with log |r(x)| = log_r: Newton's method on b.
 
         log r is convex in b with slopes between 1 and L, so that Newton's method started above the
         root falls to it monotonically; the start is the least of the bounds by its asymptotes.

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from implicitbias._arrays import BoolArray, ComplexArray, FloatArray, IntArray
+from implicitbias._arrays import EPS, BoolArray, ComplexArray, FloatArray, IntArray
 from implicitbias.coordinates._complex_start import TurningLayers, turning_start
 from implicitbias.coordinates._shape import LOG_ZERO, Shape
 
-SAME = 4 * np.finfo(np.float64).eps  # offsets within their own rounding count as equal
+SAME = 4 * EPS  # offsets within their own rounding count as equal
 
 
 @dataclass(frozen=True)
@@ -132,13 +132,13 @@ def start_from_complex(coordinates: ComplexArray, log_scale: float) -> Start:
 
 
 def _log_offsets(sizes: FloatArray) -> FloatArray:
-    """Log c_l of all layers but the smallest; -inf where c_l = 0."""
+    """log c_l of all layers but the smallest; -inf where c_l = 0."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(sizes[1:] - sizes[0]) + np.log(sizes[1:] + sizes[0]))
 
 
 def _log_ratio(sizes: FloatArray, log_offsets: FloatArray, locked: BoolArray) -> FloatArray:
-    """Log r_i: c_i over the smallest offset (crossing) or over q^2 (locked)."""
+    """log r_i: c_i over the smallest offset (crossing) or over q^2 (locked)."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         below = np.where(locked, sizes[0], sizes[1] - sizes[0])
         above = np.where(locked, sizes[0], sizes[1] + sizes[0])

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import BoolArray, FloatArray, IntArray, is_sparse
+from implicitbias._arrays import FloatArray, IntArray
+from implicitbias.features import Features, as_features
 
 FEW = 3  # rows that tell most columns apart
-BLOCK = 1 << 20  # entries compared at a time
 
 
-def exact_twins(features: FloatArray, start: FloatArray) -> tuple[IntArray, FloatArray]:
+def exact_twins(features: Features | FloatArray, start: FloatArray) -> tuple[IntArray, FloatArray]:
     """Labels, equal where z_j = +-z_k and the layers' sizes agree, bit by bit; and that sign.
 
     Columns alike in a few rows are hashed whole; those of one hash are compared entry by entry.
@@ -20,30 +20,30 @@ def exact_twins(features: FloatArray, start: FloatArray) -> tuple[IntArray, Floa
     Parameters
     ----------
     features
-        Z, (n, m), dense or CSR.
+        Z, (n, m).
     start
         p_l(0), (L, m).
     """
+    features = as_features(features)
     columns = features.shape[1]
     labels, signs = np.arange(columns), np.ones(columns)
     alike = _repeated(features)
     if alike.size:
-        found, signs[alike] = _labelled(features[:, alike], start[:, alike])
+        found, signs[alike] = _labelled(features.taken(alike), start[:, alike])
         labels[alike] = columns + found
     return np.unique(labels, return_inverse=True)[1].astype(np.intp), signs
 
 
-def _repeated(features: Any) -> IntArray:
+def _repeated(features: Features) -> IntArray:
     """The columns whose magnitudes in the first few rows are those of another."""
-    if is_sparse(features):
+    if not features.is_array:
         return np.arange(features.shape[1])
-    _, labels, counts = np.unique(
-        _sums(np.abs(features[:FEW])), return_inverse=True, return_counts=True
-    )
+    first = np.abs(features.rows(slice(FEW)).toarray())
+    _, labels, counts = np.unique(_sums(first), return_inverse=True, return_counts=True)
     return np.flatnonzero(counts[labels] > 1)
 
 
-def _labelled(features: Any, start: FloatArray) -> tuple[IntArray, FloatArray]:
+def _labelled(features: Features, start: FloatArray) -> tuple[IntArray, FloatArray]:
     signs = _leading_signs(features)
     side = signs * np.prod(np.sign(start), axis=0)
     layers = np.vstack([np.sort(np.abs(start), axis=0), side])
@@ -54,42 +54,9 @@ def _labelled(features: Any, start: FloatArray) -> tuple[IntArray, FloatArray]:
     if others.size:
         like = first[labels[others]]
         same = (layers[:, like] == layers[:, others]).all(axis=0)
-        same &= (_equal_sparse if is_sparse(features) else _equal)(features, signs, like, others)
+        same &= features.equal_columns(like, others, signs[like] * signs[others])
         labels[others[~same]] += labels.size + others[~same]
     return labels, signs
-
-
-def _equal(features: FloatArray, signs: FloatArray, first: IntArray, second: IntArray) -> BoolArray:
-    """Whether sign_j z_j is the same for pairs of columns, (k,), some at a time."""
-    step = max(1, BLOCK // max(1, len(features)))
-    parts = [slice(start, start + step) for start in range(0, first.size, step)]
-    return np.concatenate(
-        [
-            np.all(
-                features[:, first[part]] * (signs[first] * signs[second])[part]
-                == features[:, second[part]],
-                axis=0,
-            )
-            for part in parts
-        ]
-    )
-
-
-def _equal_sparse(features: Any, signs: FloatArray, first: IntArray, second: IntArray) -> BoolArray:
-    """The same of CSR features: as many entries, in the same places, of the same values."""
-    columns = features.tocsc()
-    columns.sort_indices()
-    count, pairs = np.diff(columns.indptr), np.arange(first.size)
-    same = np.asarray(count[first] == count[second])
-    first, second, pairs = first[same], second[same], pairs[same]
-    sizes = count[first]
-    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    one, other = (np.repeat(columns.indptr[each], sizes) + within for each in (first, second))
-    sign = np.repeat(signs[first] * signs[second], sizes)
-    apart = columns.indices[one] != columns.indices[other]
-    apart |= columns.data[one] * sign != columns.data[other]
-    same[np.repeat(pairs, sizes)[apart]] = False
-    return same
 
 
 def _odd(count: int) -> Any:
@@ -108,26 +75,20 @@ def _sums(rows: FloatArray) -> Any:
     return (_mixed(rows) * _odd(len(rows))[:, None]).sum(axis=0)
 
 
-def _leading_signs(features: Any) -> FloatArray:
+def _leading_signs(features: Features) -> FloatArray:
     """The sign of the first entry of each column that is not 0; 1 without any."""
-    if is_sparse(features):
-        columns = features.tocsc()
-        columns.sort_indices()
-        signs = np.ones(features.shape[1])
-        filled = np.diff(columns.indptr) > 0
-        signs[filled] = np.sign(columns.data[columns.indptr[:-1][filled]])
-    elif not features.size:
-        return np.ones(features.shape[1])
-    else:
-        first = np.argmax(features != 0.0, axis=0)
-        signs = np.sign(features[first, np.arange(features.shape[1])])
+    signs = np.zeros(features.shape[1])
+    for _, j, values in features.entries():  # by rows
+        columns, first = np.unique(j, return_index=True)
+        unset = signs[columns] == 0.0
+        signs[columns[unset]] = np.sign(values[first[unset]])
     return np.where(signs == 0.0, 1.0, signs)
 
 
-def _column_sums(features: Any, signs: FloatArray) -> Any:
-    if not is_sparse(features):
-        return _sums(features * signs)
-    rows = np.repeat(_odd(features.shape[0]), np.diff(features.indptr))
+def _column_sums(features: Features, signs: FloatArray) -> Any:
+    """What hashing whole columns times their signs gives, but for what zeros add to all alike."""
+    rows = _odd(features.shape[0])
     total = np.zeros(features.shape[1], dtype=np.uint64)
-    np.add.at(total, features.indices, _mixed(features.data * signs[features.indices]) * rows)
+    for i, j, values in features.entries():
+        np.add.at(total, j, _mixed(values * signs[j]) * rows[i])
     return total

@@ -145,7 +145,7 @@ def _checked(value: Any, name: str, depth: Any) -> tuple[int, FloatArray]:
 
 
 def _x_of_time(t: FloatArray, depth: int) -> FloatArray:
-    """X at the clock t; NaN outside the existence time."""
+    """x at the clock t; NaN outside the existence time."""
     if depth == 2:
         return t
     clock, size = unit_clock(depth), np.abs(t)
@@ -162,7 +162,7 @@ def _time_of_x(x: FloatArray, depth: int) -> FloatArray:
 
 
 def _x_of_tau(tau: FloatArray, depth: int) -> FloatArray:
-    """X with sinh x cosh^{L-1} x = tau."""
+    """x with sinh x cosh^{L-1} x = tau."""
     size = np.abs(tau)
     with np.errstate(divide="ignore"):
         log_q = log_q_of(np.log(size), depth)

@@ -31,7 +31,7 @@ def sparse(
     noise: float = 0.0,
     correlation: float = 0.0,
 ) -> Regression:
-    """Y = X beta + noise * e, X_ij and e_i standard normal, beta = (1, .., 1, 0, .., 0) / sqrt(s).
+    """y = X beta + noise * e, X_ij and e_i standard normal, beta = (1, .., 1, 0, .., 0) / sqrt(s).
 
     Parameters
     ----------

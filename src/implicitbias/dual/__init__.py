@@ -1,5 +1,7 @@
-"""The dual problem behind decomposable networks: value, gradient and Hessian in n dimensions."""
+"""The dual problem behind decomposable networks: value, gradient, Hessian, solves; size n."""
 
+from implicitbias.dual._newton import NewtonSystem, Slopes, newton_system
 from implicitbias.dual._oracle import DualOracle
+from implicitbias.dual._rows import Rows, as_given
 
-__all__ = ["DualOracle"]
+__all__ = ["DualOracle", "NewtonSystem", "Rows", "Slopes", "as_given", "newton_system"]

@@ -16,27 +16,23 @@ both hold the identity on B and stay bounded where neither rho' nor u' nor a wou
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError, lapack, lu_factor
-from scipy.linalg.blas import dsyrk
 
-from implicitbias._arrays import FloatArray, IntArray, is_sparse, with_entries_times
+from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.dual._rows import Rows, as_given, heaviest_rows, solve_factored
-from implicitbias.dual._sparse_rows import heaviest_sparse_rows
+from implicitbias.features import Features
 
-GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
 SAFE_RCOND = 1e-9  # below it the Gram matrix has lost more than half of the digits
 SAFE_LOG_RANGE = 40.0  # of log weights: wider ones go to combined rows at once
 SATURATED = -14.0  # log u' below this: dt = w + a Z^T dnu / u' would lose six digits
 DOMINANT = 7.0  # log: an entry this far above the identity calls for a new basis
-LARGEST_EXPONENT = 600.0
 
 
 @dataclass(frozen=True)
 class Slopes:
-    """Log rho', log u' and log a at one t, each (m,)."""
+    """log rho', log u' and log a at one t, each (m,)."""
 
     log_rho: FloatArray
     log_u: FloatArray
@@ -44,7 +40,7 @@ class Slopes:
 
     @property
     def log_weights(self) -> FloatArray:
-        """Log D = log (rho' a / u')."""
+        """log D = log (rho' a / u')."""
         return self.log_rho + self.log_a - self.log_u
 
 
@@ -56,7 +52,7 @@ class NewtonSystem:
     slopes: Slopes
     log_top: float = 0.0
     cholesky: tuple[FloatArray, FloatArray] = field(default=(np.ones(0), np.ones(0)), repr=False)
-    combined: tuple[FloatArray, FloatArray, tuple[FloatArray, IntArray]] | None = None  # V, G, LU
+    combined: tuple[Features, Features, tuple[FloatArray, IntArray]] | None = None  # V, G, LU
 
     def at_scale(self, log_change: float) -> NewtonSystem:
         """The system of the same point with rho exp(log_change) times as large."""
@@ -86,8 +82,8 @@ class NewtonSystem:
         self,
         target: FloatArray,
         mismatch: FloatArray,
-        growth: FloatArray,
-        decay: FloatArray,
+        growth: Features,
+        decay: Features,
         factor: tuple[FloatArray, IntArray],
     ) -> tuple[FloatArray, FloatArray]:
         basis, slopes = self.rows.basis, self.slopes
@@ -104,28 +100,14 @@ def _like(vector: FloatArray, other: FloatArray) -> FloatArray:
     return vector if other.ndim == 1 else vector[:, None]
 
 
-def weighted_gram(features: FloatArray, weights: FloatArray) -> FloatArray:
-    """Z diag(weights) Z^T for weights >= 0, in blocks of features; (n, n)."""
-    upper = _upper_gram(features, weights)
+def weighted_gram(features: Features, weights: FloatArray) -> FloatArray:
+    """Z diag(weights) Z^T for weights >= 0; (n, n)."""
+    upper = features.gram(weights)
     return upper + np.triu(upper, 1).T
 
 
-def _upper_gram(features: FloatArray, weights: FloatArray) -> FloatArray:
-    """Its upper triangle, zeros below."""
-    if is_sparse(features):
-        weighted: Any = with_entries_times(features, np.sqrt(weights)[features.indices])
-        return np.asfortranarray(np.triu((weighted @ weighted.T).toarray()))
-    rows, columns = features.shape
-    block = max(1, GRAM_BLOCK // max(rows, 1))
-    gram = np.zeros((rows, rows), order="F")
-    for start in range(0, columns, block):
-        part = features[:, start : start + block] * np.sqrt(weights[start : start + block])
-        gram = dsyrk(1.0, part.T, beta=1.0, c=gram, trans=1, overwrite_c=1)
-    return gram
-
-
 def newton_system(
-    given: FloatArray, rows: Rows, slopes: Slopes, *, combine: bool = False
+    given: Features, rows: Rows, slopes: Slopes, *, combine: bool = False
 ) -> NewtonSystem | None:
     """Factor the system, changing the rows where the weights ask for it.
 
@@ -149,21 +131,20 @@ def newton_system(
     if mild is not None:
         return mild
     log_weights = slopes.log_weights
-    if rows.basis is None or _dominance(rows, log_weights) > DOMINANT:
-        sparse = is_sparse(given)
-        fresh = (heaviest_sparse_rows if sparse else heaviest_rows)(given, log_weights)
+    if rows.basis is None or _dominance(rows, rows.basis, log_weights) > DOMINANT:
+        fresh = heaviest_rows(given, log_weights)
         if fresh is None:
             return None
         rows = fresh
     return _combined(rows, slopes)
 
 
-def _cholesky(given: FloatArray, slopes: Slopes) -> NewtonSystem | None:
+def _cholesky(given: Features, slopes: Slopes) -> NewtonSystem | None:
     log_weights = slopes.log_weights
     log_top = float(log_weights.max())
     if log_top - float(log_weights.min()) > SAFE_LOG_RANGE or slopes.log_u.min() < SATURATED:
         return None
-    gram = _upper_gram(given, np.exp(log_weights - log_top))
+    gram = given.gram(np.exp(log_weights - log_top))
     diagonal = np.diag(gram)
     if not np.all(diagonal > 0):
         return None
@@ -178,25 +159,19 @@ def _cholesky(given: FloatArray, slopes: Slopes) -> NewtonSystem | None:
     return NewtonSystem(as_given(given), slopes, log_top, (scale, factor))
 
 
-def _dominance(rows: Rows, log_weights: FloatArray) -> float:
-    heights = 0.5 * log_weights
+def _dominance(rows: Rows, basis: IntArray, log_weights: FloatArray) -> float:
     with np.errstate(invalid="ignore"):
-        if is_sparse(rows.features):
-            i, j = rows.places
-            return float(np.max(rows.log_sizes + heights[j] - heights[rows.basis][i]))
-        return float(np.max(rows.log_sizes + heights - heights[rows.basis][:, None]))
+        return rows.features.dominance(0.5 * log_weights, basis)
 
 
 def _combined(rows: Rows, slopes: Slopes) -> NewtonSystem | None:
     basis = rows.basis
     if basis is None:
         return None
-    growth = scaled_rows(rows, slopes.log_rho, basis)
-    decay = scaled_rows(rows, slopes.log_a - slopes.log_u, basis)
+    growth = rows.features.conjugated(slopes.log_rho, basis)
+    decay = rows.features.conjugated(slopes.log_a - slopes.log_u, basis)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        matrix = growth @ decay.T
-    if is_sparse(matrix):
-        matrix = matrix.toarray()
+        matrix = growth.inner(decay)
     if not np.isfinite(matrix).all():
         return None
     try:
@@ -204,17 +179,3 @@ def _combined(rows: Rows, slopes: Slopes) -> NewtonSystem | None:
     except LinAlgError:
         return None
     return NewtonSystem(rows, slopes, combined=(growth, decay, factor))
-
-
-def scaled_rows(rows: Rows, logs: FloatArray, basis: IntArray) -> FloatArray:
-    """Z_ij exp(logs_j - logs_i) with i counted along the basis."""
-    features = rows.features
-    if is_sparse(features):
-        i, j = rows.places
-        change = np.minimum(logs[j] - logs[basis][i], LARGEST_EXPONENT)
-        return with_entries_times(features, np.exp(change))
-    top = float(logs.max())
-    with np.errstate(over="ignore", under="ignore"):
-        if top - float(logs.min()) < LARGEST_EXPONENT:  # few exponentials instead of n m
-            return (features * np.exp(logs - top)) * np.exp(top - logs[basis])[:, None]
-        return features * np.exp(np.minimum(logs - logs[basis][:, None], LARGEST_EXPONENT))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray
 from implicitbias.coordinates import Curves
 from implicitbias.dual._newton import weighted_gram
-
-EPS = float(np.finfo(np.float64).eps)
+from implicitbias.features import Features, as_features
 
 
 class DualOracle:
@@ -24,18 +23,18 @@ class DualOracle:
     Parameters
     ----------
     features
-        Z = X S^T, real, (n, m); kept by reference and read in blocks of columns.
+        Z = X S^T, real, (n, m).
     target
         y, (n,).
     curves
         The m coordinates.
     """
 
-    def __init__(self, features: FloatArray, target: FloatArray, curves: Curves) -> None:
-        self.features, self.target, self.curves = features, target, curves
+    def __init__(self, features: Features | FloatArray, target: FloatArray, curves: Curves) -> None:
+        self.features, self.target, self.curves = as_features(features), target, curves
         self.log_unit = float(curves.log_unit.max())
         self.weights = np.exp((curves.depth - 2) * (curves.log_unit - self.log_unit))
-        self.lengths = np.sqrt(np.einsum("ij,ij->j", features, features))
+        self.lengths = self.features.column_norms()
         self._base = np.zeros(target.size), curves.t0
         self._start = curves.u(curves.t0)
         self._points_at = self._spectrum_at = np.full(target.size, np.nan), curves.t0
@@ -82,9 +81,7 @@ class DualOracle:
 
     def rounding(self, nu: FloatArray) -> float:
         """Norm of what one rounding of Z^T nu and of rho changes in the gradient."""
-        clock = np.zeros(self.curves.size)
-        for size, row in zip(np.abs(nu), self.features, strict=True):  # no copy of the features
-            clock += size * np.abs(row)
+        clock = self.features.absolute_transposed(nu)
         with np.errstate(over="ignore", invalid="ignore"):
             error = np.abs(self.spectrum(nu)) + self.slopes(nu) * clock
             return EPS * float(np.linalg.norm(self.lengths * error))

@@ -11,17 +11,12 @@ of interior-point methods, used here as an exact change of rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from scipy.linalg import lapack, lu_factor, lu_solve, qr
-from scipy.sparse import coo_array
+from scipy.linalg import lapack, lu_solve
 
-from implicitbias._arrays import FloatArray, IntArray, is_sparse
-
-LEVEL = 27.0  # columns within e^{-27} of the heaviest are pivoted together
-INDEPENDENT = 1e-13  # a relative distance to the span below this is rounding
-NOISE = 1e-11  # entries of B^{-1} Z below this, where the weights say zero, are zero
+from implicitbias._arrays import FloatArray, IntArray
+from implicitbias.features import Features
 
 
 @dataclass(frozen=True)
@@ -40,23 +35,10 @@ class Rows:
         |B^{-1}|, which bounds the rounding of B^{-1} y, or None.
     """
 
-    features: FloatArray
+    features: Features
     basis: IntArray | None = None
     factor: tuple[FloatArray, IntArray] | None = None
     size: FloatArray | None = None
-
-    @cached_property
-    def log_sizes(self) -> FloatArray:
-        """log |B^{-1} Z|; of a sparse one its entries alone."""
-        entries = self.features.data if is_sparse(self.features) else self.features
-        with np.errstate(divide="ignore"):
-            return np.log(np.abs(entries))
-
-    @cached_property
-    def places(self) -> tuple[IntArray, IntArray]:
-        """Rows and columns of the entries of a sparse B^{-1} Z."""
-        rows, columns = coo_array(self.features).coords
-        return rows, columns
 
     def target(self, y: FloatArray) -> FloatArray:
         """y or B^{-1} y; entries that are only rounding of the others are zero."""
@@ -74,9 +56,9 @@ class Rows:
         """B^{-T} nu: the dual point in the given rows."""
         return nu if self.factor is None else np.asarray(lu_solve(self.factor, nu, trans=1))
 
-    def dual_from_given(self, nu: FloatArray, given: FloatArray) -> FloatArray:
+    def dual_from_given(self, nu: FloatArray, given: Features) -> FloatArray:
         """B^T nu for a dual point in the given rows of Z = ``given``."""
-        return nu if self.basis is None else given[:, self.basis].T @ nu
+        return nu if self.basis is None else given.columns(self.basis).T @ nu
 
 
 def solve_factored(factor: tuple[FloatArray, IntArray], right: FloatArray) -> FloatArray:
@@ -85,52 +67,18 @@ def solve_factored(factor: tuple[FloatArray, IntArray], right: FloatArray) -> Fl
     return solution
 
 
-def as_given(features: FloatArray) -> Rows:
+def as_given(features: Features) -> Rows:
     """The rows of Z themselves."""
     return Rows(features)
 
 
-def heaviest_rows(features: FloatArray, log_weights: FloatArray) -> Rows | None:
-    """B^{-1} Z for the heaviest independent columns B; None where Z has dependent rows."""
-    norms = np.linalg.norm(features, axis=0)
-    with np.errstate(divide="ignore"):
-        heights = 0.5 * log_weights + np.log(norms)
-    basis = heaviest_basis(features, norms, heights)
-    if basis is None:
+def heaviest_rows(features: Features, log_weights: FloatArray) -> Rows | None:
+    """B^{-1} Z for the heaviest independent columns B.
+
+    None where Z has dependent rows, or where B^{-1} Z would be too large.
+    """
+    basis = features.heaviest_basis(log_weights)
+    found = None if basis is None else features.combined(basis, log_weights)
+    if found is None:
         return None
-    factor = lu_factor(features[:, basis])
-    combined = lu_solve(factor, features)
-    light = log_weights[None, :] - log_weights[basis][:, None] > 0
-    combined[light & (np.abs(combined) < NOISE * np.abs(combined).max(axis=0))] = 0.0
-    combined[:, basis] = np.eye(basis.size)
-    return Rows(combined, basis, factor, np.abs(np.linalg.inv(features[:, basis])))
-
-
-def heaviest_basis(features: FloatArray, norms: FloatArray, heights: FloatArray) -> IntArray | None:
-    rows = features.shape[0]
-    chosen: list[int] = []
-    span = np.zeros((rows, 0))
-    left = np.flatnonzero(norms > 0)
-    left = left[np.argsort(-heights[left], kind="stable")]
-    while len(chosen) < rows:
-        if left.size == 0:
-            return None
-        near = left[heights[left] > heights[left[0]] - LEVEL]
-        unit = features[:, near] / norms[near]
-        unit -= span @ (span.T @ unit)
-        unit -= span @ (span.T @ unit)
-        away = np.linalg.norm(unit, axis=0) > INDEPENDENT
-        dependent = near[~away]
-        near, unit = near[away], unit[:, away]
-        if near.size:
-            weight = np.exp(heights[near] - heights[near[0]])
-            _, triangle, order = qr(unit * weight, mode="economic", pivoting=True)
-            distance = np.abs(np.diag(triangle)) / weight[order[: triangle.shape[0]]]
-            good = np.flatnonzero(distance < INDEPENDENT)
-            count = min(int(good[0]) if good.size else distance.size, rows - len(chosen))
-            picked = near[order[:count]]
-            chosen.extend(int(j) for j in picked)
-            span = np.linalg.qr(features[:, chosen] / norms[chosen])[0]
-            dependent = np.concatenate([dependent, picked])
-        left = left[~np.isin(left, dependent)]
-    return np.array(chosen)
+    return Rows(found.features, basis, found.factor, found.size)

@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-from scipy.sparse import hstack
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
@@ -16,7 +15,6 @@ from implicitbias._arrays import (
     FloatArray,
     NumericArray,
     finite_array,
-    is_sparse,
     positive_float,
 )
 from implicitbias._errors import InvalidInputError, NoPredictionError
@@ -24,6 +22,7 @@ from implicitbias.estimators._data import fitted_data, new_data
 from implicitbias.estimators._end import End, end_of_training
 from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._remedy import better_data, shortfall
+from implicitbias.features import as_features
 from implicitbias.problems import Classification, Offsets, reachable_part
 
 
@@ -118,13 +117,14 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
             Data or parameters out of range, or not two classes.
         """
         X, y = fitted_data(self, X, y, labels=True)
+        X = as_features(X)
         self.classes_, signs = _two_classes(y)
         tol = positive_float(self.tol, "tol")
         appended = self.fit_intercept and self.network != "convolutional"
         direction = self.init_direction
         if direction is not None:
             direction = finite_array(direction, "init_direction", shape=(X.shape[1],))
-        if is_sparse(X) and self.network == "convolutional":
+        if not X.is_array and self.network == "convolutional":
             raise InvalidInputError(
                 "X is sparse and a convolutional network works on its spectrum, which is dense. "
                 "Pass X.toarray(), or choose another network."
@@ -134,11 +134,12 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         trained, told = X, X
         if appended:
             # the same range and the same separability, without the offset
-            trained, told = _with_ones(X), _with_ones(moved)
+            ones = np.ones(len(X))
+            trained, told = X.beside(ones), moved.beside(ones)
             if direction is not None:
                 direction = np.append(direction, np.mean(np.abs(direction)))
         elif self.fit_intercept:
-            trained = told = moved - moved.mean(axis=0)
+            trained = told = moved.less(np.arange(X.shape[1]), moved.means())
         network = network_of(self.network, self.depth, trained.shape[1])
         directions = directions_of(network, direction)
         problem: Any = Classification(trained, signs)
@@ -218,12 +219,6 @@ def _too_narrow(cosine: float) -> str:
         "features (an offset or a large unit makes points nearly parallel), or choose "
         "network='fully_connected' or depth=2."
     )
-
-
-def _with_ones(X: Any) -> Any:
-    """X and a column of ones."""
-    ones = np.ones((X.shape[0], 1))
-    return hstack([X, ones], format="csr") if is_sparse(X) else np.column_stack([X, ones])
 
 
 def _two_classes(y: NumericArray) -> tuple[NumericArray, FloatArray]:

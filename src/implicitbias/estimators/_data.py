@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from implicitbias._arrays import finite_csr, is_sparse
 from implicitbias._errors import InvalidInputError
 from implicitbias._numbers import numeric_array, refuse_containers
+from implicitbias.features import as_features, features_of
 from implicitbias.problems import distinct_labels, label_array
 
 
@@ -43,8 +43,9 @@ def fitted_data(
         return X, np.asarray(y, dtype=np.float64)
 
     X, y = checked(check, X, y, sparse=sparse, labels=labels)
-    if is_sparse(X) and X.shape[0] * X.shape[1] <= SMALL:
-        X = X.toarray()
+    features = as_features(X)
+    if not features.is_array and features.size <= SMALL:
+        X = features.toarray()
     return X, y
 
 
@@ -62,9 +63,10 @@ def checked(
 ) -> Any:
     """What scikit-learn's ``check(X, y)`` returns, after checks of our own."""
     try:
-        if is_sparse(X) and sparse and X.ndim == 2 and 0 not in X.shape:
-            X = finite_csr(X, "X")
-        elif not is_sparse(X):
+        by_scipy = hasattr(X, "tocsr")
+        if by_scipy and sparse and X.ndim == 2 and 0 not in X.shape:
+            X = features_of(X).given
+        elif not by_scipy:
             refuse_containers(X, "X")
             numeric_array(X, "X")  # scikit-learn converts X itself, to keep the names of columns
         if y is not None and not labels:

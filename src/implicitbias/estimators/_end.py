@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters, is_sparse
+from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import NoPredictionError
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
@@ -84,7 +84,7 @@ def end_of_training(
             return replace(of_limit(problem, error.partial), reached=False)
         if network.family == "diagonal" and isinstance(problem, Regression):
             raise
-        if is_sparse(problem.X):  # simulations take dense arrays
+        if not problem.features.is_array:  # simulations take dense arrays
             raise
         flow = gradient_flow(network, problem, init)
     steps = max(flow.num_steps, 1)

@@ -19,10 +19,6 @@ from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._remedy import better_data, better_scale, shortfall
 from implicitbias.problems import Equations, equations
 
-FEASIBLE = (
-    1e-8  # ||X beta + b - y|| relative to the spread of y: above, the fit does not interpolate
-)
-
 
 class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     """lim_{t -> infinity} of dTheta/dt = -grad 1/2 ||X beta(Theta) + b - y||^2, without training.

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters, is_sparse
+from implicitbias._arrays import FloatArray, Parameters
 from implicitbias.estimators._end import End
+from implicitbias.features import as_features
 from implicitbias.flow import Flow
 from implicitbias.networks import Network
 
@@ -56,8 +57,7 @@ def better_scale(
 
 def _spread(X: Any) -> float:
     """The largest over the smallest size of a column that is not zero."""
-    sizes = abs(X).max(axis=0)
-    sizes = sizes.toarray().ravel() if is_sparse(sizes) else np.asarray(sizes)
+    sizes = as_features(X).largest(0)
     sizes = sizes[sizes > 0]
     with np.errstate(over="ignore"):
         return float(sizes.max() / sizes.min()) if sizes.size else 1.0

@@ -3,7 +3,7 @@
 from implicitbias.flow._arguments import request
 from implicitbias.flow._decoupled import has_dual_flow
 from implicitbias.flow._gradient_flow import flow_of, gradient_flow
-from implicitbias.flow._result import Flow, FlowState
+from implicitbias.flow._result import Flow, FlowState, SlideReport
 from implicitbias.flow._to_margins import MarginFlows, margin_flows
 from implicitbias.flow.activation._result import ActivationFlow
 
@@ -12,6 +12,7 @@ __all__ = [
     "Flow",
     "FlowState",
     "MarginFlows",
+    "SlideReport",
     "flow_of",
     "gradient_flow",
     "has_dual_flow",

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, finite_array, is_sparse, positive_float, positive_int
+from implicitbias._arrays import EPS, FloatArray, finite_array, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.flow._budget import Budget, Callback, Goal
 from implicitbias.networks import Activation, AnyActivation, as_activation
@@ -16,7 +16,7 @@ from implicitbias.problems import Classification, Regression, refuse_extreme_uni
 
 LossName = Literal["exponential", "logistic"]
 Route = Literal["auto", "parameters", "dual", "fourier"]
-FINEST = 100 * float(np.finfo(np.float64).eps)  # what scipy's integrators accept
+FINEST = 100 * EPS  # what scipy's integrators accept
 COARSEST = 1e-3
 
 
@@ -28,7 +28,7 @@ def refuse_predictable_only(problem: Regression | Classification) -> None:
     InvalidInputError
         Sparse data, or a regression in extreme units.
     """
-    if is_sparse(problem.X):
+    if not problem.features.is_array:
         raise InvalidInputError(
             "X is sparse; simulations take dense arrays, predictions sparse ones too. Pass "
             "X.toarray()."

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray
 from implicitbias._errors import Outcome
 
 NEGLIGIBLE = 1e-8  # distance left over the largest ||Theta|| so far
 NOISE = 10.0  # tolerances that an integrator's error may amount to
 SOLVED = 0.1  # part of the residual that a Newton step may leave
-EPS = float(np.finfo(np.float64).eps)
 ROUNDINGS = 50.0  # e-foldings from well below a rounding to an escape from a saddle
 
 

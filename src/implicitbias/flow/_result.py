@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from implicitbias._arrays import FloatArray, IntArray, Parameters
 from implicitbias._errors import Outcome
+from implicitbias._html import Badge
+from implicitbias._results import Record
 
 
-@dataclass(frozen=True)
-class FlowState:
+@dataclass(frozen=True, repr=False)
+class FlowState(Record):
     """One step of a running flow, as its callback sees it.
 
     Attributes
@@ -34,9 +36,12 @@ class FlowState:
     margin: float | None = None
     log_margin: float | None = None
 
+    def _short(self) -> str:
+        return f"step {self.num_steps}, log t={self.log_time:.6g}, log loss={self.log_loss:.6g}"
 
-@dataclass(frozen=True, eq=False)
-class SlideReport:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SlideReport(Record):
     """How a classification flow went on where margins differ by less than rounding.
 
     Attributes
@@ -61,9 +66,15 @@ class SlideReport:
     support: IntArray
     weights: FloatArray
 
+    def _short(self) -> str:
+        return (
+            f"from log margin {self.log_handover:.4g} on, {self.support.size} equal smallest "
+            f"margins, {self.num_events} events"
+        )
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Flow:
+class Flow(Record):
     """beta(t) along gradient flow, and how it ended.
 
     Attributes
@@ -122,7 +133,7 @@ class Flow:
 
     @property
     def final_coefficients(self) -> FloatArray:
-        """Beta at the end, (d,)."""
+        """beta at the end, (d,)."""
         final: FloatArray = self.coefficients[-1]
         return final
 
@@ -141,11 +152,18 @@ class Flow:
             f"{self.num_evaluations} evaluations, {self.seconds:.2f} s"
         )
 
-    def __repr__(self) -> str:
+    def _short(self) -> str:
+        if self.log_margins is None:
+            progress = f"residual {self.residual:.1e}"
+        else:
+            progress = f"log margin {self.log_margins[-1]:.6g}"
         return (
-            f"Flow({self.outcome.name}, route={self.route!r}, d={self.coefficients.shape[1]}, "
-            f"time={self._last_time()}, {self._progress()})"
+            f"{self.outcome.name}, route={self.route!r}, d={self.coefficients.shape[1]}, "
+            f"time={self._last_time()}, {progress}"
         )
+
+    def _badge(self) -> Badge:
+        return outcome_badge(self.outcome)
 
     def _progress(self) -> str:
         if self.log_margins is None:
@@ -163,3 +181,10 @@ class Flow:
         if 0.0 < time < float("inf") or self.log_times[-1] == -float("inf"):
             return f"{time:.4g}"
         return f"exp({self.log_times[-1]:.6g})"
+
+
+def outcome_badge(outcome: Outcome) -> Badge:
+    """How a flow ended, in two words."""
+    word = outcome.name.lower().replace("_", " ")
+    failed = outcome in (Outcome.FAILED, Outcome.UNSTABLE)
+    return Badge(word, "good" if outcome.converged else "bad" if failed else "open")

@@ -40,7 +40,9 @@ from implicitbias.limits.potential._refine import MAX_CORRECTIONS
 from implicitbias.limits.potential._rough_path import rough_path
 from implicitbias.limits.potential._sensitivity import PotentialSensitivity
 from implicitbias.limits.singular._vectors import (
+    SingularVectors,
     singular_residual_of_network,
+    singular_vectors_near,
     tensor_singular_error,
     tensor_singular_residual,
     tensor_singular_vectors,
@@ -64,6 +66,7 @@ __all__ = [
     "PotentialSensitivity",
     "PotentialState",
     "Reachable",
+    "SingularVectors",
     "StationaryPoint",
     "certify",
     "conjugate_groups",
@@ -87,6 +90,7 @@ __all__ = [
     "seen_from",
     "separable_with_signs",
     "singular_residual_of_network",
+    "singular_vectors_near",
     "small_scale_end",
     "solve",
     "solve_one_point",

@@ -15,16 +15,16 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import NoPredictionError
+from implicitbias._verdicts import CERTIFIED
 from implicitbias.coordinates import Curves
+from implicitbias.features import Dense, Features, as_features
 from implicitbias.limits.margin._groups import Groups
 from implicitbias.limits.margin._l1 import GroupedProblem, solve_l1
 from implicitbias.limits.potential._ends import EndPoint, large_scale_end, small_scale_end
 from implicitbias.limits.potential._problem import PotentialProblem
 
-CERTIFIED = 1e-8  # error above which an interpolator is refused
 
-
-def least_l2_interpolator(X: FloatArray, y: FloatArray) -> FloatArray:
+def least_l2_interpolator(X: FloatArray | Features, y: FloatArray) -> FloatArray:
     """X^+ y, (d,); the rows of X, (n, d), are independent.
 
     Raises
@@ -35,7 +35,7 @@ def least_l2_interpolator(X: FloatArray, y: FloatArray) -> FloatArray:
     return least_l2_end(X, y).rho
 
 
-def least_l2_end(X: FloatArray, y: FloatArray) -> EndPoint:
+def least_l2_end(X: FloatArray | Features, y: FloatArray) -> EndPoint:
     """The same with its dual point and certificate, refused as there.
 
     X may be sparse.
@@ -46,7 +46,7 @@ def least_l2_end(X: FloatArray, y: FloatArray) -> EndPoint:
 def least_l1_interpolator(
     features: NumericArray, y: FloatArray, groups: Groups | None = None
 ) -> NumericArray:
-    """Argmin ||rho||_1 s.t. Z rho = y (and S^T rho real), shape (m,).
+    """argmin ||rho||_1 s.t. Z rho = y (and S^T rho real), shape (m,).
 
     Parameters
     ----------
@@ -69,10 +69,10 @@ def least_l1_interpolator(
         return _least(np.asarray(features.real), y, small_scale_end, "l1").rho
     unit = y / size
     rest = np.linalg.qr(np.column_stack([unit, np.eye(y.size)]))[0][:, 1:]
-    rows = groups.rows(features)
+    rows = groups.rows(as_features(features)).toarray()
     found = solve_l1(
         GroupedProblem(
-            (unit @ rows / size)[None],
+            Dense((unit @ rows / size)[None]),
             np.vstack([groups.equations, rest.T @ rows / size]),
             groups.labels,
             groups.group_weights(None),
@@ -84,12 +84,17 @@ def least_l1_interpolator(
 
 
 def _least(
-    features: FloatArray, y: FloatArray, end: Callable[[PotentialProblem], EndPoint], name: str
+    features: FloatArray | Features,
+    y: FloatArray,
+    end: Callable[[PotentialProblem], EndPoint],
+    name: str,
 ) -> EndPoint:
     """An end of the path for two layers that start at 1 and 0: all weights are equal there."""
     start = np.array([np.ones(features.shape[1]), np.zeros(features.shape[1])])
     try:
-        found = end(PotentialProblem(features, y, Curves.from_start(start, 0.0), start=start))
+        found = end(
+            PotentialProblem(as_features(features), y, Curves.from_start(start, 0.0), start=start)
+        )
     except ValueError as error:
         text = f"no interpolator of least {name} norm was found: {error}"
         raise NoPredictionError(text) from None

@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters, absolute_product
-from implicitbias._precise import precise_residual
-from implicitbias._verdicts import Verdict, finite_or_text
+from implicitbias._arrays import EPS, FloatArray, NumericArray, Parameters
+from implicitbias._results import Record, plain
+from implicitbias._verdicts import Verdict
+from implicitbias.features import Features, as_features
 
 Kind = Literal["point", "direction", "stationary direction", "small-scale limit"]
 GapKind = Literal["duality gap", "first-order gap with the carried slack"]
 
 PLAIN = 1e-11  # residuals up to here are stated as they are
-ROUNDING = 64 * float(np.finfo(np.float64).eps)  # of a coefficient, as far as solvers go
+ROUNDING = 64 * EPS  # of a coefficient, as far as solvers go
 
 
-def relative_residual(X: FloatArray, coefficients: FloatArray, y: FloatArray) -> float:
+def relative_residual(X: FloatArray | Features, coefficients: FloatArray, y: FloatArray) -> float:
     """||X beta - y|| / ||y||, with 0/0 = 0.
 
     Where y = 0, relative to what the largest coefficient would give if all were like it. Beyond
     1e-11 without what a change of every coefficient by 64 roundings explains: where the terms of
     X beta are that much larger than y, as with features of a large offset, no floats do better.
     """
-    whole = y
+    Z, whole = as_features(X), y
     if not y.any() and coefficients.any():
         coefficients = coefficients / np.abs(coefficients).max()  # a ratio of their own sizes
-        whole = absolute_product(X, np.ones_like(coefficients))
+        whole = Z.absolute(np.ones_like(coefficients))
     # entries over the largest: squares neither over- nor underflow
     size = float(np.abs(whole).max(initial=0.0)) or 1.0
     scale = float(np.ldexp(1.0, int(np.clip(np.frexp(size)[1], -1000, 1000))))
     with np.errstate(over="ignore", invalid="ignore"):
-        missing = float(np.linalg.norm((X @ coefficients - y) / scale))
+        missing = float(np.linalg.norm((Z @ coefficients - y) / scale))
     if missing == 0.0:
         return 0.0
     size = float(np.linalg.norm(whole / scale))
     if not missing > PLAIN * size or not np.isfinite(missing):
         return missing / size if size > 0 else np.inf
     with np.errstate(over="ignore", invalid="ignore"):
-        explained = ROUNDING * absolute_product(X, coefficients)
-        beyond = np.maximum(np.abs(precise_residual(X, coefficients, y)) - explained, 0.0)
+        explained = ROUNDING * Z.absolute(coefficients)
+        beyond = np.maximum(np.abs(Z.precise.residual(coefficients, y)) - explained, 0.0)
         left = float(np.linalg.norm(beyond / scale))
     return max(left / size, PLAIN) if size > 0 else np.inf
 
@@ -55,8 +56,8 @@ def relative_difference(found: FloatArray, expected: FloatArray) -> float:
     return missing / size if size > 0 else np.inf
 
 
-@dataclass(frozen=True)
-class Certificate:
+@dataclass(frozen=True, repr=False)
+class Certificate(Record):
     """How far the returned point is from satisfying the problem it is said to solve.
 
     Attributes
@@ -80,6 +81,7 @@ class Certificate:
     kkt_residual: float | None = None
     gap_kind: GapKind = "duality gap"
     error: float | None = None
+    _one_line: ClassVar[bool] = True
 
     @property
     def worst(self) -> float:
@@ -89,18 +91,8 @@ class Certificate:
         return float(max(np.inf if np.isnan(value) else value for value in given))
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``json.dumps`` takes; None where a number does not apply."""
-        numbers = {
-            "feasibility": self.feasibility,
-            "gap": self.gap,
-            "kkt_residual": self.kkt_residual,
-            "error": self.error,
-            "worst": self.worst,
-        }
-        return {
-            name: None if number is None else finite_or_text(number)
-            for name, number in numbers.items()
-        }
+        """As for every result, with ``worst``; None where a number does not apply."""
+        return super().to_dict() | {"worst": plain(self.worst)}
 
     def __str__(self) -> str:
         text = f"feasibility {self.feasibility:.1e}"
@@ -113,8 +105,8 @@ class Certificate:
         return text
 
 
-@dataclass(frozen=True)
-class Limit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Limit(Record):
     """Where gradient flow ends, by which result, and how well that is certified.
 
     Attributes
@@ -155,10 +147,14 @@ class Limit:
     parameters: Parameters | None = None
     spectrum: NumericArray | None = None
     dual: FloatArray | None = None
-    unreached: FloatArray | None = field(default=None, repr=False)
+    unreached: FloatArray | None = None
     rate: float | None = None
     note: str = ""
     num_iterations: int = 0
+
+    def _short(self) -> str:
+        d, worst = self.coefficients.size, self.certificate.worst
+        return f"{self.kind} by {self.theorem}, d={d}, certified to {worst:.1e}"
 
     def __str__(self) -> str:
         beta = np.array2string(

@@ -87,7 +87,7 @@ def _log_sum(terms: FloatArray) -> float:
 
 
 def solve_one_point(problem: OnePoint) -> float | None:
-    """Nu with alpha^2 g(nu) = y, or None where g never takes that value.
+    """nu with alpha^2 g(nu) = y, or None where g never takes that value.
 
     g rises strictly from its infimum to its supremum; either is infinite unless a = -b or a = b
     in every coordinate.

@@ -4,12 +4,17 @@ from implicitbias.networks._activation import Activation, AnyActivation, as_acti
 from implicitbias.networks._alignment import LayerAlignment, layer_alignment
 from implicitbias.networks._base import MAX_DEPTH, Network
 from implicitbias.networks._convolutional import ConvolutionalNetwork
-from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._decomposition import DenseDecomposition, OrthogonalDecomposition
 from implicitbias.networks._diagonal import DiagonalNetwork
 from implicitbias.networks._fully_connected import FullyConnectedNetwork
 from implicitbias.networks._multilinear import multilinear_multiply
 from implicitbias.networks._orthogonal import OrthogonalNetwork
 from implicitbias.networks._point_svd import PointMaps
+from implicitbias.networks._structured import (
+    FourierDecomposition,
+    IdentityDecomposition,
+    SelectionDecomposition,
+)
 from implicitbias.networks._tensor import TensorNetwork
 
 __all__ = [
@@ -17,13 +22,17 @@ __all__ = [
     "Activation",
     "AnyActivation",
     "ConvolutionalNetwork",
+    "DenseDecomposition",
     "DiagonalNetwork",
+    "FourierDecomposition",
     "FullyConnectedNetwork",
+    "IdentityDecomposition",
     "LayerAlignment",
     "Network",
     "OrthogonalDecomposition",
     "OrthogonalNetwork",
     "PointMaps",
+    "SelectionDecomposition",
     "TensorNetwork",
     "as_activation",
     "layer_alignment",

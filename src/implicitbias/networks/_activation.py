@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, Self, TypeAlias, cast
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
+from implicitbias._results import Record
 
 Elementwise = Callable[[FloatArray], FloatArray]
 
@@ -18,6 +20,12 @@ WRONG = 1e-4  # relative error of a derivative that is no rounding
 STEP = 1e-6
 # Where a derivative is tried: off the kinks that activations have at whole and half numbers.
 PROBES = np.array([-3.17, -1.31, -0.73, -0.21, 0.19, 0.67, 1.43, 2.89])
+
+
+def _lost(z: FloatArray) -> FloatArray:
+    raise InvalidInputError(
+        "this activation was saved by its name alone, since files hold no functions; use your own."
+    )
 
 
 def _checked(function: Elementwise, name: str, z: FloatArray) -> FloatArray:
@@ -30,8 +38,8 @@ def _checked(function: Elementwise, name: str, z: FloatArray) -> FloatArray:
     return result.astype(np.float64, copy=False)
 
 
-@dataclass(frozen=True)
-class Activation:
+@dataclass(frozen=True, repr=False)
+class Activation(Record):
     """phi, applied to each entry of an array, and its derivative phi'.
 
     Parameters
@@ -55,6 +63,7 @@ class Activation:
     derivative: Elementwise
     name: str = "given"
     rounded: Callable[[float], Activation] | None = None
+    _recipe: tuple[str, float] | None = None  # its name in NAMED, and the width of its kink
 
     def __post_init__(self) -> None:
         slope = (
@@ -70,6 +79,28 @@ class Activation:
                 f"{PROBES[worst]:g}, where differences of the function give {slope[worst]:.6g}; "
                 "give the pair (phi, its derivative)."
             )
+
+    @classmethod
+    def _types(cls) -> dict[str, Any]:
+        return {"name": str, "recipe": tuple[str, float] | None}
+
+    def _held(self) -> dict[str, Any]:
+        return {"name": self.name, "recipe": self._recipe}
+
+    @classmethod
+    def _restored(cls, held: dict[str, Any]) -> Self:
+        """Ours from its recipe; of a user's functions, which no file holds, the name alone."""
+        if held["recipe"] is None:
+            new = object.__new__(cls)
+            new.__dict__.update(function=_lost, derivative=_lost, name=held["name"], rounded=None)
+            return new
+        name, width = held["recipe"]
+        found = NAMED[name]
+        rounded = found if found.rounded is None or width == 0.0 else found.rounded(width)
+        return cast(Self, rounded)
+
+    def _short(self) -> str:
+        return repr(self.name)
 
     def __call__(self, z: FloatArray) -> FloatArray:
         """phi(z)."""
@@ -115,14 +146,16 @@ def leaky_relu(leak: float, name: str, width: float = 0.0) -> Activation:
         return leak + (1.0 - leak) * (1.0 + sign) / 2.0
 
     if width > 0.0:
-        return Activation(function, derivative, f"{name} with its kink rounded over {width:.1e}")
-    return Activation(function, derivative, name, lambda w: leaky_relu(leak, name, w))
+        text = f"{name} with its kink rounded over {width:.1e}"
+        return Activation(function, derivative, text, _recipe=(name, width))
+    rounded = partial(leaky_relu, leak, name)
+    return Activation(function, derivative, name, rounded, (name, 0.0))
 
 
 NAMED = {
     "relu": leaky_relu(0.0, "relu"),
     "leaky_relu": leaky_relu(LEAK, "leaky_relu"),
-    "tanh": Activation(np.tanh, lambda z: 1.0 - np.tanh(z) ** 2, "tanh"),
+    "tanh": Activation(np.tanh, lambda z: 1.0 - np.tanh(z) ** 2, "tanh", None, ("tanh", 0.0)),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,12 +11,13 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
+from implicitbias._results import Record
 from implicitbias.networks._base import Network
 from implicitbias.networks._fully_connected import FullyConnectedNetwork
 
 
-@dataclass(frozen=True, eq=False)
-class LayerAlignment:
+@dataclass(frozen=True, eq=False, repr=False)
+class LayerAlignment(Record):
     """W_l = s_l u_l v_l^T + rest, s_l its largest singular value; w_L is a column.
 
     Attributes
@@ -35,6 +36,9 @@ class LayerAlignment:
         """The largest of all these numbers: 0 where the layers are aligned and of rank one."""
         return float(max(self.rank_one.max(), self.neighbours.max()))
 
+    def _short(self) -> str:
+        return f"{self.rank_one.size} layers, worst {self.worst:.1e}"
+
     def __str__(self) -> str:
         def text(values: FloatArray) -> str:
             return ", ".join(f"{value:.1e}" for value in values)
@@ -45,7 +49,7 @@ class LayerAlignment:
         )
 
 
-def layer_alignment(network: Network, parameters: Sequence[Any]) -> LayerAlignment:
+def layer_alignment(network: Network, parameters: Iterable[Any]) -> LayerAlignment:
     """Distance from rank one, and the angles between neighbours' leading singular vectors.
 
     Along classification flows of deep linear networks both tend to 0.

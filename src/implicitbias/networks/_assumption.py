@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ SAME = 1e-8  # relative; of coefficients computed in two ways
 
 
 def checked_assumption(
-    S: Any, bases: Sequence[Any]
+    S: Any, bases: Iterable[Any]
 ) -> tuple[NumericArray, tuple[NumericArray, ...]]:
     """S and U_l as arrays of their own.
 

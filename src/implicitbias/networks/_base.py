@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 from typing import Any, ClassVar
 
@@ -84,13 +84,13 @@ class Network(ABC):
         """P = k_1 + ... + k_L."""
         return sum(self.layer_sizes)
 
-    def coefficients(self, parameters: Sequence[Any]) -> FloatArray:
+    def coefficients(self, parameters: Iterable[Any]) -> FloatArray:
         """beta(Theta) in R^d with f(x; Theta) = x^T beta."""
         layers = self._layers(parameters)
         with np.errstate(over="ignore", invalid="ignore"):
             return self._coefficients(layers)
 
-    def layer_gradients(self, parameters: Sequence[Any], direction: Any) -> Parameters:
+    def layer_gradients(self, parameters: Iterable[Any], direction: Any) -> Parameters:
         """M(c) o (v_1, .., I at l, .., v_L) for each l: the gradient of c^T beta(Theta).
 
         The gradient flow of the loss is dv_l/dt = layer_gradients(Theta, -X^T r)[l].
@@ -101,7 +101,7 @@ class Network(ABC):
         with np.errstate(over="ignore", invalid="ignore"):
             return self._layer_gradients(layers, direction)
 
-    def second_derivative(self, parameters: Sequence[Any], direction: Any) -> FloatArray:
+    def second_derivative(self, parameters: Iterable[Any], direction: Any) -> FloatArray:
         """D^2 (c^T beta(Theta)), symmetric (P, P), in the order of ``flatten``.
 
         Blocks (l, k) are M(c) o (v_1, .., I at l, .., I at k, .., v_L); diagonal blocks are 0.
@@ -118,13 +118,13 @@ class Network(ABC):
                 hessian[columns, rows] = block.T
         return hessian
 
-    def coefficient_jacobian(self, parameters: Sequence[Any]) -> FloatArray:
+    def coefficient_jacobian(self, parameters: Iterable[Any]) -> FloatArray:
         """D beta(Theta), of shape (d, P), columns in the order of ``flatten``."""
         layers = self._layers(parameters)
         with np.errstate(over="ignore", invalid="ignore"):
             return np.concatenate(list(self._jacobian_blocks(layers)), axis=1)
 
-    def conserved(self, parameters: Sequence[Any]) -> FloatArray:
+    def conserved(self, parameters: Iterable[Any]) -> FloatArray:
         """Return the numbers that no gradient flow of this network changes, as one vector.
 
         ||v_l||^2 - ||v_{l+1}||^2 for l < L, or what the family has beyond them.
@@ -133,7 +133,7 @@ class Network(ABC):
             first, second, _ = self._conserved_terms(self._layers(parameters))
             return np.asarray(first - second)
 
-    def conserved_scale(self, parameters: Sequence[Any]) -> FloatArray:
+    def conserved_scale(self, parameters: Iterable[Any]) -> FloatArray:
         """Return the size against which a change of each ``conserved`` number is measured.
 
         The sum of the two squares it is the difference of; where these come out of inner
@@ -143,7 +143,7 @@ class Network(ABC):
             return self._conserved_terms(self._layers(parameters))[2]
 
     def predict(
-        self, parameters: Sequence[Any], X: Any, activation: Elementwise | str | None = None
+        self, parameters: Iterable[Any], X: Any, activation: Elementwise | str | None = None
     ) -> FloatArray:
         """f(x_i; Theta) for each row x_i of X, by the forward pass.
 
@@ -179,7 +179,7 @@ class Network(ABC):
             )
 
     def hidden_layers(
-        self, parameters: Sequence[Any], X: Any, activation: Elementwise | str | None = None
+        self, parameters: Iterable[Any], X: Any, activation: Elementwise | str | None = None
     ) -> tuple[FloatArray, ...]:
         """H_1, ..., H_{L-1} of the forward pass (see ``predict``), rows of X first.
 
@@ -193,7 +193,7 @@ class Network(ABC):
             return tuple(self._hidden(layers, X, phi_of(activation)))
 
     def prediction_jacobian(
-        self, parameters: Sequence[Any], X: FloatArray, activation: Activation
+        self, parameters: Iterable[Any], X: FloatArray, activation: Activation
     ) -> tuple[FloatArray, FloatArray]:
         """f(x_i; Theta), (n,), and its derivatives by Theta, (n, P), in the order of ``flatten``.
 
@@ -279,7 +279,7 @@ class Network(ABC):
         """Return the layers as finite float64 arrays of ``parameter_shapes``, or raise."""
         return finite_arrays(parameters, name, self.parameter_shapes)
 
-    def flatten(self, parameters: Sequence[Any]) -> FloatArray:
+    def flatten(self, parameters: Iterable[Any]) -> FloatArray:
         """Theta as one vector (P,): the layers one after the other, matrices row-major."""
         return np.concatenate([layer.ravel() for layer in self._layers(parameters)])
 
@@ -347,7 +347,7 @@ class Network(ABC):
         squares = squared_norms(layers)
         return squares[:-1], squares[1:], squares[:-1] + squares[1:]
 
-    def _layers(self, parameters: Sequence[Any]) -> Parameters:
+    def _layers(self, parameters: Iterable[Any]) -> Parameters:
         """Float64 layers of the right shapes; cheap, for it runs inside every flow step."""
         try:
             layers = tuple(_real(layer, "a layer of parameters") for layer in parameters)

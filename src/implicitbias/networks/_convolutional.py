@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +49,7 @@ class ConvolutionalNetwork(Network):
     filter_sizes: tuple[int, ...]
     _by_fft: bool
 
-    def __init__(self, num_features: int, filter_sizes: Sequence[int]) -> None:
+    def __init__(self, num_features: int, filter_sizes: Iterable[int]) -> None:
         d = positive_int(num_features, "num_features")
         sizes = _checked_sizes(d, filter_sizes)
         self.__dict__.update(
@@ -197,7 +197,7 @@ class ConvolutionalNetwork(Network):
         )
 
 
-def _checked_sizes(d: int, filter_sizes: Sequence[int]) -> tuple[int, ...]:
+def _checked_sizes(d: int, filter_sizes: Iterable[int]) -> tuple[int, ...]:
     try:
         sizes = tuple(filter_sizes)
     except TypeError:

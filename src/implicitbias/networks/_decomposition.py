@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -11,21 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters, finite_array
+from implicitbias._arrays import EPS, TINY, FloatArray, NumericArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
+from implicitbias._html import Badge
+from implicitbias._results import Record
 from implicitbias._verdicts import Status, Verdict
+from implicitbias.features import Features, Spectra
 from implicitbias.networks._assumption import checked_assumption, orthonormality_defect
 
 ASSUMPTION = "Assumption 1, an orthogonally decomposable data tensor"
 
 ALIKE = 1e-7  # relative; squares of differences below the root of float64's rounding are lost
-TINY = float(np.finfo(np.float64).tiny)
 _IMAGINARY_ROUNDING = 1e-9
-COORDINATE_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+COORDINATE_ROUNDING = 16 * EPS
 
 
-@dataclass(frozen=True)
-class OrthogonalDecomposition(ABC):
+@dataclass(frozen=True, eq=False, repr=False)
+class OrthogonalDecomposition(Record, ABC):
     """M(x) = sum_j [S x]_j [U_1]_j (x) ... (x) [U_L]_j, U_l^H U_l = I, S of full column rank.
 
     S is (m, d), U_l is (k_l, m). In the coordinates p_l = U_l^T v_l (a plain transpose) and
@@ -50,8 +52,8 @@ class OrthogonalDecomposition(ABC):
     verdict: Verdict
 
     @staticmethod
-    def of(
-        S: Any, bases: Sequence[Any], parameter_shapes: Sequence[tuple[int, ...]] | None = None
+    def given(
+        S: Any, bases: Iterable[Any], parameter_shapes: Sequence[tuple[int, ...]] | None = None
     ) -> OrthogonalDecomposition:
         """The decomposition with these S and U_l, for a family of networks that knows them.
 
@@ -86,6 +88,17 @@ class OrthogonalDecomposition(ABC):
         """Whether S = I, so that beta is rho."""
         return False
 
+    def _short(self) -> str:
+        kind = "real" if self.is_real else "complex"
+        sizes = f"m={self.size}, d={self.num_features}, depth={self.depth}, {kind}"
+        return f"{sizes}; {self.verdict.status} ({self.verdict.value:.1e})"
+
+    def _badge(self) -> Badge:
+        return self.verdict._badge()
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}: {self._short()}\n  {self.verdict}"
+
     @property
     @abstractmethod
     def S(self) -> NumericArray:
@@ -119,6 +132,10 @@ class OrthogonalDecomposition(ABC):
     @abstractmethod
     def features(self, X: NumericArray) -> NumericArray:
         """X S^T, (n, m): the data in the decoupled coordinates. X is (n, d), or (d,)."""
+
+    def of(self, X: Features) -> Features | Spectra | NumericArray:
+        """X S^T of features: features again where it is real."""
+        return self.features(X.toarray())
 
     @abstractmethod
     def coefficients(self, rho: NumericArray) -> NumericArray:
@@ -169,7 +186,7 @@ class OrthogonalDecomposition(ABC):
         """Number of layers L."""
         return len(self.parameter_shapes)
 
-    def coordinates(self, parameters: Sequence[Any]) -> NumericArray:
+    def coordinates(self, parameters: Iterable[Any]) -> NumericArray:
         """p_l = U_l^T v_l as the rows of an (L, m) array.
 
         Whether |p_{l,j}| are equal or zero decides what a coordinate can reach, and the products
@@ -178,7 +195,7 @@ class OrthogonalDecomposition(ABC):
         p = np.stack([self._project(i, v) for i, v in enumerate(self._flat(parameters))])
         return p if self.is_exact else _without_rounding(p)
 
-    def parameters(self, coordinates: Any, remainder_of: Sequence[Any] | None = None) -> Parameters:
+    def parameters(self, coordinates: Any, remainder_of: Iterable[Any] | None = None) -> Parameters:
         """v_l = conj(U_l) p_l + (I - conj(U_l) U_l^T) v_l(0): real layers with coordinates p_l.
 
         Parameters
@@ -197,7 +214,7 @@ class OrthogonalDecomposition(ABC):
         p = finite_array(
             coordinates, "coordinates", shape=(self.depth, self.size), allow_complex=True
         )
-        start: Sequence[Any] = (
+        start: Iterable[Any] = (
             [None] * self.depth if remainder_of is None else self._flat(remainder_of)
         )
         layers = []
@@ -211,7 +228,7 @@ class OrthogonalDecomposition(ABC):
             layers.append(real_part(vector, f"coordinates, layer {index + 1},").reshape(shape))
         return tuple(layers)
 
-    def _flat(self, parameters: Sequence[Any]) -> list[NumericArray]:
+    def _flat(self, parameters: Iterable[Any]) -> list[NumericArray]:
         arrays = [np.asarray(layer) for layer in parameters]
         shapes = tuple(array.shape for array in arrays)
         if shapes != self.parameter_shapes:
@@ -222,7 +239,7 @@ class OrthogonalDecomposition(ABC):
         return [array.ravel() for array in arrays]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class DenseDecomposition(OrthogonalDecomposition):
     """S and U_l as arrays."""
 
@@ -233,13 +250,6 @@ class DenseDecomposition(OrthogonalDecomposition):
     def __post_init__(self) -> None:
         for array in (self.matrix, *self.columns):
             read_only(array)
-
-    def __repr__(self) -> str:
-        kind = "real" if self.is_real else "complex"
-        return (
-            f"OrthogonalDecomposition(m={self.size}, d={self.num_features}, depth={self.depth}, "
-            f"{kind}; {self.verdict})"
-        )
 
     @property
     def S(self) -> NumericArray:

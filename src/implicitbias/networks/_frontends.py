@@ -6,7 +6,7 @@ flattened row-major.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count, product
 from math import prod
 from string import ascii_letters
@@ -67,7 +67,7 @@ def tensor_from_einsum(specification: Any, operands: Sequence[Any]) -> FloatArra
 
 
 def tensor_from_callable(
-    function: Any, num_features: Any, parameter_shapes: Sequence[Any]
+    function: Any, num_features: Any, parameter_shapes: Iterable[Any]
 ) -> FloatArray:
     """A with f(x; W_1, ..., W_L) for a function that is linear in each argument.
 

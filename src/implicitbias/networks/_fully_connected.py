@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -43,7 +43,7 @@ class FullyConnectedNetwork(Network):
     takes_sparse = True
     widths: tuple[int, ...]
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Iterable[int]) -> None:
         try:
             sizes = tuple(widths)
         except TypeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -12,7 +12,7 @@ from implicitbias._arrays import NumericArray, finite_array
 from implicitbias._errors import InvalidInputError
 
 
-def multilinear_multiply(tensor: Any, matrices: Sequence[Any]) -> NumericArray:
+def multilinear_multiply(tensor: Any, matrices: Iterable[Any]) -> NumericArray:
     """Compute [A o (C_1, .., C_L)]_{i_1..i_L} = sum_j A_{j_1..j_L} prod_l [C_l]_{j_l i_l}.
 
     The entries are given as the formula A o (B_1^T, ..., B_L^T) writes them, C_l = B_l^T: a plain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from math import prod
 from typing import Any
 
@@ -56,7 +56,7 @@ class OrthogonalNetwork(Network):
     S: NumericArray
     bases: tuple[NumericArray, ...]
 
-    def __init__(self, S: Any, bases: Sequence[Any]) -> None:
+    def __init__(self, S: Any, bases: Iterable[Any]) -> None:
         matrix, columns = checked_assumption(S, bases)
         self.__dict__.update(
             S=matrix,

@@ -10,6 +10,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Features, Spectra
 from implicitbias.networks._decomposition import (
     ASSUMPTION,
     DenseDecomposition,
@@ -18,12 +19,9 @@ from implicitbias.networks._decomposition import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Square(OrthogonalDecomposition):
     """A decomposition with k_l = m = d in every layer."""
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(d={self.num_features}, depth={self.depth}; {self.verdict})"
 
     @property
     def size(self) -> int:
@@ -72,8 +70,12 @@ class IdentityDecomposition(_Square):
         """X itself, by reference."""
         return X
 
+    def of(self, X: Features) -> Features:
+        """X itself."""
+        return X
+
     def coefficients(self, rho: NumericArray) -> NumericArray:
-        """Rho itself, by reference."""
+        """rho itself, by reference."""
         return rho
 
     def _project(self, layer: int, vector: NumericArray) -> NumericArray:
@@ -81,6 +83,9 @@ class IdentityDecomposition(_Square):
 
     def _embed(self, layer: int, coordinates: NumericArray) -> NumericArray:
         return coordinates
+
+
+FORMED = 1 << 20  # entries of X S^T up to which it is formed
 
 
 class FourierDecomposition(_Square):
@@ -118,7 +123,15 @@ class FourierDecomposition(_Square):
     def features(self, X: NumericArray) -> NumericArray:
         """d^{(L-1)/2} times the unitary DFT of the rows of X."""
         transform: NumericArray = np.fft.fft(X, axis=-1)
-        return sqrt(self.size) ** (self.depth - 2) * transform
+        return self._factor * transform
+
+    def of(self, X: Features) -> Features | Spectra | NumericArray:
+        """The same, not formed where it is large."""
+        return self.features(X.toarray()) if X.size <= FORMED else Spectra(X, self._factor)
+
+    @property
+    def _factor(self) -> float:
+        return sqrt(self.size) ** (self.depth - 2)
 
     def coefficients(self, rho: NumericArray) -> NumericArray:
         """Compute beta = d^{(L-1)/2} F rho (F is symmetric)."""
@@ -142,7 +155,7 @@ def fourier_decomposition(num_features: int, depth: int) -> OrthogonalDecomposit
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class SelectionDecomposition(OrthogonalDecomposition):
     """S and U_l select entries: [S]_{j, feature_j} = 1 and [U_l]_{entry_lj, j} = 1, rest 0."""
 
@@ -153,9 +166,6 @@ class SelectionDecomposition(OrthogonalDecomposition):
     def __post_init__(self) -> None:
         for array in (self.feature, *self.entries):
             read_only(array)
-
-    def __repr__(self) -> str:
-        return f"OrthogonalDecomposition(m={self.size}, d={self.num_features}; {self.verdict})"
 
     @property
     def size(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from math import prod
 from typing import Any
@@ -92,7 +92,7 @@ class TensorNetwork(Network):
 
     @classmethod
     def from_callable(
-        cls, function: Callable[..., Any], num_features: int, parameter_shapes: Sequence[Any]
+        cls, function: Callable[..., Any], num_features: int, parameter_shapes: Iterable[Any]
     ) -> TensorNetwork:
         """f(x) = function(x, W_1, ..., W_L) for a function that is linear in each argument.
 

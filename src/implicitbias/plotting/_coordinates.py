@@ -22,7 +22,7 @@ FAR = 4.0  # times the span, in the curves' parameter, along a coordinate that k
 
 @dataclass(frozen=True, eq=False)
 class CoordinateTrace:
-    """Rho(s) = prod_l p_l(s) along dp_l/ds = prod_{k != l} p_k.
+    """rho(s) = prod_l p_l(s) along dp_l/ds = prod_{k != l} p_k.
 
     Attributes
     ----------

@@ -10,10 +10,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray, finite_array, positive_int
 from implicitbias._errors import InvalidInputError
-from implicitbias.plotting._style import COLOURS as COLOURS
-from implicitbias.plotting._style import REST as REST
-from implicitbias.plotting._style import STYLES as STYLES
-from implicitbias.plotting._style import axes_of, framed, look
+from implicitbias.plotting._style import REST, axes_of, framed, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,7 +19,6 @@ STYLES = ("-", "--", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 REST = "#B0B0B0"
 WIDTH = 1.8  # points, of curves that carry the message
-CERTIFIED = 1e-8  # what the package calls certified, drawn as a line
 LARGEST_DECADE = 400.0  # decades beyond which an axis of decades is itself logarithmic
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
+from implicitbias._verdicts import CERTIFIED
 from implicitbias.flow import Flow
 from implicitbias.limits import Limit
 from implicitbias.plotting._style import (
-    CERTIFIED,
     COLOURS,
     MARKERS,
     REST,

@@ -1,11 +1,13 @@
 """What is learned: data and a loss, with the evidence that a solution exists."""
 
 from implicitbias.problems._classification import Classification
+from implicitbias.problems._evidence import SignedRows
 from implicitbias.problems._intercept import Equations, equations, reachable_part
 from implicitbias.problems._labels import distinct_labels, label_array
 from implicitbias.problems._offsets import Offsets
 from implicitbias.problems._regression import Regression
-from implicitbias.problems._separability import Separability
+from implicitbias.problems._rows import UnitRows
+from implicitbias.problems._separability import Separability, decide
 from implicitbias.problems._units import refuse_extreme_units, refuse_sizes_beyond
 
 __all__ = [
@@ -14,6 +16,9 @@ __all__ = [
     "Offsets",
     "Regression",
     "Separability",
+    "SignedRows",
+    "UnitRows",
+    "decide",
     "distinct_labels",
     "equations",
     "label_array",

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import ArrayLike, FloatArray, NumericArray, SparseLike
 from implicitbias._errors import InfeasibleProblemError
-from implicitbias.problems._inputs import check_predictions, feature_matrix
+from implicitbias.features import Features, features_of
+from implicitbias.problems._inputs import check_predictions
 from implicitbias.problems._labels import signs_and_classes
 from implicitbias.problems._rows import UnitRows, exact_row_basis
 from implicitbias.problems._separability import Separability, decide
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Classification:
     """L(f) = sum_i exp(-y_i f_i), y_i in {-1, +1}: a sum, not a mean.
 
@@ -32,6 +33,8 @@ class Classification:
 
     Attributes
     ----------
+    features
+        X behind the type that all further work sees.
     y
         (n,) in {-1.0, +1.0}.
     classes
@@ -48,12 +51,13 @@ class Classification:
 
     X: FloatArray
     y: FloatArray
-    classes: NumericArray = field(init=False)
+    features: Features
+    classes: NumericArray
 
-    def __post_init__(self) -> None:
-        X = feature_matrix(self.X)
-        y, classes = signs_and_classes(self.y, X.shape[0])
-        self.__dict__.update(X=X, y=y, classes=classes)
+    def __init__(self, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> None:
+        features = features_of(X)
+        signs, classes = signs_and_classes(y, features.shape[0])
+        self.__dict__.update(X=features.given, features=features, y=signs, classes=classes)
 
     @property
     def num_points(self) -> int:
@@ -73,7 +77,7 @@ class Classification:
     @cached_property
     def rows(self) -> NumericArray:
         """Ascending indices of independent rows of X, (rank,)."""
-        return np.sort(exact_row_basis(UnitRows(self.X, equilibrated=True)).rows)
+        return np.sort(exact_row_basis(UnitRows(self.features, equilibrated=True)).rows)
 
     def __repr__(self) -> str:
         positive = int(np.sum(self.y > 0))
@@ -101,24 +105,24 @@ class Classification:
             ]
         )
 
-    def loss(self, predictions: FloatArray) -> float:
+    def loss(self, predictions: ArrayLike) -> float:
         """sum_i exp(-y_i f_i) for predictions f, (n,); 0 or inf where it under- or overflows."""
         with np.errstate(over="ignore", under="ignore"):
             return float(np.exp(-self._margins(predictions)).sum())
 
-    def log_loss(self, predictions: FloatArray) -> float:
+    def log_loss(self, predictions: ArrayLike) -> float:
         """Log of the loss, log sum_i exp(-y_i f_i): finite for all finite predictions."""
         exponents = -self._margins(predictions)
         largest = exponents.max()
         with np.errstate(under="ignore"):
             return float(largest + np.log(np.exp(exponents - largest).sum()))
 
-    def residual(self, predictions: FloatArray) -> FloatArray:
+    def residual(self, predictions: ArrayLike) -> FloatArray:
         """r_i = dL/df_i = -y_i exp(-y_i f_i), (n,)."""
         with np.errstate(over="ignore", under="ignore"):
             return -self.y * np.exp(-self._margins(predictions))
 
-    def _margins(self, predictions: FloatArray) -> FloatArray:
+    def _margins(self, predictions: ArrayLike) -> FloatArray:
         return self.y * check_predictions(predictions, self.num_points)
 
     def separability(self) -> Separability:
@@ -127,7 +131,7 @@ class Classification:
 
     @cached_property
     def _separability(self) -> Separability:
-        return decide(self.X, self.y)
+        return decide(self.features, self.y)
 
     def require_separable(self) -> Separability:
         """Return ``separability()``, refusing classes that are proved not to be separable.

@@ -8,16 +8,16 @@ exist beside it: by a verified linear solve where the points surround the origin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 
-from implicitbias._arrays import FloatArray, NumericArray, is_sparse, row_norms, rows_times
+from implicitbias._arrays import EPS, FloatArray, NumericArray
+from implicitbias.features import Features, as_features
 from implicitbias.problems._exact import MAX_ENTRIES, exact_gordan_vector
-from implicitbias.problems._scaling import row_blocks, row_exponents, scaled_entries, scaled_rows
+from implicitbias.problems._scaling import row_exponents
 
-UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
+UNIT_ROUNDOFF = EPS / 2
 EXTENDED_ROUNDOFF = float(np.finfo(np.longdouble).eps) / 2
 SAFETY = 1.01  # covers the rounding of the bounds themselves
 
@@ -70,36 +70,25 @@ class GordanVector:
 
 
 class SignedRows:
-    """z_i = y_i x_i, served in blocks (sparse ones whole), scaled by powers of two (exactly)."""
+    """z_i = y_i x_i, served in blocks, scaled by powers of two (exactly)."""
 
-    def __init__(self, X: FloatArray, y: FloatArray) -> None:
-        self.X, self.y = X, y
-        self.exponents = row_exponents(X)
-        scaled = scaled_entries(X, self.exponents) if is_sparse(X) else None
-        self._sparse = None if scaled is None else rows_times(scaled, y)
-        self.norms = np.concatenate([row_norms(self.take(block)) for block in self.blocks()])
+    def __init__(self, X: FloatArray | Features, y: FloatArray) -> None:
+        self.X, self.y = as_features(X), y
+        self.exponents = row_exponents(self.X)
+        norms = [self.take(block).row_norms() for block in self.X.row_blocks()]
+        self.norms = np.concatenate(norms)
 
-    def blocks(self) -> list[slice]:
-        """Slices that cover the rows."""
-        if self._sparse is not None:
-            return [slice(0, len(self.y))]
-        return list(row_blocks(*self.X.shape))
-
-    def take(self, rows: slice | NumericArray) -> FloatArray:
-        """2^{-e_i} z_i for some rows, sparse where X is: largest entry in [1/2, 1)."""
-        if self._sparse is not None:
-            taken: FloatArray = self._sparse[rows]
-            return taken
-        return scaled_rows(self.X[rows], self.exponents[rows]) * self.y[rows, None]
+    def take(self, rows: slice | NumericArray) -> Features:
+        """2^{-e_i} z_i for some rows: largest entry in [1/2, 1)."""
+        return self.X.rows(rows).shifted(-self.exponents[rows]).scaled(self.y[rows], None)
 
     def dense(self, rows: slice | NumericArray) -> FloatArray:
-        """The same as a dense array."""
-        taken = self.take(rows)
-        return taken.toarray() if is_sparse(taken) else taken
+        """The same as an array."""
+        return self.take(rows).toarray()
 
     def products(self, vector: FloatArray) -> FloatArray:
         """2^{-e_i} z_i^T vector, (n,)."""
-        return np.concatenate([self.take(block) @ vector for block in self.blocks()])
+        return np.concatenate([self.take(block) @ vector for block in self.X.row_blocks()])
 
     def separator(self, vector: FloatArray | None) -> Separator | None:
         """Measure a proposed separating vector; None if it is not one to be measured."""
@@ -118,10 +107,10 @@ class SignedRows:
         values, bounds = np.empty_like(self.y), np.empty_like(self.y)
         relative = SAFETY * accumulated(vector.size, UNIT_ROUNDOFF)
         lost = vector.size * 2.0**-1060  # entries that vanished when scaled
-        for block in self.blocks():
+        for block in self.X.row_blocks():
             rows = self.take(block)
             values[block] = rows @ vector
-            bounds[block] = relative * (abs(rows) @ np.abs(vector)) + lost
+            bounds[block] = relative * rows.absolute(vector) + lost
         doubtful = np.flatnonzero(np.abs(values) <= bounds)
         relative = SAFETY * accumulated(vector.size, EXTENDED_ROUNDOFF)
         extended = vector.astype(np.longdouble)
@@ -132,14 +121,16 @@ class SignedRows:
             bounds[index] += UNIT_ROUNDOFF * abs(values[index])
         return values, bounds
 
-    def _scaled_exactly(self, support: NumericArray, rows: Any) -> bool:
+    def _scaled_exactly(self, support: NumericArray, rows: Features) -> bool:
         """Whether scaling lost no entry to underflow."""
-        given: Any = self.X[support]
-        exponents = self.exponents[support, None]
-        if is_sparse(given):
-            exponents = np.repeat(self.exponents[support], np.diff(given.indptr))
-            given, rows = given.data, rows.data
-        return np.array_equal(np.ldexp(np.abs(rows), exponents), np.abs(given))
+        given = self.X.rows(support).scaled(self.y[support], None)
+        return all(
+            np.array_equal(left, right)
+            for one, other in zip(
+                rows.shifted(self.exponents[support]).entries(), given.entries(), strict=True
+            )
+            for left, right in zip(one, other, strict=True)
+        )
 
     def gordan_vector(self, weights: FloatArray) -> GordanVector:
         """Measure proposed weights b of the scaled rows, and try to prove them."""
@@ -159,16 +150,14 @@ class SignedRows:
         return GordanVector(result / result.sum(), residual, proved is not None)
 
 
-def _used_columns(rows: FloatArray) -> FloatArray | None:
-    """Sparse rows as dense ones without empty columns; None if that is too large to prove with."""
-    if not is_sparse(rows):
-        return rows
-    used = np.unique(rows.indices)
-    num_rows = rows.shape[0]
-    if num_rows <= used.size and num_rows * used.size > MAX_ENTRIES:
+def _used_columns(rows: Features) -> FloatArray | None:
+    """Rows as an array, without empty columns if sparse; None if too large to prove with."""
+    if rows.is_array:
+        return rows.toarray()
+    used = np.flatnonzero(rows.largest(0))
+    if rows.shape[0] <= used.size and rows.shape[0] * used.size > MAX_ENTRIES:
         return None
-    entries: FloatArray = rows[:, used].toarray()
-    return entries
+    return rows.columns(used)
 
 
 def surrounding_weights(rows: FloatArray, weights: FloatArray) -> FloatArray | None:

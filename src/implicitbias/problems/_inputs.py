@@ -6,40 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, finite_array, finite_csr
+from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
-from implicitbias._numbers import is_sparse, numeric_array
-
-
-def feature_matrix(X: Any) -> FloatArray:
-    """Return X as a finite (n, d) float64 array, by reference if it is one already.
-
-    A sparse X stays sparse, as a ``csr_array``.
-
-    Raises
-    ------
-    InvalidInputError
-        Masked, not numeric, not two-dimensional, empty, not finite, or numbers that float64 does
-        not hold.
-    """
-    if is_sparse(X):
-        csr: FloatArray = finite_csr(X, "X")
-        return csr
-    array = numeric_array(X, "X", "(n, d) numbers, one row a point")
-    shape = array.shape
-    if len(shape) < 2:
-        hint = (
-            " Write np.reshape(X, (1, -1)) for a single point, np.reshape(X, (-1, 1)) for a "
-            "single feature."
-            if any(shape)
-            else ""
-        )
-        raise InvalidInputError(f"X has shape {shape}; expected (n, d), one row a point.{hint}")
-    if 0 in shape:
-        raise InvalidInputError(
-            f"X has shape {shape}; expected (n, d) with at least one point and one feature."
-        )
-    return finite_array(array, "X", shape=(None, None))
 
 
 def one_per_row(value: NumericArray, name: str, num_points: int) -> NumericArray:

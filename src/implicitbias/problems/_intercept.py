@@ -13,12 +13,12 @@ and T X is the centred X in other coordinates.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, is_sparse
+from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InfeasibleProblemError
+from implicitbias.features import Dense, Features, as_features
 from implicitbias.problems._consistency import share
 from implicitbias.problems._offsets import Offsets
 from implicitbias.problems._regression import Regression
@@ -57,7 +57,7 @@ class Equations:
     reference: int | None = None
 
     def intercept(self, coefficients: FloatArray) -> float:
-        """B that belongs to the coefficients."""
+        """b that belongs to the coefficients."""
         moved = self.y_mean - float(self.X_mean @ coefficients)
         return self.offsets.constant(coefficients, self.y_offset, moved)
 
@@ -74,13 +74,15 @@ class Equations:
         return np.insert(nu, self.reference, -nu.sum())
 
 
-def equations(X: Any, y: FloatArray, fit_intercept: bool, *, isometric: bool = True) -> Equations:
+def equations(
+    X: FloatArray | Features, y: FloatArray, fit_intercept: bool, *, isometric: bool = True
+) -> Equations:
     """X beta (+ b) = y as a problem that has a solution.
 
     Parameters
     ----------
     X
-        (n, d), dense or CSR.
+        (n, d).
     y
         (n,).
     fit_intercept
@@ -89,66 +91,45 @@ def equations(X: Any, y: FloatArray, fit_intercept: bool, *, isometric: bool = T
         Whether the flow of T X beta = T y is to be that of the centred data, not only its
         interpolators; without effect on sparse X.
     """
+    X = as_features(X)
     if not fit_intercept:
         problem, reached = reachable_part(X, y)
         missed, nothing = share(y - problem.y, y), np.zeros(X.shape[1])
         return Equations(problem, reached, missed, Offsets.none(), 0.0, nothing, 0.0, centred=False)
     offsets = Offsets.of(X)
-    y_offset = float(Offsets.of(y[:, None]).values.sum())
+    y_offset = float(Offsets.of(Dense(y[:, None])).values.sum())
     X, y = offsets.subtracted(X), y - y_offset
-    X_mean, y_mean = np.asarray(X.mean(axis=0)).ravel(), float(y.mean())
+    X_mean, y_mean = X.means(), float(y.mean())
     if len(y) == 1:  # b alone fits a single point
         problem = Regression(np.zeros((1, X.shape[1])), np.zeros(1))
         return Equations(problem, True, 0.0, offsets, y_offset, X_mean, y_mean, reference=0)
-    if is_sparse(X) or not isometric:
+    if not (X.is_array and isometric):
         problem, reached, missed, reference = _differences(X, y)
     else:
         targets, reference = _reflected(y)[1:], None
-        problem, reached = reachable_part(_reflected(X)[1:], targets)
+        problem, reached = reachable_part(Dense(_reflected(X.toarray())[1:]), targets)
         missed = share(targets - problem.y, targets)
     return Equations(
         problem, reached, missed, offsets, y_offset, X_mean, y_mean, reference=reference
     )
 
 
-def _differences(X: Any, y: FloatArray) -> tuple[Regression, bool, float, int]:
+def _differences(X: Features, y: FloatArray) -> tuple[Regression, bool, float, int]:
     """Problem, reached, missed, and the row that was subtracted: one of few or small entries.
 
     y that cannot be reached is first projected on the range of X and 1: differences of rows have
     another metric.
     """
-    reference, rows = _subtracted(X)
+    reference = X.shortest_row()
+    rows = X.differences(reference)
     targets = np.delete(y, reference) - y[reference]
     problem, reached = reachable_part(rows, targets)
     if reached:
         return problem, True, 0.0, reference
-    ones = np.ones((len(y), 1))
-    if is_sparse(X):
-        from scipy.sparse import hstack
-
-        whole, _ = reachable_part(hstack([X, ones], format="csr"), y)
-    else:
-        whole, _ = reachable_part(np.hstack([X, ones]), y)
+    whole, _ = reachable_part(X.beside(np.ones(len(y))), y)
     missed = share(y - whole.y, y - y.mean())
     problem, _ = reachable_part(rows, np.delete(whole.y, reference) - whole.y[reference])
     return problem, False, missed, reference
-
-
-def _subtracted(X: Any) -> tuple[int, Any]:
-    """A row, and the others less it."""
-    n = X.shape[0]
-    if not is_sparse(X):
-        sizes = np.abs(X).max(axis=0)
-        reference = int((np.abs(X) / np.where(sizes > 0, sizes, 1.0)).max(axis=1).argmin())
-        return reference, np.delete(X, reference, axis=0) - X[reference]
-    from scipy.sparse import csr_array
-
-    reference = int(np.argmin(np.diff(X.indptr)))
-    others = np.delete(np.arange(n), reference)
-    values = np.concatenate([np.ones(n - 1), -np.ones(n - 1)])
-    places = np.concatenate([others, np.full(n - 1, reference)])
-    differences = csr_array((values, (np.tile(np.arange(n - 1), 2), places)), shape=(n - 1, n))
-    return reference, csr_array(differences @ csr_array(X))
 
 
 def _reflected(array: FloatArray) -> FloatArray:
@@ -161,7 +142,7 @@ def _reflected(array: FloatArray) -> FloatArray:
     return np.asarray(moved)
 
 
-def reachable_part(X: Any, y: FloatArray) -> tuple[Regression, bool]:
+def reachable_part(X: FloatArray | Features, y: FloatArray) -> tuple[Regression, bool]:
     """X beta = y as a problem, with y projected on the range of X where it must be.
 
     Returns

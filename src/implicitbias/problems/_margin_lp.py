@@ -81,7 +81,7 @@ def _extended_product(rows: FloatArray, vector: FloatArray) -> FloatArray:
 
 
 def _solve(rows: FloatArray, slack: FloatArray, radii: FloatArray) -> MarginSolution | None:
-    """Max t subject to Z w + slack >= t, |w_j| <= radii_j."""
+    """max t subject to Z w + slack >= t, |w_j| <= radii_j."""
     num_rows, size = rows.shape
     result = scipy.optimize.linprog(
         np.append(np.zeros(size), -1.0),
@@ -118,7 +118,7 @@ def null_weights(rows: FloatArray, solution: MarginSolution) -> Iterator[FloatAr
 
 
 def _central_weights(rows: FloatArray) -> FloatArray:
-    """Max s subject to Z^T a = 0, sum a = 1, a >= s; all zero if there is no such a."""
+    """max s subject to Z^T a = 0, sum a = 1, a >= s; all zero if there is no such a."""
     total = np.append(rows.sum(axis=0), float(len(rows)))
     result = scipy.optimize.linprog(
         np.append(np.zeros(len(rows)), -1.0),

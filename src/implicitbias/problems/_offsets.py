@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray, is_sparse
+from implicitbias._arrays import FloatArray, IntArray
+from implicitbias.features import Features, as_features
 
 
 @dataclass(frozen=True)
@@ -31,45 +31,32 @@ class Offsets:
 
     @classmethod
     def none(cls) -> Offsets:
-        """C = 0."""
+        """c = 0: nothing is taken off."""
         return cls(np.zeros(0, dtype=np.intp), np.zeros(0))
 
     @classmethod
-    def of(cls, X: Any) -> Offsets:
+    def of(cls, X: FloatArray | Features) -> Offsets:
         """First values of features within a factor of 2 of all others, for X (n, d).
 
         Features of sparse X that have a zero never are.
         """
-        low, high = X.min(axis=0), X.max(axis=0)
-        if is_sparse(X):
-            low, high = low.toarray().ravel(), high.toarray().ravel()
+        X = as_features(X)
+        low, high = X.extremes()
         narrow = (low > 0) & (high / 2 <= low) | (high < 0) & (low / 2 >= high)
         columns = np.flatnonzero(narrow)
-        first = X[[0]][:, columns]
-        return cls(columns, (first.toarray() if is_sparse(X) else first).ravel())
+        return cls(columns, X.rows([0]).columns(columns)[0])
 
-    def subtracted(self, X: Any) -> Any:
+    def subtracted(self, X: Features) -> Features:
         """X - 1 c^T without rounding, X itself where c = 0; sparse where X is."""
-        if self.columns.size == 0:
-            return X
-        moved = X.copy()
-        if not is_sparse(X):
-            moved[:, self.columns] -= self.values
-            return moved
-        dense = np.zeros(X.shape[1])
-        dense[self.columns] = self.values
-        moved.data -= dense[X.indices]
-        moved.eliminate_zeros()
-        return moved
+        return X if self.columns.size == 0 else X.less(self.columns, self.values)
 
-    def products(self, X: Any, coefficients: FloatArray) -> FloatArray:
+    def products(self, X: FloatArray | Features, coefficients: FloatArray) -> FloatArray:
         """(X - 1 c^T) beta, (n,) or (n, k), for any X and beta (d,) or (d, k)."""
         if self.columns.size == 0:
             return np.asarray(X @ coefficients)
-        rest = coefficients.copy()
+        rest, X = coefficients.copy(), as_features(X)
         rest[self.columns] = 0.0
-        part = X[:, self.columns]
-        part = (part.toarray() if is_sparse(X) else part) - self.values
+        part = X.columns(self.columns) - self.values
         return np.asarray(X @ rest + part @ coefficients[self.columns])
 
     def constant(self, coefficients: FloatArray, *levels: float) -> float:

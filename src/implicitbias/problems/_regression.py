@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, finite_array
+from implicitbias._arrays import ArrayLike, FloatArray, NumericArray, SparseLike, finite_array
 from implicitbias._errors import InfeasibleProblemError
 from implicitbias._numbers import numeric_array
+from implicitbias.features import Features, features_of
 from implicitbias.problems._consistency import (
     CONSISTENCY_TOLERANCE,
     Contradiction,
@@ -19,7 +20,6 @@ from implicitbias.problems._consistency import (
 )
 from implicitbias.problems._inputs import (
     check_predictions,
-    feature_matrix,
     one_per_row,
 )
 from implicitbias.problems._rows import (
@@ -31,7 +31,7 @@ from implicitbias.problems._rows import (
 )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Regression:
     """L(f) = 1/2 sum_i (f_i - y_i)^2 with targets that some coefficients reach: X z = y.
 
@@ -53,6 +53,8 @@ class Regression:
 
     Attributes
     ----------
+    features
+        X behind the type that all further work sees.
     rank
         Rank of X.
     rows
@@ -74,13 +76,14 @@ class Regression:
 
     X: FloatArray
     y: FloatArray
-    rank: int = field(init=False)
-    rows: NumericArray = field(init=False)
-    inconsistency: float = field(init=False)
+    features: Features
+    rank: int
+    rows: NumericArray
+    inconsistency: float
 
-    def __post_init__(self) -> None:
-        X = feature_matrix(self.X)
-        targets = numeric_array(self.y, "y", f"numbers of shape ({X.shape[0]},)")
+    def __init__(self, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> None:
+        X = features_of(X)
+        targets = numeric_array(y, "y", f"numbers of shape ({X.shape[0]},)")
         y = finite_array(one_per_row(targets, "y", X.shape[0]), "y", shape=(X.shape[0],))
         rows = UnitRows(X, equilibrated=True)
         basis = exact_row_basis(rows)
@@ -88,7 +91,8 @@ class Regression:
         if contradiction.size > CONSISTENCY_TOLERANCE:
             raise _inconsistent(rows, basis, y, contradiction)
         self.__dict__.update(
-            X=X,
+            X=X.given,
+            features=X,
             y=y,
             rank=basis.rows.size,
             rows=np.sort(basis.rows),
@@ -111,7 +115,7 @@ class Regression:
 
         0 where they are exact combinations, as far as that is known.
         """
-        return distance_of_others(self.X, self.rows)
+        return distance_of_others(self.features, self.rows)
 
     def __repr__(self) -> str:
         return (
@@ -122,6 +126,7 @@ class Regression:
     def describe(self) -> str:
         """Sizes, rank and conditioning, as a person reads them."""
         d, n = self.num_features, self.num_points
+        condition = condition_number(self.features.rows(self.rows))
         kind = "interpolators form a space" if self.rank < d else "the interpolator is unique"
         spread = f"{self.y.min():.4g} to {self.y.max():.4g}, norm {np.linalg.norm(self.y):.4g}"
         return "\n".join(
@@ -129,18 +134,18 @@ class Regression:
                 f"Regression of {n} points on {d} features",
                 f"  rank {self.rank}: {kind}"
                 + (f" of dimension {d - self.rank}" if self.rank < d else ""),
-                f"  condition number of the independent rows {condition_number(self.X[self.rows])}",
+                f"  condition number of the independent rows {condition}",
                 f"  targets {spread}",
                 f"  largest contradiction between rows {self.inconsistency:.1e}",
             ]
         )
 
-    def loss(self, predictions: FloatArray) -> float:
+    def loss(self, predictions: ArrayLike) -> float:
         """1/2 sum_i (f_i - y_i)^2 for predictions f, (n,); inf where it overflows."""
         with np.errstate(over="ignore"):
             return float(np.square(self.residual(predictions)).sum()) / 2
 
-    def residual(self, predictions: FloatArray) -> FloatArray:
+    def residual(self, predictions: ArrayLike) -> FloatArray:
         """r_i = dL/df_i = f_i - y_i, (n,)."""
         return check_predictions(predictions, self.num_points) - self.y
 

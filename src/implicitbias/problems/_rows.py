@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.linalg
 
-from implicitbias._arrays import FloatArray, IntArray, NumericArray, is_sparse
+from implicitbias._arrays import EPS, FloatArray, IntArray, NumericArray
+from implicitbias.features import Features, as_features
 from implicitbias.problems import _scaling
 from implicitbias.problems._exact import (
     combinations,
@@ -28,13 +28,10 @@ from implicitbias.problems._scaling import (
     equilibration,
     row_blocks,
     row_exponents,
-    scaled_entries,
-    scaled_rows,
 )
 
 CLEAR_GRAM = 1e-8  # eigenvalues of unit rows' Gram matrix above this are not rounding
 CLEAR = 1e-7  # distances above this leave half the digits to the weights of combinations
-EPS = float(np.finfo(float).eps)
 MAX_EXACT_ENTRIES = 1 << 16  # of a matrix that integer arithmetic looks at: some 20 ms
 
 
@@ -66,7 +63,8 @@ class UnitRows:
         F = diag(2^{-columns}), or None for the identity; always None if not ``equilibrated``.
     """
 
-    def __init__(self, X: FloatArray, *, equilibrated: bool = False) -> None:
+    def __init__(self, X: FloatArray | Features, *, equilibrated: bool = False) -> None:
+        X = as_features(X)
         self._X, self.shape = X, X.shape
         scaling = equilibration(X) if equilibrated else (row_exponents(X), None)
         self.exponents, self.columns = scaling
@@ -88,16 +86,21 @@ class UnitRows:
     def _raw(self, block: slice) -> FloatArray:
         if self._compressed is not None:
             return self._compressed[block]
-        return scaled_rows(self._X[block], self.exponents[block], self.columns)
+        return self._scaled(block)
+
+    def _scaled(self, block: slice) -> FloatArray:
+        """Rows F x_i 2^{-e_i}: exact, except that entries below 2^{-1074} vanish."""
+        columns = None if self.columns is None else -self.columns
+        return self._X.rows(block).shifted(-self.exponents[block], columns).toarray()
 
     def integers(self) -> IntArray | None:
         """Rows F x_i times powers of two, if they are integers that leave room for rounding."""
-        if self._X.shape[0] * self._X.shape[1] > MAX_EXACT_ENTRIES:
+        if self._X.size > MAX_EXACT_ENTRIES:
             return None
-        first = scaled_rows(self._X[:1], self.exponents[:1], self.columns)  # mostly tells already
+        first = self._scaled(slice(0, 1))  # mostly tells already
         if short_integers(first) is None:
             return None
-        return short_integers(scaled_rows(self._X, self.exponents, self.columns))
+        return short_integers(self._scaled(slice(0, self.num_rows)))
 
     def block(self, block: slice) -> FloatArray:
         """Rows u_i of a slice, (m, k)."""
@@ -114,33 +117,34 @@ class UnitRows:
         return np.ldexp(mantissas, np.where(nonzero, exponents - common, 0)), common
 
 
-def _triangular_factor(X: Any, rows: IntArray, columns: IntArray | None = None) -> FloatArray:
+def _triangular_factor(X: Features, rows: IntArray, columns: IntArray | None = None) -> FloatArray:
     """R (n, n) with R^T R = X X^T for X scaled by 2^{-rows} and 2^{-columns}, by QR over blocks."""
-    if is_sparse(X):
-        X = scaled_entries(X, rows, columns)
+    columns = None if columns is None else -columns
+    if not X.is_array:
+        X = X.shifted(-rows, columns)
         factor = _cholesky_factor(X)
         if factor is not None:
             return factor
-        X = X.tocsc()
-        X = X[:, np.diff(X.indptr) > 0]
+        X = X.taken(np.flatnonzero(X.largest(0)))
         rows, columns = np.zeros_like(rows), None
     num_rows, num_features = X.shape
     step = max(2 * num_rows, _scaling.BLOCK_ENTRIES // num_rows)
     factor = np.zeros((0, num_rows))
     for start in range(0, num_features, step):
         part = slice(start, start + step)
-        block = scaled_rows(X[:, part], rows, None if columns is None else columns[part]).T
-        factor = upper_triangle(np.vstack([factor, block]))
+        block = X.taken(part).shifted(-rows, None if columns is None else columns[part])
+        factor = upper_triangle(np.vstack([factor, block.toarray().T]))
     return factor
 
 
-def _cholesky_factor(X: Any) -> FloatArray | None:
-    """R from the Gram matrix of a sparse X, where that is far from losing digits.
+def _cholesky_factor(X: Features) -> FloatArray | None:
+    """R from the Gram matrix of X, where that is far from losing digits.
 
     The smallest eigenvalue of the unit rows' Gram matrix exceeding ``CLEAR_GRAM`` proves full rank:
     its rounding is near 1e-15. Otherwise None: squared, a small distance drowns in rounding.
     """
-    gram = (X @ X.T).toarray()
+    upper = X.gram(np.ones(X.shape[1]))
+    gram = upper + np.triu(upper, 1).T
     lengths = np.sqrt(np.diag(gram))
     if not lengths.all() or np.linalg.eigvalsh(gram / np.outer(lengths, lengths))[0] < CLEAR_GRAM:
         return None
@@ -242,7 +246,7 @@ def exact_row_basis(rows: UnitRows) -> RowBasis:
     return RowBasis(chosen, *np.linalg.qr(unit[chosen].T), weights)
 
 
-def distance_of_others(X: Any, chosen: IntArray) -> float:
+def distance_of_others(X: Features, chosen: IntArray) -> float:
     """The largest distance of a row to the span of the chosen ones, relative to its length.
 
     0 where all rows are exact combinations of those, as far as that is known.
@@ -256,17 +260,14 @@ def distance_of_others(X: Any, chosen: IntArray) -> float:
     return float(np.linalg.norm(unit - unit @ basis @ basis.T, axis=1).max())
 
 
-def _exactly_spanned(X: Any, rank: int) -> bool:
+def _exactly_spanned(X: Features, rank: int) -> bool:
     """Whether X proves to have rank ``rank``; False where it is too large to tell."""
-    if X.shape[0] * X.shape[1] > MAX_EXACT_ENTRIES:
-        return False
-    X = X.toarray() if is_sparse(X) else X
-    return exact_rank(X) == rank
+    return X.size <= MAX_EXACT_ENTRIES and exact_rank(X.toarray()) == rank
 
 
-def condition_number(rows: FloatArray) -> str:
+def condition_number(X: Features) -> str:
     """The largest over the smallest singular value, to three digits; "-" without rows."""
-    if is_sparse(rows):
-        rows = _triangular_factor(rows, np.zeros(rows.shape[0], dtype=np.intp))
+    none = np.zeros(X.shape[0], dtype=np.intp)
+    rows = X.toarray() if X.is_array else _triangular_factor(X, none)
     values = np.linalg.svd(rows, compute_uv=False)
     return f"{values[0] / values[-1]:.3g}" if values.size and values[-1] > 0 else "-"

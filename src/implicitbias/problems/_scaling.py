@@ -7,11 +7,11 @@ are divided out before anything is compared with rounding.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray, is_sparse
+from implicitbias._arrays import IntArray
+from implicitbias.features import Features
 
 BLOCK_ENTRIES = 1 << 20  # workspace of one block, in numbers
 BALANCED = 10  # rows and columns whose largest entries differ by fewer binary digits stay as given
@@ -25,55 +25,33 @@ def row_blocks(num_rows: int, width: int) -> Iterator[slice]:
     return (slice(start, min(start + step, num_rows)) for start in range(0, num_rows, step))
 
 
-def row_exponents(X: FloatArray) -> IntArray:
+def row_exponents(X: Features) -> IntArray:
     """e_i with max_j |x_ij| 2^{-e_i} in [1/2, 1); 0 for a zero row. No copy of X is made."""
-    return np.asarray(np.frexp(largest_entries(X, 1))[1], dtype=np.intp)
+    return np.asarray(np.frexp(X.largest(1))[1], dtype=np.intp)
 
 
-def largest_entries(X: Any, axis: int) -> FloatArray:
-    """The largest |x_ij| along an axis."""
-    if is_sparse(X):
-        return np.asarray(abs(X).max(axis=axis).toarray().ravel())
-    return np.asarray(np.maximum(X.max(axis=axis), -X.min(axis=axis)))
-
-
-def scaled_rows(X: Any, rows: IntArray, columns: IntArray | None = None) -> FloatArray:
-    """2^{-e_i - f_j} x_ij, dense: exact, except that entries below 2^{-1074} vanish."""
-    X = X.toarray() if is_sparse(X) else X
-    shifts = rows[:, None] if columns is None else rows[:, None] + columns
-    return np.asarray(np.ldexp(X, -shifts))
-
-
-def scaled_entries(X: Any, rows: IntArray, columns: IntArray | None = None) -> Any:
-    """The same of a CSR array, which stays one."""
-    shifts = np.repeat(rows, np.diff(X.indptr))
-    scaled = X.copy()
-    scaled.data = np.ldexp(X.data, -(shifts if columns is None else shifts + columns[X.indices]))
-    return scaled
-
-
-def equilibration(X: FloatArray) -> tuple[IntArray, IntArray | None]:
+def equilibration(X: Features) -> tuple[IntArray, IntArray | None]:
     """Exponents e (n,) and f (d,) for which 2^{-e_i - f_j} x_ij is balanced; None for f = 0.
 
     e_i + f_j is fitted to the binary exponents of the nonzero entries by least squares, which finds
     units whatever the pattern of zeros (Curtis and Reid, 1972); then the largest entry of every
     row, and of every column, is brought into [1/2, 1).
     """
-    rows, largest = row_exponents(X), largest_entries(X, 0)
+    rows, largest = row_exponents(X), X.largest(0)
     units = np.frexp(largest[largest > 0])[1]
     if np.ptp(rows) <= BALANCED and (units.size == 0 or np.ptp(units) <= BALANCED):
         return rows, None
     columns = _fitted_columns(X)
     rows = np.full(X.shape[0], LOWEST)
-    for i, j, exponents in _entries(X):
-        np.maximum.at(rows, i, exponents - columns[j])
+    for i, j, values in X.entries():
+        np.maximum.at(rows, i, np.frexp(values)[1] - columns[j])
     rest = np.full(X.shape[1], LOWEST)
-    for i, j, exponents in _entries(X):
-        np.maximum.at(rest, j, exponents - rows[i] - columns[j])
+    for i, j, values in X.entries():
+        np.maximum.at(rest, j, np.frexp(values)[1] - rows[i] - columns[j])
     return np.where(rows > LOWEST, rows, 0), np.where(rest > LOWEST, columns + rest, 0)
 
 
-def _fitted_columns(X: FloatArray) -> IntArray:
+def _fitted_columns(X: Features) -> IntArray:
     """f of the fit, by alternating between the mean of each row and of each column."""
     shape, axes = X.shape, (0, 1)
     fitted = [np.zeros(size) for size in shape]
@@ -82,22 +60,11 @@ def _fitted_columns(X: FloatArray) -> IntArray:
         for axis in axes:
             other = 1 - axis
             total, count = np.zeros(shape[axis]), np.zeros(shape[axis])
-            for *places, exponents in _entries(X):
-                left = exponents - fitted[other][places[other]]
+            for *places, values in X.entries():
+                left = np.frexp(values)[1] - fitted[other][places[other]]
                 total += np.bincount(places[axis], left, minlength=shape[axis])
                 count += np.bincount(places[axis], minlength=shape[axis])
             fitted[axis] = total / np.maximum(count, 1)
         if np.abs(fitted[1] - before).max() < 1:
             break
     return np.rint(fitted[1]).astype(np.intp)
-
-
-def _entries(X: Any) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
-    """Row, column and binary exponent of the nonzero entries, block by block."""
-    if is_sparse(X):
-        i, j = X.nonzero()
-        yield i, j, np.frexp(X.data[X.data != 0])[1]
-        return
-    for block in row_blocks(*X.shape):
-        i, j = np.nonzero(X[block])
-        yield i + block.start, j, np.frexp(X[block][i, j])[1]

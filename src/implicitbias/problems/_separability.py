@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias._arrays import FloatArray
+from implicitbias._html import Badge
+from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Features
 from implicitbias.problems._coordinates import Coordinates, compressed, equilibrated
 from implicitbias.problems._evidence import GordanVector, Separator, SignedRows
 from implicitbias.problems._margin_lp import largest_margin, null_weights, zoom
@@ -19,8 +22,8 @@ DIRECT_ENTRIES = 1 << 14  # above this, n <= d points enter the linear program i
 ROUNDS = 3
 
 
-@dataclass(frozen=True, eq=False)
-class Separability:
+@dataclass(frozen=True, eq=False, repr=False)
+class Separability(Record):
     """Exactly one holds: y_i x_i^T z > 0 for some z; or sum_i a_i y_i x_i = 0, a >= 0, a != 0.
 
     Attributes
@@ -42,11 +45,17 @@ class Separability:
     separator: FloatArray | None
     farkas: FloatArray | None
 
+    def _short(self) -> str:
+        return f"{self.verdict.status}: margin {self.margin:.3g}"
+
+    def _badge(self) -> Badge:
+        return self.verdict._badge()
+
     def __str__(self) -> str:
         return f"{self.verdict}; margin {self.margin:.3g}"
 
 
-def decide(X: FloatArray, y: FloatArray) -> Separability:
+def decide(X: FloatArray | Features, y: FloatArray) -> Separability:
     """Find a separator or a Gordan vector for labels y in {-1, +1}, and verify it.
 
     Candidates come from interpolation (n <= d) and linear programs; the verdict rests on the

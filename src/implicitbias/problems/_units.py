@@ -8,7 +8,6 @@ from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
 from implicitbias.problems._classification import Classification
 from implicitbias.problems._regression import Regression
-from implicitbias.problems._scaling import largest_entries
 
 
 def refuse_extreme_units(problem: Regression | Classification) -> None:
@@ -21,7 +20,7 @@ def refuse_extreme_units(problem: Regression | Classification) -> None:
     InvalidInputError
         It names the size.
     """
-    columns = largest_entries(problem.X, 0)
+    columns = problem.features.largest(0)
     if isinstance(problem, Classification) and columns.any():
         columns = columns / columns.max()
     refuse_sizes_beyond(columns, "a column of X", 1e-100, 1e100)

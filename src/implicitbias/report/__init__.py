@@ -1,5 +1,6 @@
 """Reports: a table on the terminal, JSON, one self-contained page, and files on disk."""
 
+from implicitbias._files import replacing
 from implicitbias.report._figures import FIGURES, ReportFigure, new_figure, plain_style
 from implicitbias.report._files import (
     ARRAYS,
@@ -7,11 +8,10 @@ from implicitbias.report._files import (
     MANIFEST,
     PAGE,
     as_json,
-    closing_as_json,
     save,
     save_page,
 )
-from implicitbias.report._output import OWN, ForeignFilesError, output_directory, replacing
+from implicitbias.report._output import OWN, ForeignFilesError, output_directory
 from implicitbias.report._page import page
 from implicitbias.report._table import notes, table
 
@@ -25,7 +25,6 @@ __all__ = [
     "ForeignFilesError",
     "ReportFigure",
     "as_json",
-    "closing_as_json",
     "new_figure",
     "notes",
     "output_directory",

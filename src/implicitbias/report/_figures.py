@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from implicitbias.report._plane import draw_trajectories
-from implicitbias.verification import Report
-from implicitbias.verification._checks import AGREEMENT
+from implicitbias.verification import AGREEMENT, Report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

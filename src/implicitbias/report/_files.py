@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from implicitbias import __version__
-from implicitbias._verdicts import finite_or_text
-from implicitbias.comparison import Closing
+from implicitbias._results import plain
 from implicitbias.report._figures import FIGURES
 from implicitbias.report._page import page
 from implicitbias.verification import Report, Row
@@ -52,22 +51,12 @@ def _row_as_json(number: int, row: Row) -> dict[str, Any]:
     return entry | {
         "shape": found.shape,
         "settings": dict(found.settings),
-        "assumptions": [verdict.to_dict() for verdict in found.assumptions],
-        "error": finite_or_text(found.error),
-        "certificate": finite_or_text(found.certificate),
-        "certificates": [each.to_dict() for each in found.certificates],
+        "assumptions": plain(found.assumptions),
+        "error": plain(found.error),
+        "certificate": plain(found.certificate),
+        "certificates": plain(found.certificates),
         "arrays": {name: _key(number, name) for name in found.arrays},
-        "closings": [closing_as_json(closing) for closing in found.closings],
-    }
-
-
-def closing_as_json(closing: Closing) -> dict[str, Any]:
-    """How a flow approaches a direction as what ``json.dumps`` takes."""
-    return {
-        "angle": finite_or_text(closing.angle),
-        "exponent": finite_or_text(closing.exponent),
-        "settled": closing.settled,
-        "rate": None if closing.rate is None else finite_or_text(closing.rate),
+        "closings": plain(found.closings),
     }
 
 

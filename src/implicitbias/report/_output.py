@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from uuid import uuid4
 
+from implicitbias._files import naming, scratch_name
 from implicitbias.report._files import FILES
 
 OWN = ".implicitbias.json"  # which files of a directory are ours: their hashes by their names
@@ -55,9 +55,9 @@ def output_directory(
     _refuse_foreign(directory, names, force)
     made = [each for each in (directory.parent, *directory.parent.parents) if not each.exists()]
     place = directory if directory.exists() else directory.parent
-    scratch = place / _scratch_name()
+    scratch = place / scratch_name()
     try:
-        with _named(directory):
+        with naming(directory):
             directory.parent.mkdir(parents=True, exist_ok=True)
             scratch.mkdir()
         yield scratch
@@ -67,38 +67,6 @@ def output_directory(
         for each in made:
             with suppress(OSError):  # not empty: the directory stands in it
                 each.rmdir()
-
-
-@contextmanager
-def replacing(file: Path) -> Iterator[Path]:
-    """A scratch file that takes the place of ``file`` if all went well.
-
-    Raises
-    ------
-    OSError
-        It cannot be written; raised before the work is done.
-    """
-    scratch = file.with_name(_scratch_name() + file.suffix)
-    with _named(file):
-        scratch.touch()
-    try:
-        yield scratch
-        os.replace(scratch, file)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-def _scratch_name() -> str:
-    return f".implicitbias-{uuid4().hex[:12]}"
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """An error names what was asked for, not the scratch file beside it."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _publish(

@@ -1,4 +1,4 @@
-"""The assumptions of the deck's results, each measured into a verdict."""
+"""The assumptions of the theory's results, each measured into a verdict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, is_sparse, rows_times
+from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.coordinates.lemma4 import existence_time
@@ -227,7 +227,7 @@ def two_layers(situation: Situation) -> Verdict:
 def single_point(situation: Situation) -> Verdict:
     """There is a single data point, all rows of X being multiples of one, and M(x) is not 0."""
     rank = situation.problem.rank
-    dense = not is_sparse(situation.problem.X)
+    dense = situation.problem.features.is_array
     if rank == 1 and dense and situation.network.depth == 2 and not situation.one_point.values.size:
         detail = "the largest singular value: no parameters give the point an output"
         return counted("there is a single data point with M(x) != 0", 0.0, False, detail)
@@ -263,11 +263,6 @@ def _classification(situation: Situation) -> Classification:
     return situation.problem
 
 
-def separable(situation: Situation) -> Verdict:
-    """Some z has y_i x_i^T z > 0 for all i."""
-    return _classification(situation).separability().verdict
-
-
 @needs(orthogonally_decomposable)
 def last_layer_smaller(situation: Situation) -> Verdict:
     """|[U_l^T vbar_l]_j|^2 - |[U_L^T vbar_L]_j|^2 >= lambda > 0 for l < L and all j."""
@@ -301,7 +296,7 @@ def separating_signs(situation: Situation) -> Verdict:
     """Some separating rho has the signs that locked coordinates keep."""
     problem, curves = _classification(situation), situation.curves
     moves, signs = kept_signs(situation)
-    rows = rows_times(situation.reduction.features, problem.y)[:, moves]
+    rows = situation.reduction.features.scaled(problem.y, None).taken(moves)
     found = separable_with_signs(rows, np.zeros(rows.shape[1]) if signs is None else signs)
     if not curves.dead.any():
         return found
@@ -330,7 +325,7 @@ def top_space_moves(situation: Situation) -> Verdict:
 def loss_below_one(situation: Situation) -> Verdict:
     """L(Theta(t_0)) < 1 for some t_0: measured at the start, undecided where it is above."""
     beta = situation.network.coefficients(situation.init.directions)
-    outputs = situation.problem.X @ beta  # at scale 1
+    outputs = situation.problem.features @ beta  # at scale 1
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
         log_sizes = np.log(np.abs(outputs)) + situation.network.depth * situation.init.log_scale
         outputs = np.sign(outputs) * np.exp(np.minimum(log_sizes, 700.0))
@@ -345,9 +340,9 @@ def loss_below_one(situation: Situation) -> Verdict:
 
 def driver_converges(situation: Situation) -> Verdict:
     """X^T r converges in direction: known beforehand for a single point only."""
-    driven = situation.problem.y[:, None] * situation.problem.X
+    driven = situation.problem.features.scaled(situation.problem.y, None)
     rank = situation.problem.rank
-    alone = rank == 1 and bool((driven @ driven[0] > 0).all())
+    alone = rank == 1 and bool((driven @ driven.rows([0]).toarray()[0] > 0).all())
     return Verdict(
         "X^T r converges in direction",
         "holds" if alone else "undecided",

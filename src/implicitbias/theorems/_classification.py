@@ -7,14 +7,14 @@ from functools import partial
 import numpy as np
 
 from implicitbias._arrays import (
+    EPS,
     FloatArray,
     NumericArray,
     Parameters,
-    absolute_product,
-    rows_times,
 )
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Dense, Features
 from implicitbias.flow import margin_flows
 from implicitbias.limits import (
     KKT,
@@ -38,14 +38,13 @@ from implicitbias.theorems._situation import Situation, kept_signs
 
 Verdicts = tuple[Verdict, ...]
 NOISE = 10.0  # roundings up to which a KKT residual is one
-ROUNDING = float(np.finfo(np.float64).eps)
 SYMMETRIC = 1e-12  # part of a saddle's falling directions that is rounding
 BASIN_MARGIN = 1e6  # where the flow's direction is read off to choose among stationary points
 
 
 def scaled_to_margin(situation: Situation, beta: FloatArray) -> FloatArray:
-    """Beta scaled so that min_i y_i x_i^T beta = 1."""
-    margin = float((situation.problem.y * (situation.problem.X @ beta)).min())
+    """beta scaled so that min_i y_i x_i^T beta = 1."""
+    margin = float((situation.problem.y * (situation.problem.features @ beta)).min())
     return beta / margin
 
 
@@ -55,12 +54,12 @@ def certificate_of(situation: Situation, beta: FloatArray, kkt: KKT, error: floa
     A margin of 1 that is what is left of far larger terms is measured by those: no float64 beta
     keeps it better. A residual beyond its rounding is a wrong support, which the angle cannot see.
     """
-    X, y = situation.problem.X, situation.problem.y
-    short = (1.0 - y * (X @ beta)) / np.maximum(1.0, absolute_product(X, beta))
+    X, y = situation.problem.features, situation.problem.y
+    short = (1.0 - y * (X @ beta)) / np.maximum(1.0, X.absolute(beta))
     feasibility = max(0.0, float(short.max()))
     if kkt.worst > NOISE * kkt.rounding:
         return Certificate(feasibility, kkt_residual=kkt.worst, error=max(error, kkt.worst))
-    terms = max(1.0, kkt.rounding / ROUNDING)
+    terms = max(1.0, kkt.rounding / EPS)
     return Certificate(feasibility, kkt_residual=kkt.worst / terms, error=error)
 
 
@@ -69,13 +68,13 @@ def _angle(situation: Situation, rho: NumericArray, correction: NumericArray | N
     if correction is None:
         return float("inf")
     beta, change = (_beta(situation, each) for each in (rho, correction))
-    return max(float(np.linalg.norm(change)) / float(np.linalg.norm(beta)), ROUNDING)
+    return max(float(np.linalg.norm(change)) / float(np.linalg.norm(beta)), EPS)
 
 
 def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """Corollary 1: the l2 max-margin direction."""
     problem = situation.problem
-    found = l2_max_margin(rows_times(problem.X, problem.y))
+    found = l2_max_margin(problem.features.scaled(problem.y, None))
     beta = scaled_to_margin(situation, np.asarray(found.rho))
     return Limit(
         beta,
@@ -94,12 +93,12 @@ def _real(situation: Situation) -> bool:
     return reduction.exact or (situation.network.depth == 2 and reduction.reduces)
 
 
-def _margin_rows(situation: Situation) -> tuple[NumericArray, Groups | None]:
+def _margin_rows(situation: Situation) -> tuple[Features, Groups | None]:
     """y_i x_i^T S^T (real where the coordinates reduce), and how complex ones make beta real."""
     y = situation.problem.y
     if _real(situation):
-        return rows_times(situation.reduction.features, y), None
-    rows = y[:, None] * situation.decomposition.features(situation.problem.X)
+        return situation.reduction.features.scaled(y, None), None
+    rows = Dense(y[:, None] * situation.decomposition.features(situation.problem.X))
     if situation.network.is_fourier:
         return rows, fourier_groups(situation.network.num_features)
     return rows, conjugate_groups(situation.decomposition.S)
@@ -160,9 +159,9 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     signs, note = None, ""
     if groups is None:
         moves, signs = kept_signs(situation)
-    found = l1_max_margin(rows[:, moves], groups=groups, signs=signs)
+    found = l1_max_margin(rows.taken(moves), groups=groups, signs=signs)
     if groups is None and not found.alone:
-        found, more, note = _on_the_face(situation, rows[:, moves], found, verdicts)
+        found, more, note = _on_the_face(situation, rows.taken(moves), found, verdicts)
         verdicts = (*verdicts, *more)
     elif found.unique is not None and found.unique.fails:
         raise NoPredictionError(
@@ -191,7 +190,7 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
 
 def _on_the_face(
     situation: Situation,
-    rows: FloatArray,
+    rows: Features,
     found: MaxMargin,
     verdicts: Verdicts,
 ) -> tuple[MaxMargin, Verdicts, str]:
@@ -218,7 +217,7 @@ def _on_the_face(
 
 
 def _flow_spectrum(situation: Situation, verdicts: Verdicts) -> NumericArray:
-    """Rho of the flow at a late margin, in the coordinates of ``_margin_rows``."""
+    """rho of the flow at a late margin, in the coordinates of ``_margin_rows``."""
     size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
     late = float(np.log(BASIN_MARGIN) + max(0.0, situation.network.depth * size))
     flow = margin_flows(situation).to(late)
@@ -260,7 +259,9 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
         "direction",
         name,
         Certificate(
-            max(0.0, 1.0 - float((situation.problem.y * (situation.problem.X @ beta)).min())),
+            max(
+                0.0, 1.0 - float((situation.problem.y * (situation.problem.features @ beta)).min())
+            ),
             kkt_residual=_singular_residual(situation, parameters, sign),
             error=_turned_by_rounding(svd, top, moving),
         ),
@@ -280,7 +281,7 @@ def _turned_by_rounding(svd: OnePointSVD, top: FloatArray, moving: FloatArray) -
     turned = size / float(np.abs(moving[top]).max())
     if svd.tied > 0.0 and top.size < svd.values.size:
         turned += float(svd.values[0] / (svd.values[0] - svd.values[top.size]))
-    return ROUNDING * turned
+    return EPS * turned
 
 
 def _closing_rate(situation: Situation, num_top: int) -> float:
@@ -303,7 +304,9 @@ def _closing_rate(situation: Situation, num_top: int) -> float:
 def _singular_residual(situation: Situation, parameters: Parameters, sign: float) -> float:
     """max_l ||M(yx) o (.., I at l, ..) - s u_l|| / s with s the *largest* singular value."""
     svd = situation.one_point
-    gradients = situation.network.layer_gradients(parameters, sign * situation.rows[0])
+    gradients = situation.network.layer_gradients(
+        parameters, sign * situation.rows.rows([0]).toarray()[0]
+    )
     value = float(svd.values[0])
     return max(
         float(np.linalg.norm(gradient - value * layer)) / value

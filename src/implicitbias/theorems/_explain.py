@@ -8,8 +8,10 @@ from textwrap import fill
 from typing import Any, Literal, get_args
 
 from implicitbias._errors import ImplicitBiasError, InvalidInputError
+from implicitbias._html import Badge, Mark
+from implicitbias._results import Record, plain
 from implicitbias._threads import threads_for
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
 from implicitbias.networks import Network
@@ -17,18 +19,19 @@ from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._assumptions import needs_of, title, verdict_of
 from implicitbias.theorems._catalogue import Theorem
 from implicitbias.theorems._limit_problem import LimitProblem
-from implicitbias.theorems._predict import CERTIFIED
 from implicitbias.theorems._registry import all_theorems, task_of
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
 
 Standing = Literal["applies", "may apply", "does not apply"]
+MARKS: dict[Standing, Mark] = {"applies": "good", "may apply": "open", "does not apply": "other"}
 COLUMNS = 80
+PREDICTION = ("kind", "certificate", "coefficients", "note")  # of a limit, in a dictionary
 # Never broken: names of results, and calls.
 WHOLE = re.compile(r"(?:Theorem|Corollary|Lemma|Assumption) \d|\w\([^()]*\)")
 
 
-@dataclass(frozen=True, eq=False)
-class Finding:
+@dataclass(frozen=True, eq=False, repr=False)
+class Finding(Record):
     """One result, held against a situation.
 
     Attributes
@@ -62,6 +65,12 @@ class Finding:
     remedy: str
     names_limit: bool = True
 
+    def _short(self) -> str:
+        return f"{self.standing}: {self.result}, {self.statement}"
+
+    def _badge(self) -> Badge:
+        return Badge(self.standing, MARKS[self.standing])
+
     def __str__(self) -> str:
         lines = [
             f"{self.result} {self.standing}: {self.statement}",
@@ -84,23 +93,18 @@ class Finding:
             "standing": self.standing,
             "statement": self.statement,
             "source": self.source,
-            "assumptions": [verdict.to_dict() for verdict in self.assumptions],
+            "assumptions": plain(self.assumptions),
             "unmeasured": list(self.unmeasured),
             "prediction": None
             if limit is None
-            else {
-                "kind": limit.kind,
-                "certificate": limit.certificate.to_dict(),
-                "coefficients": limit.coefficients.tolist(),
-                "note": limit.note,
-            },
+            else {name: plain(getattr(limit, name)) for name in PREDICTION},
             "refusal": self.refusal,
             "remedy": self.remedy,
         }
 
 
-@dataclass(frozen=True, eq=False)
-class Explanation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation(Record):
     """What the theory says of a network, a problem and an initialization, result by result.
 
     Attributes
@@ -122,6 +126,11 @@ class Explanation:
     data: Verdict
     findings: tuple[Finding, ...]
     elsewhere: tuple[str, ...]
+
+    def _short(self) -> str:
+        named = "no prediction" if self.limit is None else f"answered by {self.limit.theorem}"
+        able = sum(one.standing != "does not apply" for one in self.findings)
+        return f"{self.task}: {named}; {able} of {len(self.findings)} results may apply"
 
     @property
     def answer(self) -> Finding | None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, is_sparse, row_norms
+from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Features
 from implicitbias.flow import flow_of, request
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MaxMargin, OptimalFace, on_face
@@ -36,7 +36,7 @@ WEIGHTLESS = 40.0  # a point this far above the smallest margin pulls e^{-40} as
 
 def by_late_flow(
     situation: Situation,
-    rows: FloatArray,
+    rows: Features,
     found: MaxMargin,
     face: OptimalFace,
     coefficients: Callable[[FloatArray], FloatArray],
@@ -119,10 +119,10 @@ def _late_layers(
     situation: Situation, log_margin: float, tols: Sequence[float | None], verdicts: Verdicts
 ) -> tuple[NumericArray, FloatArray, FloatArray]:
     """The turned layers q_l of a late flow, its direction and margins; later for large starts."""
-    if is_sparse(situation.problem.X):
+    if not situation.problem.features.is_array:
         return _late_sparse_layers(situation, log_margin, tols, verdicts)
     size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
-    lengths = row_norms(situation.problem.X)
+    lengths = situation.problem.features.row_norms()
     apart = bool(lengths.max() > 1e4 * lengths.min())  # such flows are stiff, their steps dear
     for tol in tols:
         asked = request(
@@ -151,8 +151,7 @@ def _late_sparse_layers(
 ) -> tuple[NumericArray, FloatArray, FloatArray]:
     """The same of sparse data: the flow of the features that have entries, the others stay."""
     problem, init = situation.problem, situation.init
-    X: Any = problem.X
-    used = np.unique(X.indices)
+    used = np.flatnonzero(problem.features.largest(0))
     if used.size * len(problem.y) > LARGEST:
         raise NoPredictionError(
             "several l1 max-margin points have the same norm, and the flow that decides among them "
@@ -163,7 +162,7 @@ def _late_sparse_layers(
     small = replace(
         situation,
         network=DiagonalNetwork(num_features=used.size, depth=2),
-        problem=Classification(X[:, used].toarray(), problem.y),
+        problem=Classification(problem.features.columns(used), problem.y),
         init=Initialization([layer[used] for layer in init.directions], log_scale=init.log_scale),
     )
     found, turned, margins = _late_layers(small, log_margin, tols, verdicts)

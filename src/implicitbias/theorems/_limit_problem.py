@@ -184,9 +184,9 @@ def _checked(limit: Any, situation: Situation, name: str, verdicts: Verdicts) ->
             f"{problem.num_features} real coefficients."
         )
     measured = (
-        max(0.0, 1.0 - float((problem.y * (problem.X @ beta)).min()))
+        max(0.0, 1.0 - float((problem.y * (problem.features @ beta)).min()))
         if directed
-        else relative_residual(problem.X, beta, problem.y)
+        else relative_residual(problem.features, beta, problem.y)
     )
     certificate = replace(
         limit.certificate, feasibility=float(np.fmax(limit.certificate.feasibility, measured))

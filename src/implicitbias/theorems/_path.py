@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import BoolArray, FloatArray
+from implicitbias._arrays import ArrayLike, BoolArray, FloatArray
 from implicitbias._errors import CertificateWarning, InvalidInputError
+from implicitbias._html import Badge
+from implicitbias._results import Record
 from implicitbias._threads import threads_for
+from implicitbias._verdicts import CERTIFIED
 from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Regression
-from implicitbias.theorems._predict import CERTIFIED, applicable
+from implicitbias.theorems._predict import applicable
 from implicitbias.theorems._situation import situation_of
 
 
-@dataclass(frozen=True)
-class LimitPath:
+@dataclass(frozen=True, eq=False, repr=False)
+class LimitPath(Record):
     """Limits along the scale, in the order the scales were given.
 
     Attributes
@@ -35,8 +38,18 @@ class LimitPath:
     """
 
     scales: FloatArray
-    limits: tuple[Limit, ...] = field(repr=False)
+    limits: tuple[Limit, ...]
     theorem: str
+
+    def _short(self) -> str:
+        text = f"{self.theorem}, scales {self.scales.min():.3g} to {self.scales.max():.3g}"
+        return f"{self._badge().word}: {text}"
+
+    def _badge(self) -> Badge:
+        refused, all_of_them = int(self.refused.sum()), len(self.limits)
+        if refused:
+            return Badge(f"{refused} of {all_of_them} limits refused", "bad")
+        return Badge(f"{all_of_them} limits certified", "good")
 
     @property
     def refused(self) -> BoolArray:
@@ -45,7 +58,7 @@ class LimitPath:
 
     @property
     def coefficients(self) -> FloatArray:
-        """Beta, shape (n_scales, d)."""
+        """beta, shape (n_scales, d)."""
         return np.array([limit.coefficients for limit in self.limits])
 
     @property
@@ -85,8 +98,8 @@ class LimitPath:
 def limit_path(
     network: Network,
     problem: Regression,
-    directions: Initialization | Sequence[Any],
-    scales: Sequence[float] | FloatArray,
+    directions: Initialization | Iterable[Any],
+    scales: ArrayLike,
     *,
     tol: float = CERTIFIED,
     callback: Callable[[int], object] | None = None,
@@ -102,7 +115,7 @@ def limit_path(
     directions
         The initial directions, one array a layer, or an Initialization whose scale is ignored.
     scales
-        alpha >= 0, in any order. 0 is the weighted l1 end (of equal ones that with
+        alpha >= 0, in any order. 0 is the weighted l1 end (of several, the one where paths end:
         sum |rho_j|^{2/L} maximised for L >= 3, sum |rho_j| (log |rho_j| - 2 log |eta_j|) minimised
         for L = 2), infinity the weighted l2 end.
     tol
@@ -150,7 +163,7 @@ def limit_path(
 def limit_at_end(
     network: Network,
     problem: Regression,
-    directions: Initialization | Sequence[Any],
+    directions: Initialization | Iterable[Any],
     scale: float,
 ) -> Limit:
     """The one limit of ``limit_path`` at scale 0 or infinity, however well it is certified.
@@ -170,8 +183,8 @@ def limit_at_end(
 def rough_limit_path(
     network: Network,
     problem: Regression,
-    directions: Initialization | Sequence[Any],
-    scales: Sequence[float] | FloatArray,
+    directions: Initialization | Iterable[Any],
+    scales: ArrayLike,
 ) -> FloatArray:
     """The coefficients of ``limit_path`` to about a percent of the largest, uncertified.
 
@@ -195,7 +208,7 @@ def rough_limit_path(
     return limit_path(network, problem, directions, alphas).coefficients if rough is None else rough
 
 
-def _checked_scales(scales: Sequence[float] | FloatArray) -> FloatArray:
+def _checked_scales(scales: ArrayLike) -> FloatArray:
     try:
         alphas = np.array(scales, dtype=np.float64)
     except (TypeError, ValueError):

@@ -158,7 +158,7 @@ def _end(
         "point",
         name,
         Certificate(
-            relative_residual(situation.problem.X, coefficients, situation.problem.y),
+            relative_residual(situation.problem.features, coefficients, situation.problem.y),
             end.gap,
             error=end.error,
         ),

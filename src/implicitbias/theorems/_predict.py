@@ -8,7 +8,7 @@ import numpy as np
 
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._threads import threads_for
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import Activation, AnyActivation, Network, as_activation
@@ -22,8 +22,6 @@ from implicitbias.theorems._situation import (
     refuse_sparse,
     situation_of,
 )
-
-CERTIFIED = 1e-8
 
 
 def predict_limit(

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import cho_solve
 
-from implicitbias._arrays import FloatArray, Parameters, is_sparse, rows_times
+from implicitbias._arrays import EPS, FloatArray, Parameters
 from implicitbias._errors import NoPredictionError
-from implicitbias._precise import precise_residual
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Features
 from implicitbias.limits import (
     MAX_CORRECTIONS,
     Certificate,
@@ -26,11 +26,10 @@ from implicitbias.limits import (
     solve,
     solve_one_point,
 )
-from implicitbias.problems._rows import UnitRows
+from implicitbias.problems import UnitRows
 from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
-EPS = float(np.finfo(np.float64).eps)
 CORRECTIONS = 3  # of seminormal equations: each wins the digits that one solve keeps
 
 
@@ -98,7 +97,7 @@ def assemble_potential(
         "point",
         name,
         Certificate(
-            relative_residual(situation.problem.X, coefficients, situation.problem.y),
+            relative_residual(situation.problem.features, coefficients, situation.problem.y),
             certificate.gap,
             gap_kind=certificate.gap_kind,
             error=_error_of(situation, certificate.error, real_rho, coefficients),
@@ -171,7 +170,7 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
             f"scale exp({log_scale:.4g}).",
             verdicts,
         )
-    residual = relative_residual(situation.problem.X, coefficients, situation.problem.y)
+    residual = relative_residual(situation.problem.features, coefficients, situation.problem.y)
     return Limit(
         coefficients,
         "point",
@@ -213,7 +212,7 @@ def _one_point_error(
     svd, size = situation.one_point, float(np.abs(coefficients).max(initial=0.0))
     if size == 0.0:
         return 0.0
-    missing = precise_residual(situation.rows[:1], coefficients, situation.targets[:1])[0]
+    missing = situation.rows.rows([0]).precise.residual(coefficients, situation.targets[:1])[0]
     first, second = moved
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         step = float(missing) / float(
@@ -248,7 +247,7 @@ def _clock_spread(situation: Situation, parameters: tuple[FloatArray, ...], nu: 
 
 def minimum_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """X^+ y, and the part of the start that training never moves there."""
-    X, y = situation.problem.X, situation.problem.y
+    X, y = situation.problem.features, situation.problem.y
     end = least_l2_end(situation.rows, situation.targets)
     return Limit(
         end.rho,
@@ -263,13 +262,13 @@ def minimum_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> L
     )
 
 
-def _unreached(rows: FloatArray, first: FloatArray) -> FloatArray:
+def _unreached(rows: Features, first: FloatArray) -> FloatArray:
     """(I - X^+ X) W_1, (d, d_2); of sparse rows by corrected seminormal equations."""
-    if not is_sparse(rows):
-        basis = np.linalg.qr(rows.T)[0]
+    if rows.is_array:
+        basis = np.linalg.qr(rows.toarray().T)[0]
         return np.asarray(first - basis @ (basis.T @ first))
     units = UnitRows(rows)
-    unit_rows = rows_times(rows, 1.0 / np.ldexp(units.norms, units.exponents))
+    unit_rows = rows.scaled(1.0 / np.ldexp(units.norms, units.exponents), None)
     triangle = np.linalg.qr(units.block(slice(None)).T, mode="r")
     left = first
     for _ in range(CORRECTIONS):

@@ -8,17 +8,16 @@ from functools import cached_property
 import numpy as np
 
 from implicitbias._arrays import (
+    EPS,
     BoolArray,
     FloatArray,
     IntArray,
     Parameters,
-    is_sparse,
-    row_norms,
 )
 from implicitbias._errors import InvalidInputError
-from implicitbias._precise import Precise
 from implicitbias._setting import Setting, check_fit
 from implicitbias.coordinates import Curves
+from implicitbias.features import Dense, Features
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, PotentialProblem, Reachable, reachable
 from implicitbias.networks import Network
@@ -30,7 +29,7 @@ from implicitbias.problems import (
 )
 from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
-ROUNDED = 2 * float(np.finfo(np.float64).eps)  # of |x_i| |S_j|: an entry of X S^T
+ROUNDED = 2 * EPS  # of |x_i| |S_j|: an entry of X S^T
 EXTREME = 460  # exponents of 2 above which squares of data may not fit float64
 SCALE_FREE = {"rows", "targets", "coordinates", "reduction", "one_point"}  # kept at other scales
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
@@ -70,14 +69,13 @@ class Situation(Setting):
         Of sparse data, features without an entry are set aside too: nothing moves them.
         """
         curves = self.curves
-        if is_sparse(self.rows):
+        if not self.rows.is_array:
             if curves.locked.any() or curves.dead.any() or curves.t0.any():
                 raise InvalidInputError(
                     "with sparse data every coordinate must cross from rho(0) = 0: start with "
                     "nonzero first layers and a zero last one, or pass X.toarray()."
                 )
-            entries = np.bincount(self.rows.indices, minlength=self.rows.shape[1])
-            return Reachable(0.0, entries == 0)
+            return Reachable(0.0, self.rows.largest(0) == 0.0)
         return reachable(self.reduction.features, self.targets, self.curves)
 
     @cached_property
@@ -88,28 +86,29 @@ class Situation(Setting):
         if kept.all():
             return self._potential_of(features, self.targets, kept, every)
         if not kept.any():
-            return PotentialProblem(np.zeros((0, 0)), np.zeros(0), self.curves.take(kept))
-        if is_sparse(features):
-            return self._potential_of(features[:, kept], self.targets, kept, every)
-        rest = Regression(features[:, kept], self.targets)
-        return self._potential_of(rest.X[rest.rows], rest.y[rest.rows], kept, rest.rows)
+            return PotentialProblem(Dense(np.zeros((0, 0))), np.zeros(0), self.curves.take(kept))
+        features = features.taken(kept)
+        if not self.rows.is_array:
+            return self._potential_of(features, self.targets, kept, every)
+        rest = Regression(features, self.targets)
+        rows = rest.features.rows(rest.rows)
+        return self._potential_of(rows, rest.y[rest.rows], kept, rest.rows)
 
     def _potential_of(
-        self, features: FloatArray, targets: FloatArray, kept: BoolArray, rows: IntArray
+        self, features: Features, targets: FloatArray, kept: BoolArray, rows: IntArray
     ) -> PotentialProblem:
         decomposition = self.decomposition
         exact = decomposition.is_exact and not self.reduction.turned
         rounding = None
         if not exact:
             unit = ROUNDED + decomposition.residual
-            rounding = unit * row_norms(self.rows)[rows], decomposition.lengths[kept]
+            rounding = unit * self.rows.row_norms()[rows], decomposition.lengths[kept]
         return PotentialProblem(
             features,
             targets,
             self.curves if kept.all() else self.reduction.curves(self.init.log_scale, kept),
             max_iterations=self.max_iterations,
             start=self.reduction.start[:, kept] if exact else None,
-            products=Precise(features),
             rounding=rounding,
         )
 
@@ -130,7 +129,9 @@ class Situation(Setting):
             raise InvalidInputError("the SVD of M(x) needs two layers and a single point.")
         refuse_sparse(self, "the SVD of M(x), asked for where all points are multiples of one,")
         directions = self.init.directions
-        return one_point_svd(self.network, self.rows[0], float(self.targets[0]), directions)
+        return one_point_svd(
+            self.network, self.rows.rows([0]).toarray()[0], float(self.targets[0]), directions
+        )
 
 
 def in_moderate_units(situation: Situation) -> tuple[Situation, int]:
@@ -139,16 +140,15 @@ def in_moderate_units(situation: Situation) -> tuple[Situation, int]:
     From a start whose layers are 2^{e/L} times as large: margins are the same for ever, in another
     clock, and beta is 2^e times as large.
     """
-    X = situation.problem.X
-    exponent = int(np.frexp(float(abs(X).max()))[1])
+    X = situation.problem.features
+    exponent = int(np.frexp(float(X.largest(0).max()))[1])
     if abs(exponent) < EXTREME:
         return situation, 0
-    factor = np.ldexp(1.0, -exponent // 2), np.ldexp(1.0, -exponent - (-exponent // 2))
     init = situation.init
     log_scale = init.log_scale + exponent * float(np.log(2.0)) / situation.network.depth
     return replace(
         situation,
-        problem=Classification(X * factor[0] * factor[1], situation.problem.y),
+        problem=Classification(X.shifted(np.full(len(X), -exponent)), situation.problem.y),
         init=Initialization(init.directions, log_scale=log_scale),
     ), exponent
 
@@ -171,7 +171,7 @@ def refuse_sparse(situation: Situation, verb: str) -> None:
     InvalidInputError
         X is sparse.
     """
-    if is_sparse(situation.problem.X):
+    if not situation.problem.features.is_array:
         raise InvalidInputError(
             f"X is sparse; {verb} needs a dense array, predict_limit and limit_path take both. "
             "Pass X.toarray()."
@@ -193,7 +193,7 @@ def situation_of(
         differ.
     """
     check_fit(network, problem, init)
-    if is_sparse(problem.X):
+    if not problem.features.is_array:
         _check_sparse(network, problem)
     refuse_extreme_units(problem)
     directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])

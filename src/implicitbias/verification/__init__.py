@@ -1,6 +1,7 @@
 """Every result of the theory, simulated and predicted: the rows of ``implicitbias verify``."""
 
 from implicitbias.verification._checks import (
+    AGREEMENT,
     Check,
     Measurement,
     Report,
@@ -12,6 +13,7 @@ from implicitbias.verification._checks import (
 from implicitbias.verification._registry import CHECKS
 
 __all__ = [
+    "AGREEMENT",
     "CHECKS",
     "Check",
     "Measurement",

@@ -10,12 +10,11 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.comparison import Closing
 from implicitbias.limits import Certificate
 
 AGREEMENT = 1e-8  # the largest relative error that counts as agreement
-CERTIFIED = 1e-8  # the largest certificate that counts as certified
 
 
 @dataclass(frozen=True, eq=False)

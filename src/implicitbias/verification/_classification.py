@@ -1,4 +1,4 @@
-"""The deck's classification results: flows held against the directions that they predict.
+"""The theory's classification results: flows held against the directions that they predict.
 
 A flow never reaches its direction. Where the dual flow slides on, margins like 10^100 bring the
 angle below 1e-8; elsewhere the angle must fall, and like the predicted power of the margin once
@@ -294,7 +294,7 @@ def measured(
 
 
 def directions_of(comparison: Comparison) -> FloatArray:
-    """Beta along the flow, scaled to margin 1."""
+    """beta along the flow, scaled to margin 1."""
     found = comparison.flow.directions
     return comparison.flow.coefficients if found is None else found
 

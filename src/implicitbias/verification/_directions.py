@@ -1,4 +1,4 @@
-"""What the start decides and what it does not, and the known results that the deck subsumes."""
+"""What the start decides and what it does not, and the known results that the theory subsumes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from implicitbias._arrays import FloatArray
 from implicitbias._nonnegative import nnls
 from implicitbias.comparison import angle_between, verify
 from implicitbias.initialization import Initialization
-from implicitbias.limits import many_starts, relative_difference
-from implicitbias.limits.margin._quasi_norm import globally_optimal
+from implicitbias.limits import globally_optimal, many_starts, relative_difference
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, FullyConnectedNetwork
 from implicitbias.problems import Classification, Regression
 from implicitbias.verification._checks import Check, Measurement

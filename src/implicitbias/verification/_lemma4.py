@@ -42,7 +42,7 @@ def checks() -> tuple[Check, ...]:
 
 
 def against_integration() -> Measurement:
-    """P, q, h, h^{-1}, H against the integrated ODE, G' = t h'(t) giving G(t) = H(h(t))."""
+    """p, q, h, h^{-1}, H against the integrated ODE, G' = t h'(t) giving G(t) = H(h(t))."""
     errors: list[float] = []
     defects: list[float] = []
     arrays: dict[str, FloatArray] = {}
@@ -92,7 +92,7 @@ def _integrated(depth: int, times: FloatArray) -> tuple[FloatArray, FloatArray, 
 
 
 def _elementary(depth: int, t: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """P, q, h and H(h) at t; H(h(t)) = t h(t) - int_0^t h."""
+    """p, q, h and H(h) at t; H(h(t)) = t h(t) - int_0^t h."""
     if depth == 2:
         p, q = np.cosh(t), np.sinh(t)
         h, integral = np.sinh(2 * t) / 2, np.sinh(t) ** 2 / 2

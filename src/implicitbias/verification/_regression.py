@@ -1,4 +1,4 @@
-"""The deck's regression results: simulated, predicted and held against each other."""
+"""The theory's regression results: simulated, predicted and held against each other."""
 
 from __future__ import annotations
 

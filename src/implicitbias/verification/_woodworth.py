@@ -81,7 +81,7 @@ def _potential_mismatch() -> float:
 
 
 def _minimiser(problem: Regression, a: float) -> FloatArray:
-    """Beta = 2 a^2 sinh(X^T nu) with X beta = y, since q_2'(z) = arcsinh(z / 2)."""
+    """beta = 2 a^2 sinh(X^T nu) with X beta = y, since q_2'(z) = arcsinh(z / 2)."""
     X, y = problem.X, problem.y
 
     def missing(nu: FloatArray, squared: float) -> tuple[FloatArray, FloatArray]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from helpers.flows import asked
 from implicitbias import Outcome, datasets, gradient_flow
 from implicitbias._setting import setting_of
@@ -15,8 +16,7 @@ from implicitbias.initialization import Initialization
 from implicitbias.networks import DiagonalNetwork
 from implicitbias.problems import Classification
 
-RNG = np.random.default_rng(0)
-POINTS = Classification(RNG.normal(size=(4, 9)), [1.0, -1.0, 1.0, 1.0])
+POINTS = Classification(*normal(0, (4, 9)), [1.0, -1.0, 1.0, 1.0])
 CASES = [(MultiplierFlow, 2), (SlackFlow, 2), (SlackFlow, 3), (SlackFlow, 5)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from helpers.flows import assert_same_direction
 from implicitbias._errors import Outcome
 from implicitbias.flow import gradient_flow
@@ -14,8 +15,8 @@ from implicitbias.initialization import Initialization
 from implicitbias.networks import ConvolutionalNetwork, FullyConnectedNetwork, layer_alignment
 from implicitbias.problems import Classification
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(4, 8)), np.sign(RNG.normal(size=4))
+X, Y = normal(0, (4, 8), 4)
+Y = np.sign(Y)
 PROBLEM = Classification(X, Y)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from helpers.networks import FAMILIES, random_parameters
 from implicitbias import Outcome, gradient_flow
 from implicitbias._errors import InfeasibleProblemError, InvalidInputError
@@ -12,8 +13,7 @@ from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, FullyCo
 from implicitbias.problems import Classification
 from reference import brute_classification as brute
 
-RNG = np.random.default_rng(0)
-X, LABELS = RNG.normal(size=(3, 6)), np.array([1.0, -1.0, 1.0])
+(X,), LABELS = normal(0, (3, 6)), np.array([1.0, -1.0, 1.0])
 PROBLEM = Classification(X, LABELS)
 
 

@@ -100,8 +100,9 @@ def test_rounding_that_decides_at_a_saddle_is_told():
     start = Initialization([np.outer([0.3, 0.9], direction), np.hypot(0.3, 0.9) * direction], 1.0)
     flow = gradient_flow(network, Regression([[1.0, 3.0]], [-4.0]), start)
     assert flow.outcome is Outcome.UNSTABLE
-    assert "integrated" in flow.message or flow.drift > 1e-3
     assert "rounding decided" in flow.message
+    # By a drift, or by a second flow of smaller steps: which one rounding decides as well.
+    assert any(word in flow.message for word in ("have drifted", "Run again with smaller steps"))
 
 
 @pytest.mark.parametrize("route", ROUTES)

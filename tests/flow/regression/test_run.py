@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.flow import gradient_flow, has_dual_flow
 from implicitbias.initialization import Initialization
@@ -18,13 +19,10 @@ from implicitbias.networks import (
 from implicitbias.problems import Regression
 from reference.brute_flow import regression_flow
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(3, 5)), RNG.normal(size=3)
+X, Y, S, *FACTORS = normal(0, (3, 5), 3, (5, 5), (6, 5), (6, 5), (6, 5))
 PROBLEM = Regression(X, Y)
 EVEN = Regression(X + X[:, -np.arange(5)], Y)
-ORTHOGONAL = OrthogonalNetwork(
-    RNG.normal(size=(5, 5)), [np.linalg.qr(RNG.normal(size=(6, 5)))[0] for _ in range(3)]
-)
+ORTHOGONAL = OrthogonalNetwork(S, [np.linalg.qr(factor)[0] for factor in FACTORS])
 EVEN_START = [np.array([2.0, 0.3, -0.2, -0.2, 0.3])] * 2 + [np.zeros(5)]
 CASES = [
     (DiagonalNetwork(5, 2), PROBLEM, None),
@@ -33,7 +31,7 @@ CASES = [
     (ConvolutionalNetwork(5, (5, 5, 5)), EVEN, EVEN_START),
     (ConvolutionalNetwork(5, (2, 5)), PROBLEM, None),
     (FullyConnectedNetwork((5, 3, 2)), PROBLEM, None),
-    (TensorNetwork(RNG.normal(size=(3, 4, 5)) / 3), PROBLEM, None),
+    (TensorNetwork(normal(1, (3, 4, 5))[0] / 3), PROBLEM, None),
 ]
 
 
@@ -52,11 +50,9 @@ def test_both_routes_follow_the_definition(network, problem, directions):
     times = np.array([0.05, 0.2, 0.7])
     layers = [np.ravel(layer) for layer in init.parameters()]
     expected = regression_flow(dense_tensor(network), problem.X, problem.y, layers, times)
-    routes = ["parameters"] + ["dual"] * has_dual_flow(network, problem, init)
-    assert ("dual" in routes) == isinstance(network, (DiagonalNetwork, OrthogonalNetwork)) or (
-        problem is EVEN
-    )
-    for route in routes:
+    decoupled = problem is EVEN or isinstance(network, (DiagonalNetwork, OrthogonalNetwork))
+    assert has_dual_flow(network, problem, init) == decoupled
+    for route in ["parameters"] + ["dual"] * decoupled:
         for time, beta in zip(times, expected, strict=True):
             flow = gradient_flow(network, problem, init, route=route, max_time=float(time))
             assert flow.outcome is Outcome.TIME_REACHED

@@ -25,7 +25,7 @@ from implicitbias.limits import (
 def test_large_scale_end_is_weighted_least_squares(depth):
     problem, eta = random_problem(5, depth, 1.0, 4, 12)
     weights = eta ** (2 * depth - 2)
-    z = problem.features
+    z = problem.features.toarray()
     expected = weights * (z.T @ np.linalg.solve((z * weights) @ z.T, problem.target))
     end = large_scale_end(problem)
     np.testing.assert_allclose(end.rho, expected, rtol=1e-12)
@@ -36,7 +36,7 @@ def test_large_scale_end_is_weighted_least_squares(depth):
 def test_small_scale_end_is_weighted_basis_pursuit(depth):
     problem, eta = random_problem(6, depth, 1.0, 5, 15)
     weights = eta ** (2.0 - depth)
-    z = problem.features
+    z = problem.features.toarray()
     answer = linprog(
         np.concatenate([np.zeros(15), weights]),
         A_eq=np.hstack([z, 0 * z]),

@@ -19,7 +19,7 @@ def test_every_coordinate_agrees_with_high_precision(depth, scale):
     problem, eta = random_problem(depth, depth, scale)
     problem, state = solve(problem)
     state = certify(problem, state).state
-    expected = limit(problem.features, problem.target, eta, scale, depth)
+    expected = limit(problem.features.toarray(), problem.target, eta, scale, depth)
     np.testing.assert_allclose(problem.curves.rho(state.t), expected, rtol=2e-12)
 
 
@@ -48,7 +48,7 @@ def test_carried_solution_equals_the_one_found_afresh(depth):
 def test_certificate_sees_a_point_that_is_feasible_but_not_optimal(depth, scale):
     problem, _ = random_problem(3, depth, scale)
     problem, state = solve(problem)
-    null = np.linalg.svd(problem.features)[2][-1]
+    null = np.linalg.svd(problem.features.toarray())[2][-1]
     right = rho = problem.curves.rho(state.t)
     rho = rho + 1e-2 * np.abs(rho).max() * null
     moved = problem.curves.t_from_rho(np.sign(rho), np.log(np.abs(rho)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.integrate import LSODA, OdeSolver
 
-from implicitbias._arrays import FloatArray, Parameters, stable_norm
+from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
 from implicitbias.flow._rest import Rest, rest_of
 from implicitbias.flow.activation._network import KINK_TOLERANCE, ActivatedNetwork
 from implicitbias.flow.integrators._radau import LowRankRadau, each, symmetric
@@ -17,7 +17,6 @@ from implicitbias.problems import Regression
 
 TOLERANCE = 1e-7
 RESOLVED = 1e-13
-EPS = float(np.finfo(np.float64).eps)
 
 
 class ActivationRegression(FlowSystem):

@@ -8,11 +8,14 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import Outcome
+from implicitbias._html import Badge
+from implicitbias._results import Record
+from implicitbias.flow._result import outcome_badge
 from implicitbias.networks import Activation
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ActivationFlow:
+class ActivationFlow(Record):
     """f(x_i; Theta(t)) along gradient flow, and how it ended. No linear coefficients exist.
 
     Attributes
@@ -79,5 +82,8 @@ class ActivationFlow:
             f"{self.num_evaluations} evaluations, {self.seconds:.2f} s"
         )
 
-    def __repr__(self) -> str:
-        return f"ActivationFlow({self.activation.name}, {self.outcome.name})"
+    def _short(self) -> str:
+        return f"{self.outcome.name}, activation {self.activation.name}"
+
+    def _badge(self) -> Badge:
+        return outcome_badge(self.outcome)

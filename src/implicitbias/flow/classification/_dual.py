@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._arrays import EPS, FloatArray, Parameters
 from implicitbias._errors import Outcome
 from implicitbias.flow._decoupled import orientations, separates
 from implicitbias.flow._rest import NEGLIGIBLE, Rest
@@ -24,7 +24,6 @@ from implicitbias.flow.classification._system import LARGEST, MarginPoint, Margi
 RTOL = 1e-10
 FINEST = 1e-13
 TYPICAL, LOWEST = 20.0, -1e6  # of |t| where margins are large; of log margin per t at the start
-EPS = float(np.finfo(np.float64).eps)
 
 
 class DualMargins(MarginSystem):

@@ -16,8 +16,8 @@ from math import exp
 import numpy as np
 from scipy.integrate import OdeSolver
 
-from implicitbias._arrays import BoolArray, FloatArray
-from implicitbias.flow.classification._dual import EPS, DualMargins
+from implicitbias._arrays import EPS, BoolArray, FloatArray
+from implicitbias.flow.classification._dual import DualMargins
 from implicitbias.flow.classification._log_curves import Coordinates
 from implicitbias.flow.classification._loss import MarginLoss, log_sum
 from implicitbias.flow.classification._system import LARGEST

@@ -24,7 +24,7 @@ class Coordinates:
     ) -> None:
         self.decoupled, self.init = decoupled, init
         self.curves = Curves.from_start(decoupled.reduction.start, init.log_scale)
-        self.features = problem.y[:, None] * decoupled.reduction.features
+        self.features = problem.y[:, None] * decoupled.reduction.features.toarray()
         self.log_units = (self.curves.depth - 2) * self.curves.log_unit
 
     def spectrum(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 from scipy.optimize import brentq
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray
 from implicitbias._errors import Outcome
 from implicitbias.flow._budget import STUCK_LOSS, STUCK_STEPS, STUCK_TIME, Budget, Callback, End
 from implicitbias.flow._result import FlowState
@@ -25,7 +25,6 @@ from implicitbias.flow.integrators._radau import LowRankRadau
 REST_FALL = 1e-10  # of log loss over a doubling of the time: then ask whether the flow is at rest
 RESOLVED = 0.05  # noise of a margin above which the integrator loses the softmax
 ROUNDINGS = 16.0  # of the terms of a margin
-EPS = float(np.finfo(np.float64).eps)
 LOWEST = -1e4  # stands for the logarithm of a number that is not positive
 SMALLEST_PART = -600.0  # log of the least part of a step
 ROUND_UP = (0.0, *(10.0**-k for k in range(15, 0, -1)))  # tried in turn, to be there and not before

@@ -19,7 +19,7 @@ from math import exp, log
 import numpy as np
 from scipy.integrate import OdeSolver
 
-from implicitbias._arrays import FloatArray, Parameters, stable_norm
+from implicitbias._arrays import EPS, TINY, FloatArray, Parameters, stable_norm
 from implicitbias._errors import InvalidInputError
 from implicitbias.flow._rest import Rest, rest_of
 from implicitbias.flow._stability import FINER, MOST, largest_eigenvalue
@@ -39,8 +39,7 @@ FEW = 1000  # parameters up to which LSODA is used
 MOST_JUDGED = 5000  # parameters up to which the Hessian's eigenvectors are asked for rest
 RADAU_TOLERANCE = 1e-9  # at 1e-7 the directions are as good, but times lose digits
 FIRST_STEP = 1e-3
-EPS = float(np.finfo(np.float64).eps)
-NORMAL = float(np.finfo(np.float64).tiny) / EPS
+NORMAL = TINY / EPS
 
 
 class ParameterMargins(MarginSystem):

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 from scipy.integrate import LSODA, OdeSolver
 
-from implicitbias._arrays import FloatArray, Parameters, stable_norm
+from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
 from implicitbias._errors import Outcome
 from implicitbias._setting import DualCoordinates
 from implicitbias.dual import DualOracle
@@ -33,7 +33,6 @@ from implicitbias.initialization import Initialization
 RTOL = 1e-10
 FINEST = 1e-13
 OF_SLACK = 1e-3  # the integrator's error over the slack at the end
-EPS = float(np.finfo(np.float64).eps)
 
 
 class DualFlow(FlowSystem):
@@ -159,7 +158,7 @@ class DualFlow(FlowSystem):
     @cached_property
     def fits(self) -> bool:
         """Whether the coordinates can fit the data: the flow then ends nowhere else."""
-        return fits(self.oracle.features, self.loss.y, self.curves)
+        return fits(self.oracle.features.toarray(), self.loss.y, self.curves)
 
     def drift(self, state: FloatArray) -> float:
         """Zero: every point of the curves has the start's conserved quantities."""
@@ -181,7 +180,7 @@ class DualFlow(FlowSystem):
         features, curves = self.oracle.features, self.curves
         if curves.depth == 2 or not self.loss.y.any():
             return 1.0
-        dual = shortest_solution(features @ features.T, self.loss.y)
+        dual = shortest_solution(features.inner(features), self.loss.y)
         size = np.full(curves.size, np.log(np.abs(dual @ features).max()))
         with np.errstate(over="ignore", invalid="ignore"):
             t = curves.t_from_rho(np.ones(curves.size), size)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.integrate import OdeSolver
 
-from implicitbias._arrays import FloatArray, Parameters, stable_norm, unit
+from implicitbias._arrays import EPS, TINY, FloatArray, Parameters, stable_norm, unit
 from implicitbias._errors import Outcome
 from implicitbias.flow._rest import Rest, newton_change, rest_of
 from implicitbias.flow._stability import FINER, MOST, largest_eigenvalue
@@ -32,8 +32,7 @@ TOLERANCE = 1e-7
 SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
 MOST_EVALUATIONS, POINTS = 7e4, 52.0  # fewer where factors of 7 n rows take the time
 RESOLVED = 1e-13  # what the integration loses of an entry, relative to its size
-EPS = float(np.finfo(np.float64).eps)
-NORMAL = float(np.finfo(np.float64).tiny) / EPS
+NORMAL = TINY / EPS
 
 
 class ParameterFlow(FlowSystem):

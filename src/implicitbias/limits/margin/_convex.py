@@ -13,18 +13,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from implicitbias._arrays import (
+    EPS,
     FloatArray,
     NumericArray,
     finite_array,
-    finite_csr,
-    is_sparse,
 )
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Features, features_of
 from implicitbias.limits.margin._error import corrected, corrected_least_norm
 from implicitbias.limits.margin._faces import second_order, uniqueness
 from implicitbias.limits.margin._groups import Groups, real_groups
-from implicitbias.limits.margin._kkt import EPS, KKT, kkt_residuals
+from implicitbias.limits.margin._kkt import KKT, kkt_residuals
 from implicitbias.limits.margin._l1 import GroupedProblem, Point
 from implicitbias.limits.margin._polish import polish
 from implicitbias.limits.margin._rational import ExactHull, ExactPoint, least_norm, solve_l1
@@ -120,7 +120,7 @@ class MaxMargin:
         return "\n".join(lines)
 
 
-def l2_max_margin(A: NumericArray) -> MaxMargin:
+def l2_max_margin(A: NumericArray | Features) -> MaxMargin:
     """min ||z||_2 s.t. A z >= 1: the direction of fully connected networks.
 
     Parameters
@@ -138,11 +138,11 @@ def l2_max_margin(A: NumericArray) -> MaxMargin:
     NoPredictionError
         float64 cannot tell whether any z separates.
     """
-    A = finite_csr(A, "A") if is_sparse(A) else finite_array(A, "A", shape=(None, None))
-    hull = least_norm(A)
-    z, left = hull.z, np.zeros(A.shape[1])
+    Z = features_of(A, "A")
+    hull = least_norm(Z)
+    z, left = hull.z, np.zeros(Z.shape[1])
     if not isinstance(hull, ExactHull):
-        support, used = _dense_rows(A, hull.active)
+        support, used = _dense_rows(Z, hull.active)
         z[used], left[used] = corrected_least_norm(support, z[used], hull.multipliers[hull.active])
     value = float(np.linalg.norm(z))
     a = hull.multipliers / value
@@ -151,24 +151,24 @@ def l2_max_margin(A: NumericArray) -> MaxMargin:
         a,
         value,
         1.0 / value,
-        kkt_residuals(A, z, a, 2),
+        kkt_residuals(Z, z, a, 2),
         np.flatnonzero(z),
         np.flatnonzero(a),
         correction=left,
     )
 
 
-def _dense_rows(A: NumericArray, rows: np.ndarray) -> tuple[FloatArray, np.ndarray | slice]:
+def _dense_rows(A: Features, rows: np.ndarray) -> tuple[FloatArray, np.ndarray | slice]:
     """Some rows as a dense array, without the columns in which sparse ones have no entry."""
-    part = A[rows]
-    if not is_sparse(part):
-        return part, slice(None)
-    used = np.unique(part.indices)
-    return part[:, used].toarray(), used
+    part = A.rows(rows)
+    if part.is_array:
+        return part.toarray(), slice(None)
+    used = np.flatnonzero(part.largest(0))
+    return part.columns(used), used
 
 
 def l1_max_margin(
-    A: NumericArray,
+    A: NumericArray | Features,
     weights: FloatArray | None = None,
     groups: Groups | None = None,
     signs: FloatArray | None = None,
@@ -200,11 +200,11 @@ def l1_max_margin(
         None with these signs separates, float64 cannot tell whether any rho separates, or the
         solver found nothing.
     """
-    A, groups = checked_rows(A, groups, allow_sparse=True)
+    Z, groups = checked_rows(A, groups, allow_sparse=True)
     if weights is not None:
-        weights = checked_weights(weights, A.shape[1])
+        weights = checked_weights(weights, Z.shape[1])
     problem = GroupedProblem(
-        groups.rows(A),
+        groups.rows(Z),
         groups.equations,
         groups.labels,
         groups.group_weights(weights),
@@ -217,8 +217,8 @@ def l1_max_margin(
             + ("; rescale the data." if signs is None else " with these signs.")
         )
     if isinstance(point, ExactPoint):
-        exact = _l1_result(A, weights, groups, problem, point)
-        exact = replace(exact, correction=np.zeros(A.shape[1]))
+        exact = _l1_result(Z, weights, groups, problem, point)
+        exact = replace(exact, correction=np.zeros(Z.shape[1]))
         claim = "the l1 max-margin solution is unique"
         proved = Verdict(claim, "holds", 1.0, "in integers: the dual vertex is not degenerate")
         return replace(exact, unique=proved) if point.unique else exact
@@ -227,7 +227,7 @@ def l1_max_margin(
     polished, step = corrected(face, polished)
     r, left = np.zeros_like(point.r), np.zeros_like(point.r)
     r[kept], left[kept] = polished.r, step
-    found = _l1_result(A, weights, groups, problem, Point(r, polished.a, polished.b))
+    found = _l1_result(Z, weights, groups, problem, Point(r, polished.a, polished.b))
     return replace(found, correction=groups.rho(left))
 
 
@@ -236,31 +236,33 @@ def _face(problem: GroupedProblem, point: Point) -> tuple[GroupedProblem, np.nda
 
     All of them unless the rows are sparse.
     """
-    if not is_sparse(problem.rows):
+    if problem.rows.is_array:
         return problem, np.ones(point.r.size, dtype=bool)
     bound = problem.pull(point)
     return problem.restricted((problem.norms(point.r) > 0) | (bound > NEAR_BOUND * problem.weights))
 
 
 def checked_rows(
-    A: NumericArray, groups: Groups | None, *, allow_sparse: bool = False
-) -> tuple[NumericArray, Groups]:
-    """A as a finite matrix with groups that fit it."""
-    if allow_sparse and groups is None and is_sparse(A):
-        return finite_csr(A, "A"), real_groups(A.shape[1])
-    A = finite_array(A, "A", shape=(None, None), allow_complex=True)
+    A: NumericArray | Features, groups: Groups | None, *, allow_sparse: bool = False
+) -> tuple[Features, Groups]:
+    """A as features with groups that fit it."""
+    Z = features_of(A, "A", allow_complex=True)
+    if not (Z.is_array or (allow_sparse and groups is None)):
+        raise InvalidInputError(
+            "A is not an array; this needs all of its columns at once. Pass A.toarray()."
+        )
     if groups is None:
-        if np.iscomplexobj(A):
+        if Z.is_complex:
             raise InvalidInputError(
                 "A is complex but no groups were given; which rho make S^T rho real depends on S. "
                 "Pass groups=conjugate_groups(S), or fourier_groups(d) for the DFT."
             )
-        groups = real_groups(A.shape[1])
-    if groups.expansion.shape[0] != A.shape[1]:
+        groups = real_groups(Z.shape[1])
+    if groups.expansion.shape[0] != Z.shape[1]:
         raise InvalidInputError(
-            f"groups are for {groups.expansion.shape[0]} coordinates; A has {A.shape[1]} columns."
+            f"groups are for {groups.expansion.shape[0]} coordinates; A has {Z.shape[1]} columns."
         )
-    return A, groups
+    return Z, groups
 
 
 def checked_signs(signs: FloatArray | None, groups: Groups) -> FloatArray | None:
@@ -283,7 +285,7 @@ def checked_weights(weights: FloatArray, m: int) -> FloatArray:
     return weights
 
 
-def twist(A: NumericArray, groups: Groups, b: FloatArray) -> NumericArray | None:
+def twist(A: Features, groups: Groups, b: FloatArray) -> NumericArray | None:
     """-i S b for the multipliers b of S^T rho real, None where that holds by itself."""
     if b.size == 0:
         return None
@@ -291,7 +293,7 @@ def twist(A: NumericArray, groups: Groups, b: FloatArray) -> NumericArray | None
 
 
 def _l1_result(
-    A: NumericArray,
+    A: Features,
     weights: FloatArray | None,
     groups: Groups,
     problem: GroupedProblem,

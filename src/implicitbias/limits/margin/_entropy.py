@@ -15,13 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lstsq
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray
 from implicitbias.limits.margin._exact import residual, unmet
 
 STEPS = 200
 POLISHING = 8
 ROUNDING = 1e-9  # slacks and multipliers of the rows left out may be so far below zero
-EPS = float(np.finfo(np.float64).eps)
 CENTRE = 0.1  # each step aims at a tenth of the complementarity that is left
 
 

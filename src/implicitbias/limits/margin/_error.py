@@ -12,6 +12,7 @@ import numpy as np
 from scipy.linalg import lstsq, solve_triangular
 
 from implicitbias._arrays import FloatArray
+from implicitbias.features import Dense
 from implicitbias.limits.margin._exact import residual
 from implicitbias.limits.margin._faces import CHARGED
 from implicitbias.limits.margin._l1 import GroupedProblem, Point
@@ -28,7 +29,7 @@ def corrected(problem: GroupedProblem, point: Point) -> tuple[Point, FloatArray]
     Dense rows; the multipliers are those of the norm.
     """
     value = 2.0 ** round(float(np.log2(problem.value(point.r))))  # a power of two rounds nothing
-    unit = replace(problem, rows=problem.rows * value, equations=problem.equations * value)
+    unit = replace(problem, rows=Dense(problem.array * value), equations=problem.equations * value)
     at = Point(point.r / value, point.a / value, point.b / value)
     best, step = merit(unit, at), np.full(point.r.size, np.inf)
     for _ in range(CORRECTIONS):
@@ -50,11 +51,11 @@ def _correction(problem: GroupedProblem, point: Point) -> tuple[Point, FloatArra
     power = problem.value(point.r) ** (problem.exponent - 1)
     at = Point(point.r, np.where(charged, point.a, 0.0) * power, point.b * power)
     keep, none = nonzero[problem.labels], np.zeros
-    columns = np.vstack([problem.rows[charged], problem.equations])[:, keep].T
+    columns = np.vstack([problem.array[charged], problem.equations])[:, keep].T
     multipliers = np.concatenate([at.a[charged], at.b])
     driver = np.zeros(point.r.size)
     driver[keep] = -residual(columns, multipliers, none(multipliers.size), none(int(keep.sum())))
-    rows = np.vstack([problem.rows[guess.active], problem.equations])
+    rows = np.vstack([problem.array[guess.active], problem.equations])
     goal = np.concatenate([np.ones(int(guess.active.sum())), none(len(problem.equations))])
     missing = residual(rows, point.r, none(point.r.size), goal)
     matrix, right = equations(problem, at, guess, driver, missing)

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg import lstsq, qr
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray
 
-EPS = float(np.finfo(np.float64).eps)
 BLOCK = 1 << 13  # entries whose exact products are held at a time
 CONSISTENT = 1e-12  # what equations that have a solution may be missed by
 SPLIT = 134217729.0  # 2^27 + 1: halves of 26 digits, whose products are exact
@@ -109,7 +108,7 @@ def residual(matrix: FloatArray, high: FloatArray, low: FloatArray, goal: FloatA
 
 
 def refined(matrix: FloatArray, x: FloatArray, goal: FloatArray) -> tuple[FloatArray, float]:
-    """X corrected towards A x = goal in least squares, and the length of its last correction.
+    """x corrected towards A x = goal in least squares, and the length of its last correction.
 
     Relative to the length of x; at least one rounding.
     """

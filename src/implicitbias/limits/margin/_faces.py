@@ -14,9 +14,8 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csc_array
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray
 from implicitbias._verdicts import Status, Verdict
-from implicitbias.limits.margin._kkt import EPS
 from implicitbias.limits.margin._l1 import GroupedProblem, Point
 
 CHARGED = 1e-10  # a multiplier below this share of the largest counts as zero
@@ -117,7 +116,7 @@ def uniqueness(problem: GroupedProblem, point: Point) -> Verdict:
     tight = nonzero | (bound >= problem.weights * (1 - ACTIVE))
     turned = driver / np.where(bound > 0, bound, 1.0)[problem.labels]
     columns = np.zeros((problem.rows.shape[0] + len(problem.equations), bound.size))
-    np.add.at(columns.T, problem.labels, (np.vstack([problem.rows, problem.equations]) * turned).T)
+    np.add.at(columns.T, problem.labels, (np.vstack([problem.array, problem.equations]) * turned).T)
     columns = columns[:, tight]
     lengths = np.linalg.norm(columns, axis=0)
     columns = columns / np.where(lengths > 0, lengths, 1.0)
@@ -129,7 +128,7 @@ def uniqueness(problem: GroupedProblem, point: Point) -> Verdict:
     if space.shape[0] == space.shape[1]:
         return Verdict(UNIQUE, "holds", ratio, f"tight columns are independent; {detail}")
     second = _has_direction(space, columns[equal], columns[: loose.size][loose], ~nonzero[tight])
-    noise = EPS * float((np.abs(problem.rows) @ np.abs(point.r)).max())
+    noise = EPS * float((np.abs(problem.array) @ np.abs(point.r)).max())
     near = ratio > RANK * 1e-3 or noise > ACTIVE  # the rank, or the ties, are within rounding
     status: Status = "undecided" if near else "fails" if second else "holds"
     found = "a direction keeps value and margins" if second else "no direction keeps the margins"
@@ -148,7 +147,7 @@ def second_order(problem: GroupedProblem, point: Point) -> tuple[Kind, float]:
     labels, stretch = _metric(problem, point)
     charged, loose = _charged_and_loose(problem, point)
     keep = (problem.norms(point.r) > 0)[problem.labels]
-    rows = _normalised(problem.rows[:, keep] * stretch)
+    rows = _normalised(problem.array[:, keep] * stretch)
     equations = _normalised(problem.equations[:, keep] * stretch)
     held = np.vstack([rows[charged], equations])
     space, _ = _row_space(held, labels.size)
@@ -169,7 +168,7 @@ def part_that_leaves(problem: GroupedProblem, point: Point, near: FloatArray) ->
     labels, stretch = _metric(problem, point)
     keep = (problem.norms(point.r) > 0)[problem.labels]
     charged, _ = _charged_and_loose(problem, point)
-    held = np.vstack([problem.rows[charged], problem.equations])[:, keep] * stretch
+    held = np.vstack([problem.array[charged], problem.equations])[:, keep] * stretch
     space, _ = _row_space(_normalised(held), labels.size)
     kernel, hessian = _reduced(problem, point, space)
     values, vectors = np.linalg.eigh(hessian)

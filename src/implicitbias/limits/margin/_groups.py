@@ -15,8 +15,9 @@ import numpy as np
 from scipy.sparse import csr_array, eye_array, kron
 from scipy.spatial import cKDTree
 
-from implicitbias._arrays import FloatArray, NumericArray, finite_array, is_sparse
+from implicitbias._arrays import FloatArray, NumericArray, finite_array
 from implicitbias._errors import InvalidInputError
+from implicitbias.features import Dense, Features
 
 PROBES = 4  # random real vectors that tell rows of S apart
 PAIR_TOLERANCE = 1e-9
@@ -51,12 +52,12 @@ class Groups:
         """Whether every group is a single real number."""
         return bool(self.labels.size == self.members.size)
 
-    def rows(self, A: NumericArray) -> FloatArray:
-        """Real constraint rows C with C r = Re(A rho), shape (n, K), sparse where A is."""
-        if is_sparse(A):  # only where every coordinate is real: C = A
-            same: FloatArray = A
-            return same
-        return np.ascontiguousarray((A @ self.expansion).real, dtype=np.float64)
+    def rows(self, A: Features) -> Features:
+        """Real constraint rows C with C r = Re(A rho), shape (n, K)."""
+        if not A.is_array:  # only where every coordinate is real: C = A
+            return A
+        rows = (A.toarray() @ self.expansion).real
+        return Dense(np.ascontiguousarray(rows, dtype=np.float64))
 
     def rho(self, r: FloatArray) -> NumericArray:
         """The coordinates of the unknowns."""

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import EPS, FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
 from implicitbias._nonnegative import nnls
-
-EPS = float(np.finfo(np.float64).eps)
+from implicitbias.features import Features, as_features
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def _dual_unit(gradient: NumericArray, exponent: float, w: FloatArray) -> FloatA
 
 
 def kkt_residuals(
-    A: NumericArray,
+    A: NumericArray | Features,
     rho: NumericArray,
     multipliers: FloatArray,
     exponent: float,
@@ -131,7 +130,7 @@ def kkt_residuals(
     Parameters
     ----------
     A
-        Constraint rows y_i x_i^T S^T, shape (n, m), real or complex, dense or CSR.
+        Constraint rows y_i x_i^T S^T, shape (n, m), real or complex.
     rho, multipliers
         The point, shape (m,), and a, shape (n,), scaled so that sum a = N(rho).
     exponent
@@ -153,8 +152,9 @@ def kkt_residuals(
     if value == 0.0:
         raise InvalidInputError("rho is zero; KKT residuals need a point with a nonzero entry.")
     w = np.ones(rho.size) if weights is None else weights
-    margins = (A @ rho).real
-    driver = A.T @ multipliers if twist is None else A.T @ multipliers + twist
+    Z = as_features(A)
+    margins = (Z @ rho).real
+    driver = Z.T @ multipliers if twist is None else Z.T @ multipliers + twist
     gradient = norm_gradient(rho, exponent, weights)
     mismatch = np.abs(driver.conj() - gradient)
     ratio = np.abs(driver) / (np.sqrt(w) if exponent == 2 else w)
@@ -167,9 +167,8 @@ def kkt_residuals(
         stationarity = max(stationarity, float(ratio.max()) - 1.0)
     total = float(np.abs(multipliers).sum())
     top = float(np.abs(multipliers).max())
-    absolute = abs(A)
-    terms = (absolute.T @ np.abs(multipliers)) / unit
-    rounding = max(float((absolute @ np.abs(rho)).max()), float(terms.max()))
+    terms = Z.absolute_transposed(multipliers) / unit
+    rounding = max(float(Z.absolute(rho).max()), float(terms.max()))
     convex = exponent in (1, 2)
     return KKT(
         primal=max(0.0, 1.0 - float(margins.min())),

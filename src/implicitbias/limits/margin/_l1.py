@@ -16,13 +16,8 @@ from scipy.sparse import block_array, csc_array, eye_array
 
 from implicitbias._arrays import (
     FloatArray,
-    absolute_product,
-    both_signs,
-    columns_times,
-    is_sparse,
-    row_norms,
-    rows_times,
 )
+from implicitbias.features import Dense, Features, as_features
 from implicitbias.limits.margin._kkt import norm_value
 from implicitbias.limits.margin._l2 import least_norm
 
@@ -37,7 +32,7 @@ class GroupedProblem:
     Attributes
     ----------
     rows, equations
-        C (n, K), CSR where the data are sparse, and E (e, K).
+        C (n, K) and E (e, K).
     labels
         The group of each unknown, shape (K,), in nondecreasing order.
     weights
@@ -48,12 +43,20 @@ class GroupedProblem:
         Shape (G,): +-1 where a real unknown keeps that sign, else 0; None if all are free.
     """
 
-    rows: FloatArray
+    rows: Features
     equations: FloatArray
     labels: np.ndarray
     weights: FloatArray
     exponent: float = 1.0
     signs: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", as_features(self.rows))
+
+    @property
+    def array(self) -> FloatArray:
+        """C as an array, for problems on few unknowns."""
+        return self.rows.toarray()
 
     def norms(self, r: FloatArray) -> FloatArray:
         """||r_g|| of every group, shape (G,)."""
@@ -80,17 +83,17 @@ class GroupedProblem:
 
     def charges(self, a: FloatArray) -> FloatArray:
         """a_i |C_i|, the pull of every point whatever its length, over the largest, (n,)."""
-        pull = a * row_norms(self.rows)
+        pull = a * self.rows.row_norms()
         return np.asarray(pull / max(float(pull.max()), np.finfo(float).tiny))
 
     def room(self, r: FloatArray) -> FloatArray:
         """C r - 1 relative to its terms where these are larger than 1, (n,)."""
-        return np.asarray((self.rows @ r - 1.0) / np.maximum(1.0, absolute_product(self.rows, r)))
+        return np.asarray((self.rows @ r - 1.0) / np.maximum(1.0, self.rows.absolute(r)))
 
     def scaled(self, columns: FloatArray, weights: FloatArray) -> GroupedProblem:
         """The same feasible set in unknowns r / columns, with other weights and p = 1."""
         return GroupedProblem(
-            columns_times(self.rows, columns),
+            self.rows.scaled(None, columns),
             self.equations * columns,
             self.labels,
             weights,
@@ -102,9 +105,8 @@ class GroupedProblem:
         """Only the groups marked True, with dense rows, and the unknowns they hold."""
         kept = groups[self.labels]
         relabel = np.cumsum(groups) - 1
-        rows = self.rows[:, kept]
         smaller = GroupedProblem(
-            rows.toarray() if is_sparse(rows) else np.ascontiguousarray(rows),
+            Dense(np.ascontiguousarray(self.rows.columns(kept))),
             np.ascontiguousarray(self.equations[:, kept]),
             relabel[self.labels[kept]],
             self.weights[groups],
@@ -174,21 +176,21 @@ def _linear_program(problem: GroupedProblem, centre: FloatArray | None) -> Point
         return _with_signs(problem.rows, problem.signs)
     if centre is not None:
         sign = np.sign(centre)
-        found = _highs(-problem.rows * sign, np.column_stack([np.zeros(k), 2 * np.abs(centre)]))
+        found = _highs(-problem.array * sign, np.column_stack([np.zeros(k), 2 * np.abs(centre)]))
         return found and Point(found.r * sign, found.a, found.b)
     if k > 4 * n:
         found = _by_columns(problem.rows)
         if found is not None:
             return found
-    found = _highs(both_signs(-problem.rows), (0, None))
+    every = np.arange(k)
+    found = _highs(-problem.rows.signed_columns(every, every), (0, None))
     return found and Point(found.r[:k] - found.r[k:], found.a, found.b)
 
 
-def _with_signs(rows: FloatArray, signs: FloatArray) -> Point | None:
+def _with_signs(rows: Features, signs: FloatArray) -> Point | None:
     """The program in which coordinates with a sign have no column of the other one."""
     up, down = np.flatnonzero(signs >= 0), np.flatnonzero(signs <= 0)
-    both = both_signs(-rows)
-    found = _highs(both[:, np.concatenate([up, rows.shape[1] + down])], (0, None))
+    found = _highs(-rows.signed_columns(up, down), (0, None))
     if found is None:
         return None
     r = np.zeros(rows.shape[1])
@@ -197,15 +199,13 @@ def _with_signs(rows: FloatArray, signs: FloatArray) -> Point | None:
     return Point(r, found.a, found.b)
 
 
-def separator_with_signs(rows: FloatArray, signs: FloatArray) -> FloatArray | None:
+def separator_with_signs(rows: Features, signs: FloatArray) -> FloatArray | None:
     """Some rho with those signs and Z rho >= 1 for unit rows and columns; None if none is found."""
-    squares = rows.multiply(rows) if is_sparse(rows) else rows**2
-    lengths = np.sqrt(np.asarray(squares.sum(axis=0)))
-    heights = row_norms(rows)
+    lengths, heights = rows.column_norms(), rows.row_norms()
     if not heights.all():  # a point that no coordinate sees has margin 0
         return None
     lengths = np.where(lengths > 0, lengths, 1.0)
-    found = _with_signs(rows_times(columns_times(rows, 1 / lengths), 1 / heights), signs)
+    found = _with_signs(rows.scaled(1 / heights, 1 / lengths), signs)
     return None if found is None else found.r / lengths
 
 
@@ -227,7 +227,7 @@ def _highs(columns: FloatArray, bounds: Any) -> Point | None:
     return Point(found.x, np.clip(-found.ineqlin.marginals, 0.0, None), np.zeros(0))
 
 
-def _by_columns(rows: FloatArray) -> Point | None:
+def _by_columns(rows: Features) -> Point | None:
     """The same program on few columns, adding those whose dual bound |C^T a|_j <= 1 is broken.
 
     None if the first columns do not separate, or the rounds run out: solve it whole then.
@@ -235,7 +235,7 @@ def _by_columns(rows: FloatArray) -> Point | None:
     n, k = rows.shape
     columns, value = _separating_columns(rows, least_norm(rows).z), np.inf
     for _ in range(PRICING_ROUNDS):
-        found = _highs(both_signs(-rows[:, columns]), (0, None))
+        found = _highs(-rows.signed_columns(columns, columns), (0, None))
         if found is None:
             return None
         inner = found.r[: columns.size] - found.r[columns.size :]
@@ -249,13 +249,13 @@ def _by_columns(rows: FloatArray) -> Point | None:
             return Point(r, found.a, found.b)
         reached = float(np.abs(inner).sum())
         lower = reached < (1 - LP_TOLERANCE) * value  # else dropping could go round in circles
-        if lower and not is_sparse(rows):  # sparse columns cost little
+        if lower and rows.is_array:  # sparse columns cost little
             columns, value = kept, reached
         columns = np.concatenate([columns, broken[np.argsort(-reduced[broken])][: 2 * n]])
     return None
 
 
-def _separating_columns(rows: FloatArray, z: FloatArray) -> np.ndarray:
+def _separating_columns(rows: Features, z: FloatArray) -> np.ndarray:
     """The columns of the largest |z_j|, and, for points these miss, of the largest z_j C_ij."""
     n, k = rows.shape
     chosen = np.zeros(k, dtype=bool)
@@ -263,8 +263,7 @@ def _separating_columns(rows: FloatArray, z: FloatArray) -> np.ndarray:
     share = 1
     while (missed := np.flatnonzero(rows @ np.where(chosen, z, 0.0) <= 0)).size and share < k:
         for i in missed:
-            terms = rows[[i]] * z
-            terms = terms.toarray()[0] if is_sparse(terms) else terms[0]
+            terms = rows.rows([i]).toarray()[0] * z
             chosen[np.argpartition(-terms, share - 1)[:share]] = True
         share *= 2
     return np.flatnonzero(chosen)
@@ -275,7 +274,7 @@ def _cone_program(problem: GroupedProblem, centre: FloatArray | None) -> Point |
     n, k = problem.rows.shape
     e, groups = problem.equations.shape[0], problem.weights.size
     zero = csc_array((e + n, groups))
-    linear = csc_array(np.vstack([problem.equations, -problem.rows]))
+    linear = csc_array(np.vstack([problem.equations, -problem.array]))
     norm_rows, sizes = _interleaved(problem.labels, groups)
     blocks = [[linear, zero], [-norm_rows[:, groups:], -norm_rows[:, :groups]]]
     right = [np.zeros(e), -np.ones(n), np.zeros(groups + k)]

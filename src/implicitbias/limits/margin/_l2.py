@@ -17,13 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import qr, solve_triangular
 
-from implicitbias._arrays import FloatArray, is_sparse, row_norms
+from implicitbias._arrays import EPS, FloatArray
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
 from implicitbias._nonnegative import nnls
-from implicitbias.limits.margin._kkt import EPS
-from implicitbias.problems._evidence import SignedRows
-from implicitbias.problems._rows import UnitRows
-from implicitbias.problems._separability import decide
+from implicitbias.features import Features, as_features
+from implicitbias.problems import SignedRows, UnitRows, decide
 
 NEGLIGIBLE = 1e-11  # a share of a Farkas vector below this is rounding
 DEPENDENT = 1e-13  # a unit row this close to the span of others lies in it
@@ -130,13 +128,13 @@ class _Dependent(Exception):
         self.weights = weights
 
 
-def least_norm(A: FloatArray) -> Hull:
+def least_norm(A: FloatArray | Features) -> Hull:
     """Solve min ||z||_2 s.t. A z >= 1, or prove that no z separates.
 
     Parameters
     ----------
     A
-        Rows y_i x_i^T, shape (n, d), dense or CSR.
+        Rows y_i x_i^T, shape (n, d).
 
     Raises
     ------
@@ -145,17 +143,16 @@ def least_norm(A: FloatArray) -> Hull:
     NoPredictionError
         float64 can decide neither way.
     """
-    norms = row_norms(A)
+    A = as_features(A)
+    norms = A.row_norms()
     if norms.min() == 0.0:
         raise _zero_row(int(np.argmin(norms)), norms.size)
     n, d = A.shape
-    if is_sparse(A) and d <= n:
-        A = A.toarray()
-    basis = None
-    if is_sparse(A):
+    basis, few = None, d <= n or A.is_array
+    if not few:
         rows = UnitRows(A).block(slice(0, n))
     else:
-        rows = A / norms[:, None]
+        rows = A.toarray() / norms[:, None]
         if d > n:
             basis, triangle = np.linalg.qr(rows.T)
             rows = np.ascontiguousarray(triangle.T)
@@ -174,7 +171,7 @@ def least_norm(A: FloatArray) -> Hull:
     noise = max(8, rows.shape[1]) * EPS * (np.abs(rows) @ np.abs(state.z))
     if not np.all(margins > noise):
         raise undecided(float(margins.min()) / max(float(np.linalg.norm(state.z)), EPS))
-    if is_sparse(A):
+    if not few:
         z = _combination(A, norms, target, state)
     else:
         z = state.z if basis is None else basis @ state.z
@@ -184,11 +181,11 @@ def least_norm(A: FloatArray) -> Hull:
 
 
 def _combination(
-    A: FloatArray, norms: FloatArray, target: FloatArray, state: _ActiveRows
+    A: Features, norms: FloatArray, target: FloatArray, state: _ActiveRows
 ) -> FloatArray:
     """A_I^T u for sparse rows, with A_I z = b_I corrected once."""
     active = state.active
-    rows, lengths = A[active], norms[active]
+    rows, lengths = A.rows(active), norms[active]
     z = rows.T @ (state.u / lengths)
     missing = target[active] - (rows @ z) / lengths
     half = solve_triangular(state.r, missing, trans="T", check_finite=False)
@@ -206,10 +203,10 @@ def _zero_row(index: int, count: int) -> InfeasibleProblemError:
     )
 
 
-def not_separable(A: FloatArray, a: FloatArray) -> Exception:
+def not_separable(A: Features, a: FloatArray) -> Exception:
     """The error that a candidate for a >= 0, A^T a = 0 supports: infeasible only if proved."""
     data = SignedRows(A, np.ones(A.shape[0]))
-    lengths = a * row_norms(A)
+    lengths = a * A.row_norms()
     a = np.where(lengths > NEGLIGIBLE * lengths.max(), a / a.max(), 0.0)
     found = data.gordan_vector(np.ldexp(a, data.exponents))
     weights, residual = found.weights, found.residual

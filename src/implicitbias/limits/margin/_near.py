@@ -12,8 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, absolute_product, is_sparse
+from implicitbias._arrays import FloatArray
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Features, as_features
 from implicitbias.limits.margin._convex import MaxMargin
 from implicitbias.limits.margin._faces import UNIQUE
 from implicitbias.limits.margin._kkt import kkt_residuals
@@ -25,7 +26,7 @@ ROUNDS = 6
 MAX_ENTRIES = 6_000  # of a tableau
 
 
-def exactly(rows: FloatArray, found: MaxMargin) -> tuple[MaxMargin, np.ndarray | None]:
+def exactly(rows: FloatArray | Features, found: MaxMargin) -> tuple[MaxMargin, np.ndarray | None]:
     """``found`` made exact, and which coordinates are at their bound there (a mask).
 
     As it was, and None, where the near ties are too many.
@@ -33,11 +34,12 @@ def exactly(rows: FloatArray, found: MaxMargin) -> tuple[MaxMargin, np.ndarray |
     Parameters
     ----------
     rows
-        Z, (n, m), real, dense or CSR.
+        Z, (n, m), real.
     found
         Of ``l1_max_margin(rows, signs=..)``.
     """
     rho, a = np.asarray(found.rho, dtype=np.float64), found.multipliers
+    rows = as_features(rows)
     fixed = np.zeros(rho.size) if found.signs is None else found.signs
     kept = _room(rows, rho) < NEAR
     up, down = _at_bound(rows, a, fixed, NEAR)
@@ -46,8 +48,7 @@ def exactly(rows: FloatArray, found: MaxMargin) -> tuple[MaxMargin, np.ndarray |
         columns = np.flatnonzero(up | down)
         if (up.sum() + down.sum() + 1) * (kept.sum() + 1) > MAX_ENTRIES:
             break
-        part = rows[np.flatnonzero(kept)][:, columns]
-        part = part.toarray() if is_sparse(part) else part
+        part = rows.rows(np.flatnonzero(kept)).columns(columns)
         point = exact_l1(part, np.ones(columns.size), (up[columns], down[columns]))
         if point is None:
             break
@@ -63,12 +64,12 @@ def exactly(rows: FloatArray, found: MaxMargin) -> tuple[MaxMargin, np.ndarray |
     return found, None
 
 
-def _room(rows: FloatArray, rho: FloatArray) -> FloatArray:
-    return np.asarray((rows @ rho - 1.0) / np.maximum(1.0, absolute_product(rows, rho)))
+def _room(rows: Features, rho: FloatArray) -> FloatArray:
+    return np.asarray((rows @ rho - 1.0) / np.maximum(1.0, rows.absolute(rho)))
 
 
 def _at_bound(
-    rows: FloatArray, a: FloatArray, fixed: FloatArray, near: float
+    rows: Features, a: FloatArray, fixed: FloatArray, near: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where Z^T a >= 1 - near, and <= -(1 - near), for the signs that coordinates may have."""
     driver = np.asarray(rows.T @ a)
@@ -76,7 +77,7 @@ def _at_bound(
 
 
 def _measured(
-    rows: FloatArray, found: MaxMargin, rho: FloatArray, a: FloatArray, point: ExactPoint
+    rows: Features, found: MaxMargin, rho: FloatArray, a: FloatArray, point: ExactPoint
 ) -> MaxMargin:
     value = float(np.abs(rho).sum())
     driver = np.asarray(rows.T @ a)

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.linalg import lstsq
 
 from implicitbias._arrays import FloatArray
+from implicitbias.features import Dense
 from implicitbias.limits.margin._l1 import GroupedProblem, Point
 
 IDENTIFY = (None, 1e-7, 1e-5, 1e-9, 1e-3)  # None: strict complementarity decides, without a number
@@ -63,7 +64,7 @@ def merit(problem: GroupedProblem, point: Point) -> float:
     if value == 0.0 or not np.isfinite(value):
         return np.inf
     nonzero = size > 0
-    slack = problem.rows @ point.r - 1.0
+    slack = problem.array @ point.r - 1.0
     driver = problem.driver(point)
     scale = problem.weights.copy()
     scale[nonzero] *= (size[nonzero] / value) ** (problem.exponent - 1)
@@ -84,7 +85,7 @@ def polish(problem: GroupedProblem, point: Point) -> Point:
     """The point after Newton on the best of several guesses of its support; never a worse one."""
     value = problem.value(point.r)
     unit = GroupedProblem(
-        problem.rows * value,
+        Dense(problem.array * value),
         problem.equations * value,
         problem.labels,
         problem.weights,
@@ -166,15 +167,15 @@ def equations(
         driver = problem.driver(point)
     if missing is None:
         missing = np.concatenate(
-            [1.0 - problem.rows[guess.active] @ point.r, -problem.equations @ point.r]
+            [1.0 - problem.array[guess.active] @ point.r, -problem.equations @ point.r]
         )
     charge = max(float(np.abs(point.a).max()), np.finfo(float).tiny)
-    multiplier_rows = np.vstack([problem.rows[guess.charged] * charge, problem.equations])
+    multiplier_rows = np.vstack([problem.array[guess.charged] * charge, problem.equations])
     inner_phase, inner_label = phase[keep], labels[keep]
     same = inner_label[:, None] == inner_label[None, :]
     curvature = np.eye(inner_label.size) + (p - 2) * same * np.outer(inner_phase, inner_phase)
     coupling = -multiplier_rows[:, keep].T / slope[inner_label][:, None]
-    margin_rows = np.vstack([problem.rows[guess.active], problem.equations])[:, keep]
+    margin_rows = np.vstack([problem.array[guess.active], problem.equations])[:, keep]
     margin_rows = margin_rows * size[inner_label]
     blocks = [[curvature, coupling], [margin_rows, np.zeros((len(margin_rows), coupling.shape[1]))]]
     right = [driver[keep] / slope[inner_label] - inner_phase, missing]

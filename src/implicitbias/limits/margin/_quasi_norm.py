@@ -15,14 +15,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, finite_array, positive_int
+from implicitbias._arrays import EPS, FloatArray, NumericArray, finite_array, positive_int
 from implicitbias._errors import InvalidInputError, NoPredictionError
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import CERTIFIED, Verdict
+from implicitbias.features import Features
 from implicitbias.limits.margin._convex import checked_rows, twist
 from implicitbias.limits.margin._error import corrected
 from implicitbias.limits.margin._faces import Kind, part_that_leaves, second_order
 from implicitbias.limits.margin._groups import Groups
-from implicitbias.limits.margin._kkt import EPS, KKT, best_multipliers, kkt_residuals
+from implicitbias.limits.margin._kkt import KKT, best_multipliers, kkt_residuals
 from implicitbias.limits.margin._l1 import (
     GroupedProblem,
     Point,
@@ -31,7 +32,6 @@ from implicitbias.limits.margin._l1 import (
 )
 from implicitbias.limits.margin._polish import ActiveSet, merit, newton, polish
 
-CERTIFIED = 1e-8  # a KKT residual above this (and above rounding) is no stationary point
 NEGLIGIBLE = 1e-13  # a coordinate below this share of the largest is dropped before descending
 DESCENTS = 300
 SETTLING = 0.02  # relative change of a step from which on Newton is tried
@@ -113,7 +113,7 @@ class StationaryPoint:
 
 
 def stationary_point(
-    A: NumericArray, depth: int, start: NumericArray, groups: Groups | None = None
+    A: NumericArray | Features, depth: int, start: NumericArray, groups: Groups | None = None
 ) -> StationaryPoint:
     """The stationary point of min ||rho||_{2/L} s.t. Re(A rho) >= 1 that a direction leads to.
 
@@ -135,21 +135,21 @@ def stationary_point(
     NoPredictionError
         No candidate's KKT residual reached 1e-8 (or rounding).
     """
-    A, groups = checked_rows(A, groups)
+    Z, groups = checked_rows(A, groups)
     depth = checked_depth(depth)
-    start = finite_array(start, "start", shape=(A.shape[1],), allow_complex=True)
-    problem = _problem(A, depth, groups)
+    start = finite_array(start, "start", shape=(Z.shape[1],), allow_complex=True)
+    problem = _problem(Z, depth, groups)
     r = _scaled(problem, groups.unknowns(start))
     if r is None:
-        worst = float((problem.rows @ groups.unknowns(start)).min())
+        worst = float((problem.array @ groups.unknowns(start)).min())
         raise InvalidInputError(
             f"start has the smallest margin {worst:.3g}; expected a direction with positive "
             "margins. Pass the direction of a flow that separates the data."
         )
     found = [(merit(problem, point), point) for point in _routes(problem, r)]
-    noise = 100 * EPS * float((np.abs(problem.rows) @ np.abs(r)).max())
+    noise = 100 * EPS * float((np.abs(problem.array) @ np.abs(r)).max())
     candidates = [
-        _finished(A, depth, groups, problem, start, r, point)
+        _finished(Z, depth, groups, problem, start, r, point)
         for residual, point in found
         if residual <= max(CERTIFIED, noise)
     ]
@@ -163,7 +163,7 @@ def stationary_point(
 
 
 def many_starts(
-    A: NumericArray,
+    A: NumericArray | Features,
     depth: int,
     seed: int = 0,
     num: int = 32,
@@ -182,17 +182,17 @@ def many_starts(
     InfeasibleProblemError
         No rho separates; ``evidence`` is the Farkas vector.
     """
-    A, groups = checked_rows(A, groups)
+    Z, groups = checked_rows(A, groups)
     depth, num = checked_depth(depth), positive_int(num, "num", at_least=0)
-    problem = _problem(A, depth, groups)
+    problem = _problem(Z, depth, groups)
     random = np.random.default_rng(seed)
-    found: list[StationaryPoint] = [stationary_point(A, depth, s, groups) for s in starts]
+    found: list[StationaryPoint] = [stationary_point(Z, depth, s, groups) for s in starts]
     for _ in range(num):
         factors = np.exp(random.normal(scale=1.5, size=problem.weights.size))[problem.labels]
         scaled = problem.scaled(factors, problem.weights)
         rho = groups.rho(least_norm_unknowns(scaled) * factors)
         try:
-            found.append(stationary_point(A, depth, rho, groups))
+            found.append(stationary_point(Z, depth, rho, groups))
         except NoPredictionError:
             continue
     distinct: list[StationaryPoint] = []
@@ -230,7 +230,7 @@ def checked_depth(depth: int) -> int:
     return depth
 
 
-def _problem(A: NumericArray, depth: int, groups: Groups) -> GroupedProblem:
+def _problem(A: Features, depth: int, groups: Groups) -> GroupedProblem:
     return GroupedProblem(
         groups.rows(A), groups.equations, groups.labels, groups.group_weights(None), 2 / depth
     )
@@ -241,7 +241,7 @@ def _scaled(problem: GroupedProblem, r: FloatArray) -> FloatArray | None:
     top = float(np.abs(r).max(initial=0.0))
     if top == 0.0:
         return None
-    smallest = float((problem.rows @ (r / top)).min())
+    smallest = float((problem.array @ (r / top)).min())
     return r / top / smallest if smallest > 0 else None
 
 
@@ -260,7 +260,7 @@ def _shown(problem: GroupedProblem, r: FloatArray) -> list[tuple[Point, ActiveSe
     size = problem.norms(r)
     rows = np.zeros((problem.rows.shape[0], size.size))
     nonzero = np.where(size > 0, size, 1.0)
-    np.add.at(rows.T, problem.labels, (problem.rows * r).T)
+    np.add.at(rows.T, problem.labels, (problem.array * r).T)
     rows = rows / nonzero  # along each group's own direction
     try:
         a = best_multipliers(rows, size, problem.exponent, problem.weights)
@@ -320,7 +320,7 @@ def _step(problem: GroupedProblem, r: FloatArray) -> Point | None:
 
 
 def _finished(
-    A: NumericArray,
+    A: Features,
     depth: int,
     groups: Groups,
     problem: GroupedProblem,

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, is_sparse
+from implicitbias._arrays import FloatArray
 from implicitbias._errors import NoPredictionError
+from implicitbias.features import Dense, Features, as_features
 from implicitbias.limits.margin import _l1, _l2
 from implicitbias.limits.margin._l1 import GroupedProblem, Point
 from implicitbias.limits.margin._l2 import Hull
@@ -54,24 +55,27 @@ def solve_l1(problem: GroupedProblem, reach: FloatArray | None = None) -> Point 
     small = (2 * k + 1) * (n + 1) <= MAX_ENTRIES and min(n, k) <= MAX_INDEPENDENT
     if reach is not None or problem.signs is not None or not (real and small):
         return _l1.solve_l1(problem, reach)
-    if is_sparse(problem.rows):
-        problem = replace(problem, rows=problem.rows.toarray())
+    problem = replace(problem, rows=problem.rows.dense())
     try:
         point = _l1.solve_l1(problem)
     except NoPredictionError:
-        exact = exact_l1(problem.rows, problem.weights)
+        exact = exact_l1(problem.array, problem.weights)
         if exact is None:
             raise
         return exact
     if point is not None and _missed(problem, polish(problem, point)) <= ACCURATE:
         return point
-    return exact_l1(problem.rows, problem.weights) or point
+    return exact_l1(problem.array, problem.weights) or point
 
 
 def _missed(problem: GroupedProblem, point: Point) -> float:
     value = problem.value(point.r)
     unit = GroupedProblem(
-        problem.rows * value, problem.equations, problem.labels, problem.weights, problem.exponent
+        Dense(problem.array * value),
+        problem.equations,
+        problem.labels,
+        problem.weights,
+        problem.exponent,
     )
     return merit(unit, Point(point.r / value, point.a / value, point.b))
 
@@ -146,25 +150,26 @@ def _simplex(table: Any) -> tuple[Any, int, list[int], list[int]] | None:
     return None
 
 
-def least_norm(A: Any) -> Hull:
+def least_norm(A: FloatArray | Features) -> Hull:
     """``_l2.least_norm``, in integers where that refuses or misses its own margins."""
+    A = as_features(A)
     n = A.shape[0]
     small = n <= MAX_POINTS and min(A.shape) <= MAX_INDEPENDENT and n * A.shape[1] <= MAX_DENSE
-    if small and is_sparse(A):
-        A = A.toarray()
+    if small:
+        A = A.dense()
     try:
         hull = _l2.least_norm(A)
     except NoPredictionError:
-        exact = exact_l2(A) if small else None
+        exact = exact_l2(A.toarray()) if small else None
         if exact is None:
             raise
         return exact
     if not small or _margins_missed(A, hull) <= ACCURATE:
         return hull
-    return exact_l2(A) or hull
+    return exact_l2(A.toarray()) or hull
 
 
-def _margins_missed(A: FloatArray, hull: Hull) -> float:
+def _margins_missed(A: Features, hull: Hull) -> float:
     slack = A @ hull.z - 1.0
     active = float(np.abs(slack[hull.active]).max(initial=0.0))
     return max(active, -float(slack.min()))

@@ -17,9 +17,10 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csc_array, eye_array, hstack, vstack
 
-from implicitbias._arrays import FloatArray, is_sparse, row_norms
+from implicitbias._arrays import FloatArray
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
+from implicitbias.features import Features, as_features
 from implicitbias.limits.margin._convex import MaxMargin
 from implicitbias.limits.margin._entropy import Entropy, least_entropy
 from implicitbias.limits.margin._exact import independent, reduced_costs, refined
@@ -86,14 +87,14 @@ class OptimalFace:
 
 
 def optimal_face(
-    rows: FloatArray, found: MaxMargin, *, exact: bool, tight: np.ndarray | None = None
+    rows: FloatArray | Features, found: MaxMargin, *, exact: bool, tight: np.ndarray | None = None
 ) -> OptimalFace:
     """The face of l1 max-margin points of real rows with equal weights that has a given one.
 
     Parameters
     ----------
     rows
-        Z, (n, m), dense or CSR.
+        Z, (n, m).
     found
         Of ``l1_max_margin(rows, signs=..)``.
     exact
@@ -107,6 +108,7 @@ def optimal_face(
     NoPredictionError
         The linear programs cannot tell which columns belong to the face.
     """
+    rows = as_features(rows)
     rho, multipliers = np.asarray(found.rho, dtype=np.float64), found.multipliers
     driver = np.asarray(rows.T @ multipliers)
     side = np.where(rho != 0, np.sign(rho), np.sign(driver))
@@ -114,10 +116,10 @@ def optimal_face(
     free = (fixed >= 0, fixed <= 0)
     pull = np.where(fixed == 0, np.abs(driver), fixed * driver)
     columns = np.flatnonzero((rho != 0) | (pull >= 1.0 - ACTIVE) if tight is None else tight)
-    pulls = multipliers * row_norms(rows)
+    pulls = multipliers * rows.row_norms()
     charged = pulls > CHARGED * pulls.max()
     for _ in range(ROUNDS):
-        matrix = _taken(rows, columns) * side[columns]
+        matrix = rows.columns(columns) * side[columns]
         kept, equal, interior = _largest_support(matrix, charged, found.value)
         columns, matrix = columns[kept], matrix[:, kept]
         if tight is not None:
@@ -145,11 +147,6 @@ def _unclear(size: float) -> NoPredictionError:
         f"columns tie for the l1 max-margin up to reduced costs of {size:.1e}, and the linear "
         "programs cannot tell which of them the limit uses. Merge columns that are nearly equal."
     )
-
-
-def _taken(rows: FloatArray, columns: np.ndarray) -> FloatArray:
-    part = rows[:, columns]
-    return part.toarray() if is_sparse(part) else part
 
 
 def _largest_support(
@@ -206,7 +203,7 @@ def _cheapest(matrix: FloatArray, equal: np.ndarray, costs: FloatArray) -> np.nd
 
 
 def _kappa(
-    rows: FloatArray, face: tuple[np.ndarray, FloatArray, np.ndarray], a: FloatArray, free: Free
+    rows: Features, face: tuple[np.ndarray, FloatArray, np.ndarray], a: FloatArray, free: Free
 ) -> float:
     """min over optimal a of max_j |Z^T a|_j off the face, by a linear program where a is free."""
     columns, matrix, equal = face
@@ -215,13 +212,11 @@ def _kappa(
     if independent(matrix[equal].T).size == equal.size:
         driver = np.asarray(rows.T @ a)
         return float(max(driver[up].max(initial=0.0), (-driver[down]).max(initial=0.0)))
-    part = csc_array(rows[equal])
+    pulls = csc_array(rows.rows(equal).signed_columns(up, down)).T
     count = up.size + down.size
     found = linprog(
         np.append(np.zeros(equal.size), 1.0),
-        A_ub=csc_array(
-            hstack([vstack([part[:, up].T, -part[:, down].T]), csc_array(-np.ones((count, 1)))])
-        ),
+        A_ub=csc_array(hstack([pulls, csc_array(-np.ones((count, 1)))])),
         b_ub=np.zeros(count),
         A_eq=csc_array(hstack([csc_array(matrix[equal].T), csc_array((columns.size, 1))])),
         b_eq=np.ones(columns.size),
@@ -231,7 +226,7 @@ def _kappa(
 
 
 def on_face(
-    rows: FloatArray, found: MaxMargin, face: OptimalFace, t: FloatArray, error: float
+    rows: FloatArray | Features, found: MaxMargin, face: OptimalFace, t: FloatArray, error: float
 ) -> MaxMargin:
     """``found`` at another point t of its optimal face, measured there."""
     rho = np.zeros(found.rho.size)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray
 from implicitbias.coordinates import Curves
 from implicitbias.limits._limit import Certificate, relative_residual
 from implicitbias.limits.potential._problem import (
@@ -16,7 +16,6 @@ from implicitbias.limits.potential._problem import (
 )
 from implicitbias.limits.potential._refine import MAX_CORRECTIONS, Refined, refine
 
-EPS = float(np.finfo(np.float64).eps)
 LOG2 = float(np.log(2.0))
 STILL = 1e-13  # steps that move no layer in its last digits but a few
 NEAR = 1e-3  # |t - t0| of a start that may fit already
@@ -75,7 +74,7 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
     missing = problem.features @ rho - problem.target
     feasibility = relative_residual(problem.features, rho, problem.target)
     if feasibility > ROUGH:  # mostly rounding of the product
-        missing = -problem.precise.residual(rho, problem.target)
+        missing = -problem.features.precise.residual(rho, problem.target)
     start, there = curves.u(curves.t0), curves.u(state.t)
     state = _refit(problem, state, there - start)
     nu = state.rows.dual_as_given(state.nu)
@@ -94,7 +93,7 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
             log_mismatch = float(np.log(np.abs(nu @ missing))) + log_unit
         gap = _ratio(np.logaddexp(excess, log_mismatch), objective)
         return Certificate(feasibility, gap), _in_units(nu, log_unit)
-    sizes = abs(state.rows.features.T) @ np.abs(state.nu)
+    sizes = state.rows.features.absolute_transposed(state.nu)
     rounding = 16 * EPS * (a * sizes + np.abs(there) + np.abs(start))
     seen = np.maximum(np.abs(direct) - rounding, 0.0)
     slope_of_u = np.exp(curves.log_u_slope(state.t))

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import qr
 
 from implicitbias._arrays import FloatArray, IntArray
-from implicitbias.dual._rows import heaviest_basis
+from implicitbias.features import heaviest_columns
 from implicitbias.limits.potential._end_program import EndProgram
 
 NOTHING = 1e-13  # entries of x below this, relative to the largest, are rounding of y
@@ -39,7 +39,7 @@ def cheapest_basis(program: EndProgram) -> IntArray:
     cost = np.minimum(program.cost[: program.size], program.cost[program.size :])
     norms = np.linalg.norm(features, axis=0)
     with np.errstate(divide="ignore"):
-        basis = heaviest_basis(features, norms, np.log(norms) - np.log(cost))
+        basis = heaviest_columns(features, norms, np.log(norms) - np.log(cost))
     if basis is None:
         raise ValueError("the rows of X S^T are numerically dependent")
     x = np.linalg.solve(features[:, basis], program.target)

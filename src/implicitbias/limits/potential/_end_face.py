@@ -19,7 +19,7 @@ from scipy.linalg import lapack, solve_triangular
 from scipy.optimize import linprog
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
-from implicitbias._precise import Precise, precise_residual
+from implicitbias.features import Dense, precise_residual
 from implicitbias.limits.potential._end_basis import (
     NOTHING,
     PIVOT,
@@ -131,7 +131,7 @@ def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face
     rcond, info = lapack.dtrcon(r)
     if info != 0 or rcond < SAFE_RCOND:
         return None
-    cost, precise = program.cost[tight], Precise(matrix)
+    cost, precise = program.cost[tight], Dense(matrix).precise
     x, more = solve_triangular(r, q.T @ target), np.zeros(rows)
     nu = nu + q @ solve_triangular(r, cost - matrix.T @ nu, trans="T")
     for _ in range(REFINEMENTS):
@@ -335,7 +335,7 @@ def _inside(table: FloatArray, positive: BoolArray) -> tuple[FloatArray, BoolArr
     if count == 0:
         return np.ones(size), positive
     part = table[degenerate]
-    rows, columns = equilibrating(part)
+    rows, columns = equilibrating(Dense(part))
     part = np.ldexp(part, rows[:, None] + columns)
     answer = linprog(
         np.concatenate([np.zeros(size), -np.ones(size + count)]),

@@ -12,18 +12,14 @@ from fractions import Fraction
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.sparse import coo_array
 
 from implicitbias._arrays import (
     FloatArray,
     IntArray,
     NumericArray,
-    both_signs,
-    columns_times,
-    is_sparse,
-    rows_times,
 )
 from implicitbias.coordinates import Curves
+from implicitbias.features import Features
 
 OPTIONS = {
     "presolve": False,  # it finds little in dense rows and takes half of the time
@@ -40,7 +36,7 @@ class EndProgram:
     Attributes
     ----------
     features
-        Z in these units, (n, m), dense or sparse.
+        Z in these units, (n, m).
     target
         b, (n,), the largest entry between 1/2 and 1.
     cost
@@ -49,7 +45,7 @@ class EndProgram:
         nu = 2^{rows + cost_exponent} nu', rho = 2^{columns + target_exponent} x.
     """
 
-    features: FloatArray
+    features: Features
     target: FloatArray
     cost: FloatArray
     row_exponents: IntArray
@@ -74,8 +70,7 @@ class EndProgram:
 
     def columns(self, chosen: IntArray) -> FloatArray:
         """Dense signed columns, (n, k)."""
-        part = self.features[:, chosen % self.size]
-        part = part.toarray() if is_sparse(part) else part
+        part = self.features.columns(chosen % self.size)
         return np.asarray(part * np.where(chosen < self.size, 1.0, -1.0))
 
     def slopes(self, nu: FloatArray) -> FloatArray:
@@ -85,7 +80,7 @@ class EndProgram:
 
     def slope_sizes(self, nu: FloatArray) -> FloatArray:
         """|A|^T |nu|, (2 m,): what the rounding of a slope is relative to."""
-        return np.tile(abs(self.features).T @ np.abs(nu), 2)
+        return np.tile(self.features.absolute_transposed(nu), 2)
 
     def rho(self, chosen: IntArray, x: FloatArray) -> FloatArray:
         """The coordinates, (m,), of x on the signed columns ``chosen``."""
@@ -101,11 +96,11 @@ class EndProgram:
 
 
 def end_program(
-    features: FloatArray, target: FloatArray, weights: tuple[FloatArray, FloatArray]
+    features: Features, target: FloatArray, weights: tuple[FloatArray, FloatArray]
 ) -> EndProgram:
     """The program for w^- and w^+, (m,) each, in units in which it is easy to solve."""
     rows, columns = equilibrating(features)
-    scaled = columns_times(rows_times(features, np.ldexp(1.0, rows)), np.ldexp(1.0, columns))
+    scaled = features.scaled(np.ldexp(1.0, rows), np.ldexp(1.0, columns))
     target_exponent = int(np.frexp(np.abs(np.ldexp(target, rows)).max())[1])
     below, above = (np.ldexp(side, columns) for side in weights)
     cost = np.concatenate([above, below])
@@ -121,16 +116,14 @@ def end_program(
     )
 
 
-def equilibrating(matrix: FloatArray) -> tuple[IntArray, IntArray]:
+def equilibrating(matrix: Features) -> tuple[IntArray, IntArray]:
     """Exponents of rows and columns that bring the entries near 1, and the largest of each to 1.
 
     Means of the entries' exponents are taken out of rows and columns in turn, which tends to their
     least-squares fit (Curtis and Reid, 1972).
     """
-    entries = coo_array(matrix)
-    i, j = entries.coords
-    kept = entries.data != 0.0
-    i, j, sizes = i[kept], j[kept], np.frexp(entries.data[kept])[1]
+    i, j, values = (np.concatenate(part) for part in zip(*matrix.entries(), strict=True))
+    sizes = np.frexp(values)[1]
     count = (np.bincount(i, minlength=matrix.shape[0]), np.bincount(j, minlength=matrix.shape[1]))
     rows, columns = np.zeros(count[0].size, dtype=np.intp), np.zeros(count[1].size, dtype=np.intp)
     for _ in range(SWEEPS):
@@ -154,9 +147,10 @@ def _largest(place: IntArray, sizes: IntArray, count: IntArray) -> IntArray:
 def solve_program(program: EndProgram) -> tuple[FloatArray, FloatArray] | None:
     """A vertex x, (2 m,), and its dual point nu, (n,), as HiGHS claims them; None if it fails."""
     allowed = np.isfinite(program.cost)
+    up, down = (np.flatnonzero(side) for side in np.split(allowed, 2))
     answer = linprog(
         program.cost[allowed],
-        A_eq=both_signs(program.features)[:, allowed],
+        A_eq=program.features.signed_columns(up, down),
         b_eq=program.target,
         method="highs-ds",
         options=OPTIONS,

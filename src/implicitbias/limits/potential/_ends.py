@@ -15,11 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray
-from implicitbias._precise import Precise
+from implicitbias._arrays import EPS, FloatArray, IntArray
 from implicitbias.coordinates import Curves
-from implicitbias.dual._newton import NewtonSystem, newton_system
-from implicitbias.dual._rows import as_given
+from implicitbias.dual import NewtonSystem, as_given, newton_system
+from implicitbias.features import Features
 from implicitbias.limits.potential._end_face import Face, optimal_face
 from implicitbias.limits.potential._end_program import (
     EndProgram,
@@ -34,7 +33,6 @@ from implicitbias.limits.potential._problem import PotentialProblem, slopes_at
 REFINEMENTS = 30  # each wins the digits that one solve keeps
 SETTLED = 1e-14  # relative corrections this short: the next would be rounding
 SMALLEST = 1e-100  # weight relative to the largest, whose square is to fit float64
-EPS = float(np.finfo(np.float64).eps)
 FAR = 40.0  # a clock this long makes the other exponential vanish
 
 
@@ -86,7 +84,7 @@ def large_scale_end(problem: PotentialProblem) -> EndPoint:
 
 
 def _refined(
-    features: FloatArray,
+    features: Features,
     target: FloatArray,
     system: NewtonSystem,
     slope: FloatArray,
@@ -98,7 +96,7 @@ def _refined(
     are far apart no float64 nu has a small gap. The change is that of rho, relative to its largest
     entry.
     """
-    precise = Precise(features)
+    precise = features.precise
     rho, nu = np.zeros(slope.size), np.zeros(target.size)
     more_rho, more_nu, missing, mismatch = rho, nu, target, rho
     previous = gap = np.inf

@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, absolute_product
+from implicitbias._arrays import FloatArray
 from implicitbias.coordinates import Curves
-from implicitbias.dual._newton import NewtonSystem
-from implicitbias.dual._rows import as_given
+from implicitbias.dual import NewtonSystem, as_given
 from implicitbias.limits.potential._problem import (
     MAX_PATH_STEPS,
     STEP_CAP,
@@ -151,7 +150,7 @@ def _at_zero(problem: PotentialProblem, state: PotentialState) -> PotentialState
     curves = problem.curves
     t = curves.t_from_rho(np.zeros(curves.size), np.full(curves.size, -np.inf))
     clocks = curves.u_increment(curves.t0, t - curves.t0) * np.exp(-log_dual_weights(curves))
-    nu: FloatArray = np.linalg.solve(problem.features.T, clocks).astype(np.float64)
+    nu: FloatArray = np.linalg.solve(problem.features.toarray().T, clocks).astype(np.float64)
     return replace(state, t=t, nu=nu)
 
 
@@ -160,7 +159,7 @@ def _start_predictions(problem: PotentialProblem, state: PotentialState) -> Floa
     rho = problem.curves.rho(problem.curves.t0)
     with np.errstate(over="ignore", invalid="ignore"):
         start = np.asarray(problem.features @ rho)
-        size = float(np.max(absolute_product(problem.features, rho), initial=0.0))
+        size = float(np.max(problem.features.absolute(rho), initial=0.0))
     target = float(np.abs(problem.target).max(initial=0.0))
     if not size < HOPELESS * target and target > 0:
         raise PathError(
@@ -210,7 +209,7 @@ def _log_start_size(problem: PotentialProblem) -> float:
     """Log of max_i sum_j |Z_ij rho_j| at the start; -inf if all rest."""
     rho = problem.curves.rho(problem.curves.t0)
     with np.errstate(over="ignore", divide="ignore"):
-        return float(np.log(absolute_product(problem.features, rho).max(initial=0.0)))
+        return float(np.log(problem.features.absolute(rho).max(initial=0.0)))
 
 
 def rescale(

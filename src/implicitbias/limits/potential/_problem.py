@@ -19,11 +19,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, absolute_product
-from implicitbias._precise import Precise
+from implicitbias._arrays import FloatArray
 from implicitbias.coordinates import Curves
-from implicitbias.dual._newton import NewtonSystem, Slopes, newton_system
-from implicitbias.dual._rows import Rows
+from implicitbias.dual import NewtonSystem, Rows, Slopes, newton_system
+from implicitbias.features import Features, as_features
 
 MAX_CORRECTIONS = 25
 MAX_PATH_STEPS = 2000
@@ -57,29 +56,24 @@ class PotentialProblem:
     start
         p_l(0) up to one factor, (L, m), where these and Z are exact as given: then ties among the
         columns are decided in exact arithmetic. None where they were computed in float64.
-    products
-        Z, for products beyond float64.
     rounding
         e (n,) and f (m,) with |Z_ij - exact| up to about e_i f_j; None where Z is exact.
     """
 
-    features: FloatArray
+    features: Features
     target: FloatArray
     curves: Curves
     log_excess: float = 0.0
     max_iterations: int = MAX_ITERATIONS
     start: FloatArray | None = None
-    products: Precise | None = field(default=None, repr=False)
     rounding: tuple[FloatArray, FloatArray] | None = field(default=None, repr=False)
-
-    @property
-    def precise(self) -> Precise:
-        """Z, for products beyond float64: the one given, which is split once."""
-        return Precise(self.features) if self.products is None else self.products
 
     def shifted(self, log_scale_change: float) -> PotentialProblem:
         """The same problem at a scale exp(log_scale_change) times as large."""
         return replace(self, curves=self.curves.shifted(log_scale_change))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", as_features(self.features))
 
     @property
     def actual_curves(self) -> Curves:
@@ -131,7 +125,7 @@ def log_dual_weights(curves: Curves) -> FloatArray:
 
 
 def slopes_at(curves: Curves, t: FloatArray) -> Slopes:
-    """Log rho', log u' and log a at t."""
+    """log rho', log u' and log a at t."""
     return Slopes(curves.log_rho_slope(t), curves.log_u_slope(t), log_dual_weights(curves))
 
 
@@ -248,7 +242,7 @@ def newton_step(
 
 
 def _missing(
-    features: FloatArray, goal: FloatArray, curves: Curves, t: FloatArray
+    features: Features, goal: FloatArray, curves: Curves, t: FloatArray
 ) -> tuple[FloatArray, float]:
     """What is missing of the goal, and its size relative to the goal, or to the start if 0.
 
@@ -263,5 +257,5 @@ def _missing(
         return goal, np.inf
     part, size = (float(np.abs(each).max(initial=0.0)) for each in (missing, goal))
     if size == 0.0:
-        size = float(absolute_product(features, curves.rho(curves.t0)).max(initial=0.0))
+        size = float(features.absolute(curves.rho(curves.t0)).max(initial=0.0))
     return missing, part / size if part > 0.0 else 0.0

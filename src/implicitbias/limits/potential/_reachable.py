@@ -15,6 +15,7 @@ from scipy.optimize import linprog
 from implicitbias._arrays import FloatArray
 from implicitbias._nonnegative import nnls
 from implicitbias.coordinates import Curves
+from implicitbias.features import Dense, Features
 from implicitbias.limits.potential._end_program import OPTIONS, equilibrating
 
 CONSISTENT = 1e-9
@@ -42,7 +43,7 @@ class Reachable:
         return self.residual <= CONSISTENT
 
 
-def reachable(features: FloatArray, target: FloatArray, curves: Curves) -> Reachable:
+def reachable(features: Features, target: FloatArray, curves: Curves) -> Reachable:
     """Solve the sign-constrained least squares, then a linear program for the forced zeros."""
     locked, dead = curves.locked, curves.dead
     if not (locked.any() or dead.any()):
@@ -50,9 +51,13 @@ def reachable(features: FloatArray, target: FloatArray, curves: Curves) -> Reach
     free = ~(locked | dead)
     signs = curves.orientation
     columns = np.hstack(
-        [features[:, free], -features[:, free], features[:, locked] * signs[locked]]
+        [
+            features.columns(free),
+            -features.columns(free),
+            features.columns(locked) * signs[locked],
+        ]
     )
-    rows, units = equilibrating(columns)
+    rows, units = equilibrating(Dense(columns))
     columns = np.ldexp(columns, rows[:, None] + units)
     size = int(np.frexp(np.abs(np.ldexp(target, rows)).max(initial=0.0))[1])
     target = np.ldexp(target, rows - size)

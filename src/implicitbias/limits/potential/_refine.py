@@ -14,11 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import BoolArray, FloatArray, IntArray
-from implicitbias._precise import precise_residual
+from implicitbias._arrays import EPS, BoolArray, FloatArray, IntArray
 from implicitbias.coordinates import Curves
-from implicitbias.dual._newton import NewtonSystem
-from implicitbias.dual._rows import Rows, as_given
+from implicitbias.dual import NewtonSystem, Rows, as_given
+from implicitbias.features import precise_residual
 from implicitbias.limits.potential._problem import (
     STEP_CAP,
     PotentialProblem,
@@ -29,7 +28,6 @@ from implicitbias.limits.potential._problem import (
 )
 from implicitbias.limits.potential._slack import basis_dual, slack_mismatch
 
-EPS = float(np.finfo(np.float64).eps)
 ENOUGH = 1e-13  # corrections this small are rounding
 SETTLED = 1e-12  # so are steps of coordinates too small to count in rho, for their layers
 MAX_CORRECTIONS = 60
@@ -147,7 +145,7 @@ def _correction(
     rho = curves.rho(state.t)
     if not np.isfinite(rho).all():
         return None
-    missing = problem.precise.residual(rho, problem.target)
+    missing = problem.features.precise.residual(rho, problem.target)
     state, unknown, asked = _with_mismatch(problem, curves, system, state)
     if not (np.isfinite(missing).all() and np.isfinite(state.mismatch).all()):
         return None
@@ -200,7 +198,7 @@ def _with_mismatch(
         state = replace(state, nu=given, rows=as_given(problem.features))
     a = np.exp(log_dual_weights(curves))
     moved = curves.u_increment(curves.t0, state.t - curves.t0)
-    left = -a * problem.precise.transposed_residual(given, moved / a)
+    left = -a * problem.features.precise.transposed_residual(given, moved / a)
     mismatch = left * np.exp(-curves.log_u_slope(state.t))
     return replace(state, mismatch=mismatch), np.zeros(curves.size), none
 
@@ -231,7 +229,7 @@ def _goal(problem: PotentialProblem, rows: Rows) -> tuple[FloatArray, BoolArray]
     taken = (rounded == 0.0) & (first != 0.0)
     if not taken.any():
         return first, taken
-    square = problem.features[:, rows.basis]
+    square = problem.features.columns(rows.basis)
     missing = precise_residual(square, first, problem.target)
     return first + rows.combined(missing), taken
 

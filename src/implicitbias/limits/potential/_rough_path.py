@@ -13,7 +13,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates import Curves
-from implicitbias.dual._rows import as_given
+from implicitbias.dual import as_given
 from implicitbias.limits.potential._path import TINY_STEP, solve
 from implicitbias.limits.potential._problem import (
     PathError,

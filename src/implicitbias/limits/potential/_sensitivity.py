@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias.dual._newton import NewtonSystem
+from implicitbias.dual import NewtonSystem
 from implicitbias.limits.potential._problem import (
     PathError,
     PotentialProblem,
@@ -54,7 +54,7 @@ class PotentialSensitivity:
         if rows.basis is not None:
             rest = np.ones(self.problem.curves.size, dtype=bool)
             rest[rows.basis] = False
-            moved[rows.basis] = wanted - features[:, rest] @ moved[rest]
+            moved[rows.basis] = wanted - features.columns(rest) @ moved[rest]
         return moved, dnu
 
     def by_target(self) -> tuple[FloatArray, FloatArray]:

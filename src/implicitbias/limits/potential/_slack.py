@@ -19,19 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray, is_sparse
+from implicitbias._arrays import EPS, TINY, FloatArray, IntArray
 from implicitbias.coordinates import Curves
-from implicitbias.dual._newton import scaled_rows
-from implicitbias.dual._rows import Rows
+from implicitbias.dual import Rows
+from implicitbias.features import Features
 from implicitbias.limits.potential._problem import PotentialProblem, log_dual_weights
 
-EPS = float(np.finfo(np.float64).eps)
 DIGITS = 1e-12  # of a step in t: what a reduced cost may be uncertain by
 COARSE = 1e-4  # the same for coordinates too small to count
 CHEAP = 50_000  # squared rows times columns that exact arithmetic may always decide
 MOST_ROWS = 250  # exact solves grow like the fourth power of the rows
 LARGEST_EXPONENT = 600.0
-TINY = np.finfo(np.float64).tiny
 TWIN = 1e-10  # columns of rounded features this near to each other are images of one column
 
 
@@ -62,16 +60,16 @@ def slack_mismatch(
     sides, log_slope = _sides(curves, t), curves.log_u_slope(t)
     log_unit = log_slope - log_dual_weights(curves)
     reach = sides * np.exp(curves.log_slack(t) - log_slope)
-    asked = scaled_rows(rows, -log_unit, basis).T @ reach[basis]
+    asked = rows.features.conjugated(-log_unit, basis).T @ reach[basis]
     lengths = _lengths(curves, sides) * np.exp(-log_dual_weights(curves))
     costs = lengths - rows.features.T @ lengths[basis]
-    sizes = np.abs(lengths) + abs(rows.features).T @ np.abs(lengths[basis])
+    sizes = np.abs(lengths) + rows.features.absolute_transposed(lengths[basis])
     doubt = 64 * EPS * sizes
     if problem.rounding is not None:
         e, f = problem.rounding
         nu = rows.dual_as_given(_moved(curves, sides, lengths, t)[basis])
         swing = f * float(e @ np.abs(nu))
-        doubt = doubt + swing + abs(rows.features).T @ swing[basis]
+        doubt = doubt + swing + rows.features.absolute_transposed(swing[basis])
     unknown = _over(doubt, log_unit)
     asked[basis], costs[basis], unknown[basis] = reach[basis], 0.0, 0.0
     doubtful = np.flatnonzero(unknown > DIGITS)
@@ -144,8 +142,7 @@ def _decided(
     """The reduced costs of ``columns``: exactly, or 0 where they are images of one column."""
     if problem.start is not None and basis.size <= MOST_ROWS:
         return _exact_costs(problem.features, problem.start, basis, columns, sides, lengths)
-    factors = rows.features[:, columns]
-    factors = np.asarray(factors.toarray() if is_sparse(factors) else factors)
+    factors = rows.features.columns(columns)
     sizes = np.abs(lengths[columns]) + np.abs(factors).T @ np.abs(lengths[basis])
     costs = lengths[columns] - factors.T @ lengths[basis]
     one, own = np.abs(factors).argmax(axis=0), np.arange(columns.size)
@@ -160,7 +157,7 @@ def _decided(
 
 
 def _exact_costs(
-    features: FloatArray,
+    features: Features,
     start: FloatArray,
     basis: IntArray,
     columns: IntArray,
@@ -202,12 +199,11 @@ def _exact_costs(
     return _Decided(costs, unknown, numbers)
 
 
-def _exact_factors(features: Any, basis: IntArray, columns: IntArray) -> Any:
+def _exact_factors(features: Features, basis: IntArray, columns: IntArray) -> Any:
     """The rational G with B G = Z[:, columns]."""
     from flint import fmpq_mat
 
-    both = features[:, np.concatenate([basis, columns])]
-    both = both.toarray() if is_sparse(both) else both
+    both = features.columns(np.concatenate([basis, columns]))
     exact = [[_rational(value) for value in row] for row in both.tolist()]
     n = basis.size
     return fmpq_mat([row[:n] for row in exact]).solve(fmpq_mat([row[n:] for row in exact]))

@@ -33,10 +33,11 @@ from implicitbias._arrays import (
     positive_int,
 )
 from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._results import as_html, contents, one_line, plain
 from implicitbias.limits.singular import _search as search
 
 if TYPE_CHECKING:
-    from implicitbias.networks._base import Network
+    from implicitbias.networks import Network
 
 Vectors = tuple[NumericArray, ...]
 FLAT = 100.0  # roundings below which an eigenvalue may be zero
@@ -48,6 +49,32 @@ class SingularVectors(NamedTuple):
     value: float
     vectors: Vectors
     residual: float
+
+    def __str__(self) -> str:
+        names = [f"  u_{index} = {vector}" for index, vector in enumerate(self.vectors, start=1)]
+        return "\n".join([f"s = {self.value:.10g}, residual {self.residual:.1e}", *names])
+
+    def __repr__(self) -> str:
+        shape = " x ".join(str(vector.size) for vector in self.vectors)
+        text = f"s = {self.value:.6g} of a {shape} tensor, residual {self.residual:.1e}"
+        return one_line("SingularVectors", text)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What it holds as what ``json.dumps`` takes."""
+        return {name: plain(value) for name, value in contents(self).items()}
+
+    # Of tuples, == would ask whether arrays are true: two are equal only if they are one.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 class CriticalType(NamedTuple):
@@ -216,6 +243,16 @@ def critical_type(tensor: Any, vectors: Iterable[Any], tol: float = 1e-5) -> Cri
         )
     units = (units[0] * (value / abs(value)), *units[1:])
     return CriticalType(*search.critical_type(unit, units, tol))
+
+
+def singular_vectors_near(tensor: NumericArray, vectors: Sequence[NumericArray]) -> SingularVectors:
+    """The tuple in which Newton's method from ``vectors`` ends; A is a real array, not 0."""
+    size = float(np.linalg.norm(tensor))
+    found = search.refine(tensor / size, [vector[None] for vector in vectors])
+    values, residuals = search.evaluate(tensor / size, found)
+    return SingularVectors(
+        size * float(values[0]), tuple(part[0] for part in found), float(residuals[0])
+    )
 
 
 def singular_residual_of_network(

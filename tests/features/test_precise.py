@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from implicitbias import _precise
-from implicitbias._precise import Precise, precise_residual
+from implicitbias.features import as_features, precise_residual
 
 
 def exactly(A, x, b):
@@ -38,7 +37,9 @@ def test_what_rounding_hides(seed, units, kind):
     b, zero = A @ x, np.zeros(d)
     missed = np.abs(precise_residual(kind(A), x, b) - exactly(A, x, b))
     assert np.all(missed <= 2.0**-70 * terms(A, x))
-    missed = np.abs(Precise(kind(A)).transposed_residual(b, zero) - exactly(A.T, b, zero))
+    missed = np.abs(
+        as_features(kind(A)).precise.transposed_residual(b, zero) - exactly(A.T, b, zero)
+    )
     assert np.all(missed <= 2.0**-70 * terms(A.T, b))
 
 
@@ -46,8 +47,8 @@ def test_blocks_add_up(monkeypatch):
     rng = np.random.default_rng(0)
     A, x = rng.standard_normal((7, 90)), rng.standard_normal(90)
     b = A @ x
-    monkeypatch.setattr(_precise, "BLOCK", 50)
-    whole, zero = Precise(A), np.zeros(90)
+    monkeypatch.setattr("implicitbias.features._base.BLOCK", 50)
+    whole, zero = as_features(A).precise, np.zeros(90)
     assert np.all(np.abs(whole.residual(x, b) - exactly(A, x, b)) <= 2.0**-70 * terms(A, x))
     missed = np.abs(whole.transposed_residual(b, zero) - exactly(A.T, b, zero))
     assert np.all(missed <= 2.0**-70 * terms(A.T, b))

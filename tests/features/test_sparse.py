@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from implicitbias.dual import _sparse_rows
 from implicitbias.dual._newton import Slopes, newton_system, weighted_gram
-from implicitbias.dual._rows import as_given
-from implicitbias.dual._sparse_rows import heaviest_sparse_rows
+from implicitbias.dual._rows import as_given, heaviest_rows
+from implicitbias.features import Sparse, as_features
 
 
 def sparse(shape, density, seed=0):
@@ -22,9 +21,9 @@ def sparse(shape, density, seed=0):
 def test_rows_are_combined_by_the_inverse_of_heavy_columns(shape, density, spread):
     features = sparse(shape, density)
     weights = -spread * np.random.default_rng(1).random(shape[1])
-    rows = heaviest_sparse_rows(features, weights)
-    assert scipy.sparse.issparse(rows.features)
-    np.testing.assert_array_equal(rows.features[:, rows.basis].toarray(), np.eye(shape[0]))
+    rows = heaviest_rows(Sparse(features), weights)
+    assert isinstance(rows.features, Sparse)
+    np.testing.assert_array_equal(rows.features.columns(rows.basis), np.eye(shape[0]))
     dense = features.toarray()
     expected = np.linalg.solve(dense[:, rows.basis], dense)
     light = weights[None, :] > weights[rows.basis][:, None]
@@ -43,7 +42,7 @@ def test_newton_steps_are_those_of_dense_data(spread):
     slopes = Slopes(-spread * rng.random(60), np.zeros(60), np.zeros(60))
     target, mismatch = rng.standard_normal(8), rng.standard_normal(60)
     found = []
-    for given in (features, features.toarray()):
+    for given in map(as_features, (features, features.toarray())):
         system = newton_system(given, as_given(given), slopes)
         found.append(system.solve(system.rows.combined(target), mismatch)[0])
     np.testing.assert_allclose(*found, rtol=1e-6, atol=1e-8 * np.abs(found[0]).max())
@@ -53,13 +52,13 @@ def test_weighted_gram():
     features, weights = sparse((5, 50), 0.2), np.linspace(0, 1, 50)
     dense = features.toarray()
     np.testing.assert_allclose(
-        weighted_gram(features, weights), (dense * weights) @ dense.T, atol=1e-14
+        weighted_gram(Sparse(features), weights), (dense * weights) @ dense.T, atol=1e-14
     )
 
 
 def test_dependent_rows_and_rows_that_fill_up_are_given_up(monkeypatch):
     features = sparse((5, 50), 0.3)
     twice = scipy.sparse.vstack([features, features[:1]], format="csr")
-    assert heaviest_sparse_rows(twice, np.zeros(50)) is None
-    monkeypatch.setattr(_sparse_rows, "MOST_ENTRIES", 10)
-    assert heaviest_sparse_rows(features, np.zeros(50)) is None
+    assert heaviest_rows(Sparse(twice), np.zeros(50)) is None
+    monkeypatch.setattr("implicitbias.features._sparse." + "MOST_ENTRIES", 10)
+    assert heaviest_rows(Sparse(features), np.zeros(50)) is None

@@ -13,28 +13,31 @@ Source: the error-free splitting of Ozaki, Ogita, Oishi and Rump, Numerical Algo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, columns_times, is_sparse, rows_times
+from implicitbias._arrays import FloatArray, IntArray
+from implicitbias.features._base import Features, Transposed
+from implicitbias.features._build import as_features
+from implicitbias.features._dense import rounded_to
 
-BLOCK = 1 << 20  # entries of A split at a time
 ALIKE = 8  # binary digits by which columns may differ before their sizes count
 MODERATE = 400  # binary exponents up to which entries need no units of their own
+Product = Features | Transposed
 LOWEST = -(1 << 14)  # below every sum of exponents
 
 
 @dataclass(frozen=True, eq=False)
 class Precise:
-    """A matrix A, (n, d), dense or CSR, whose products are needed beyond float64.
+    """Features A, (n, d), whose products are needed beyond float64.
 
     Small ones are split once, larger ones block by block at each product.
     """
 
-    matrix: FloatArray
+    matrix: Features
 
     def residual(self, vector: FloatArray, target: FloatArray) -> FloatArray:
         """b - A x, (n,), for x (d,) and b (n,), all finite."""
@@ -54,22 +57,20 @@ class Precise:
             result[part] = missing + (low - rest)
         return result
 
-    def _blocks(self) -> Any:
-        if is_sparse(self.matrix) or self.matrix.size <= BLOCK:
-            return [(slice(None), self._whole)]
-        width = max(1, BLOCK // self.matrix.shape[0])
-        starts = range(0, self.matrix.shape[1], width)
-        parts = (slice(start, start + width) for start in starts)
-        return ((part, _split(self.matrix[:, part])) for part in parts)
+    def _blocks(self) -> Iterator[tuple[slice, _Split]]:
+        parts = list(self.matrix.blocks())
+        if len(parts) == 1:
+            return iter([(parts[0], self._whole)])
+        return ((part, _split(self.matrix.block(part))) for part in parts)
 
     @cached_property
     def _whole(self) -> _Split:
-        return _split(self.matrix)
+        return _split(self.matrix.block(next(self.matrix.blocks())))
 
 
 def precise_residual(matrix: FloatArray, vector: FloatArray, target: FloatArray) -> FloatArray:
-    """b - A x, (n,), for one product alone."""
-    return Precise(matrix).residual(vector, target)
+    """b - A x, (n,), for one product with a dense or CSR array."""
+    return as_features(matrix).precise.residual(vector, target)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,10 +81,10 @@ class _Split:
     columns of what is split.
     """
 
-    leading: Any
-    rest: Any
-    units: tuple[Any, Any]
-    sizes: tuple[Any, Any]
+    leading: Features
+    rest: Features
+    units: tuple[IntArray | int, IntArray | int]
+    sizes: tuple[IntArray, IntArray]
     bits: int
 
     def product(self, vector: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -95,55 +96,35 @@ class _Split:
         return self._times(self.leading.T, self.rest.T, vector, 0)
 
     def _times(
-        self, leading: Any, rest: Any, vector: FloatArray, axis: int
+        self, leading: Product, rest: Product, vector: FloatArray, axis: int
     ) -> tuple[FloatArray, FloatArray]:
         """A v by parts of v, at unit size in between so that no number overflows."""
         x, exponents = np.frexp(vector)
         exponents = np.where(x != 0.0, exponents + self.units[axis] + self.sizes[axis], LOWEST)
         common = int(exponents.max(initial=LOWEST))
         x = np.ldexp(x, exponents - common)
-        first = _leading(x, np.asarray(np.ldexp(1.5, 52 - self.bits)))  # entries are below 1
+        first = rounded_to(x, np.asarray(np.ldexp(1.5, 52 - self.bits)))  # entries are below 1
         first, last = (np.ldexp(part, -self.sizes[axis]) for part in (first, x - first))
         exact, low = leading @ first, leading @ last + rest @ (first + last)
         unit = self.units[1 - axis] + common
         return np.ldexp(exact, unit), np.ldexp(low, unit)
 
 
-def _split(matrix: Any) -> _Split:
-    if is_sparse(matrix):
-        matrix = matrix.tocsr()
-    magnitudes: Any = abs(matrix)
-    units: tuple[Any, Any] = (0, 0)
-    columns = np.frexp(_largest(magnitudes, 0))[1]
+def _split(matrix: Features) -> _Split:
+    units: tuple[IntArray | int, IntArray | int] = (0, 0)
+    columns = np.frexp(matrix.largest(0))[1]
+    none = np.zeros(matrix.shape[0], dtype=np.intp)
     if np.abs(columns).max(initial=0) > MODERATE:
-        scaled = columns_times(matrix, np.ldexp(1.0, -columns))
-        rows = np.frexp(_largest(abs(scaled), 1))[1]
-        matrix, units = rows_times(scaled, np.ldexp(1.0, -rows)), (rows, columns)
-        magnitudes, columns = abs(matrix), np.zeros_like(columns)
+        matrix = matrix.shifted(none, -columns)
+        rows = np.frexp(matrix.largest(1))[1]
+        matrix, units = matrix.shifted(-rows), (rows, columns)
+        columns = np.zeros_like(columns)
     elif np.ptp(columns) <= ALIKE:
         columns = np.zeros_like(columns)
-    else:
-        magnitudes = columns_times(magnitudes, np.ldexp(1.0, -columns))
-    rows = np.frexp(_largest(magnitudes, 1))[1]
+    scaled = matrix.shifted(none, -columns) if columns.any() else matrix
+    rows = np.frexp(scaled.largest(1))[1]
     bits = (51 - int(np.ceil(np.log2(max(*matrix.shape, 1))))) // 2
-    anchor = np.ldexp(1.5, rows + (52 - bits))
-    if is_sparse(matrix):
-        leading, rest = matrix.copy(), matrix.copy()
-        lifted = np.repeat(anchor, np.diff(matrix.indptr)) * np.ldexp(1.0, columns)[matrix.indices]
-        leading.data = _leading(matrix.data, lifted)
-        rest.data = matrix.data - leading.data
-        return _Split(leading, rest, units, (rows, columns), bits)
-    lifted = anchor[:, None] * np.ldexp(1.0, columns) if columns.any() else anchor[:, None]
-    leading = _leading(matrix, lifted)
-    rest = np.subtract(matrix, leading, out=magnitudes)
-    return _Split(leading, rest, units, (rows, columns), bits)
-
-
-def _leading(values: FloatArray, anchor: FloatArray) -> FloatArray:
-    """The values rounded to the last digit of the anchor, 1.5 2^(e + 52 - bits) with 2^e above."""
-    rounded = values + anchor
-    rounded -= anchor
-    return np.asarray(rounded)
+    return _Split(*matrix.leading(rows, columns, bits), units, (rows, columns), bits)
 
 
 def _difference(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -151,8 +132,3 @@ def _difference(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     total = a - b
     back = total - a
     return total, (a - (total - back)) - (b + back)
-
-
-def _largest(sizes: Any, axis: int) -> FloatArray:
-    largest = sizes.max(axis=axis)
-    return np.asarray(largest.toarray() if is_sparse(largest) else largest).ravel()

@@ -1,0 +1,42 @@
+"""Files that appear whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """A scratch file that takes the place of ``file`` if all went well.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; raised before the work is done.
+    """
+    scratch = file.with_name(scratch_name() + file.suffix)
+    with naming(file):
+        scratch.touch()
+    try:
+        yield scratch
+        os.replace(scratch, file)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def scratch_name() -> str:
+    """A name that nothing else has."""
+    return f".implicitbias-{uuid4().hex[:12]}"
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An error names what was asked for, not the scratch file beside it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None

@@ -1,0 +1,21 @@
+"""What X and Z = X S^T are made of: dense, CSR or Fourier, behind one type."""
+
+from implicitbias.features._base import Features
+from implicitbias.features._build import as_features, features_of
+from implicitbias.features._dense import Dense, heaviest_columns
+from implicitbias.features._fourier import Fourier, Spectra
+from implicitbias.features._precise import Precise, precise_residual
+from implicitbias.features._sparse import Sparse
+
+__all__ = [
+    "Dense",
+    "Features",
+    "Fourier",
+    "Precise",
+    "Sparse",
+    "Spectra",
+    "as_features",
+    "features_of",
+    "heaviest_columns",
+    "precise_residual",
+]
