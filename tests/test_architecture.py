@@ -1,6 +1,7 @@
 """The house stays as drawn: who may import whom, and habits that no linter checks."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -234,3 +235,18 @@ def test_nothing_left_open_and_no_path_of_one_machine(word):
         if word in path.read_text(encoding="utf-8")
     ]
     assert not found
+
+
+ARRAYS = re.compile(r"\w*Array\b|ndarray|Parameters|Vectors")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_what_holds_arrays_is_equal_to_itself_only(path):
+    """Equality made from fields would ask whether arrays are true, which raises."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef):
+            made = [each for each in map(ast.unparse, node.decorator_list) if "dataclass" in each]
+            fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+            types = [ast.unparse(each.annotation) for each in fields]
+            if made and any(map(ARRAYS.search, types)):
+                assert "eq=False" in made[0], node.name

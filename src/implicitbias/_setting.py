@@ -92,13 +92,13 @@ class Setting:
     @cached_property
     def reduction(self) -> RealCoordinates:
         """The decoupled coordinates as real ones, or as real as they are, with the defects."""
-        return reduce_to_real(self.decomposition.of(self.rows), self.coordinates)
+        return reduce_to_real(self.decomposition.transformed(self.rows), self.coordinates)
 
     def decoupled(self, X: FloatArray) -> DualCoordinates:
         """The coordinates for data X, (n, d): the problem's own, or combinations of its rows."""
         if X is self.problem.X and self.rows is self.problem.features:
             return DualCoordinates(self.decomposition, self.reduction)
-        reduction = reduce_to_real(self.decomposition.of(as_features(X)), self.coordinates)
+        reduction = reduce_to_real(self.decomposition.transformed(as_features(X)), self.coordinates)
         return DualCoordinates(self.decomposition, reduction)
 
     @cached_property

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from flint import fmpq, fmpq_mat
 
 from implicitbias.dual._newton import Slopes, newton_system, weighted_gram
-from implicitbias.dual._rows import as_given, heaviest_rows
+from implicitbias.dual._rows import as_given, heaviest_rows, sharpened
 from implicitbias.features import as_features
 
 
@@ -61,3 +62,20 @@ def test_newton_step_solves_the_linearised_equations(spread):
     expected = features.T @ nu + ratio * mismatch
     scale = np.abs(features.T) @ np.abs(nu)
     np.testing.assert_allclose(ratio * dt, expected, atol=1e-9 * scale.max())
+
+
+def test_sharpened_rows_have_all_digits():
+    """B^{-1} Z of time stamps, against rationals."""
+    rng = np.random.default_rng(2)
+    features = np.round(rng.standard_normal((4, 7)) * 16) / 16
+    features[:, :3] = 1.7e12 + 16e3 * rng.permutation(12).reshape(4, 3)
+    given = as_features(features)
+    rows = heaviest_rows(given, np.zeros(7))
+    square = fmpq_mat([[fmpq(*v.as_integer_ratio()) for v in row] for row in features.tolist()])
+    part = fmpq_mat([[row[int(j)] for j in rows.basis] for row in square.tolist()])
+    exact = [[int(v.p) / int(v.q) for v in row] for row in part.solve(square).tolist()]
+    assert np.abs(rows.features.toarray() - exact).max() > 1e-12
+    sharp = sharpened(rows, given, given.precise)
+    np.testing.assert_allclose(sharp.features.toarray(), exact, rtol=1e-12, atol=1e-15)
+    assert sharp.sharp
+    assert sharpened(sharp, given, given.precise).features is sharp.features

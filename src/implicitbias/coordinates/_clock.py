@@ -31,7 +31,7 @@ BLOCKS = (4096, 256, 4096)  # coordinates treated together: bounds the memory of
 FLAT = 40.0  # e^{-FLAT} is below rounding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Clock:
     """u(x) of m coordinates.
 

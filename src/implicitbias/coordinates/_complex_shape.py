@@ -40,7 +40,7 @@ STEP = 0.25  # in log tau: the integrand is analytic in a strip of half-width pi
 SATURATED = 2000.0  # beyond it f is an exponential
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Turning:
     """Which of m coordinates turn, and the coefficients of their polynomials.
 

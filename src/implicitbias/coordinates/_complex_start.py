@@ -34,7 +34,7 @@ DECAYED = 40.0
 BLOCK = 256  # coordinates treated together: bounds the memory of the nodes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TurningLayers:
     """The layers of the turning coordinates among m, in units of C.
 

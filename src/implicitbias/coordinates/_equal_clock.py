@@ -55,7 +55,7 @@ def log_q_of(log_tau: FloatArray, depth: int) -> FloatArray:
     return log_q
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class UnitClock:
     """u, the slack total - u and their inverses for one depth L >= 3.
 

@@ -39,7 +39,7 @@ TWIN = 1e-12  # coordinates whose data and start agree to this part of the large
 NEAR = 1e-9  # parameters this close are averaged themselves: rho changes by the square of it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RealCoordinates:
     """Real data, and starts as real as possible, equivalent to complex ones.
 

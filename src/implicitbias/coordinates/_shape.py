@@ -37,7 +37,7 @@ from implicitbias.coordinates._scalars import (
 LOG_ZERO = -1e300  # stands for log 0 where differences must stay defined
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shape:
     """m coordinates up to units and sign; arrays broadcast over leading axes of x.
 

@@ -14,7 +14,7 @@ from implicitbias.coordinates._shape import LOG_ZERO, Shape
 SAME = 4 * EPS  # offsets within their own rounding count as equal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Start:
     """Where m coordinates start and what stays fixed.
 

@@ -1,7 +1,15 @@
 """The dual problem behind decomposable networks: value, gradient, Hessian, solves; size n."""
 
-from implicitbias.dual._newton import NewtonSystem, Slopes, newton_system
+from implicitbias.dual._newton import NewtonSystem, Slopes, newton_system, sharpened_system
 from implicitbias.dual._oracle import DualOracle
 from implicitbias.dual._rows import Rows, as_given
 
-__all__ = ["DualOracle", "NewtonSystem", "Rows", "Slopes", "as_given", "newton_system"]
+__all__ = [
+    "DualOracle",
+    "NewtonSystem",
+    "Rows",
+    "Slopes",
+    "as_given",
+    "newton_system",
+    "sharpened_system",
+]

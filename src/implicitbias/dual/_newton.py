@@ -21,7 +21,14 @@ import numpy as np
 from scipy.linalg import LinAlgError, lapack, lu_factor
 
 from implicitbias._arrays import FloatArray, IntArray
-from implicitbias.dual._rows import Rows, as_given, heaviest_rows, solve_factored
+from implicitbias.dual._rows import (
+    Products,
+    Rows,
+    as_given,
+    heaviest_rows,
+    sharpened,
+    solve_factored,
+)
 from implicitbias.features import Features
 
 SAFE_RCOND = 1e-9  # below it the Gram matrix has lost more than half of the digits
@@ -30,7 +37,7 @@ SATURATED = -14.0  # log u' below this: dt = w + a Z^T dnu / u' would lose six d
 DOMINANT = 7.0  # log: an entry this far above the identity calls for a new basis
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slopes:
     """log rho', log u' and log a at one t, each (m,)."""
 
@@ -44,7 +51,7 @@ class Slopes:
         return self.log_rho + self.log_a - self.log_u
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NewtonSystem:
     """The factored linear system at one point; ``solve`` may be called many times."""
 
@@ -157,6 +164,18 @@ def _cholesky(given: Features, slopes: Slopes) -> NewtonSystem | None:
     if info != 0 or lapack.dpocon(factor, norm, uplo="U")[0] < SAFE_RCOND:
         return None
     return NewtonSystem(as_given(given), slopes, log_top, (scale, factor))
+
+
+def sharpened_system(
+    system: NewtonSystem, given: Features, products: Products
+) -> NewtonSystem | None:
+    """The same system with all digits of the combined rows; None where it is singular."""
+    if system.rows.basis is None or system.rows.sharp:
+        return system
+    rows = sharpened(system.rows, given, products)
+    if rows.features is system.rows.features:
+        return replace(system, rows=rows)
+    return _combined(rows, system.slopes)
 
 
 def _dominance(rows: Rows, basis: IntArray, log_weights: FloatArray) -> float:

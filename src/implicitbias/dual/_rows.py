@@ -10,16 +10,21 @@ of interior-point methods, used here as an exact change of rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import lapack, lu_solve
 
-from implicitbias._arrays import FloatArray, IntArray
-from implicitbias.features import Features
+from implicitbias._arrays import EPS, FloatArray, IntArray
+from implicitbias.features import Dense, ExactSums, Features, Precise, exact_sum
+
+ROUNDING = 64 * EPS  # of |G|^T |c|: what a sum rounds
+CORRECTIONS = 6  # each wins the digits that LU keeps
+
+Products = Precise | ExactSums
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Z and y in one choice of rows: as given, or multiplied by B^{-1}.
 
@@ -33,12 +38,15 @@ class Rows:
         The LU factors of B, or None.
     size
         |B^{-1}|, which bounds the rounding of B^{-1} y, or None.
+    sharp
+        Whether B^{-1} Z has all its digits: LU loses those of cond B.
     """
 
     features: Features
     basis: IntArray | None = None
     factor: tuple[FloatArray, IntArray] | None = None
     size: FloatArray | None = None
+    sharp: bool = False
 
     def target(self, y: FloatArray) -> FloatArray:
         """y or B^{-1} y; entries that are only rounding of the others are zero."""
@@ -82,3 +90,31 @@ def heaviest_rows(features: Features, log_weights: FloatArray) -> Rows | None:
     if found is None:
         return None
     return Rows(found.features, basis, found.factor, found.size)
+
+
+def sharpened(rows: Rows, given: Features, products: Products) -> Rows:
+    """The same rows with all digits of B^{-1} Z; Z = ``given`` and its products.
+
+    Columns that fail G^T c = Z^T B^{-T} c for one generic c are corrected by B^{-1} (Z - B G).
+    """
+    square, combined = given.columns(rows.basis), rows.features
+    inner = Dense(square).precise
+    c = np.cos(np.arange(1.0, len(square) + 1.0)) / combined.largest(1)
+    nu, rest = rows.dual_as_given(c), np.zeros_like(c)
+    for _ in range(CORRECTIONS):
+        missing = inner.transposed_residual(nu, c) - square.T @ rest
+        nu, rest = exact_sum(nu, rest + rows.dual_as_given(missing))
+    apart = products.transposed_residual(nu, combined.T @ c) - given.T @ rest
+    wrong = np.flatnonzero(np.abs(apart) > ROUNDING * combined.absolute_transposed(c))
+    if wrong.size == 0:
+        return replace(rows, sharp=True)
+    goals, found = given.columns(wrong), combined.columns(wrong)
+    kept = found != 0.0
+    for _ in range(CORRECTIONS):
+        pairs = zip(found.T, goals.T, strict=True)
+        missing = np.array([inner.residual(column, goal) for column, goal in pairs]).T
+        step = np.where(kept, lu_solve(rows.factor, missing), 0.0)
+        found = found + step
+        if np.all(np.abs(step).max(axis=0) <= EPS * np.abs(found).max(axis=0)):
+            break
+    return replace(rows, features=combined.replaced(wrong, found), sharp=True)

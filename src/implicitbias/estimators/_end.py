@@ -16,7 +16,7 @@ from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import limit_at_end, predict_limit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class End:
     """The end of training and the numbers by which to judge it.
 

@@ -3,18 +3,21 @@
 from implicitbias.features._base import Features
 from implicitbias.features._build import as_features, features_of
 from implicitbias.features._dense import Dense, heaviest_columns
+from implicitbias.features._exact_sums import ExactSums, exact_sum
 from implicitbias.features._fourier import Fourier, Spectra
 from implicitbias.features._precise import Precise, precise_residual
 from implicitbias.features._sparse import Sparse
 
 __all__ = [
     "Dense",
+    "ExactSums",
     "Features",
     "Fourier",
     "Precise",
     "Sparse",
     "Spectra",
     "as_features",
+    "exact_sum",
     "features_of",
     "heaviest_columns",
     "precise_residual",

@@ -202,6 +202,10 @@ class Features(ABC):
         """A row of few or small entries."""
         return self.dense().shortest_row()
 
+    def replaced(self, index: IntArray, columns: FloatArray) -> Features:
+        """Z with other columns at some places; of sparse features, at the entries they have."""
+        return self.dense().replaced(index, columns)
+
     def beside(self, column: FloatArray) -> Features:
         """[Z, column], (n, m + 1)."""
         return self.dense().beside(column)

@@ -127,6 +127,12 @@ class Dense(Features):
         relative = np.abs(self._array) / np.where(sizes > 0, sizes, 1.0)
         return int(relative.max(axis=1).argmin())
 
+    def replaced(self, index: IntArray, columns: FloatArray) -> Dense:
+        """Z with other columns at some places."""
+        array = self._array.copy()
+        array[:, index] = columns
+        return Dense(array)
+
     def beside(self, column: FloatArray) -> Dense:
         """[Z, column]."""
         return Dense(np.column_stack([self._array, column]))

@@ -161,6 +161,14 @@ class Sparse(Features):
         """The row of fewest entries."""
         return int(np.argmin(np.diff(self._csr.indptr)))
 
+    def replaced(self, index: IntArray, columns: FloatArray) -> Sparse:
+        """Z with other columns at some places, at the entries that it has."""
+        csc = self.csc.copy()
+        for j, column in zip(index, columns.T, strict=True):
+            part = slice(csc.indptr[j], csc.indptr[j + 1])
+            csc.data[part] = column[csc.indices[part]]
+        return Sparse(csc.tocsr())
+
     def beside(self, column: FloatArray) -> Sparse:
         """[Z, column]."""
         return Sparse(csr_array(hstack([self._csr, column[:, None]], format="csr")))

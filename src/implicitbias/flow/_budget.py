@@ -16,7 +16,7 @@ LOST = 1e-3  # drift from which on rounding, not the flow, may have decided wher
 Callback = Callable[[FlowState], object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Budget:
     """What a flow may use.
 

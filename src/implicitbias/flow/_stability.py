@@ -92,7 +92,7 @@ def largest_eigenvalue(matrix: FloatArray, velocity: FloatArray) -> float:
     return max(0.0, float(values[0]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Way:
     """A flow's end, and how it came there.
 

@@ -34,6 +34,7 @@ from implicitbias.limits.potential._problem import (
     PathError,
     PotentialProblem,
     PotentialState,
+    at_actual_scale,
 )
 from implicitbias.limits.potential._reachable import Reachable, reachable
 from implicitbias.limits.potential._refine import MAX_CORRECTIONS
@@ -68,6 +69,7 @@ __all__ = [
     "Reachable",
     "SingularVectors",
     "StationaryPoint",
+    "at_actual_scale",
     "certify",
     "conjugate_groups",
     "exactly",

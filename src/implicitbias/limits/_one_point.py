@@ -23,7 +23,7 @@ from implicitbias._arrays import FloatArray
 POLISHING = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OnePoint:
     """The two-layer problem in its singular coordinates.
 

@@ -133,7 +133,7 @@ class OrthogonalDecomposition(Record, ABC):
     def features(self, X: NumericArray) -> NumericArray:
         """X S^T, (n, m): the data in the decoupled coordinates. X is (n, d), or (d,)."""
 
-    def of(self, X: Features) -> Features | Spectra | NumericArray:
+    def transformed(self, X: Features) -> Features | Spectra | NumericArray:
         """X S^T of features: features again where it is real."""
         return self.features(X.toarray())
 
@@ -180,6 +180,11 @@ class OrthogonalDecomposition(Record, ABC):
     def is_exact(self) -> bool:
         """Whether ``features`` and ``coordinates`` involve no arithmetic."""
         return False
+
+    @property
+    def projects_exactly(self) -> bool:
+        """Whether the coordinates U_l^T v_l are not rounded."""
+        return self.is_exact
 
     @property
     def depth(self) -> int:
@@ -275,6 +280,11 @@ class DenseDecomposition(OrthogonalDecomposition):
     def is_real(self) -> bool:
         """Whether S and all U_l are real."""
         return not any(np.iscomplexobj(array) for array in (self.matrix, *self.columns))
+
+    @cached_property
+    def projects_exactly(self) -> bool:
+        """Whether the columns of all U_l are unit vectors up to sign."""
+        return all(bool(np.isin(basis, (-1.0, 0.0, 1.0)).all()) for basis in self.columns)
 
     def features(self, X: NumericArray) -> NumericArray:
         """X S^T."""

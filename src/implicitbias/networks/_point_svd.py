@@ -24,7 +24,7 @@ ROUNDED = 1e-13  # computed singular values this close may be equal
 PointMaps = tuple[Callable[[FloatArray], FloatArray], Callable[[FloatArray], FloatArray]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PointSVD:
     """M(x) = U_1 diag(s) U_2^T.
 
@@ -34,6 +34,8 @@ class PointSVD:
         s > 0, descending, (m,).
     tied
         Values that agree to this part of the largest are equal; 0 where they are known exactly.
+    exact
+        Whether U_l^T v involves no arithmetic.
     project, lift
         v -> U_l^T v and c -> U_l c, for l = 1 and 2, on flat layers.
     """
@@ -42,6 +44,7 @@ class PointSVD:
     tied: float
     project: PointMaps
     lift: PointMaps
+    exact: bool = False
 
 
 def dense_svd(matrix: FloatArray) -> PointSVD:
@@ -93,7 +96,8 @@ def decomposed_svd(decomposition: OrthogonalDecomposition, x: FloatArray) -> Poi
 
     tied = 0.0 if exact else ROUNDED
     values = np.abs(signed[order])
-    return PointSVD(values, tied, (project(0), project(1)), (lift(0), lift(1)))
+    maps = (project(0), project(1)), (lift(0), lift(1))
+    return PointSVD(values, tied, *maps, exact=decomposition.projects_exactly)
 
 
 def circulant_svd(x: FloatArray) -> PointSVD:

@@ -70,7 +70,7 @@ class IdentityDecomposition(_Square):
         """X itself, by reference."""
         return X
 
-    def of(self, X: Features) -> Features:
+    def transformed(self, X: Features) -> Features:
         """X itself."""
         return X
 
@@ -125,7 +125,7 @@ class FourierDecomposition(_Square):
         transform: NumericArray = np.fft.fft(X, axis=-1)
         return self._factor * transform
 
-    def of(self, X: Features) -> Features | Spectra | NumericArray:
+    def transformed(self, X: Features) -> Features | Spectra | NumericArray:
         """The same, not formed where it is large."""
         return self.features(X.toarray()) if X.size <= FORMED else Spectra(X, self._factor)
 

@@ -13,7 +13,7 @@ from implicitbias.problems._rows import RowBasis, UnitRows, row_basis
 from implicitbias.problems._scaling import equilibration
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coordinates:
     """Unit rows equivalent to z_i = y_i x_i as far as separability goes.
 

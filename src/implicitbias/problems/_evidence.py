@@ -27,7 +27,7 @@ def accumulated(length: int, roundoff: float) -> float:
     return (length + 2) * roundoff / (1 - (length + 2) * roundoff)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Separator:
     """A unit vector z and what it separates.
 
@@ -49,7 +49,7 @@ class Separator:
     proved: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GordanVector:
     """Weights a >= 0, sum a = 1, and how nearly sum_i a_i y_i x_i vanishes.
 

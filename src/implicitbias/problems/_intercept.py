@@ -24,7 +24,7 @@ from implicitbias.problems._offsets import Offsets
 from implicitbias.problems._regression import Regression
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Equations:
     """T X beta = T y, and how to return from it.
 

@@ -21,7 +21,7 @@ INTERIOR_POINT_ENTRIES = 1 << 19  # from here on it is faster, crossover to a ve
 ZOOM_RADIUS = 1e3  # |K (w - w_0)|_inf
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MarginSolution:
     """w (k,) and a (n,) as the solver claims them; nothing here is verified."""
 

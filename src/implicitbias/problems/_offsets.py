@@ -16,7 +16,7 @@ from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.features import Features, as_features
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Offsets:
     """c, (d,), zero but for a few features.
 

@@ -156,7 +156,7 @@ def upper_triangle(matrix: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.qr(matrix, mode="r"), dtype=np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RowBasis:
     """Independent rows b_1, .., b_r whose span holds all rows up to rounding.
 

@@ -10,7 +10,7 @@ from implicitbias._arrays import FloatArray, Parameters
 from implicitbias.networks import Network, PointMaps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OnePointSVD:
     """The two-layer network at one point (x, y) in its singular coordinates.
 
@@ -22,7 +22,7 @@ class OnePointSVD:
         U_1^T vbar_1 and U_2^T vbar_2, (m,).
     target
         y.
-    tied, project, lift
+    tied, exact, project, lift
         Of M(x), see ``PointSVD``.
     """
 
@@ -31,6 +31,7 @@ class OnePointSVD:
     second: FloatArray
     target: float
     tied: float
+    exact: bool
     project: PointMaps
     lift: PointMaps
 
@@ -47,4 +48,6 @@ def one_point_svd(
     first, second = (
         each(np.ravel(layer)) for each, layer in zip(svd.project, directions, strict=True)
     )
-    return OnePointSVD(svd.values, first, second, target, svd.tied, svd.project, svd.lift)
+    return OnePointSVD(
+        svd.values, first, second, target, svd.tied, svd.exact, svd.project, svd.lift
+    )

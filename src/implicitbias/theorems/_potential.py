@@ -16,6 +16,7 @@ from implicitbias.limits import (
     PotentialProblem,
     PotentialSensitivity,
     PotentialState,
+    at_actual_scale,
     certify,
     large_scale_end,
     relative_residual,
@@ -26,6 +27,7 @@ from implicitbias.limits import (
 )
 from implicitbias.theorems._limit_problem import LimitProblem, Verdicts
 from implicitbias.theorems._regression import assemble_potential, potential_limit
+from implicitbias.theorems._rounded_start import end_without_ties
 from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import Situation
 
@@ -88,6 +90,8 @@ class Potential(LimitProblem):
         except PathError as error:
             raise NoPredictionError(f"the limit could not be solved: {error}.", verdicts) from None
         limit = assemble_potential(situation, solved, state, name, verdicts)
+        if not situation.problem.y.any():
+            solved, state = at_actual_scale(solved, state)
         corrected = certify(solved, state).state
         return Sensitivity(limit, situation, PotentialSensitivity(solved, corrected))
 
@@ -153,6 +157,9 @@ def _end(
     real_rho[~situation.reach.forced] = end.rho
     rho = situation.reduction.spectrum(real_rho)
     coefficients = np.ascontiguousarray(situation.decomposition.coefficients(rho).real)
+    error = end.error
+    if alpha == 0.0:
+        error += end_without_ties(situation, real_rho, coefficients)
     return Limit(
         coefficients,
         "point",
@@ -160,7 +167,7 @@ def _end(
         Certificate(
             relative_residual(situation.problem.features, coefficients, situation.problem.y),
             end.gap,
-            error=end.error,
+            error=error,
         ),
         verdicts,
         spectrum=rho,

@@ -15,10 +15,10 @@ from implicitbias.limits import (
     MAX_CORRECTIONS,
     Certificate,
     Limit,
-    OnePoint,
     PathError,
     PotentialProblem,
     PotentialState,
+    at_actual_scale,
     certify,
     least_l2_end,
     relative_residual,
@@ -27,6 +27,11 @@ from implicitbias.limits import (
     solve_one_point,
 )
 from implicitbias.problems import UnitRows
+from implicitbias.theorems._rounded_start import (
+    forced_by_rounding,
+    one_point_start_change,
+    whole_layers,
+)
 from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
@@ -71,7 +76,7 @@ def assemble_potential(
     """Coefficients, layers and certificate of a solved potential problem."""
     reduction, decomposition = situation.reduction, situation.decomposition
     if not problem.target.any():  # t does not depend on the scale, rho does
-        problem = replace(problem, curves=problem.actual_curves, log_excess=0.0)
+        problem, state = at_actual_scale(problem, state)
     kept = ~situation.reach.forced
     certificate, nu = Certificate(0.0, 0.0, error=0.0), state.nu
     if kept.any():
@@ -117,6 +122,7 @@ def _error_of(
     size = float(np.abs(coefficients).max(initial=0.0))
     if error is None or situation.decomposition.is_exact or size == 0.0:
         return error
+    error += forced_by_rounding(situation, rho, coefficients)
     terms = float((situation.decomposition.lengths * np.abs(rho)).max(initial=0.0))
     return (error + EPS) * max(1.0, terms / size)
 
@@ -150,9 +156,8 @@ def _layers(
 
 def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """Theorem 6 in closed form; the certificate re-measures it on the returned layers."""
-    svd = situation.one_point
+    svd, one = situation.one_point, situation.one_point_problem
     log_scale = situation.init.log_scale
-    one = OnePoint(svd.values, svd.first, svd.second, svd.target, log_scale)
     nu = solve_one_point(one)
     if nu is None:
         raise NoPredictionError(
@@ -162,7 +167,7 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
         )
     moved = one.layers(nu)
     with np.errstate(over="ignore", invalid="ignore"):
-        parameters = _whole_layers(situation, moved)
+        parameters = whole_layers(situation, moved)
         coefficients = situation.network.coefficients(parameters)
     if not np.isfinite(coefficients).all():
         raise NoPredictionError(
@@ -187,21 +192,6 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
     )
 
 
-def _whole_layers(
-    situation: Situation, moved: tuple[FloatArray, FloatArray], *, resting: bool = True
-) -> Parameters:
-    """The two layers from their singular coordinates, with what of the start never moves."""
-    svd = situation.one_point
-    start = [np.ravel(layer) for layer in situation.start_parameters]
-    kept = svd.layers(*(project(old) for project, old in zip(svd.project, start, strict=True)))
-    return tuple(
-        (new + (old - part if resting else 0.0)).reshape(shape)
-        for new, old, part, shape in zip(
-            svd.layers(*moved), start, kept, situation.network.parameter_shapes, strict=True
-        )
-    )
-
-
 def _one_point_error(
     situation: Situation, coefficients: FloatArray, moved: tuple[FloatArray, FloatArray], nu: float
 ) -> float:
@@ -218,15 +208,18 @@ def _one_point_error(
         step = float(missing) / float(
             np.sum((svd.values * first) ** 2 + (svd.values * second) ** 2)
         )
-        network, rest = situation.network, _whole_layers(situation, moved)
-        change = _whole_layers(
+        network, rest = situation.network, whole_layers(situation, moved)
+        change = whole_layers(
             situation, (svd.values * second * step, svd.values * first * step), resting=False
         )
         slope = network.coefficients((change[0], rest[1])) + network.coefficients(
             (rest[0], change[1])
         )
         error = float(np.abs(slope).max()) / size
-    return error + EPS * (4.0 + abs(nu) * float(svd.values.max())) if missing else 4.0 * EPS
+    started = one_point_start_change(situation, coefficients, moved, nu) / size
+    if not missing:
+        return started + 4.0 * EPS
+    return error + started + EPS * (4.0 + abs(nu) * float(svd.values.max()))
 
 
 def _clock_spread(situation: Situation, parameters: tuple[FloatArray, ...], nu: float) -> float:

@@ -19,7 +19,7 @@ from implicitbias._setting import Setting, check_fit
 from implicitbias.coordinates import Curves
 from implicitbias.features import Dense, Features
 from implicitbias.initialization import Initialization
-from implicitbias.limits import MAX_ITERATIONS, PotentialProblem, Reachable, reachable
+from implicitbias.limits import MAX_ITERATIONS, OnePoint, PotentialProblem, Reachable, reachable
 from implicitbias.networks import Network
 from implicitbias.problems import (
     Classification,
@@ -49,6 +49,11 @@ class Situation(Setting):
         known = {name: value for name, value in vars(self).items() if name in SCALE_FREE}
         there.__dict__.update(known)
         return there
+
+    @property
+    def start_is_exact(self) -> bool:
+        """Whether ties of the layers in these coordinates are ties of the layers given."""
+        return self.decomposition.projects_exactly and not self.reduction.turned
 
     @cached_property
     def curves(self) -> Curves:
@@ -103,13 +108,17 @@ class Situation(Setting):
         if not exact:
             unit = ROUNDED + decomposition.residual
             rounding = unit * self.rows.row_norms()[rows], decomposition.lengths[kept]
+        start = self.reduction.start[:, kept]
         return PotentialProblem(
             features,
             targets,
             self.curves if kept.all() else self.reduction.curves(self.init.log_scale, kept),
             max_iterations=self.max_iterations,
-            start=self.reduction.start[:, kept] if exact else None,
+            start=start if exact else None,
             rounding=rounding,
+            rough_start=None
+            if self.start_is_exact
+            else (start, ROUNDED * float(np.abs(start).max(initial=0.0))),
         )
 
     @cached_property
@@ -132,6 +141,12 @@ class Situation(Setting):
         return one_point_svd(
             self.network, self.rows.rows([0]).toarray()[0], float(self.targets[0]), directions
         )
+
+    @property
+    def one_point_problem(self) -> OnePoint:
+        """Theorem 6's equation for the clock."""
+        svd = self.one_point
+        return OnePoint(svd.values, svd.first, svd.second, svd.target, self.init.log_scale)
 
 
 def in_moderate_units(situation: Situation) -> tuple[Situation, int]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from flint import arb_mat, ctx
 
-from implicitbias.limits.potential._extended import Basis, column, exact_sum, floats_of, vanishing
+from implicitbias.features import exact_sum
+from implicitbias.limits.potential._extended import Basis, column, floats_of, vanishing
 
 
 @pytest.mark.parametrize("spread", [1.0, 1e-12, 1e-40])

@@ -36,7 +36,7 @@ FIRST_STEP = 1e-3
 NORMAL = 1e-200  # a sum of squares above it has lost nothing to underflow
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pull:
     """How the points pull at the coordinates, for a stack of s states.
 

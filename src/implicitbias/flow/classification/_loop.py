@@ -35,7 +35,7 @@ LONG = 8  # such pieces, at least, in a step of a method of high order
 Waypoint = tuple[FloatArray, MarginPoint, float]  # state, point and log t
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """One integration, as it stands.
 

@@ -9,7 +9,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SavedPoint:
     """beta as exp(log_size) * shape, with the time and the loss.
 
@@ -28,7 +28,7 @@ class SavedPoint:
     log_loss: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SavedPath:
     """The saved points as the columns of a ``Flow``.
 

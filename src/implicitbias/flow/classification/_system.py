@@ -31,7 +31,7 @@ def check_size(log_size: float) -> None:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MarginPoint:
     """One state of a flow, with beta and the margins as exp(log_size) times numbers of order 1.
 

@@ -22,7 +22,7 @@ FIRST_STEP = 1e-3  # first step over the first saved time
 FALLING, GROWING = 0.1, 3.0  # of log loss, or times the state's size: then the flow moves
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trajectory:
     """Saved points and the end of one integration, in the system's own time tau.
 

@@ -14,7 +14,7 @@ from implicitbias.problems import Regression
 GRADED = 1e-4  # smallest over largest row of R below which rows are rotated
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SquaredLoss:
     """1/2 ||X beta - y||^2 on independent rows.
 

@@ -30,7 +30,7 @@ REST_LOSS = 1e-10  # relative fall of the loss over another doubling of the time
 PROGRESS = 0.5
 
 
-@dataclass
+@dataclass(eq=False)
 class RegressionRules:
     """The stopping rules, with what they remember of the flow so far."""
 

@@ -12,7 +12,7 @@ from implicitbias._arrays import FloatArray, Parameters
 from implicitbias.flow._rest import Rest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reading:
     """The loss at one state.
 

@@ -34,7 +34,7 @@ TIGHT = 1 - 1e-7  # a zero coordinate nearer to its bound may be tied
 NEAR_BOUND = 0.99  # of its bound: a zero group of sparse data below it takes no part in Newton
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MaxMargin:
     """The point of least norm with margins of at least 1.
 

@@ -24,7 +24,7 @@ ROUNDING = 1e-9  # slacks and multipliers of the rows left out may be so far bel
 CENTRE = 0.1  # each step aims at a tenth of the complementarity that is left
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entropy:
     """The minimiser t and the multipliers of B_> t >= 1, positive where that is tight.
 

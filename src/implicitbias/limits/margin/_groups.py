@@ -23,7 +23,7 @@ PROBES = 4  # random real vectors that tell rows of S apart
 PAIR_TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Groups:
     """rho = expansion @ r with r real; group g has the norm |rho_j| of its members.
 

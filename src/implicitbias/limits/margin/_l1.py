@@ -25,7 +25,7 @@ LP_TOLERANCE = 1e-10  # HiGHS's tightest
 PRICING_ROUNDS = 60
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GroupedProblem:
     """min (sum_g w_g ||r_g||^p)^{1/p} s.t. C r >= 1, E r = 0 (E may have no rows).
 
@@ -116,7 +116,7 @@ class GroupedProblem:
         return smaller, kept
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Point:
     """Unknowns r, multipliers a of the margins and b of the equations."""
 

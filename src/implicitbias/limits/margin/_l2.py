@@ -27,7 +27,7 @@ NEGLIGIBLE = 1e-11  # a share of a Farkas vector below this is rounding
 DEPENDENT = 1e-13  # a unit row this close to the span of others lies in it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hull:
     """z of least norm with A z >= 1, its multipliers A^T u = z, and the support points."""
 

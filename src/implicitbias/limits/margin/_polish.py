@@ -20,7 +20,7 @@ from implicitbias.limits.margin._l1 import GroupedProblem, Point
 IDENTIFY = (None, 1e-7, 1e-5, 1e-9, 1e-3)  # None: strict complementarity decides, without a number
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ActiveSet:
     """Nonzero groups, zero groups at the bound, active margins, nonzero multipliers (masks)."""
 

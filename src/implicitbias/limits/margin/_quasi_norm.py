@@ -40,7 +40,7 @@ SADDLE_BONUS = 100  # how much nearer a point that is no minimum must lie to be 
 SAME = 1e-6  # relative distance below which two stationary points are one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StationaryPoint:
     """A certified stationary point of the l_{2/L} max-margin problem.
 

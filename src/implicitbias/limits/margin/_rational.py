@@ -32,7 +32,7 @@ BLAND = 100  # pivots by the largest coefficient; after that by Bland's rule, wh
 MAX_PIVOTS = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ExactPoint(Point):
     """A solution known exactly and rounded once: nothing is left to polish.
 

@@ -33,7 +33,7 @@ Free = tuple[np.ndarray, np.ndarray]  # where a coordinate may be positive, and 
 TIE = "columns that seem tied are tied exactly"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OptimalFace:
     """All l1 max-margin points: t >= 0 on ``columns``, B_= t = 1, B_> t >= 1.
 

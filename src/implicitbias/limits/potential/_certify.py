@@ -24,7 +24,7 @@ ROUGH = 1e-13  # feasibility from which on what is missing is evaluated beyond f
 HELD = 1e-9  # a slack smaller than this part of its range is not held by a float64 dual point
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Certified:
     """A solution, its certificate and the dual point (actual units)."""
 
@@ -74,7 +74,7 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
     missing = problem.features @ rho - problem.target
     feasibility = relative_residual(problem.features, rho, problem.target)
     if feasibility > ROUGH:  # mostly rounding of the product
-        missing = -problem.features.precise.residual(rho, problem.target)
+        missing = -problem.precise.residual(rho, problem.target)
     start, there = curves.u(curves.t0), curves.u(state.t)
     state = _refit(problem, state, there - start)
     nu = state.rows.dual_as_given(state.nu)

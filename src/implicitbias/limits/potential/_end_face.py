@@ -19,7 +19,7 @@ from scipy.linalg import lapack, solve_triangular
 from scipy.optimize import linprog
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
-from implicitbias.features import Dense, precise_residual
+from implicitbias.features import Dense, exact_sum, precise_residual
 from implicitbias.limits.potential._end_basis import (
     NOTHING,
     PIVOT,
@@ -38,7 +38,6 @@ from implicitbias.limits.potential._extended import (
     PRECISION,
     Basis,
     column,
-    exact_sum,
     floats_of,
     vanishing,
 )
@@ -54,7 +53,7 @@ MAX_PIVOTS = 500
 REFINEMENTS = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Face:
     """The optimal face, in signed columns of the program.
 

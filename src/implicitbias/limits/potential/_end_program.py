@@ -29,7 +29,7 @@ OPTIONS = {
 SWEEPS = 3  # of equilibration
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EndProgram:
     """min c^T x s.t. A x = b, x >= 0 with A = [Z, -Z] in units of powers of two.
 

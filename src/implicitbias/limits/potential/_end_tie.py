@@ -30,7 +30,7 @@ SETTLED = 1e-24
 MAX_CORRECTIONS = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TieBreak:
     """sum_j of a strictly convex function of x_j: its gradient and curvature.
 

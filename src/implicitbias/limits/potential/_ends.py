@@ -18,7 +18,7 @@ import numpy as np
 from implicitbias._arrays import EPS, FloatArray, IntArray
 from implicitbias.coordinates import Curves
 from implicitbias.dual import NewtonSystem, as_given, newton_system
-from implicitbias.features import Features
+from implicitbias.features import Features, exact_sum
 from implicitbias.limits.potential._end_face import Face, optimal_face
 from implicitbias.limits.potential._end_program import (
     EndProgram,
@@ -27,7 +27,7 @@ from implicitbias.limits.potential._end_program import (
     end_weights,
 )
 from implicitbias.limits.potential._end_tie import TieBreak, break_tie
-from implicitbias.limits.potential._extended import PRECISION, exact_sum
+from implicitbias.limits.potential._extended import PRECISION
 from implicitbias.limits.potential._problem import PotentialProblem, slopes_at
 
 REFINEMENTS = 30  # each wins the digits that one solve keeps
@@ -36,7 +36,7 @@ SMALLEST = 1e-100  # weight relative to the largest, whose square is to fit floa
 FAR = 40.0  # a clock this long makes the other exponential vanish
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EndPoint:
     """rho, nu, the relative duality gap, whether a tie had to be broken, and the error.
 

@@ -23,13 +23,6 @@ SMALLEST_RCOND = 1e-14
 CORRECTIONS = 200
 
 
-def exact_sum(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """a + b as a rounded sum and what it misses (Knuth)."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
-
-
 class Basis:
     """A square matrix B of float64 numbers that solves B x = b and B^T x = b in balls.
 

@@ -35,7 +35,7 @@ HOPELESS = 1e13  # start predictions this many times the targets leave no digits
 TINY_STEP = 1e-9  # a path step this short means that the path has ended
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Path:
     """From x = 0 to x = 1 the target moves from start to end, the log scale by a change."""
 

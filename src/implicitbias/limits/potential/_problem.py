@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias.coordinates import Curves
 from implicitbias.dual import NewtonSystem, Rows, Slopes, newton_system
-from implicitbias.features import Features, as_features
+from implicitbias.features import ExactSums, Features, Precise, as_features
 
 MAX_CORRECTIONS = 25
 MAX_PATH_STEPS = 2000
@@ -36,7 +36,7 @@ FIRST_STEP = 12.0  # so does a first one this long: a shorter way is cheaper
 FAR_OFF = 20.0  # so do predictions that miss the targets by this many times their size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PotentialProblem:
     """min sum_j Psi_j^*(rho_j) s.t. Z rho = y.
 
@@ -56,8 +56,12 @@ class PotentialProblem:
     start
         p_l(0) up to one factor, (L, m), where these and Z are exact as given: then ties among the
         columns are decided in exact arithmetic. None where they were computed in float64.
+    products
+        Z, for products beyond float64; those of the features if None.
     rounding
         e (n,) and f (m,) with |Z_ij - exact| up to about e_i f_j; None where Z is exact.
+    rough_start
+        p_l(0) as computed, (L, m), and what an entry is off by; None where the start is exact.
     """
 
     features: Features
@@ -66,7 +70,14 @@ class PotentialProblem:
     log_excess: float = 0.0
     max_iterations: int = MAX_ITERATIONS
     start: FloatArray | None = None
+    products: Precise | ExactSums | None = field(default=None, repr=False)
     rounding: tuple[FloatArray, FloatArray] | None = field(default=None, repr=False)
+    rough_start: tuple[NumericArray, float] | None = field(default=None, repr=False)
+
+    @property
+    def precise(self) -> Precise | ExactSums:
+        """Z, for products beyond float64: those of the features unless others are given."""
+        return self.features.precise if self.products is None else self.products
 
     def shifted(self, log_scale_change: float) -> PotentialProblem:
         """The same problem at a scale exp(log_scale_change) times as large."""
@@ -81,7 +92,7 @@ class PotentialProblem:
         return self.curves.shifted(self.log_excess)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PotentialState:
     """A point on the way, or the solution, and the work it took.
 
@@ -122,6 +133,15 @@ class PathError(Exception):
 def log_dual_weights(curves: Curves) -> FloatArray:
     """log a_j = (L - 2) (log C_j - max log C), shape (m,)."""
     return np.asarray((curves.depth - 2) * (curves.log_unit - curves.log_unit.max()))
+
+
+def at_actual_scale(
+    problem: PotentialProblem, state: PotentialState
+) -> tuple[PotentialProblem, PotentialState]:
+    """The same solution at the scale that was asked for, where t does not depend on it."""
+    system, growth = state.system, problem.curves.depth * problem.log_excess
+    state = replace(state, system=None if system is None else system.at_scale(growth))
+    return replace(problem, curves=problem.actual_curves, log_excess=0.0), state
 
 
 def slopes_at(curves: Curves, t: FloatArray) -> Slopes:

@@ -22,7 +22,7 @@ CONSISTENT = 1e-9
 LARGEST_GROWTH = 1e9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reachable:
     """Whether Z rho = y has a solution under the signs, and which coordinates it forces to 0.
 

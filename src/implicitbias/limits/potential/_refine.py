@@ -10,14 +10,21 @@ slacks and reduced costs (``_slack``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from implicitbias._arrays import EPS, BoolArray, FloatArray, IntArray
 from implicitbias.coordinates import Curves
-from implicitbias.dual import NewtonSystem, Rows, as_given
-from implicitbias.features import precise_residual
+from implicitbias.dual import NewtonSystem, Rows, as_given, sharpened_system
+from implicitbias.features import ExactSums, precise_residual
+from implicitbias.limits.potential._doubt import (
+    lost_in_products,
+    lost_in_start,
+    lost_in_units,
+    lost_to_rounding,
+    relative_change,
+)
 from implicitbias.limits.potential._problem import (
     STEP_CAP,
     PotentialProblem,
@@ -37,10 +44,11 @@ DEEP = -5.0  # log slack from where on slacks say more than the clock itself
 KEPT = 1e-6  # so short ones leave the Newton matrix as it is
 DRAWS = 8  # of the rounding of Z
 NEGLIGIBLE = 1e-14  # of the largest rho: targets of combined rows up to here count as zero
+MOST_EXACT = 1 << 20  # entries of Z up to which its products may be summed exactly
 STALLED = 0.5  # a correction not shorter than this part of the last gains nothing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Refined:
     """A solution, the correction that is left of it, and its size.
 
@@ -51,23 +59,52 @@ class Refined:
     dt
         The last Newton step, not taken: what t is off by, (m,).
     error
-        max_j |rho'_j dt_j| / max_j |rho_j|, what rounding of t does included.
+        max_j |rho'_j dt_j| / max_j |rho_j|, what rounding does included.
+    system
+        The Newton system that measured it, or None.
+    slacks
+        Whether the clocks were read off their slacks, not off Z^T nu.
     """
 
     state: PotentialState
     dt: FloatArray
     error: float
+    system: NewtonSystem | None = field(default=None, repr=False)
+    slacks: bool = False
 
 
 def refine(
     problem: PotentialProblem, state: PotentialState, corrections: int = MAX_CORRECTIONS
 ) -> Refined:
     """Correct until a correction is rounding; ``corrections = 0`` only measures."""
+    best = _corrected(problem, state, corrections)
+    system, slacks = best.system, best.slacks
+    if system is None:
+        return best
+    lost = lost_to_rounding(problem, system, best.state, slacks=slacks)
+    exact = problem.rounding is None and problem.features.size <= MOST_EXACT
+    if (
+        lost > ENOUGH
+        and exact
+        and corrections > 0
+        and lost_in_products(problem, system, best.state, slacks=slacks) > ENOUGH
+    ):
+        products = ExactSums(problem.features)
+        again = _corrected(replace(problem, products=products), best.state, corrections)
+        if again.system is not None:
+            best, system = again, again.system
+            lost = lost_in_units(problem, system, best.state)
+    lost += lost_in_start(problem, system, best.state)
+    return replace(best, error=best.error + lost)
+
+
+def _corrected(problem: PotentialProblem, state: PotentialState, corrections: int) -> Refined:
+    """The state after so many corrections, or where they end."""
     curves, last = problem.curves, np.inf
     best = Refined(state, np.zeros(curves.size), np.inf)
     if problem.target.size == 0:  # nothing moves
         return replace(best, error=_size(curves, state.t, best.dt))
-    found, combine = last_system(problem, curves, state), curves.depth == 2
+    found, combine = _sharp(problem, last_system(problem, curves, state)), curves.depth == 2
     if found is not None and corrections > 0:
         found = _with_small_targets(problem, curves, *found)
     for count in range(corrections + 1):
@@ -78,7 +115,8 @@ def refine(
         length = float(np.abs(step.dt).max(initial=0.0))
         error = step.error if length < ROUGH else np.inf
         if error < best.error:
-            best = Refined(step.state, step.dt, error)
+            slacks = bool(np.isfinite(step.asked).any())
+            best = Refined(step.state, step.dt, error, found[0], slacks)
         stalled = length < ROUGH and error > STALLED * last
         done = error <= ENOUGH and length <= SETTLED
         if count == corrections or done or (stalled and combine):
@@ -86,11 +124,25 @@ def refine(
         last, combine = np.inf if stalled else error, combine or stalled
         state = step.taken(curves, length)
         kept = length < KEPT and not stalled
-        found = (found[0], state) if kept else linearise(problem, curves, state, combine=stalled)
+        if kept:
+            found = found[0], state
+        else:
+            found = _sharp(problem, linearise(problem, curves, state, combine=stalled))
     return best
 
 
-@dataclass(frozen=True)
+def _sharp(
+    problem: PotentialProblem, found: tuple[NewtonSystem, PotentialState] | None
+) -> tuple[NewtonSystem, PotentialState] | None:
+    """The system with all digits of its rows, and the state in these."""
+    if found is None:
+        return None
+    system, state = found
+    sharp = sharpened_system(system, problem.features, problem.precise)
+    return None if sharp is None else (sharp, replace(state, rows=sharp.rows))
+
+
+@dataclass(frozen=True, eq=False)
 class _Step:
     """A state with its true mismatch, the Newton step from it, and what it is off by.
 
@@ -145,7 +197,7 @@ def _correction(
     rho = curves.rho(state.t)
     if not np.isfinite(rho).all():
         return None
-    missing = problem.features.precise.residual(rho, problem.target)
+    missing = problem.precise.residual(rho, problem.target)
     state, unknown, asked = _with_mismatch(problem, curves, system, state)
     if not (np.isfinite(missing).all() and np.isfinite(state.mismatch).all()):
         return None
@@ -198,7 +250,7 @@ def _with_mismatch(
         state = replace(state, nu=given, rows=as_given(problem.features))
     a = np.exp(log_dual_weights(curves))
     moved = curves.u_increment(curves.t0, state.t - curves.t0)
-    left = -a * problem.features.precise.transposed_residual(given, moved / a)
+    left = -a * problem.precise.transposed_residual(given, moved / a)
     mismatch = left * np.exp(-curves.log_u_slope(state.t))
     return replace(state, mismatch=mismatch), np.zeros(curves.size), none
 
@@ -239,7 +291,8 @@ def _in_rows(
 ) -> tuple[FloatArray, float]:
     """B^{-1} (y - Z rho), and the largest part of B^{-1} y over rho that was taken for zero.
 
-    What is below rounding of the largest rho cannot be followed, and need not.
+    What is below rounding of the largest rho cannot be followed, and need not; other terms that add
+    up to zero can, and B^{-1} Z is rounded.
     """
     if rows.basis is None:
         return missing, 0.0
@@ -247,6 +300,7 @@ def _in_rows(
     goal, taken = _goal(problem, rows)
     largest = float(np.abs(rho).max(initial=0.0))
     zero = (goal == 0.0) | (taken & (np.abs(goal) <= NEGLIGIBLE * largest))
+    zero &= rows.features.absolute(rho) <= NEGLIGIBLE * largest
     if not zero.any():
         return left, 0.0
     neglected = float(np.abs(goal[zero]).max()) / largest if largest > 0.0 else 0.0
@@ -255,10 +309,7 @@ def _in_rows(
 
 def _size(curves: Curves, t: FloatArray, dt: FloatArray) -> float:
     """|rho' dt| / |rho|, largest entries, beside what rounding of t and of log rho does."""
-    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        logs = curves.log_rho_slope(t)
-        top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
-        if top == -np.inf:
-            return 0.0
-        moved = np.exp(np.minimum(logs - top, 700.0)) * (np.abs(dt) + EPS * np.abs(t))
-    return float(np.max(moved, initial=0.0)) + EPS * (4.0 + abs(top))
+    top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
+    if top == -np.inf:
+        return 0.0
+    return relative_change(curves, t, np.abs(dt) + EPS * np.abs(t)) + EPS * (4.0 + abs(top))

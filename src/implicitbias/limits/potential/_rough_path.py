@@ -33,7 +33,7 @@ MOVED = 1e-3  # a solution this near the start may be at a needlessly large scal
 MOST_CORRECTIONS = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Node:
     """A point of the path: log alpha relative to the problem's, the state and its tangent."""
 

@@ -33,7 +33,7 @@ LARGEST_EXPONENT = 600.0
 TWIN = 1e-10  # columns of rounded features this near to each other are images of one column
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SlackMismatch:
     """The mismatch in units of t, and how much of it float64 cannot know, (m,) each.
 
@@ -123,7 +123,7 @@ def _lengths(curves: Curves, sides: FloatArray) -> FloatArray:
     return np.where(sides > 0.0, high, low) - curves.u(curves.t0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Decided:
     costs: FloatArray
     unknown: FloatArray

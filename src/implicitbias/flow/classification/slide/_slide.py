@@ -33,7 +33,7 @@ STUCK = 50  # events in a row without progress
 PROGRESS = 1e-10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SlidePoint:
     """A point of the slide.
 

@@ -1,0 +1,160 @@
+"""What rounding leaves unknown of a solved potential problem, to first order.
+
+Each rounding is an amount by which Z rho = y, or the clock of a coordinate, may be off at the
+solution; one solve with the Newton system tells what it does to rho. The amounts are drawn several
+times: a single draw may miss the direction that matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from implicitbias._arrays import EPS, FloatArray, NumericArray
+from implicitbias.coordinates import Curves
+from implicitbias.dual import NewtonSystem
+from implicitbias.limits.potential._problem import (
+    PotentialProblem,
+    PotentialState,
+    log_dual_weights,
+)
+
+LAST_BIT = 2.0**-74  # of the terms of a product of ``Precise``
+DRAWS = 8
+NEAR_TIE = 1e-3  # layers closer than this part of the largest: their offset loses digits
+DEEP = -5.0  # log slack
+LARGEST = 1e100
+LIGHT = 60.0  # log
+LARGEST_EXPONENT = 600.0
+
+
+def relative_change(curves: Curves, t: FloatArray, dt: FloatArray) -> float:
+    """|rho' dt|_inf / |rho|_inf; 0 where rho = 0."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
+        if top == -np.inf:
+            return 0.0
+        logs = np.minimum(curves.log_rho_slope(t) - top, LARGEST_EXPONENT)
+        return float(np.max(np.exp(logs) * np.abs(dt), initial=0.0))
+
+
+def lost_to_rounding(
+    problem: PotentialProblem, system: NewtonSystem, state: PotentialState, *, slacks: bool
+) -> float:
+    """What rounding does to rho: of units, of clocks and, where Z is exact, of its products."""
+    curves, n = problem.curves, problem.target.size
+    sizes, clocks = np.zeros(n), _of_units(problem, state)
+    if problem.rounding is None:
+        of_products = _of_products(problem, state, slacks=slacks)
+        sizes, clocks = of_products[0], clocks + of_products[1]
+    return _swayed(curves, system, state.t, sizes, clocks)
+
+
+def lost_in_products(
+    problem: PotentialProblem, system: NewtonSystem, state: PotentialState, *, slacks: bool
+) -> float:
+    """What the last bits of Z rho and Z^T nu do to rho; ``slacks``: Z^T nu was not needed."""
+    sizes, clocks = _of_products(problem, state, slacks=slacks)
+    return _swayed(problem.curves, system, state.t, sizes, clocks)
+
+
+def lost_in_units(problem: PotentialProblem, system: NewtonSystem, state: PotentialState) -> float:
+    """What the rounding of the coordinates' units and clocks does to rho."""
+    none = np.zeros(problem.target.size)
+    return _swayed(problem.curves, system, state.t, none, _of_units(problem, state))
+
+
+def _of_products(
+    problem: PotentialProblem, state: PotentialState, *, slacks: bool
+) -> tuple[FloatArray, FloatArray]:
+    """The last bits of Z rho, (n,), and those of Z^T nu in units of t, (m,)."""
+    curves, features = problem.curves, problem.features
+    sizes = features.absolute(curves.rho(state.t)) + np.abs(problem.target)
+    if slacks:
+        return LAST_BIT * sizes, np.zeros(curves.size)
+    nu = state.rows.dual_as_given(state.nu)
+    moved = np.abs(curves.u_increment(curves.t0, state.t - curves.t0))
+    with np.errstate(over="ignore"):
+        pulls = np.exp(log_dual_weights(curves)) * features.absolute_transposed(nu)
+        clocks = (pulls + moved) * np.exp(-curves.log_u_slope(state.t))
+    return LAST_BIT * sizes, LAST_BIT * clocks
+
+
+def _of_units(problem: PotentialProblem, state: PotentialState) -> FloatArray:
+    """The rounding of units in units of t, (m,).
+
+    They are exponentials of logarithms, rounded relative to the size of these and, where the scale
+    asked for is beyond the curves' own, to that change.
+    """
+    curves, t, excess = problem.curves, state.t, abs(problem.log_excess)
+    log_rho = curves.log_abs_rho(t)
+    height = np.where(np.isfinite(log_rho), np.abs(log_rho), 0.0)  # rho = 0 is exact
+    sizes = 4.0 + height + curves.depth * (np.abs(curves.log_unit) + excess)
+    with np.errstate(over="ignore", under="ignore"):
+        reach = np.exp(np.minimum(log_rho - curves.log_rho_slope(t), LARGEST_EXPONENT))
+    return EPS * sizes * np.where(curves.dead, 0.0, reach)
+
+
+def lost_in_start(problem: PotentialProblem, system: NewtonSystem, state: PotentialState) -> float:
+    """What a start U_l^T v_l computed in float64 does to rho where two of its layers nearly tie.
+
+    Their offset is then rounding, and a coordinate that is taken to keep its sign may cross. Drawn
+    starts are followed to the same clocks. Deep slacks are left to ``_slack``.
+    """
+    if problem.rough_start is None:
+        return 0.0
+    start, size = problem.rough_start
+    curves, t = problem.curves, state.t
+    layers = np.sort(np.abs(start), axis=0)
+    near = (layers[1] - layers[0] < NEAR_TIE * size / EPS) & ~curves.dead
+    with np.errstate(invalid="ignore"):
+        near &= (curves.log_slack(t) > DEEP) & np.isfinite(curves.log_abs_rho(t))
+    if not near.any():
+        return 0.0
+    part, kept = curves.take(near), start[:, near]
+    shift = float((part.log_unit - Curves.from_complex_start(kept, 0.0).log_unit)[0])
+    moved, at = part.u_increment(part.t0, t[near] - part.t0), part.rho(t[near])
+    slope = np.exp(part.log_rho_slope(t[near]))
+    clocks, own = np.zeros((curves.size, DRAWS)), 0.0
+    for column, drawn in enumerate(drawn_starts(kept, size)):
+        other = Curves.from_complex_start(drawn, shift)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+            du = moved * np.exp((curves.depth - 2) * (other.log_unit - part.log_unit))
+            there = other.rho(other.t0 + other.t_increment(other.t0, du))
+            change, off = np.abs(there - at), (there - at) / slope
+        far = ~(np.abs(off) < LARGEST)  # of light coordinates: then what it is in rho counts
+        own = max(own, float(np.where(np.isfinite(change), change, np.inf)[far].max(initial=0.0)))
+        clocks[near, column] = np.where(far, 0.0, off)
+    dt = system.solve(np.zeros((problem.target.size, DRAWS)), clocks)[0]
+    size = float(np.abs(curves.rho(t)).max())
+    own = own / size if size > 0.0 else 0.0
+    return own + relative_change(curves, t, np.abs(dt).max(axis=1))
+
+
+def drawn_starts(start: NumericArray, size: float) -> Iterator[NumericArray]:
+    """The start with entries other than 0 off by about ``size``, DRAWS times."""
+    rng = np.random.default_rng(0)
+    for _ in range(DRAWS):
+        noise = size * rng.standard_normal(start.shape)
+        yield start + np.where(start == 0.0, 0.0, noise)
+
+
+def _swayed(
+    curves: Curves,
+    system: NewtonSystem,
+    t: FloatArray,
+    sizes: FloatArray,
+    clocks: FloatArray,
+) -> float:
+    """The largest change of rho for predictions and clocks that are off by about so much."""
+    draws = np.random.default_rng(0).standard_normal((sizes.size + clocks.size, DRAWS))
+    target = system.rows.combined(draws[: sizes.size] * sizes[:, None])
+    moved = draws[sizes.size :] * np.minimum(clocks, LARGEST)[:, None]
+    basis, own = system.rows.basis, 0.0
+    if basis is not None:  # changes of light coordinates overflow in t, not in rho
+        top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
+        light = system.slopes.log_rho[basis] < top - LIGHT
+        own = float(np.abs(target[light]).max(initial=0.0) * np.exp(-top))
+        target[light] = 0.0
+    return own + relative_change(curves, t, np.abs(system.solve(target, moved)[0]).max(axis=1))

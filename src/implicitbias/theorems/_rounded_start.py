@@ -1,0 +1,142 @@
+"""What the rounding of a start U_l^T v_l does to the limit where it decides what can be reached.
+
+Two layers that tie keep the sign of their coordinate, two that nearly tie do not: from a balanced
+start the tie is the rounding of the products. The limit from drawn starts tells what that means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from implicitbias._arrays import EPS, FloatArray, Parameters
+from implicitbias.limits import (
+    PathError,
+    PotentialProblem,
+    at_actual_scale,
+    certify,
+    small_scale_end,
+    solve,
+    solve_one_point,
+)
+from implicitbias.problems import Regression
+from implicitbias.theorems._situation import Situation
+
+DRAWS = 3
+FIRST_ORDER = 1e-9  # larger changes of beta are no small ones
+
+
+def forced_by_rounding(situation: Situation, rho: FloatArray, coefficients: FloatArray) -> float:
+    """|d beta|_inf / |beta|_inf where coordinates are forced to 0 by ties that may be rounding.
+
+    Where none is 0. Otherwise the limit from one start without these ties is solved too.
+    """
+    if situation.start_is_exact or not (situation.reach.forced & ~situation.curves.dead).any():
+        return 0.0
+    loose = _without_ties(situation)
+    try:
+        solved, state = solve(loose)
+    except PathError:
+        return np.inf
+    if not loose.target.any():
+        solved, state = at_actual_scale(solved, state)
+    return _apart(situation, solved.curves.rho(certify(solved, state).state.t), rho, coefficients)
+
+
+def end_without_ties(situation: Situation, rho: FloatArray, coefficients: FloatArray) -> float:
+    """The same at scale 0, where coordinates keep their sign by ties that may be rounding."""
+    curves = situation.curves
+    if situation.start_is_exact or not (curves.locked & ~curves.dead).any():
+        return 0.0
+    try:
+        end = small_scale_end(_without_ties(situation))
+    except ValueError:
+        return np.inf
+    return _apart(situation, end.rho, rho, coefficients)
+
+
+def _without_ties(situation: Situation) -> PotentialProblem:
+    """The problem from the start with entries other than 0 off by rounding; dead ones left out."""
+    reduction, rng = situation.reduction, np.random.default_rng(0)
+    start, moves = reduction.start, ~situation.curves.dead
+    noise = 2.0 * EPS * float(np.abs(start).max()) * rng.standard_normal(start.shape)
+    loose = replace(reduction, start=start + np.where(start == 0.0, 0.0, noise))
+    rest = Regression(reduction.features.taken(moves), situation.targets)
+    return PotentialProblem(
+        rest.features.rows(rest.rows),
+        np.ascontiguousarray(rest.y[rest.rows]),
+        loose.curves(situation.init.log_scale, moves),
+        max_iterations=situation.max_iterations,
+    )
+
+
+def _apart(
+    situation: Situation, other: FloatArray, rho: FloatArray, coefficients: FloatArray
+) -> float:
+    """|d beta|_inf / |beta|_inf from rho to the ``other`` one of the coordinates that move."""
+    change = -rho
+    change[~situation.curves.dead] += other
+    moved = situation.decomposition.coefficients(situation.reduction.spectrum(change)).real
+    size = float(np.abs(coefficients).max())
+    return float(np.abs(moved).max()) / size if size > 0.0 else 0.0
+
+
+def whole_layers(
+    situation: Situation, moved: tuple[FloatArray, FloatArray], *, resting: bool = True
+) -> Parameters:
+    """The two layers from their singular coordinates, with what of the start never moves."""
+    svd = situation.one_point
+    start = [np.ravel(layer) for layer in situation.start_parameters]
+    kept = svd.layers(*(project(old) for project, old in zip(svd.project, start, strict=True)))
+    return tuple(
+        (new + (old - part if resting else 0.0)).reshape(shape)
+        for new, old, part, shape in zip(
+            svd.layers(*moved), start, kept, situation.network.parameter_shapes, strict=True
+        )
+    )
+
+
+def one_point_start_change(
+    situation: Situation, coefficients: FloatArray, moved: tuple[FloatArray, FloatArray], nu: float
+) -> float:
+    """|d beta|_inf for rounding of the start's singular coordinates, drawn a few times.
+
+    Sums and differences a +- b grow by e^{+-nu s}: where they are rounding they need not stay it.
+    What they do at the same clock is made up for by a step of it, or by solving again.
+    """
+    svd, one = situation.one_point, situation.one_point_problem
+    if svd.exact:
+        return 0.0
+    start = np.array([svd.first, svd.second])
+    noise = 2.0 * EPS * np.abs(start).max(axis=1, keepdims=True)  # a layer of zeros is exact
+    rng, largest = np.random.default_rng(0), 0.0
+    for _ in range(DRAWS):
+        drawn = noise * rng.standard_normal(start.shape)
+        other = replace(one, first=svd.first + drawn[0], second=svd.second + drawn[1])
+        change = _one_point_change(situation, coefficients, moved, other.layers(nu))
+        if not change <= FIRST_ORDER * float(np.abs(coefficients).max()):
+            clock = solve_one_point(other)
+            change = np.inf
+            if clock is not None:
+                beta = situation.network.coefficients(whole_layers(situation, other.layers(clock)))
+                change = float(np.abs(beta - coefficients).max())
+        largest = max(largest, change if np.isfinite(change) else np.inf)
+    return largest
+
+
+def _one_point_change(
+    situation: Situation,
+    coefficients: FloatArray,
+    moved: tuple[FloatArray, FloatArray],
+    there: tuple[FloatArray, FloatArray],
+) -> float:
+    """|d beta|_inf from the layers at nu to those of another start, taken back to the target."""
+    svd, (first, second) = situation.one_point, moved
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        a, b = there[0] - first, there[1] - second
+        growth = np.sum((svd.values * first) ** 2 + (svd.values * second) ** 2)
+        step = -float(np.sum(svd.values * (first * b + second * a + a * b)) / growth)
+        back = there[0] + svd.values * second * step, there[1] + svd.values * first * step
+        beta = situation.network.coefficients(whole_layers(situation, back))
+        return float(np.abs(beta - coefficients).max())

@@ -1,0 +1,216 @@
+"""certificate.error is never more than ten times too small: one test for each kind it once was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from flint import fmpq
+from mpmath import mp
+from scipy.sparse import csr_array
+
+from implicitbias._errors import NoPredictionError
+from implicitbias.initialization import Initialization
+from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, OrthogonalNetwork
+from implicitbias.problems import Regression
+from implicitbias.theorems import limit_path, predict_limit, sensitivity
+from reference.precise_faces import small_end
+from reference.precise_potential import limit as exact_limit
+
+ROUNDING = 1e-15
+
+
+def true_error(found, expected):
+    return np.abs(found.coefficients - expected).max() / np.abs(expected).max()
+
+
+def check(found, expected, at_most):
+    """The answer is right to ``at_most``, and its certificate says how right."""
+    error = true_error(found, expected)
+    assert error <= max(10 * found.certificate.error, ROUNDING)
+    assert error <= at_most
+    assert found.certificate.error <= 1e-9
+
+
+@pytest.mark.parametrize("depth", [3, 4, 6])
+@pytest.mark.parametrize("scale", [1e-12, 1e-4, 0.05, 20.0])
+def test_targets_of_zero(depth, scale):
+    """t does not depend on the scale then, rho does: the Newton system has to follow."""
+    rng = np.random.default_rng(depth)
+    X, layers = rng.standard_normal((2, 6)), rng.standard_normal((depth, 6))
+    network, problem = DiagonalNetwork(6, depth), Regression(X, np.zeros(2))
+    expected = exact_limit(X, problem.y, layers, scale)
+    check(predict_limit(network, problem, Initialization(layers, scale=scale)), expected, 1e-13)
+    check(limit_path(network, problem, layers, [scale, 0.3]).limits[0], expected, 1e-13)
+
+
+def test_how_targets_of_zero_move_with_the_scale():
+    rng = np.random.default_rng(1)
+    X, layers = rng.standard_normal((2, 6)), rng.standard_normal((3, 6))
+    found = sensitivity(
+        DiagonalNetwork(6, 3), Regression(X, [0.0, 0.0]), Initialization(layers, scale=0.02)
+    )
+    np.testing.assert_allclose(found.by_log_scale, 3 * found.limit.coefficients, rtol=1e-12)
+
+
+OFFSETS = 1.7e12 + 32e3 * np.array([2.0, 1.0, 0.0, 3.0])
+
+
+def with_time_stamps(rng, n, d):
+    """Dyadic features beside time stamps and years."""
+    X = np.round(rng.standard_normal((n, d)) * 16) / 16
+    X[:, 0], X[:, 1], X[:, 4] = 1.0, OFFSETS[:n], 2000.0 + rng.integers(-20, 20, n)
+    return X
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+@pytest.mark.parametrize("seed", range(4))
+def test_time_stamps(depth, seed):
+    """Residuals to 75 bits, and B^{-1} Z by LU, lose what the other columns are decided by."""
+    rng = np.random.default_rng(seed)
+    X, eta = with_time_stamps(rng, 3, 7), rng.uniform(0.5, 2.0, 7)
+    layers, y = [eta] * (depth - 1) + [np.zeros(7)], np.array([3.0, -1.0, 2.0])
+    network, init = DiagonalNetwork(7, depth), Initialization(layers, scale=0.01)
+    check(predict_limit(network, Regression(X, y), init), exact_limit(X, y, layers, 0.01), 1e-13)
+    if depth == 2:
+        y = -2.0 * X[:, 1]
+        found = predict_limit(network, Regression(X, y), init)
+        check(found, exact_limit(X, y, layers, 0.01), 1e-13)
+
+
+@pytest.mark.parametrize("depth", [2, 4, 8])
+def test_targets_that_are_a_column_beside_its_near_duplicate(depth):
+    """Combined targets of exact zeros: the columns they leave out are no rounding."""
+    rng = np.random.default_rng(depth)
+    X = np.vstack([rng.standard_normal((2, 5)), np.zeros(5)])
+    X[2] = X[0] + 1e-8 * rng.standard_normal(5)
+    eta = np.array([3.0, 3.0, 0.5, -1.0, 1.0])
+    layers = [eta] * (depth - 1) + [np.zeros(5)]
+    found = predict_limit(
+        DiagonalNetwork(5, depth), Regression(X, X[:, 1]), Initialization(layers, scale=0.01)
+    )
+    check(found, exact_limit(X, X[:, 1], layers, 0.01), 1e-13)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+@pytest.mark.parametrize("scale", [1e250, 1e120])
+def test_scales_whose_logarithm_is_large(depth, scale):
+    """alpha eta is rounded to 600 eps: what it does to the answer is counted."""
+    layers = [np.array([3.0, -1.0, 0.5, 0.7])] * (depth - 1) + [np.zeros(4)]
+    X, y = np.array([[1.0, 2.0, -1.0, 3.0]]), np.array([0.5])
+    found = predict_limit(
+        DiagonalNetwork(4, depth), Regression(X, y), Initialization(layers, scale=scale)
+    )
+    check(found, exact_limit(X, y, layers, scale), 1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_several_time_stamps_beside_one_another(seed, kind):
+    """B^{-1} Z by LU is wrong by a millionth of what decides between the light columns."""
+    rng = np.random.default_rng(seed)
+    X = np.round(rng.standard_normal((5, 9)) * 16) / 16
+    X[:, 0] = 1.0
+    for column, step in zip((1, 2, 3), (16e3, 32e3, 8e3), strict=True):
+        X[:, column] = 1.7e12 + step * rng.permutation(5)
+    X[:, 4] = 2000.0 + rng.integers(-30, 30, 5)
+    y = X @ np.where(np.arange(9) > 4, rng.integers(-2, 3, 9), 0.0)
+    layers = [np.ones(9)] * 3 + [np.zeros(9)]
+    found = predict_limit(
+        DiagonalNetwork(9, 4), Regression(kind(X), y), Initialization(layers, scale=0.1)
+    )
+    check(found, exact_limit(X, y, layers, 0.1), 1e-13)
+
+
+def even_balanced(X, depth, seed):
+    """A balanced start of even filters, whose spectra tie up to rounding of the Fourier transform.
+
+    Z, layers and the S of beta = S^T rho are those of the floats as given, to 80 digits.
+    """
+    d = X.shape[1]
+    network, mirror = ConvolutionalNetwork(d, [d] * depth), -np.arange(d) % d
+    layers = [(v + v[mirror]) / 2 for v in Initialization.balanced(network, 1.0, seed).directions]
+    with mp.workdps(80):
+        F = mp.matrix(d, d)
+        for j in range(d):
+            for k in range(d):
+                F[j, k] = mp.cos(2 * mp.pi * j * k / d) / mp.sqrt(d)
+        gain = mp.sqrt(d) ** (depth - 1)
+        Z = [[_rational(gain * v) for v in F * mp.matrix(row.tolist())] for row in X]
+        starts = [[_rational(v) for v in F * mp.matrix(v.tolist())] for v in layers]
+    S = np.array([[float(gain * F[j, k]) for k in range(d)] for j in range(d)])
+    return network, layers, Z, starts, S
+
+
+def check_balanced(X, y, depth, seed, scale):
+    """Right for the floats given, or refused with what their rounding does."""
+    network, layers, Z, starts, S = even_balanced(X, depth, seed)
+    try:
+        found = predict_limit(network, Regression(X, y), Initialization(layers, scale=scale))
+    except NoPredictionError as error:
+        assert error.certificate.error > 1e-8
+    else:
+        check(found, S @ exact_limit(Z, y, starts, scale), 1e-8)
+
+
+def _rational(value):
+    mantissa, exponent = value.man_exp
+    return fmpq(int(mantissa) * int(mp.sign(value))) * fmpq(2) ** int(exponent)
+
+
+@pytest.mark.parametrize("seed", [1, 4, 8, 9, 10])
+@pytest.mark.parametrize("scale", [1.0, 1e-2, 1e-5])
+@pytest.mark.parametrize("depth", [2, 3])
+def test_balanced_filters_tie_by_rounding_alone(seed, scale, depth):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((2, 6))
+    check_balanced((X + X[:, -np.arange(6) % 6]) / 2, rng.standard_normal(2), depth, seed, scale)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_zeros_that_only_rounding_forces(seed):
+    """Z = (3, 0, 1, 0): two coordinates of one sign that cancel, unless they cross zero."""
+    check_balanced(np.array([[1.0, 0.5, 1.0, 0.5]]), np.zeros(1), 2, seed, 1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("scale", [1e-3, 3e-8])
+def test_one_point_from_balanced_filters(seed, scale):
+    """Differences of the two spectra are rounding, and the clock makes them the answer."""
+    X = np.array([[1.0, 0.5, 1.0, 0.0, 1.0, 0.0, 1.0, 0.5]])
+    check_balanced(X, np.array([-0.5]), 2, seed, scale)
+    check_balanced(X, np.array([0.5]), 2, seed, scale)
+
+
+@pytest.mark.parametrize("seed", [0, 4, 6, 7])
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.filterwarnings("ignore::implicitbias.CertificateWarning")
+def test_balanced_filters_at_scale_zero(seed, depth):
+    """Of two layers, coordinates that keep their sign by rounding alone have both signs there."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((2, 6))
+    X, y = (X + X[:, -np.arange(6) % 6]) / 2, rng.standard_normal(2)
+    network, layers, Z, starts, S = even_balanced(X, depth, seed)
+    path = limit_path(network, Regression(X, y), layers, [0.0])
+    if path.refused[0]:
+        assert path.errors[0] > 1e-8
+    else:
+        check(path.limits[0], S @ np.array(small_end(Z, y, starts)), 1e-12)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+@pytest.mark.parametrize("n", [1, 2])
+def test_ties_in_bases_of_unit_vectors_are_exact(depth, scale, n):
+    """U_l^T v_l is not rounded there: no doubt about coordinates that keep their sign."""
+    rng = np.random.default_rng(depth)
+    bases = [np.eye(4)[:, rng.permutation(4)] * rng.choice([-1.0, 1.0], 4) for _ in range(depth)]
+    S = np.array([[1.0, 1, 0, 0], [0, 1, 2, 0], [1, 0, 1, 1], [0, 0, 1, -1]])
+    p, X = rng.uniform(0.5, 2.0, 4), np.round(rng.standard_normal((n, 4)) * 64) / 64
+    y = X @ (S.T @ rng.uniform(0.5, 1.0, 4))
+    found = predict_limit(
+        OrthogonalNetwork(S, bases),
+        Regression(X, y),
+        Initialization([basis @ p for basis in bases], scale=scale),
+    )
+    expected = S.T @ np.array(exact_limit(X @ S.T, y, [p] * depth, scale))
+    check(found, expected, 1e-12)
