@@ -18,7 +18,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from implicitbias import datasets
-from implicitbias.comparison import angle_between, compare
+from implicitbias.closing import angle_between
+from implicitbias.comparison import compare
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (

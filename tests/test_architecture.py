@@ -22,6 +22,7 @@ RESULTS = SHARED | {
     "flow",
     "limits",
     "theorems",
+    "closing",
     "comparison",
     "alignment",
     "simulation",
@@ -52,10 +53,10 @@ MAY_IMPORT = {
     "flow": SHARED | {"initialization", "coordinates", "_setting", "dual"},
     "limits": SHARED | {"coordinates", "dual"},
     "theorems": SHARED | {"initialization", "coordinates", "_setting", "dual", "limits"},
-    "comparison": SHARED | {"initialization", "flow", "limits", "theorems"},
-    "alignment": SHARED | {"flow", "limits", "comparison"},
-    "simulation": SHARED
-    | {"initialization", "flow", "limits", "theorems", "comparison", "alignment"},
+    "closing": SHARED | {"flow", "limits"},
+    "comparison": SHARED | {"initialization", "flow", "limits", "theorems", "closing"},
+    "alignment": SHARED | {"flow", "limits", "closing"},
+    "simulation": SHARED | {"initialization", "flow", "limits", "theorems", "closing", "alignment"},
     "serialization": BASE,  # the results it builds are named by strings, and imported late
     "datasets": BASE | {"problems"},
     "estimators": RESULTS,

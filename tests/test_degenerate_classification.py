@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from implicitbias import InfeasibleProblemError, InvalidInputError, gradient_flow, predict_limit
-from implicitbias.comparison import angle_between, verify
+from implicitbias.closing import angle_between
+from implicitbias.comparison import verify
 from implicitbias.initialization import Initialization
 from implicitbias.networks import DiagonalNetwork
 from implicitbias.problems import Classification

@@ -16,7 +16,8 @@ from implicitbias._html import GROUNDS
 from implicitbias._results import Record, plain, types_of
 from implicitbias.serialization import MODULES
 
-GIVEN = {"Regression", "Classification", "Initialization"}  # dataclasses that users make
+# Dataclasses that users make, or that their theorems are handed.
+GIVEN = {"Regression", "Classification", "Initialization", "Theorem", "ClosedForm", "Situation"}
 
 
 def known():

@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from helpers.networks import planted
 from implicitbias import (
     Classification,
@@ -23,10 +24,9 @@ from implicitbias.flow import request
 from implicitbias.flow.classification import _run as classification_run
 from implicitbias.networks import _tensor
 
-RNG = np.random.default_rng(0)
-X, LABELS = RNG.normal(size=(4, 5)), [1.0, -1.0, 1.0, -1.0]
-BASES = [np.linalg.qr(RNG.normal(size=(6, 5)))[0] for _ in range(3)]
-TENSOR = planted(RNG.normal(size=(5, 5)), BASES)
+X, S, *COLUMNS = normal(0, (4, 5), (5, 5), (6, 5), (6, 5), (6, 5))
+LABELS = [1.0, -1.0, 1.0, -1.0]
+TENSOR = planted(S, [np.linalg.qr(columns)[0] for columns in COLUMNS])
 
 
 @pytest.fixture
@@ -78,10 +78,12 @@ def test_explain_follows_one_flow(counts):
 
 
 def test_coordinates_of_other_rows_are_their_own():
-    dependent = Regression(np.vstack([X, X[0] + X[1]]), [*LABELS, 0.0])
     network = DiagonalNetwork(5, 2)
-    setting = setting_of(network, dependent, Initialization.random(network, 1.0))
-    assert setting.decoupled(setting.rows).reduction is setting.reduction
+    init = Initialization.random(network, 1.0)
+    problem, dependent = Regression(X, LABELS), Regression(np.vstack([X, X[:1]]), [*LABELS, 1.0])
+    setting = setting_of(network, problem, init)
+    assert setting.decoupled(problem.X).reduction is setting.reduction
+    setting = setting_of(network, dependent, init)
     assert setting.decoupled(dependent.X).reduction.features.shape == (5, 5)
     assert setting.rows.shape == (4, 5)
 

@@ -19,7 +19,7 @@ from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
 from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
-from implicitbias.comparison import angle_between
+from implicitbias.closing import angle_between
 from implicitbias.flow import Flow
 from implicitbias.limits import (
     singular_residual_of_network,

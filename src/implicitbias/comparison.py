@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._html import Badge, Mark
 from implicitbias._results import Record
+from implicitbias.closing import DELAY, Closing, angle_between, closing_of, delay_of
 from implicitbias.flow import Flow, flow_of, margin_flows, request
 from implicitbias.initialization import Initialization
 from implicitbias.limits import UNIQUE, Limit, relative_difference
@@ -22,88 +23,11 @@ from implicitbias.theorems import Situation, predicted, require_applicable, situ
 Word = Literal["agrees", "undecided", "DISAGREES"]
 MARKS: dict[Word, Mark] = {"agrees": "good", "undecided": "open", "DISAGREES": "bad"}
 TOLERANCE = 1e-8
-SETTLED = 0.15  # relative change of a closing exponent below which it counts as asymptotic
-RATE_TOLERANCE = 0.25
 SAME_WAY = 1e-5  # radians between two flows at the same margin
 BOTH = "parameters - dual"
-SLOWEST = 0.1  # part of the predicted exponent below which an angle stands still
-TYPICAL_RATE = 0.5  # stands in where no exponent is predicted
-MEASURABLE = 1e-3  # exponents below this are none: margin^-rate is 0.9 at margin 1e45
-DELAY, PASSED = 30.0, 8.0  # log margins a unit of log(1/scale): until no saddle, and most, are past
-SMALL = 3.0  # log(1/scale) of starts that are seen to hold a flow back
-ASYMPTOTIC = 0.02  # radians; further away no exponent is the last one
+PASSED = 8.0  # log margins a unit of log(1/scale) until most saddles are past
 LARGEST_LOG_MARGIN = 2.5e4
-ROUNDING = 1e-11  # angles below this are those of the solvers, and say nothing about the rate
 TRAINED = (Outcome.RESIDUAL_REACHED, Outcome.PRECISION_REACHED, Outcome.MARGIN_REACHED)
-
-
-@dataclass(frozen=True, repr=False)
-class Closing(Record):
-    """How a flow's direction approaches a predicted one.
-
-    Attributes
-    ----------
-    angle
-        Between the two at the flow's end, in radians.
-    exponent
-        -d log(angle) / d log(margin) over the last factor 100 of the margin.
-    settled
-        Whether it agrees with that over the factor 100 before to 15 %, at an angle below 0.02:
-        further away an exponent may stand still for long and be another than the last one.
-    rate
-        The exponent the theory predicts asymptotically, or None.
-    log_margin
-        Log of the margin at the flow's end.
-    delay
-        By how much log margin the start may hold the flow back: small starts pass saddles first.
-    """
-
-    angle: float
-    exponent: float
-    settled: bool
-    rate: float | None
-    log_margin: float = float("inf")
-    delay: float = 0.0
-    _one_line: ClassVar[bool] = True
-
-    @property
-    def confirms(self) -> bool:
-        """Whether falling at the predicted rate would say something: not where that is about 0."""
-        return self.rate is None or self.rate >= MEASURABLE
-
-    @property
-    def consistent(self) -> bool:
-        """Whether the angle falls noticeably, and as predicted where the exponent has settled."""
-        slowest = MEASURABLE if self.rate is None else SLOWEST * self.rate
-        if not (self.confirms and self.exponent > slowest):
-            return False
-        if self.rate is None or not self.settled:
-            return True
-        return abs(self.exponent - self.rate) <= RATE_TOLERANCE * self.rate
-
-    @property
-    def enough(self) -> float:
-        """Log margin from which on the angle says something: margin^-rate is 1e-3 there."""
-        if not self.confirms:
-            return float("inf")
-        return float(np.log(1e3)) / (self.rate or TYPICAL_RATE) + self.delay
-
-    @property
-    def decided(self) -> bool:
-        """Whether the exponent has settled, or the flow went far enough for it to do so.
-
-        Not while it is faster than predicted: what falls slowest may be the smallest as yet.
-        """
-        if self.rate is not None and self.exponent > (1.0 + RATE_TOLERANCE) * self.rate:
-            return False
-        return self.confirms and (self.settled or self.log_margin >= self.enough)
-
-    def __str__(self) -> str:
-        if self.angle <= ROUNDING or np.isnan(self.exponent):
-            return f"angle {self.angle:.1e}"
-        state = "" if self.settled else ", not settled"
-        expected = "" if self.rate is None else f", predicted {self.rate:.3g} asymptotically"
-        return f"angle {self.angle:.1e}, closing like margin^-{self.exponent:.3g}{state}{expected}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -234,51 +158,12 @@ def compare(flow: Flow, limit: Limit, *, tol: float = TOLERANCE) -> Comparison:
         )
     name = f"{flow.route} - limit"
     if is_direction:
-        closing = replace(_closing(flow, limit), delay=_delay(flow))
+        closing = replace(closing_of(flow, limit), delay=delay_of(flow))
         return Comparison(
             closing.angle, tol, flow, limit, {name: closing.angle}, closings=(closing,)
         )
     error, distance = _error(flow, limit)
     return Comparison(error, tol, flow, limit, {name: error}, distance)
-
-
-def _delay(flow: Flow) -> float:
-    """By how much log margin a small start holds a flow back, seen from beta(0) where that moves.
-
-    beta(0) is of the size scale^L; it is 0 where the last layer is, and says nothing then.
-    """
-    size = float(np.abs(flow.coefficients[0]).max(initial=0.0))
-    if size == 0.0 or flow.final_parameters is None:
-        return 0.0
-    return DELAY * max(0.0, -float(np.log(size)) / len(flow.final_parameters) - SMALL)
-
-
-def angle_between(first: FloatArray, second: FloatArray) -> float:
-    """The angle of two directions in radians, accurate where it is tiny."""
-    one, other = (v / np.abs(v).max() for v in (first, second))  # whatever their sizes
-    one, other = one / np.linalg.norm(one), other / np.linalg.norm(other)
-    return float(2 * np.arctan2(np.linalg.norm(one - other), np.linalg.norm(one + other)))
-
-
-def _closing(flow: Flow, limit: Limit) -> Closing:
-    directions = flow.coefficients if flow.directions is None else flow.directions
-    heights = np.asarray(flow.log_margins)
-    separates = np.isfinite(heights)  # before, the margin is not positive
-    heights = heights[separates]
-    angles = np.array([angle_between(b, limit.coefficients) for b in directions[separates]])
-    if angles.size == 0:
-        return Closing(np.pi, np.nan, False, limit.rate, -np.inf)
-    end, top = float(angles[-1]), float(heights[-1])
-    angles, heights = angles[angles > ROUNDING], heights[angles > ROUNDING]
-    if angles.size < 3:
-        return Closing(end, np.nan, False, limit.rate, top)
-    # Two equal stretches of log margin: a factor 100 each, more for flows that went much further.
-    stretch = max(np.log(100.0), 0.2 * (heights[-1] - heights[0]))
-    marks = heights[-1] - stretch * np.arange(3)
-    logs = np.interp(marks, heights, np.log(angles))
-    last, before = float(logs[1] - logs[0]) / stretch, float(logs[2] - logs[1]) / stretch
-    alike = abs(last - before) <= SETTLED * abs(last) and marks[2] >= heights[0]
-    return Closing(end, last, bool(alike and end < ASYMPTOTIC), limit.rate, top)
 
 
 def _error(flow: Flow, limit: Limit) -> tuple[float, float | None]:

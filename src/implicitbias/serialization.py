@@ -43,7 +43,8 @@ HUGE = 1 << 30  # bytes of a member that need the archive's wide fields
 HOMES = {
     "implicitbias._verdicts": ("Verdict",),
     "implicitbias.alignment": ("Candidate", "Theorem1"),
-    "implicitbias.comparison": ("Closing", "Comparison"),
+    "implicitbias.closing": ("Closing",),
+    "implicitbias.comparison": ("Comparison",),
     "implicitbias.flow": ("ActivationFlow", "Flow", "FlowState", "SlideReport"),
     "implicitbias.limits": ("Certificate", "Limit", "SingularVectors"),
     "implicitbias.networks": (

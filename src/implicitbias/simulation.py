@@ -14,7 +14,7 @@ from implicitbias._html import Badge
 from implicitbias._results import Record, plain
 from implicitbias._threads import threads_for
 from implicitbias.alignment import Theorem1, theorem_1
-from implicitbias.comparison import angle_between
+from implicitbias.closing import angle_between
 from implicitbias.flow import ActivationFlow, Flow, flow_of, gradient_flow, request
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias import Classification, Initialization, gradient_flow
 from implicitbias._setting import setting_of
 from implicitbias.flow import margin_flows
@@ -10,8 +11,7 @@ from implicitbias.flow.classification import _run
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork
 from implicitbias.problems import Regression
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(4, 7))
+(X,) = normal(0, (4, 7))
 PROBLEM = Classification(X, [1.0, -1.0, 1.0, 1.0])
 DEEP = DiagonalNetwork(7, 3)
 TWO = DiagonalNetwork(7, 2)

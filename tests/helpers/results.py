@@ -6,7 +6,7 @@ import numpy as np
 
 import implicitbias as ib
 from implicitbias._results import contents, is_result
-from implicitbias.comparison import Closing
+from implicitbias.closing import Closing
 from implicitbias.networks import DenseDecomposition
 
 TITLES = (  # known before any is made: the tests of each have its title

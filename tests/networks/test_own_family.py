@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from helpers.families import KnownWeightedNetwork, WeightedNetwork, WrongWeightedNetwork
 from helpers.networks import assert_near, random_parameters
 from implicitbias import (
@@ -26,9 +27,8 @@ from implicitbias import (
 from reference import dense_networks as dense
 
 WEIGHTS, ORDER = [1.0, -2.0, 0.5, 1.5, 3.0, 1.0], [3, 1, 0, 5, 4, 2]
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(3, 6))
-REGRESS, CLASSIFY = Regression(X, RNG.normal(size=3)), Classification(X, [1, -1, 1])
+X, Y = normal(0, (3, 6), 3)
+REGRESS, CLASSIFY = Regression(X, Y), Classification(X, [1, -1, 1])
 ONE = Regression(X[:1], [0.7])
 KINDS = [WeightedNetwork, KnownWeightedNetwork]
 

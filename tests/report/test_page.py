@@ -10,7 +10,7 @@ from helpers.html import Page
 from helpers.reports import FAILED, row
 from implicitbias import report as reporting
 from implicitbias._verdicts import Verdict
-from implicitbias.comparison import Closing
+from implicitbias.closing import Closing
 from implicitbias.limits import Certificate
 from implicitbias.report._chart import chart
 from implicitbias.verification import Check, Measurement, Report, Row

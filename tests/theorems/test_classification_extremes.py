@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 
 import implicitbias as ib
-from implicitbias.comparison import angle_between
+from implicitbias.closing import angle_between
 from reference.precise_faces import l1_direction, l2_direction
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from implicitbias._errors import InvalidInputError, NoPredictionError
-from implicitbias.comparison import angle_between, verify
+from implicitbias.closing import angle_between
+from implicitbias.comparison import verify
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.limits import UNIQUE, l1_max_margin

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.draws import normal
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
-from implicitbias.comparison import angle_between
+from implicitbias.closing import angle_between
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
     ConvolutionalNetwork,

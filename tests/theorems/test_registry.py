@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from helpers.draws import normal
 from implicitbias import (
     Certificate,
     Classification,
@@ -28,9 +29,9 @@ from implicitbias import (
     unregister_theorem,
 )
 from implicitbias.theorems._catalogue import CLASSIFICATION, FOUNDATIONS, REGRESSION
+from implicitbias.theorems._registry import all_theorems
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(3, 8)), RNG.normal(size=3)
+X, Y = normal(0, (3, 8), 3)
 PROBLEM = Regression(X, Y)
 SHORT, DIAGONAL = ConvolutionalNetwork(8, (3, 8)), DiagonalNetwork(8, 2)
 NAME = "Proposition 9"
@@ -230,7 +231,10 @@ def test_a_name_is_taken_once(registered):
 
 
 def test_ours_would_pass_the_same_checks():
+    before = all_theorems()
     for number, theorem in enumerate((*REGRESSION, *CLASSIFICATION, *FOUNDATIONS)):
         renamed = replace(theorem, name=f"number {number}")
         register_theorem(renamed)
+        assert [one.name for one in all_theorems()][len(before) :] == [renamed.name]
         unregister_theorem(renamed.name)
+    assert all_theorems() == before

@@ -7,7 +7,8 @@ import pytest
 from scipy.optimize import minimize
 
 from implicitbias import datasets
-from implicitbias.comparison import Closing, angle_between, compare
+from implicitbias.closing import Closing, angle_between
+from implicitbias.comparison import compare
 from implicitbias.problems import Classification
 from implicitbias.verification import (
     CHECKS,

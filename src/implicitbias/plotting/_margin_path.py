@@ -10,7 +10,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, finite_array, positive_float
 from implicitbias._errors import InvalidInputError
-from implicitbias.comparison import angle_between
+from implicitbias.closing import angle_between
 from implicitbias.plotting._style import COLOURS, STYLES, despine
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
-from implicitbias.comparison import angle_between
+from implicitbias.closing import angle_between
 from implicitbias.flow import Flow
 from implicitbias.limits import Limit
 from implicitbias.plotting._style import (

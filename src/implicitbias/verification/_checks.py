@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import CERTIFIED, Verdict
-from implicitbias.comparison import Closing
+from implicitbias.closing import Closing
 from implicitbias.limits import Certificate
 
 AGREEMENT = 1e-8  # the largest relative error that counts as agreement

@@ -15,7 +15,8 @@ import numpy as np
 
 from implicitbias import datasets
 from implicitbias._arrays import FloatArray
-from implicitbias.comparison import Comparison, angle_between, verify
+from implicitbias.closing import angle_between
+from implicitbias.comparison import Comparison, verify
 from implicitbias.flow import has_dual_flow
 from implicitbias.initialization import Initialization
 from implicitbias.limits import fourier_groups, l1_max_margin

@@ -10,7 +10,8 @@ import numpy as np
 from implicitbias import datasets
 from implicitbias._arrays import FloatArray
 from implicitbias._nonnegative import nnls
-from implicitbias.comparison import angle_between, verify
+from implicitbias.closing import angle_between
+from implicitbias.comparison import verify
 from implicitbias.initialization import Initialization
 from implicitbias.limits import globally_optimal, many_starts, relative_difference
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, FullyConnectedNetwork

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from implicitbias.alignment import Theorem1, theorem_1
-from implicitbias.comparison import Closing
+from implicitbias.closing import Closing
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (

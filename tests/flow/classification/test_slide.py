@@ -7,7 +7,7 @@ from helpers.draws import normal
 from helpers.flows import asked
 from implicitbias._errors import Outcome
 from implicitbias._setting import setting_of
-from implicitbias.comparison import angle_between
+from implicitbias.closing import angle_between
 from implicitbias.flow.classification._run import classification_flow
 from implicitbias.initialization import Initialization
 from implicitbias.networks import DiagonalNetwork
