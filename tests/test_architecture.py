@@ -22,6 +22,7 @@ RESULTS = SHARED | {
     "flow",
     "limits",
     "theorems",
+    "closing",
     "comparison",
     "alignment",
     "_closing",

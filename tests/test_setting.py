@@ -78,7 +78,6 @@ def test_explain_follows_one_flow(counts):
 
 
 def test_coordinates_of_other_rows_are_their_own():
-    dependent = Regression(np.vstack([X, X[0] + X[1]]), [*LABELS, 0.0])
     network = DiagonalNetwork(5, 2)
     setting = setting_of(network, dependent, Initialization.random(network, 1.0))
     assert setting.decoupled(setting.rows.given).reduction is setting.reduction

@@ -73,7 +73,7 @@ class KnownWeightedNetwork(WeightedNetwork):
 
     def _decompose(self, tol):
         bases = [np.eye(self.num_features)] * self.depth
-        return OrthogonalDecomposition.of(self.matrix, bases, self.parameter_shapes)
+        return OrthogonalDecomposition.given(self.matrix, bases, self.parameter_shapes)
 
 
 class WrongWeightedNetwork(WeightedNetwork):
@@ -81,4 +81,4 @@ class WrongWeightedNetwork(WeightedNetwork):
 
     def _decompose(self, tol):
         bases = [np.eye(self.num_features)] * self.depth
-        return OrthogonalDecomposition.of(bases[0], bases, self.parameter_shapes)
+        return OrthogonalDecomposition.given(bases[0], bases, self.parameter_shapes)

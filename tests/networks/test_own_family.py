@@ -81,9 +81,9 @@ def test_a_decomposition_of_another_network_is_refused():
 
 def test_given_decompositions_are_checked():
     with pytest.raises(InvalidInputError, match="not orthonormal"):
-        OrthogonalDecomposition.of(np.eye(2), [np.eye(2), 2.0 * np.eye(2)])
+        OrthogonalDecomposition.given(np.eye(2), [np.eye(2), 2.0 * np.eye(2)])
     with pytest.raises(InvalidInputError, match=r"bases have 2, 2 rows.*\(3, 1\)"):
-        OrthogonalDecomposition.of(np.eye(2), [np.eye(2)] * 2, [(2,), (3, 1)])
+        OrthogonalDecomposition.given(np.eye(2), [np.eye(2)] * 2, [(2,), (3, 1)])
 
 
 @pytest.mark.parametrize("kind", KINDS)

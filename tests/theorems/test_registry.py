@@ -29,6 +29,7 @@ from implicitbias import (
     unregister_theorem,
 )
 from implicitbias.theorems._catalogue import CLASSIFICATION, FOUNDATIONS, REGRESSION
+from implicitbias.theorems._registry import all_theorems
 
 X, Y = normal(0, (3, 8), 3)
 PROBLEM = Regression(X, Y)
@@ -50,7 +51,7 @@ def always(situation: Situation) -> Verdict:
 
 def least_norm(situation, name, verdicts):
     """No theorem at all: the interpolator of least norm."""
-    beta = np.linalg.lstsq(situation.rows, situation.targets)[0]
+    beta = np.linalg.lstsq(situation.rows.toarray(), situation.targets)[0]
     return Limit(beta, "point", name, Certificate(0.0, kkt_residual=0.0), verdicts)
 
 
@@ -155,7 +156,7 @@ def test_directions_have_a_margin(registered):
     problem = Classification(X, [1, -1, 1])
 
     def direction(situation, name, verdicts):
-        beta = np.linalg.lstsq(situation.rows, 2.0 * situation.targets)[0]
+        beta = np.linalg.lstsq(situation.rows.toarray(), 2.0 * situation.targets)[0]
         return Limit(beta, "direction", name, Certificate(0.0, kkt_residual=0.0), ())
 
     mine = replace(MINE, task="classification", limit=ClosedForm(direction))
@@ -230,8 +231,10 @@ def test_a_name_is_taken_once(registered):
 
 
 def test_ours_would_pass_the_same_checks():
+    before = all_theorems()
     for number, theorem in enumerate((*REGRESSION, *CLASSIFICATION, *FOUNDATIONS)):
         renamed = replace(theorem, name=f"number {number}")
         register_theorem(renamed)
+        assert [one.name for one in all_theorems()][len(before) :] == [renamed.name]
         unregister_theorem(renamed.name)
     assert number > 10

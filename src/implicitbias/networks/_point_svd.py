@@ -34,6 +34,8 @@ class PointSVD:
         s > 0, descending, (m,).
     tied
         Values that agree to this part of the largest are equal; 0 where they are known exactly.
+    exact
+        Whether U_l^T v involves no arithmetic.
     project, lift
         v -> U_l^T v and c -> U_l c, for l = 1 and 2, on flat layers.
     exact
