@@ -22,7 +22,6 @@ RESULTS = SHARED | {
     "flow",
     "limits",
     "theorems",
-    "closing",
     "comparison",
     "alignment",
     "_closing",

@@ -79,8 +79,11 @@ def test_explain_follows_one_flow(counts):
 
 def test_coordinates_of_other_rows_are_their_own():
     network = DiagonalNetwork(5, 2)
-    setting = setting_of(network, dependent, Initialization.random(network, 1.0))
-    assert setting.decoupled(setting.rows.given).reduction is setting.reduction
+    init = Initialization.random(network, 1.0)
+    problem, dependent = Regression(X, LABELS), Regression(np.vstack([X, X[:1]]), [*LABELS, 1.0])
+    setting = setting_of(network, problem, init)
+    assert setting.decoupled(problem.X).reduction is setting.reduction
+    setting = setting_of(network, dependent, init)
     assert setting.decoupled(dependent.X).reduction.features.shape == (5, 5)
     assert setting.rows.shape == (4, 5)
 

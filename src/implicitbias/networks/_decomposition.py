@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -52,7 +52,7 @@ class OrthogonalDecomposition(Record, ABC):
     verdict: Verdict
 
     @staticmethod
-    def of(
+    def given(
         S: Any, bases: Iterable[Any], parameter_shapes: Iterable[tuple[int, ...]] | None = None
     ) -> OrthogonalDecomposition:
         """The decomposition with these S and U_l, for a family of networks that knows them.
