@@ -155,6 +155,8 @@ def _swayed(
     if basis is not None:  # changes of light coordinates overflow in t, not in rho
         top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
         light = system.slopes.log_rho[basis] < top - LIGHT
-        own = float(np.abs(target[light]).max(initial=0.0) * np.exp(-top))
+        with np.errstate(divide="ignore"):
+            log_own = np.log(np.abs(target[light]).max(initial=0.0)) - top
+        own = float(np.exp(min(log_own, LARGEST_EXPONENT)))
         target[light] = 0.0
     return own + relative_change(curves, t, np.abs(system.solve(target, moved)[0]).max(axis=1))
