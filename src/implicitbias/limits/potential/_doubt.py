@@ -44,7 +44,7 @@ def lost_to_rounding(
 ) -> float:
     """What rounding does to rho: of units, of clocks and, where Z is exact, of its products."""
     curves, n = problem.curves, problem.target.size
-    sizes, clocks = np.zeros(n), _of_units(problem, state)
+    sizes, clocks = np.zeros(n), _of_units(problem, state, slacks=slacks)
     if problem.rounding is None:
         of_products = _of_products(problem, state, slacks=slacks)
         sizes, clocks = of_products[0], clocks + of_products[1]
@@ -59,10 +59,12 @@ def lost_in_products(
     return _swayed(problem.curves, system, state.t, sizes, clocks)
 
 
-def lost_in_units(problem: PotentialProblem, system: NewtonSystem, state: PotentialState) -> float:
+def lost_in_units(
+    problem: PotentialProblem, system: NewtonSystem, state: PotentialState, *, slacks: bool
+) -> float:
     """What the rounding of the coordinates' units and clocks does to rho."""
-    none = np.zeros(problem.target.size)
-    return _swayed(problem.curves, system, state.t, none, _of_units(problem, state))
+    none, clocks = np.zeros(problem.target.size), _of_units(problem, state, slacks=slacks)
+    return _swayed(problem.curves, system, state.t, none, clocks)
 
 
 def _of_products(
@@ -74,18 +76,18 @@ def _of_products(
     if slacks:
         return LAST_BIT * sizes, np.zeros(curves.size)
     nu = state.rows.dual_as_given(state.nu)
-    moved = np.abs(curves.u_increment(curves.t0, state.t - curves.t0))
     with np.errstate(over="ignore"):
         pulls = np.exp(log_dual_weights(curves)) * features.absolute_transposed(nu)
-        clocks = (pulls + moved) * np.exp(-curves.log_u_slope(state.t))
+        clocks = pulls * np.exp(-curves.log_u_slope(state.t))
     return LAST_BIT * sizes, LAST_BIT * clocks
 
 
-def _of_units(problem: PotentialProblem, state: PotentialState) -> FloatArray:
+def _of_units(problem: PotentialProblem, state: PotentialState, *, slacks: bool) -> FloatArray:
     """The rounding of units in units of t, (m,).
 
     They are exponentials of logarithms, rounded relative to the size of these and, where the scale
-    asked for is beyond the curves' own, to that change.
+    asked for is beyond the curves' own, to that change. Without ``slacks`` the rounding of
+    u(t) - u(t_0) too: near the end of a clock it leaves few digits of t.
     """
     curves, t, excess = problem.curves, state.t, abs(problem.log_excess)
     log_rho = curves.log_abs_rho(t)
@@ -93,7 +95,11 @@ def _of_units(problem: PotentialProblem, state: PotentialState) -> FloatArray:
     sizes = 4.0 + height + curves.depth * (np.abs(curves.log_unit) + excess)
     with np.errstate(over="ignore", under="ignore"):
         reach = np.exp(np.minimum(log_rho - curves.log_rho_slope(t), LARGEST_EXPONENT))
-    return EPS * sizes * np.where(curves.dead, 0.0, reach)
+        sizes = sizes * np.where(curves.dead, 0.0, reach)
+        if not slacks and curves.depth > 2:
+            moved = np.abs(curves.u_increment(curves.t0, t - curves.t0))
+            sizes = sizes + moved * np.exp(-curves.log_u_slope(t))
+    return EPS * sizes
 
 
 def lost_in_start(problem: PotentialProblem, system: NewtonSystem, state: PotentialState) -> float:
