@@ -296,3 +296,26 @@ def test_one_point_from_large_scales(seed):
     expected = precise_one_point.limit(fully_connected(network.widths), x, flat, 0.3, scale)
     error = true_error(found, np.array(expected))
     assert error <= max(4 * found.certificate.error, ROUNDING)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("exact", [True, False])
+def test_scale_zero_of_targets_that_few_columns_reach_up_to_rounding(seed, depth, exact):
+    """The other columns carry what rounding of y leaves, and near-duplicate rows make it large."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((3, 6))
+    X[1] = X[0] + 1e-4 * rng.standard_normal(6)
+    S = np.eye(6) if exact else np.vstack([rng.integers(-2, 3, (2, 6)), np.eye(6)])
+    layers = [np.ones(len(S))] * (depth - 1) + [np.zeros(len(S))]
+    y = X @ S[0] * rng.standard_normal()
+    rho = small_end(
+        (fmpq_matrix(X) * fmpq_matrix(S).transpose()).tolist(),
+        y,
+        np.vectorize(fmpq_of)(layers).tolist(),
+    )
+    network = OrthogonalNetwork(S, [np.eye(len(S))] * depth)
+    if exact:
+        network = DiagonalNetwork(6, depth)
+    path = limit_path(network, Regression(X, y), layers, [0.0])
+    check(path.limits[0], S.T @ np.array([float(value) for value in rho]), 1e-9)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import lstsq
+from scipy.linalg import lstsq, qr
 
 from implicitbias._arrays import EPS, FloatArray, IntArray
 from implicitbias.coordinates import Curves
@@ -158,20 +158,38 @@ def small_scale_end(problem: PotentialProblem) -> EndPoint:
         x, last = _tie_broken(program, face, curves)
         error = max(error, last)
     end = _end_point(program, face, x, error + EPS)
-    return replace(end, error=end.error + _lost_in_data(problem, end.rho))
+    return replace(end, error=end.error + _lost_in_data(problem, end.rho, np.minimum(*weights)))
 
 
-def _lost_in_data(problem: PotentialProblem, rho: FloatArray) -> float:
-    """What the rounding of Z does to the solution on its face, with rho as weights where several.
+def _lost_in_data(problem: PotentialProblem, rho: FloatArray, weights: FloatArray) -> float:
+    """What the rounding of Z, and the part of y that rho leaves, change of it: on its face.
 
-    Which coordinates are 0 is decided beyond it.
+    With rho as weights where that is not unique; with the cheapest other columns where those of rho
+    are fewer than the rows. Which coordinates are 0 is decided beyond rounding.
     """
-    if problem.rounding is None:
+    features, chosen = problem.features, np.flatnonzero(rho)
+    few = chosen.size < problem.target.size
+    if problem.rounding is None and not few:
         return 0.0
-    chosen, units = np.flatnonzero(rho), 1.0 / problem.rounding[0]
-    part = problem.features.columns(chosen) * np.abs(rho[chosen]) * units[:, None]
-    change = lstsq(part, _doubt(problem, rho) * units[:, None], cond=SMALLEST)[0]
-    return float(np.abs(rho[chosen, None] * change).max() / np.abs(rho).max())
+    units = 1.0 / features.row_norms()[:, None]
+    right = _doubt(problem, rho)
+    if few:
+        right = np.column_stack([right, problem.precise.residual(rho, problem.target)])
+    right, size = right * units, float(np.abs(rho).max())
+    if not right.any():
+        return 0.0
+    part, change = features.columns(chosen) * np.abs(rho[chosen]) * units, 0.0
+    if few:
+        weights = weights / weights.min()
+        others = np.flatnonzero((rho == 0.0) & np.isfinite(weights))
+        rest = np.linalg.qr(part, mode="complete")[0][:, chosen.size :]
+        columns = features.columns(others) * units / weights[others]
+        order = qr(rest.T @ columns, mode="r", pivoting=True)[1][: rest.shape[1]]
+        columns, cost = columns[:, order], weights[others[order], None]
+        more = lstsq(rest.T @ columns, rest.T @ right, cond=SMALLEST)[0]
+        right, change = right - columns @ more, float(np.abs(more / cost).max())
+    own = lstsq(part, right, cond=SMALLEST)[0] * rho[chosen, None]
+    return max(change, float(np.abs(own).max())) / size
 
 
 def _doubt(problem: PotentialProblem, rho: FloatArray) -> FloatArray:
