@@ -195,7 +195,7 @@ def _on_the_face(
     verdicts: Verdicts,
 ) -> tuple[MaxMargin, Verdicts, str]:
     """The l1 max-margin point of least entropy, with what it assumes and a note."""
-    exact = situation.decomposition.is_exact
+    exact = situation.rows_are_exact
     found, tight = exactly(rows, found) if exact else (found, None)
     if tight is not None and found.unique is not None and found.unique.holds:
         return found, (), ""
