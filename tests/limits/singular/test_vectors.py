@@ -376,6 +376,6 @@ def test_nothing_found_is_said():
     try:
         found = tensor_singular_vectors(tensor)
     except NoPredictionError as error:
-        assert "larger tol" in str(error)
+        assert "larger residual" in str(error)
     else:
         assert_sound(tensor, found)
