@@ -275,7 +275,7 @@ def test_complex_tensors_too_large_as_real_forms_are_refused():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("num_starts", 0), ("seed", -1), ("tol", 0.0), ("tol", math.nan), ("max_values", 0)],
+    [("num_starts", 0), ("seed", -1), ("residual", 0.0), ("residual", math.nan), ("max_values", 0)],
 )
 def test_malformed_options_are_refused(option, value):
     with pytest.raises(InvalidInputError, match=option):
