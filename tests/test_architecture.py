@@ -182,6 +182,22 @@ def test_siblings_do_not_know_each_other(left, right):
         assert not [name for name in imported(path) if name.startswith(other)], name_of(path)
 
 
+def families_asked_for(path):
+    """Lines on which a file asks whether something is of one family of networks."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            kinds = {one.id for one in ast.walk(node.args[1]) if isinstance(one, ast.Name)}
+            if any(kind.endswith("Network") and kind != "Network" for kind in kinds):
+                yield node.lineno
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_networks_answer_for_themselves(path):
+    """What depends on a network is asked of it: a family of a user's own is as good as ours."""
+    if owner(path) != "networks":
+        assert not list(families_asked_for(path))
+
+
 def private_imports(path):
     """Modules of another package that a file imports although their names begin with _."""
     names = {name for name in imported(path) if name.startswith("implicitbias.")}

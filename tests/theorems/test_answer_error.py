@@ -210,3 +210,13 @@ def test_ties_in_bases_of_unit_vectors_are_exact(n):
         Initialization([basis @ p for basis in bases], scale=1e-9),
     )
     check(found, exact_limit(X, y, [p, p], 1e-9), 1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e3, 1e-8])
+def test_limits_of_zero_and_of_almost_nothing(scale):
+    """Sizes that over- and underflow are no warnings and no doubt."""
+    X = np.array([[-3955.9, 1e-3, 1.5e-8], [-218129.4, 9e-4, -4.3e-8]])
+    layers = [np.ones(3)] * 3 + [np.zeros(3)]
+    found = limit_path(DiagonalNetwork(3, 4), Regression(X, [0.0, 0.0]), layers, [scale])
+    assert not found.coefficients.any()
+    assert found.errors[0] == 0.0

@@ -64,6 +64,7 @@ def test_it_lists_every_result_and_answers_as_predict_limit_does(network, proble
     assert len(names) == len(set(names))
     assert {*names, *found.elsewhere} >= DECK
     assert (found.limit and found.limit.theorem) == answer
+    assert (found.answer and found.answer.result) == answer
     if answer is None:
         with pytest.raises(
             NoPredictionError, match=r"theorem covers (?s:.*)simulate_limit(?s:.*)gradient_flow"

@@ -120,7 +120,7 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
         return _l1_limit(situation, name, verdicts)
     rows, groups = _margin_rows(situation)
     start = _flow_spectrum(situation, verdicts)
-    point = stationary_point(rows, situation.network.depth, start, groups)
+    point = stationary_point(rows.dense(), situation.network.depth, start, groups)
     if point.same_basin.fails:
         raise NoPredictionError(
             f"{name} applies, but the flow's direction at margin {BASIN_MARGIN:.0e} does not "

@@ -148,13 +148,16 @@ def _swayed(
     clocks: FloatArray,
 ) -> float:
     """The largest change of rho for predictions and clocks that are off by about so much."""
+    top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
+    if top == -np.inf:  # rho = 0
+        return 0.0
     draws = np.random.default_rng(0).standard_normal((sizes.size + clocks.size, DRAWS))
     target = system.rows.combined(draws[: sizes.size] * sizes[:, None])
     moved = draws[sizes.size :] * np.minimum(clocks, LARGEST)[:, None]
     basis, own = system.rows.basis, 0.0
-    if basis is not None:  # changes of light coordinates overflow in t, not in rho
-        top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
+    if basis is not None:  # changes of light coordinates are small in rho and overflow in t
         light = system.slopes.log_rho[basis] < top - LIGHT
-        own = float(np.abs(target[light]).max(initial=0.0) * np.exp(-top))
+        largest = float(np.abs(target[light]).max(initial=0.0))
+        own = float(np.exp(min(np.log(largest) - top, LARGEST_EXPONENT))) if largest > 0.0 else 0.0
         target[light] = 0.0
     return own + relative_change(curves, t, np.abs(system.solve(target, moved)[0]).max(axis=1))
