@@ -244,7 +244,5 @@ def _start_size(problem: Problem, alpha: float) -> float:
     """What a beta of 0 is measured by: the product of the layers, 0 where it overflows."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         sizes = [np.abs(layer).max(initial=0.0) for layer in problem.layers]
-        size = float(
-            np.prod([value or 1.0 for value in sizes]) * np.float64(alpha) ** len(sizes)
-        )
+        size = float(np.prod([value or 1.0 for value in sizes]) * np.float64(alpha) ** len(sizes))
     return size if np.isfinite(size) else 0.0

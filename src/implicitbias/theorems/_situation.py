@@ -87,7 +87,8 @@ class Situation(Setting):
         kept = ~found.forced
         if self.targets.any() or not (self.curves.locked & kept).any():
             return False
-        return Regression(self.reduction.features.taken(kept), self.targets).rank == kept.sum()
+        rank = Regression(self.reduction.features.taken(kept), self.targets).rank
+        return rank == int(kept.sum())
 
     @cached_property
     def potential(self) -> PotentialProblem:
