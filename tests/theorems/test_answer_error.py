@@ -220,3 +220,14 @@ def test_limits_of_zero_and_of_almost_nothing(scale):
     found = limit_path(DiagonalNetwork(3, 4), Regression(X, [0.0, 0.0]), layers, [scale])
     assert not found.coefficients.any()
     assert found.errors[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("depth", "scale"), [(4, 0.0003147169357424676), (6, 0.004151837724852136)]
+)
+def test_layers_of_light_coordinates_are_settled_too(depth, scale):
+    """Coefficients are right before the layers of their smallest ones are."""
+    problem = ib.datasets.sparse(20, 60, 5, seed=1)
+    network = ib.DiagonalNetwork(60, depth)
+    init = ib.Initialization.last_layer_zero(network, np.ones(60), scale)
+    assert ib.predict_limit(network, problem, init).certificate.worst < 1e-10

@@ -115,7 +115,8 @@ def _corrected(problem: PotentialProblem, state: PotentialState, corrections: in
         # longer steps are no estimate: rho grows exponentially in t
         length = float(np.abs(step.dt).max(initial=0.0))
         error = step.error if length < ROUGH else np.inf
-        if error < best.error:
+        shorter = error <= ENOUGH and length < float(np.abs(best.dt).max())  # for the layers
+        if error < best.error or shorter:
             slacks = bool(np.isfinite(step.asked).any())
             best = Refined(step.state, step.dt, error, found[0], slacks)
         stalled = length < ROUGH and error > STALLED * last
