@@ -11,9 +11,10 @@ Source: the ends follow from H_L's growth (Theorem 5 of Yun, Krishnan and Mobahi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import lstsq
 
 from implicitbias._arrays import EPS, FloatArray, IntArray
 from implicitbias.coordinates import Curves
@@ -33,6 +34,7 @@ from implicitbias.limits.potential._problem import PotentialProblem, slopes_at
 REFINEMENTS = 30  # each wins the digits that one solve keeps
 SETTLED = 1e-14  # relative corrections this short: the next would be rounding
 SMALLEST = 1e-100  # weight relative to the largest, whose square is to fit float64
+DRAWS = 8  # of the rounding of Z
 FAR = 40.0  # a clock this long makes the other exponential vanish
 
 
@@ -75,6 +77,12 @@ def large_scale_end(problem: PotentialProblem) -> EndPoint:
     exponent = int(np.frexp(np.abs(problem.target).max())[1])  # squares of rho are to fit float64
     target = np.ldexp(problem.target, -exponent)
     rho, nu, gap, error = _refined(problem.features, target, system, slope, rate)
+    if problem.rounding is not None:
+        e, f = problem.rounding
+        sway = rate * f * float(e @ np.abs(nu))
+        drawn = _drawn(sway.size) * sway[:, None]
+        dt = system.solve(system.rows.combined(_doubt(problem, rho)), drawn)[0]
+        error += float(np.abs(slope[:, None] * dt).max() / np.abs(rho).max())
     with np.errstate(over="ignore", under="ignore"):
         rho = np.ldexp(rho, exponent)
         nu = np.ldexp(nu, exponent) * np.exp((2 - 2 * curves.depth) * unit)
@@ -149,7 +157,33 @@ def small_scale_end(problem: PotentialProblem) -> EndPoint:
     if face.equations is not None:
         x, last = _tie_broken(program, face, curves)
         error = max(error, last)
-    return _end_point(program, face, x, error + EPS)
+    end = _end_point(program, face, x, error + EPS)
+    return replace(end, error=end.error + _lost_in_data(problem, end.rho))
+
+
+def _lost_in_data(problem: PotentialProblem, rho: FloatArray) -> float:
+    """What the rounding of Z does to the solution on its face, with rho as weights where several.
+
+    Which coordinates are 0 is decided beyond it.
+    """
+    if problem.rounding is None:
+        return 0.0
+    chosen, units = np.flatnonzero(rho), 1.0 / problem.rounding[0]
+    part = problem.features.columns(chosen) * np.abs(rho[chosen]) * units[:, None]
+    change = lstsq(part, _doubt(problem, rho) * units[:, None], cond=SMALLEST)[0]
+    return float(np.abs(rho[chosen, None] * change).max() / np.abs(rho).max())
+
+
+def _doubt(problem: PotentialProblem, rho: FloatArray) -> FloatArray:
+    """What entries of Z that are e_i f_j off do to Z rho, drawn several times, (n, k)."""
+    if problem.rounding is None:
+        return np.zeros((problem.target.size, DRAWS))
+    e, f = problem.rounding
+    return _drawn(e.size) * (e * float(f @ np.abs(rho)))[:, None]
+
+
+def _drawn(size: int) -> FloatArray:
+    return np.random.default_rng(size).standard_normal((size, DRAWS))
 
 
 def _tie_broken(program: EndProgram, face: Face, curves: Curves) -> tuple[FloatArray, float]:
