@@ -300,7 +300,10 @@ def test_one_point_from_large_scales(seed):
     layers, x = [rng.standard_normal((4, 3)), rng.standard_normal(3)], rng.standard_normal(4)
     network, scale = FullyConnectedNetwork([4, 3]), 5.6e91
     found = predict_limit(
-        network, Regression(x[None], [0.3]), Initialization(layers, scale=scale), tol=np.inf
+        network,
+        Regression(x[None], [0.3]),
+        Initialization(layers, scale=scale),
+        certified_to=np.inf,
     )
     flat = [np.ravel(layer) for layer in layers]
     expected = precise_one_point.limit(fully_connected(network.widths), x, flat, 0.3, scale)
