@@ -12,7 +12,7 @@ MAX_LINES, MAX_BODY = 400, 60
 BUILT = {"_build", "auto_gallery", "generated"}  # what a build of the documentation leaves
 
 GROUND = {
-    *("_errors", "_html", "_results", "_verdicts", "_files", "_types"),
+    *("_errors", "_names", "_html", "_results", "_verdicts", "_files", "_types"),
     *("_numbers", "_arrays", "_nonnegative", "_threads"),
 }
 BASE = GROUND | {"features"}
@@ -32,8 +32,10 @@ RESULTS = SHARED | {
 
 # Each package or module may import these, and itself.
 MAY_IMPORT = {
-    "__init__": RESULTS | {"coordinates", "estimators"},  # the public list, under TYPE_CHECKING
+    "__init__": RESULTS
+    | {"_names", "coordinates", "estimators", "plotting"},  # the public list, under TYPE_CHECKING
     "_errors": set(),
+    "_names": {"_errors"},
     "_html": set(),
     "_files": set(),
     "_types": set(),
@@ -60,11 +62,12 @@ MAY_IMPORT = {
     | {"initialization", "flow", "limits", "theorems", "_closing", "comparison", "alignment"},
     "serialization": BASE,  # the results it builds are named by strings, and imported late
     "datasets": BASE | {"problems"},
-    "estimators": RESULTS,
+    "_model": SHARED | {"initialization"},
+    "estimators": RESULTS | {"_model"},
     "verification": RESULTS | {"coordinates", "dual"},
     "plotting": RESULTS | {"coordinates"},
     "report": RESULTS | {"verification", "plotting"},
-    "cli": RESULTS | {"verification", "plotting", "report", "estimators"},
+    "cli": RESULTS | {"verification", "plotting", "report", "_model"},
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.

@@ -220,7 +220,7 @@ def _representable(problem: Problem, values: list[np.ndarray]) -> bool:
 
 
 def _compare(problem: Problem, record: Record, limits: list[ib.Limit], truth: Truth) -> None:
-    for limit, given in zip(limits, truth.values, strict=False):
+    for limit, given, alpha in zip(limits, truth.values, problem.alphas(), strict=False):
         value = given
         if limit.kind == "small-scale limit":  # which the package says it gives instead
             value = np.array(precise_faces.minimum_norm(problem.X, problem.y))
@@ -229,7 +229,7 @@ def _compare(problem: Problem, record: Record, limits: list[ib.Limit], truth: Tr
             record.errors.append(None)
             continue
         record.checked = True
-        size = max(np.abs(value).max(initial=0.0), NOISE * _start_size(problem))
+        size = max(np.abs(value).max(initial=0.0), NOISE * _start_size(problem, alpha))
         missing = float(np.abs(limit.coefficients - value).max(initial=0.0))
         error = 0.0 if missing == 0 else missing / size if size > 0 else np.inf
         if limit.kind == "direction":
@@ -240,11 +240,9 @@ def _compare(problem: Problem, record: Record, limits: list[ib.Limit], truth: Tr
             record.wrong = True
 
 
-def _start_size(problem: Problem) -> float:
+def _start_size(problem: Problem, alpha: float) -> float:
     """What a beta of 0 is measured by: the product of the layers, 0 where it overflows."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         sizes = [np.abs(layer).max(initial=0.0) for layer in problem.layers]
-        size = float(
-            np.prod([value or 1.0 for value in sizes]) * np.float64(problem.scale) ** len(sizes)
-        )
+        size = float(np.prod([value or 1.0 for value in sizes]) * np.float64(alpha) ** len(sizes))
     return size if np.isfinite(size) else 0.0

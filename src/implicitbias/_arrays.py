@@ -32,6 +32,9 @@ class SparseLike(Protocol):
 
 
 EPS = float(np.finfo(np.float64).eps)
+DIGITS = 53  # of a float64
+SMALLEST_BIT = -1074  # exponent of the smallest float64
+FAR_UP = 4096  # an exponent beyond all
 TINY = float(np.finfo(np.float64).tiny)  # smaller numbers have lost digits
 
 
@@ -147,6 +150,32 @@ def stable_norm(vector: FloatArray) -> float:
     if top == 0.0 or not np.isfinite(top):
         return top
     return top * float(np.linalg.norm(vector / top))
+
+
+def exact_product(left: NumericArray, right: NumericArray) -> bool:
+    """Whether left @ right cannot round, in whatever order it is summed; left may be a vector.
+
+    Every sum is a multiple of the last bits of its terms, and exact within 2^53 of them.
+    """
+    if np.iscomplexobj(left) or np.iscomplexobj(right):
+        return False
+    if np.isin(right, (-1.0, 0.0, 1.0)).all() and (np.count_nonzero(right, axis=0) <= 1).all():
+        return True
+    rows, columns = np.abs(np.atleast_2d(left)), np.abs(right)
+    with np.errstate(over="ignore", under="ignore"):
+        sizes = rows @ columns
+    units = _last_bits(rows).min(axis=1)[:, None] + _last_bits(columns).min(axis=0)
+    there = rows.any(axis=1)[:, None] & columns.any(axis=0)
+    fits = np.isfinite(sizes) & (np.frexp(sizes)[1] < units + DIGITS) & (units >= SMALLEST_BIT)
+    return bool(fits[there].all())
+
+
+def _last_bits(sizes: FloatArray) -> IntArray:
+    """The exponents of the last bits that are not 0; far up where there is none."""
+    mantissas, exponents = np.frexp(sizes)
+    whole = np.ldexp(mantissas, DIGITS).astype(np.int64)
+    last = np.frexp((whole & -whole).astype(np.float64))[1] - 1
+    return np.where(whole == 0, FAR_UP, exponents - DIGITS + last).astype(np.intp)
 
 
 def unit(array: FloatArray) -> FloatArray:

@@ -94,10 +94,17 @@ class Setting:
         """The decoupled coordinates as real ones, or as real as they are, with the defects."""
         return reduce_to_real(self.decomposition.transformed(self.rows), self.coordinates)
 
-    @property
+    @cached_property
     def start_is_exact(self) -> bool:
         """Whether ties of the layers in these coordinates are ties of the layers given."""
-        return self.decomposition.projects_exactly and not self.reduction.turned
+        exact = self.decomposition.projects_exactly(self.init.directions)
+        return exact and not self.reduction.turned
+
+    @cached_property
+    def rows_are_exact(self) -> bool:
+        """Whether ties of the columns in these coordinates are ties of the data given."""
+        exact = self.decomposition.transforms_exactly(self.rows)
+        return exact and not self.reduction.turned
 
     def decoupled(self, X: FloatArray) -> DualCoordinates:
         """The coordinates for data X, (n, d): the problem's own rows, or combinations of them."""

@@ -18,6 +18,7 @@ from implicitbias._closing import (
 )
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._html import Badge, Mark
+from implicitbias._names import renamed
 from implicitbias._results import Record
 from implicitbias.flow import Flow, flow_of, margin_flows, request
 from implicitbias.initialization import Initialization
@@ -136,13 +137,21 @@ class Comparison(Record):
         return text
 
 
-def compare(flow: Flow, limit: Limit, *, tol: float = TOLERANCE) -> Comparison:
+@renamed(tol="agreement")
+def compare(flow: Flow, limit: Limit, *, agreement: float = TOLERANCE) -> Comparison:
     """Hold one flow's end against one limit; assert only what the limit's kind promises.
 
     - a point: |beta_flow - beta|_inf / |beta|_inf;
     - a direction: the angle, and the exponent with which it falls against the predicted one;
     - a small-scale limit: the exact identity beta_flow = X^+ y + alpha P Wbar_1 W_2 ... w_L at the
       flow's end, relative to |X^+ y|_inf, with the distance itself reported beside it.
+
+    Parameters
+    ----------
+    flow, limit
+        How training went, and where it was predicted to end.
+    agreement
+        The largest relative difference, or angle, that counts as agreement.
 
     Raises
     ------
@@ -166,10 +175,10 @@ def compare(flow: Flow, limit: Limit, *, tol: float = TOLERANCE) -> Comparison:
     if is_direction:
         closing = replace(closing_of(flow, limit), delay=delay_of(flow))
         return Comparison(
-            closing.angle, tol, flow, limit, {name: closing.angle}, closings=(closing,)
+            closing.angle, agreement, flow, limit, {name: closing.angle}, closings=(closing,)
         )
     error, distance = _error(flow, limit)
-    return Comparison(error, tol, flow, limit, {name: error}, distance)
+    return Comparison(error, agreement, flow, limit, {name: error}, distance)
 
 
 def _error(flow: Flow, limit: Limit) -> tuple[float, float | None]:
@@ -190,6 +199,7 @@ def _through_later_layers(first: FloatArray, parameters: Parameters) -> FloatArr
     return first
 
 
+@renamed(tol="agreement")
 def verify(
     network: Network,
     problem: Regression | Classification,
@@ -198,7 +208,7 @@ def verify(
     routes: Sequence[Literal["parameters", "dual"]] = ("parameters", "dual"),
     until_residual: float = 1e-12,
     until_margin: float = 1e6,
-    tol: float = TOLERANCE,
+    agreement: float = TOLERANCE,
 ) -> Comparison:
     """Run the flows, predict the limit, and compare every pair.
 
@@ -213,8 +223,8 @@ def verify(
     until_margin
         Where the flows of a classification stop. The dual flow of two layers goes on until the
         predicted rate makes the angle negligible: its margin may reach 10^1000 and more.
-    tol
-        What counts as agreement.
+    agreement
+        The largest relative difference, or angle, that counts as agreement.
 
     Raises
     ------
@@ -241,7 +251,7 @@ def verify(
     else:
         require_applicable(situation)  # before long work
         limit, flows = _classified(situation, asked.log_target, wanted)
-    single = [compare(flow, limit, tol=tol) for flow in flows]
+    single = [compare(flow, limit, agreement=agreement) for flow in flows]
     pairs = {name: error for one in single for name, error in one.pairs.items()}
     delay = DELAY * max(0.0, -init.log_scale)
     closings = tuple(replace(closing, delay=delay) for one in single for closing in one.closings)
@@ -249,7 +259,7 @@ def verify(
     if len(flows) == 2:
         pairs[BOTH] = _between_flows(situation, *flows)
         error = error if closings else max(error, pairs[BOTH])
-    return Comparison(error, tol, flows[0], limit, pairs, single[0].distance, closings)
+    return Comparison(error, agreement, flows[0], limit, pairs, single[0].distance, closings)
 
 
 def _classified(

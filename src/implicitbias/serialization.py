@@ -56,10 +56,11 @@ HOMES = {
         "SelectionDecomposition",
     ),
     "implicitbias.problems": ("Separability",),
-    "implicitbias.simulation": ("Reference", "SimulatedLimit"),
+    "implicitbias.simulation": ("LeastNorm", "SimulatedLimit"),
     "implicitbias.theorems": ("Explanation", "Finding", "LimitPath", "Sensitivity"),
 }
 MODULES = {name: home for home, names in HOMES.items() for name in names}
+FORMER = {"Reference": "LeastNorm"}  # as files of earlier versions call them
 
 # What reading bytes that are no archive of ours can raise, in zipfile, json, struct and numpy.
 FAULTS = (
@@ -342,6 +343,7 @@ def _all(nodes: Iterable[Any], members: dict[str, Any]) -> list[Any]:
 
 def _built(name: str, held: dict[str, Any]) -> Any:
     """The result of a name in the list above, if everything it holds is of the right type."""
+    name = FORMER.get(name, name)
     types = types_of(_class(name)) if name in MODULES else {}
     unknown = [key for key in held if key not in types]
     if unknown or not types:

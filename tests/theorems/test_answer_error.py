@@ -8,6 +8,7 @@ from flint import fmpq, fmpq_mat
 from mpmath import mp
 from scipy.sparse import csr_array
 
+from implicitbias import datasets
 from implicitbias._errors import NoPredictionError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
@@ -229,6 +230,15 @@ def test_limits_of_zero_and_of_almost_nothing(scale):
     assert found.errors[0] == 0.0
 
 
+@pytest.mark.parametrize(("depth", "scale"), [(4, 0.000314716935742), (6, 0.00415183772485)])
+def test_layers_of_light_coordinates_are_settled_too(depth, scale):
+    """Coefficients are right before the layers of their smallest ones are."""
+    problem = datasets.sparse(20, 60, 5, seed=1)
+    network = DiagonalNetwork(60, depth)
+    init = Initialization.last_layer_zero(network, np.ones(60), scale)
+    assert predict_limit(network, problem, init).certificate.worst < 1e-10
+
+
 @pytest.mark.parametrize("depth", [3, 4])
 @pytest.mark.parametrize("scale", [1e-4, 1e-5, 1e-6])
 def test_clocks_near_their_end(depth, scale):
@@ -290,7 +300,10 @@ def test_one_point_from_large_scales(seed):
     layers, x = [rng.standard_normal((4, 3)), rng.standard_normal(3)], rng.standard_normal(4)
     network, scale = FullyConnectedNetwork([4, 3]), 5.6e91
     found = predict_limit(
-        network, Regression(x[None], [0.3]), Initialization(layers, scale=scale), tol=np.inf
+        network,
+        Regression(x[None], [0.3]),
+        Initialization(layers, scale=scale),
+        certified_to=np.inf,
     )
     flat = [np.ravel(layer) for layer in layers]
     expected = precise_one_point.limit(fully_connected(network.widths), x, flat, 0.3, scale)

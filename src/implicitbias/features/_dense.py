@@ -210,7 +210,7 @@ def heaviest_columns(array: FloatArray, norms: FloatArray, heights: FloatArray) 
     left = np.flatnonzero(norms > 0)
     left = left[np.argsort(-heights[left], kind="stable")]
     while len(chosen) < rows:
-        if left.size == 0:
+        if left.size == 0 or not np.isfinite(heights[left[0]]):  # what is left weighs nothing
             return None
         near = left[heights[left] > heights[left[0]] - LEVEL]
         unit = array[:, near] / norms[near]
@@ -224,7 +224,8 @@ def heaviest_columns(array: FloatArray, norms: FloatArray, heights: FloatArray) 
             _, triangle, order = qr(unit * weight, mode="economic", pivoting=True)
             distance = np.abs(np.diag(triangle)) / weight[order[: triangle.shape[0]]]
             good = np.flatnonzero(distance < INDEPENDENT)
-            count = min(int(good[0]) if good.size else distance.size, rows - len(chosen))
+            count = max(int(good[0]), 1) if good.size else distance.size  # the first is away
+            count = min(count, rows - len(chosen))
             picked = near[order[:count]]
             chosen.extend(int(j) for j in picked)
             span = np.linalg.qr(array[:, chosen] / norms[chosen])[0]

@@ -23,9 +23,6 @@ MAX_TENSOR_ENTRIES = 10_000_000
 _ROW_BLOCK_ENTRIES = 4_000_000
 
 
-MAX_DEPTH = 10_000  # layers: each is a tuple's entry and a step of every product
-
-
 class Network(ABC):
     """f(x; Theta) = M(x) o (v_1, ..., v_L) with a data tensor M(x) linear in x.
 

@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import EPS, TINY, FloatArray, NumericArray, Parameters, finite_array
+from implicitbias._arrays import (
+    EPS,
+    TINY,
+    FloatArray,
+    NumericArray,
+    Parameters,
+    exact_product,
+    finite_array,
+)
 from implicitbias._errors import InvalidInputError
 from implicitbias._html import Badge
 from implicitbias._results import Record
@@ -181,8 +189,11 @@ class OrthogonalDecomposition(Record, ABC):
         """Whether ``features`` and ``coordinates`` involve no arithmetic."""
         return False
 
-    @property
-    def projects_exactly(self) -> bool:
+    def transforms_exactly(self, X: Features) -> bool:
+        """Whether X S^T is not rounded."""
+        return self.is_exact
+
+    def projects_exactly(self, parameters: Iterable[Any]) -> bool:
         """Whether the coordinates U_l^T v_l are not rounded."""
         return self.is_exact
 
@@ -197,8 +208,9 @@ class OrthogonalDecomposition(Record, ABC):
         Whether |p_{l,j}| are equal or zero decides what a coordinate can reach, and the products
         round: sizes within that rounding of each other, or of 0, are made equal.
         """
-        p = np.stack([self._project(i, v) for i, v in enumerate(self._flat(parameters))])
-        return p if self.is_exact else _without_rounding(p)
+        layers = self._flat(parameters)
+        p = np.stack([self._project(i, v) for i, v in enumerate(layers)])
+        return p if self.projects_exactly(layers) else _without_rounding(p)
 
     def parameters(self, coordinates: Any, remainder_of: Iterable[Any] | None = None) -> Parameters:
         """v_l = conj(U_l) p_l + (I - conj(U_l) U_l^T) v_l(0): real layers with coordinates p_l.
@@ -281,10 +293,16 @@ class DenseDecomposition(OrthogonalDecomposition):
         """Whether S and all U_l are real."""
         return not any(np.iscomplexobj(array) for array in (self.matrix, *self.columns))
 
-    @cached_property
-    def projects_exactly(self) -> bool:
-        """Whether the columns of all U_l are unit vectors up to sign."""
-        return all(bool(np.isin(basis, (-1.0, 0.0, 1.0)).all()) for basis in self.columns)
+    def transforms_exactly(self, X: Features) -> bool:
+        """Whether X S^T is not rounded, and S is the network's own."""
+        return self.residual == 0.0 and exact_product(X.toarray(), self.matrix.T)
+
+    def projects_exactly(self, parameters: Iterable[Any]) -> bool:
+        """Whether U_l^T v_l are not rounded, and U_l are the network's own."""
+        return self.residual == 0.0 and all(
+            exact_product(np.ravel(layer), basis)
+            for layer, basis in zip(parameters, self.columns, strict=True)
+        )
 
     def features(self, X: NumericArray) -> NumericArray:
         """X S^T."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import FloatArray, NumericArray, Parameters
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 
 RANK_TOLERANCE = 1e-12  # singular values below this times the largest count as zero
@@ -37,14 +37,14 @@ class PointSVD:
     project, lift
         v -> U_l^T v and c -> U_l c, for l = 1 and 2, on flat layers.
     exact
-        Whether projections are not rounded.
+        Whether the projections of given layers are not rounded.
     """
 
     values: FloatArray
     tied: float
     project: PointMaps
     lift: PointMaps
-    exact: bool = False
+    exact: Callable[[Parameters], bool] = lambda _: False
 
 
 def dense_svd(matrix: FloatArray) -> PointSVD:

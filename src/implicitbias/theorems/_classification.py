@@ -30,6 +30,7 @@ from implicitbias.limits import (
     on_face,
     optimal_face,
     stationary_point,
+    twin_groups,
 )
 from implicitbias.theorems._assumptions import tied_groups
 from implicitbias.theorems._late_flow import by_late_flow, log_weights, require_found
@@ -119,6 +120,8 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
     if situation.network.depth == 2:
         return _l1_limit(situation, name, verdicts)
     rows, groups = _margin_rows(situation)
+    if groups is None:  # what is equal stays equal, though unequal points have smaller norms
+        groups = twin_groups(*situation.reduction.twins)
     start = _flow_spectrum(situation, verdicts)
     point = stationary_point(rows.dense(), situation.network.depth, start, groups)
     if point.same_basin.fails:
@@ -195,7 +198,7 @@ def _on_the_face(
     verdicts: Verdicts,
 ) -> tuple[MaxMargin, Verdicts, str]:
     """The l1 max-margin point of least entropy, with what it assumes and a note."""
-    exact = situation.decomposition.is_exact
+    exact = situation.rows_are_exact
     found, tight = exactly(rows, found) if exact else (found, None)
     if tight is not None and found.unique is not None and found.unique.holds:
         return found, (), ""

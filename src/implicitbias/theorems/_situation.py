@@ -31,7 +31,10 @@ from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
 ROUNDED = 2 * EPS  # of |x_i| |S_j|: an entry of X S^T
 EXTREME = 460  # exponents of 2 above which squares of data may not fit float64
-SCALE_FREE = {"rows", "targets", "coordinates", "reduction", "one_point"}  # kept at other scales
+SCALE_FREE = {  # kept at other scales
+    *("rows", "targets", "coordinates", "reduction", "one_point"),
+    *("rows_are_exact", "start_is_exact"),
+}
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
 
@@ -76,7 +79,18 @@ class Situation(Setting):
                     "nonzero first layers and a zero last one, or pass X.toarray()."
                 )
             return Reachable(0.0, self.rows.largest(0) == 0.0)
-        return reachable(self.reduction.features, self.targets, self.curves)
+        found = reachable(self.reduction.features, self.targets, self.curves)
+        return Reachable(0.0, np.ones_like(found.forced)) if self._only_zero(found) else found
+
+    def _only_zero(self, found: Reachable) -> bool:
+        """Whether y = 0 and as many rows as coordinates leave nothing but 0, some locked."""
+        kept, count = ~found.forced, int((~found.forced).sum())
+        if self.targets.any() or self.targets.size < count:
+            return False
+        if not (self.curves.locked & kept).any():
+            return False
+        rank = Regression(self.reduction.features.taken(kept), self.targets).rank
+        return rank == count
 
     @cached_property
     def potential(self) -> PotentialProblem:
@@ -88,7 +102,7 @@ class Situation(Setting):
         if not kept.any():
             return PotentialProblem(Dense(np.zeros((0, 0))), np.zeros(0), self.curves.take(kept))
         features = features.taken(kept)
-        if not self.rows.is_array:
+        if not (self.rows.is_array and every.size):
             return self._potential_of(features, self.targets, kept, every)
         rest = Regression(features, self.targets)
         rows = rest.features.rows(rest.rows)
@@ -97,10 +111,8 @@ class Situation(Setting):
     def _potential_of(
         self, features: Features, targets: FloatArray, kept: BoolArray, rows: IntArray
     ) -> PotentialProblem:
-        decomposition = self.decomposition
-        exact = decomposition.is_exact and not self.reduction.turned
-        rounding = None
-        if not exact:
+        decomposition, rounding = self.decomposition, None
+        if not self.rows_are_exact:
             unit = ROUNDED + decomposition.residual
             rounding = unit * self.rows.row_norms()[rows], decomposition.lengths[kept]
         start = self.reduction.start[:, kept]
@@ -109,7 +121,7 @@ class Situation(Setting):
             targets,
             self.curves if kept.all() else self.reduction.curves(self.init.log_scale, kept),
             max_iterations=self.max_iterations,
-            start=start if exact else None,
+            start=start if self.rows_are_exact and self.start_is_exact else None,
             rounding=rounding,
             rough_start=None
             if self.start_is_exact

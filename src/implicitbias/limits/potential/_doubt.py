@@ -8,6 +8,7 @@ times: a single draw may miss the direction that matters.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from implicitbias.limits.potential._problem import (
 
 LAST_BIT = 2.0**-74  # of the terms of a product of ``Precise``
 DRAWS = 8
+FEW = 4  # where weights are mild: no direction matters much more than others
 NEAR_TIE = 1e-3  # layers closer than this part of the largest: their offset loses digits
 DEEP = -5.0  # log slack
 LARGEST = 1e100
@@ -146,6 +148,13 @@ def drawn_starts(start: NumericArray, size: float) -> Iterator[NumericArray]:
         yield start + np.where(start == 0.0, 0.0, noise)
 
 
+@lru_cache(maxsize=1)
+def _draws(size: int, count: int) -> FloatArray:
+    draws = np.random.default_rng(0).standard_normal((size, count))
+    draws.flags.writeable = False  # shared
+    return draws
+
+
 def _swayed(
     curves: Curves,
     system: NewtonSystem,
@@ -157,7 +166,7 @@ def _swayed(
     top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
     if top == -np.inf:  # rho = 0
         return 0.0
-    draws = np.random.default_rng(0).standard_normal((sizes.size + clocks.size, DRAWS))
+    draws = _draws(sizes.size + clocks.size, DRAWS if system.rows.basis is not None else FEW)
     target = system.rows.combined(draws[: sizes.size] * sizes[:, None])
     moved = draws[sizes.size :] * np.minimum(clocks, LARGEST)[:, None]
     basis, own = system.rows.basis, 0.0

@@ -45,6 +45,7 @@ KEPT = 1e-6  # so short ones leave the Newton matrix as it is
 DRAWS = 8  # of the rounding of Z
 NEGLIGIBLE = 1e-14  # of the largest rho: targets of combined rows up to here count as zero
 MOST_EXACT = 1 << 20  # entries of Z up to which its products may be summed exactly
+ANY = 1.0  # the error of an answer that may be any
 STALLED = 0.5  # a correction not shorter than this part of the last gains nothing
 
 
@@ -130,7 +131,8 @@ def _corrected(
         # longer steps are no estimate: rho grows exponentially in t
         length = float(np.abs(step.dt).max(initial=0.0))
         error = step.error if length < ROUGH else np.inf
-        if error < best.error:
+        shorter = error <= ENOUGH and length < float(np.abs(best.dt).max())  # for the layers
+        if error < best.error or shorter:
             slacks = bool(np.isfinite(step.asked).any())
             best = Refined(step.state, step.dt, error, found[0], slacks)
         stalled = length < ROUGH and error > STALLED * last
@@ -228,7 +230,9 @@ def _correction(
             sway = np.zeros_like(sway)
         moved = np.abs(system.solve(system.rows.combined(doubt), sway)[0]).max(axis=1)
         error += _size(curves, state.t, moved)
-    if unknown.any():
+    if np.isinf(unknown).any():
+        error = max(error, ANY)
+    elif unknown.any():
         error = max(error, _size(curves, state.t, system.solve(0.0 * right, unknown)[0]))
     return _Step(state, dt, dnu, error, asked)
 

@@ -27,6 +27,7 @@ from implicitbias.limits.potential._problem import PotentialProblem, log_dual_we
 
 DIGITS = 1e-12  # of a step in t: what a reduced cost may be uncertain by
 COARSE = 1e-4  # the same for coordinates too small to count
+WHOLE = 0.5  # of a slack: one that is uncertain by more may be none, and rho is not bounded
 CHEAP = 50_000  # squared rows times columns that exact arithmetic may always decide
 MOST_ROWS = 250  # exact solves grow like the fourth power of the rows
 LARGEST_EXPONENT = 600.0
@@ -37,6 +38,7 @@ TWIN = 1e-10  # columns of rounded features this near to each other are images o
 class SlackMismatch:
     """The mismatch in units of t, and how much of it float64 cannot know, (m,) each.
 
+    That is infinite where it may be all of the slack: the coordinate may then be of any size.
     ``t`` is what the dual point asks for where it leaves less than half of the clock, else NaN.
     """
 
@@ -90,6 +92,7 @@ def slack_mismatch(
         logs = np.log(np.maximum(sides * asked, TINY))  # underflow: further than a step can tell
         logs = np.where(sides * asked >= 0.0, logs, np.nan)
     wanted = curves.t_from_log_slack(sides, logs + log_slope)
+    unknown[unknown > WHOLE * np.abs(reach)] = np.inf  # nothing may be left of the slack
     return SlackMismatch(reach - asked, np.where(unknown > DIGITS, unknown, 0.0), wanted)
 
 
