@@ -20,6 +20,7 @@ from scipy.optimize import linprog
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.features import Dense, exact_sum, precise_residual
+from implicitbias.limits._equilibrating import equilibrating
 from implicitbias.limits.potential._end_basis import (
     NOTHING,
     PIVOT,
@@ -31,7 +32,6 @@ from implicitbias.limits.potential._end_program import (
     OPTIONS,
     EndProgram,
     ExactCosts,
-    equilibrating,
     solve_program,
 )
 from implicitbias.limits.potential._extended import (
