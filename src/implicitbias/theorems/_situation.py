@@ -195,8 +195,8 @@ def refuse_sparse(situation: Situation, verb: str) -> None:
     """
     if not situation.problem.features.is_array:
         raise InvalidInputError(
-            f"X is sparse; {verb} needs a dense array, predict_limit and limit_path take both. "
-            "Pass X.toarray()."
+            f"X is {situation.problem.features.named}; {verb} needs a dense array, predict_limit "
+            "and limit_path take both. Pass X.toarray()."
         )
 
 
@@ -227,13 +227,14 @@ def _check_sparse(network: Network, problem: Regression | Classification) -> Non
     """Refuse networks whose limits on sparse data would need dense work in d dimensions."""
     if not network.takes_sparse:
         raise InvalidInputError(
-            f"X is sparse and {network!r} would mix its columns; sparse data are for diagonal and "
-            "fully connected networks. Pass X.toarray()."
+            f"X is {problem.features.named} and {network!r} would mix its columns; sparse data are "
+            "for diagonal and fully connected networks. Pass X.toarray()."
         )
     several = network.depth > 2 and network.orthogonal_decomposition().verdict.holds
     if isinstance(problem, Classification) and several:
         raise InvalidInputError(
-            f"X is sparse and {network!r} has several limit directions, among which only a "
-            "simulation decides, and those take dense arrays. Choose depth 2, or pass X.toarray() "
-            "without the features that have no entry: they stay at 0 in the limit direction."
+            f"X is {problem.features.named} and {network!r} has several limit directions, among "
+            "which only a simulation decides, and those take dense arrays. Choose depth 2, or pass "
+            "X.toarray() without the features that have no entry: they stay at 0 in the limit "
+            "direction."
         )
