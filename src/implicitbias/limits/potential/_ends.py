@@ -158,37 +158,41 @@ def small_scale_end(problem: PotentialProblem) -> EndPoint:
         x, last = _tie_broken(program, face, curves)
         error = max(error, last)
     end = _end_point(program, face, x, error + EPS)
-    return replace(end, error=end.error + _lost_in_data(problem, end.rho, np.minimum(*weights)))
+    rank = int(np.count_nonzero(x)) if face.equations is None else face.equations.nrows()
+    more = _lost_in_data(problem, end.rho, rank, np.minimum(*weights))
+    return replace(end, error=end.error + more)
 
 
-def _lost_in_data(problem: PotentialProblem, rho: FloatArray, weights: FloatArray) -> float:
+def _lost_in_data(
+    problem: PotentialProblem, rho: FloatArray, rank: int, weights: FloatArray
+) -> float:
     """What the rounding of Z, and the part of y that rho leaves, change of it: on its face.
 
-    With rho as weights where that is not unique; with the cheapest other columns where those of rho
-    are fewer than the rows. Which coordinates are 0 is decided beyond rounding.
+    With rho as weights where that is not unique; with the cheapest other columns where the rank of
+    those of rho is less than that of the rows. Which coordinates are 0 is decided beyond rounding.
     """
-    features, chosen = problem.features, np.flatnonzero(rho)
-    few = chosen.size < problem.target.size
+    features, chosen, few = problem.features, np.flatnonzero(rho), rank < problem.target.size
     if problem.rounding is None and not few:
         return 0.0
     units = 1.0 / features.row_norms()[:, None]
     right = _doubt(problem, rho)
     if few:
         right = np.column_stack([right, problem.precise.residual(rho, problem.target)])
-    right, size = right * units, float(np.abs(rho).max())
+    right, size, change = right * units, float(np.abs(rho).max()), 0.0
     if not right.any():
         return 0.0
-    part, change = features.columns(chosen) * np.abs(rho[chosen]) * units, 0.0
+    part = features.columns(chosen) * np.abs(rho[chosen]) * units
+    basis = qr(part, pivoting=True)[0]
+    span, rest = basis[:, :rank], basis[:, rank:]
     if few:
         weights = weights / weights.min()
         others = np.flatnonzero((rho == 0.0) & np.isfinite(weights))
-        rest = np.linalg.qr(part, mode="complete")[0][:, chosen.size :]
         columns = features.columns(others) * units / weights[others]
         order = qr(rest.T @ columns, mode="r", pivoting=True)[1][: rest.shape[1]]
         columns, cost = columns[:, order], weights[others[order], None]
         more = lstsq(rest.T @ columns, rest.T @ right, cond=SMALLEST)[0]
         right, change = right - columns @ more, float(np.abs(more / cost).max())
-    own = lstsq(part, right, cond=SMALLEST)[0] * rho[chosen, None]
+    own = lstsq(span.T @ part, span.T @ right, cond=SMALLEST)[0] * rho[chosen, None]
     return max(change, float(np.abs(own).max())) / size
 
 
