@@ -158,6 +158,34 @@ def positive_float(value: Any, name: str, *, allow_zero: bool = False) -> float:
     return number
 
 
+def largest_allowed(value: Any, name: str) -> float:
+    """Return ``value`` as the number >= 0 that something may be at most; infinity allows all.
+
+    Raises
+    ------
+    InvalidInputError
+        Not a real number, NaN, or negative.
+    """
+    if isinstance(value, (float, np.floating)) and value == np.inf:
+        return float(value)
+    number = finite_number(value, name, wanted := "a number >= 0")
+    if number < 0:
+        raise InvalidInputError(f"{name} is {number:g}; expected {wanted}.")
+    return number
+
+
+def check_callback(callback: Any, of: str) -> None:
+    """Refuse a callback that cannot be called.
+
+    Raises
+    ------
+    InvalidInputError
+        Neither None nor callable.
+    """
+    if callback is not None and not callable(callback):
+        raise InvalidInputError(f"callback is {callback!r}; expected None or a function of {of}.")
+
+
 def stable_norm(vector: FloatArray) -> float:
     """||v|| without over- or underflow of the squares."""
     top = float(np.abs(vector).max(initial=0.0))

@@ -10,6 +10,7 @@ import numpy as np
 from implicitbias._arrays import (
     EPS,
     FloatArray,
+    check_callback,
     finite_array,
     finite_number,
     positive_float,
@@ -93,7 +94,7 @@ def request(
         The first option that is not what is expected.
     """
     route = check_route(route, problem)
-    check_callback(callback)
+    check_callback(callback, "a FlowState")
     check_loss(loss)
     log_target = check_log_margin(until_margin, until_log_margin)
     goal = Goal(
@@ -167,14 +168,6 @@ def check_loss(loss: Any) -> None:
     if loss not in get_args(LossName):
         raise InvalidInputError(
             f"loss is {loss!r}; expected one of " + ", ".join(map(repr, get_args(LossName))) + "."
-        )
-
-
-def check_callback(callback: Any) -> None:
-    """Refuse a callback that cannot be called."""
-    if callback is not None and not callable(callback):
-        raise InvalidInputError(
-            f"callback is {callback!r}; expected None or a function of a FlowState."
         )
 
 

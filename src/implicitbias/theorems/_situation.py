@@ -13,6 +13,7 @@ from implicitbias._arrays import (
     FloatArray,
     IntArray,
     Parameters,
+    positive_int,
 )
 from implicitbias._errors import InvalidInputError
 from implicitbias._setting import Setting, check_fit
@@ -220,7 +221,7 @@ def situation_of(
     refuse_extreme_units(problem)
     directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])
     refuse_sizes_beyond(directions, "the initial directions", 1e-300, 1e100)
-    return Situation(network, problem, init, max_iterations)
+    return Situation(network, problem, init, positive_int(max_iterations, "max_iterations"))
 
 
 def _check_sparse(network: Network, problem: Regression | Classification) -> None:
