@@ -12,7 +12,7 @@ MAX_LINES, MAX_BODY = 400, 60
 BUILT = {"_build", "auto_gallery", "generated"}  # what a build of the documentation leaves
 
 GROUND = {
-    *("_errors", "_html", "_results", "_verdicts", "_files", "_types"),
+    *("_errors", "_names", "_html", "_results", "_verdicts", "_files", "_types"),
     *("_numbers", "_arrays", "_nonnegative", "_threads"),
 }
 BASE = GROUND | {"features"}
@@ -32,8 +32,10 @@ RESULTS = SHARED | {
 
 # Each package or module may import these, and itself.
 MAY_IMPORT = {
-    "__init__": RESULTS | {"coordinates", "estimators"},  # the public list, under TYPE_CHECKING
+    "__init__": RESULTS
+    | {"_names", "coordinates", "estimators", "plotting"},  # the public list, under TYPE_CHECKING
     "_errors": set(),
+    "_names": {"_errors"},
     "_html": set(),
     "_files": set(),
     "_types": set(),
@@ -60,11 +62,12 @@ MAY_IMPORT = {
     | {"initialization", "flow", "limits", "theorems", "_closing", "comparison", "alignment"},
     "serialization": BASE,  # the results it builds are named by strings, and imported late
     "datasets": BASE | {"problems"},
-    "estimators": RESULTS,
+    "_model": SHARED | {"initialization"},
+    "estimators": RESULTS | {"_model"},
     "verification": RESULTS | {"coordinates", "dual"},
     "plotting": RESULTS | {"coordinates"},
     "report": RESULTS | {"verification", "plotting"},
-    "cli": RESULTS | {"verification", "plotting", "report", "estimators"},
+    "cli": RESULTS | {"verification", "plotting", "report", "_model"},
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.
@@ -177,6 +180,22 @@ def test_siblings_do_not_know_each_other(left, right):
     other = "implicitbias." + right.replace("/", ".")
     for path in sources:
         assert not [name for name in imported(path) if name.startswith(other)], name_of(path)
+
+
+def families_asked_for(path):
+    """Lines on which a file asks whether something is of one family of networks."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            kinds = {one.id for one in ast.walk(node.args[1]) if isinstance(one, ast.Name)}
+            if any(kind.endswith("Network") and kind != "Network" for kind in kinds):
+                yield node.lineno
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_networks_answer_for_themselves(path):
+    """What depends on a network is asked of it: a family of a user's own is as good as ours."""
+    if owner(path) != "networks":
+        assert not list(families_asked_for(path))
 
 
 def private_imports(path):

@@ -122,11 +122,12 @@ def test_a_flow_on_the_plateau_of_a_small_start_is_undecided(scale):
         assert not str(compare(flow, limit)).startswith("DISAGREES")
 
 
-def test_the_parameters_are_the_witness_whatever_the_order_of_the_routes():
+@pytest.mark.parametrize("kind", [Classification, Regression])
+def test_the_parameters_are_the_witness_whatever_the_order_of_the_routes(kind):
     """The dual flow held against itself would agree with anything."""
-    network = DiagonalNetwork(12, 3)
+    network, problem = DiagonalNetwork(12, 3), kind(PROBLEM.X, PROBLEM.y)
     first, second = (
-        verify(network, PROBLEM, with_gap(network), routes=routes)
+        verify(network, problem, with_gap(network), routes=routes)
         for routes in (("parameters", "dual"), ("dual", "parameters", "dual"))
     )
     assert second.flow.route == "parameters"

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mpmath import mp
 
@@ -37,6 +37,8 @@ NETWORKS = [
 
 @laws
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=5), st.floats(-300, 300))
+@example([1e-20, 0.0], -300.0)
+@example([0.0, 1.0], -300.0)
 def test_parameters_are_scale_times_directions(values, decades):
     scale = 10.0**decades
     init = Initialization([values, values], scale)

@@ -100,7 +100,7 @@ def _dual_flow(case: Case, reference: np.ndarray) -> tuple[float, int]:
                 route="dual",
                 until_residual=ACCURACY,
                 until_change=ACCURACY,
-                tol=FLOW_TOL,
+                rtol=FLOW_TOL,
             )
         )
     )

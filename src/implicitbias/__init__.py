@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from implicitbias import datasets, estimators
+    from implicitbias import datasets, estimators, plotting
     from implicitbias._errors import (
         CertificateWarning,
         ImplicitBiasError,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from implicitbias.alignment import Theorem1, theorem_1
     from implicitbias.comparison import Comparison, compare, verify
     from implicitbias.coordinates import lemma4
-    from implicitbias.flow import ActivationFlow, Flow, gradient_flow
+    from implicitbias.flow import ActivationFlow, Flow, FlowState, gradient_flow
     from implicitbias.initialization import Initialization
     from implicitbias.limits import (
         Certificate,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     )
     from implicitbias.problems import Classification, Regression, Separability
     from implicitbias.serialization import load, save
-    from implicitbias.simulation import Reference, SimulatedLimit, simulate_limit
+    from implicitbias.simulation import LeastNorm, SimulatedLimit, simulate_limit
     from implicitbias.theorems import (
         ClosedForm,
         Explanation,
@@ -68,7 +68,7 @@ __version__ = "0.2.0"
 # Where each public name lives. Modules are imported at first use: command-line help and scripts
 # that need one network should not wait for SciPy.
 _HOMES = {
-    "implicitbias": ("datasets", "estimators"),
+    "implicitbias": ("datasets", "estimators", "plotting"),
     "implicitbias._errors": (
         "CertificateWarning",
         "ImplicitBiasError",
@@ -81,7 +81,7 @@ _HOMES = {
     "implicitbias.alignment": ("Theorem1", "theorem_1"),
     "implicitbias.comparison": ("Comparison", "compare", "verify"),
     "implicitbias.coordinates": ("lemma4",),
-    "implicitbias.flow": ("ActivationFlow", "Flow", "gradient_flow"),
+    "implicitbias.flow": ("ActivationFlow", "Flow", "FlowState", "gradient_flow"),
     "implicitbias.initialization": ("Initialization",),
     "implicitbias.limits": (
         "Certificate",
@@ -105,7 +105,7 @@ _HOMES = {
     ),
     "implicitbias.problems": ("Classification", "Regression", "Separability"),
     "implicitbias.serialization": ("load", "save"),
-    "implicitbias.simulation": ("Reference", "SimulatedLimit", "simulate_limit"),
+    "implicitbias.simulation": ("LeastNorm", "SimulatedLimit", "simulate_limit"),
     "implicitbias.theorems": (
         "ClosedForm",
         "Explanation",
@@ -123,7 +123,8 @@ _HOMES = {
         "unregister_theorem",
     ),
 }
-_MODULES = ("datasets", "estimators", "lemma4")
+_MODULES = ("datasets", "estimators", "lemma4", "plotting")
+_FORMER = {"Reference": "LeastNorm"}  # names until the next minor version
 
 __all__ = [
     "Activation",
@@ -138,12 +139,14 @@ __all__ = [
     "Explanation",
     "Finding",
     "Flow",
+    "FlowState",
     "FullyConnectedNetwork",
     "ImplicitBiasError",
     "InfeasibleProblemError",
     "Initialization",
     "InvalidInputError",
     "LayerAlignment",
+    "LeastNorm",
     "Limit",
     "LimitPath",
     "LimitProblem",
@@ -152,7 +155,6 @@ __all__ = [
     "OrthogonalDecomposition",
     "OrthogonalNetwork",
     "Outcome",
-    "Reference",
     "Regression",
     "Sensitivity",
     "Separability",
@@ -173,6 +175,7 @@ __all__ = [
     "limit_path",
     "load",
     "multilinear_multiply",
+    "plotting",
     "predict_limit",
     "register_theorem",
     "save",
@@ -188,6 +191,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    if name in _FORMER:
+        from implicitbias._names import warn_of
+
+        warn_of(f"implicitbias.{name}", f"implicitbias.{_FORMER[name]}")
+        return __getattr__(_FORMER[name])
     for home, names in _HOMES.items():
         if name in names:
             module = import_module(f"{home}.{name}" if name in _MODULES else home)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._arrays import FloatArray, Parameters, largest_allowed
 from implicitbias._closing import (
     DELAY,
     Closing,
@@ -18,6 +18,7 @@ from implicitbias._closing import (
 )
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._html import Badge, Mark
+from implicitbias._names import renamed
 from implicitbias._results import Record
 from implicitbias.flow import Flow, flow_of, margin_flows, request
 from implicitbias.initialization import Initialization
@@ -136,7 +137,8 @@ class Comparison(Record):
         return text
 
 
-def compare(flow: Flow, limit: Limit, *, tol: float = TOLERANCE) -> Comparison:
+@renamed(tol="agreement")
+def compare(flow: Flow, limit: Limit, *, agreement: float = TOLERANCE) -> Comparison:
     """Hold one flow's end against one limit; assert only what the limit's kind promises.
 
     - a point: |beta_flow - beta|_inf / |beta|_inf;
@@ -144,11 +146,25 @@ def compare(flow: Flow, limit: Limit, *, tol: float = TOLERANCE) -> Comparison:
     - a small-scale limit: the exact identity beta_flow = X^+ y + alpha P Wbar_1 W_2 ... w_L at the
       flow's end, relative to |X^+ y|_inf, with the distance itself reported beside it.
 
+    Parameters
+    ----------
+    flow, limit
+        How training went, and where it was predicted to end.
+    agreement
+        The largest relative difference, or angle, that counts as agreement.
+
     Raises
     ------
     InvalidInputError
         The two do not belong to the same number of features, or to the same kind of problem.
     """
+    agreement = largest_allowed(agreement, "agreement")
+    for value, kind, name in ((flow, Flow, "flow"), (limit, Limit, "limit")):
+        if not isinstance(value, kind):
+            raise InvalidInputError(
+                f"{name} is a {type(value).__name__}; expected a {kind.__name__}. The order of the "
+                "arguments is flow, limit."
+            )
     is_direction = limit.kind in ("direction", "stationary direction")
     if (flow.final_direction is not None) != is_direction:
         raise InvalidInputError(
@@ -166,10 +182,10 @@ def compare(flow: Flow, limit: Limit, *, tol: float = TOLERANCE) -> Comparison:
     if is_direction:
         closing = replace(closing_of(flow, limit), delay=delay_of(flow))
         return Comparison(
-            closing.angle, tol, flow, limit, {name: closing.angle}, closings=(closing,)
+            closing.angle, agreement, flow, limit, {name: closing.angle}, closings=(closing,)
         )
     error, distance = _error(flow, limit)
-    return Comparison(error, tol, flow, limit, {name: error}, distance)
+    return Comparison(error, agreement, flow, limit, {name: error}, distance)
 
 
 def _error(flow: Flow, limit: Limit) -> tuple[float, float | None]:
@@ -190,6 +206,7 @@ def _through_later_layers(first: FloatArray, parameters: Parameters) -> FloatArr
     return first
 
 
+@renamed(tol="agreement")
 def verify(
     network: Network,
     problem: Regression | Classification,
@@ -198,7 +215,7 @@ def verify(
     routes: Sequence[Literal["parameters", "dual"]] = ("parameters", "dual"),
     until_residual: float = 1e-12,
     until_margin: float = 1e6,
-    tol: float = TOLERANCE,
+    agreement: float = TOLERANCE,
 ) -> Comparison:
     """Run the flows, predict the limit, and compare every pair.
 
@@ -213,8 +230,8 @@ def verify(
     until_margin
         Where the flows of a classification stop. The dual flow of two layers goes on until the
         predicted rate makes the angle negligible: its margin may reach 10^1000 and more.
-    tol
-        What counts as agreement.
+    agreement
+        The largest relative difference, or angle, that counts as agreement.
 
     Raises
     ------
@@ -223,11 +240,13 @@ def verify(
     InvalidInputError
         An unknown route, or arguments that do not fit together.
     """
-    unknown = [route for route in routes if route not in ("parameters", "dual")]
-    if unknown or not routes:
+    listed = isinstance(routes, (list, tuple)) and len(routes) > 0
+    if not listed or any(route not in ("parameters", "dual") for route in routes):
         raise InvalidInputError(
-            f"routes is {tuple(routes)!r}; expected at least one of 'parameters' and 'dual'."
+            f"routes is {routes!r}; expected a list or tuple of at least one of "
+            "'parameters' and 'dual'."
         )
+    agreement = largest_allowed(agreement, "agreement")
     situation = situation_of(network, problem, init)
     asked = request(problem, until_residual=until_residual, until_margin=until_margin)
     wanted: list[Literal["parameters", "dual"]] = [
@@ -241,7 +260,7 @@ def verify(
     else:
         require_applicable(situation)  # before long work
         limit, flows = _classified(situation, asked.log_target, wanted)
-    single = [compare(flow, limit, tol=tol) for flow in flows]
+    single = [compare(flow, limit, agreement=agreement) for flow in flows]
     pairs = {name: error for one in single for name, error in one.pairs.items()}
     delay = DELAY * max(0.0, -init.log_scale)
     closings = tuple(replace(closing, delay=delay) for one in single for closing in one.closings)
@@ -249,7 +268,7 @@ def verify(
     if len(flows) == 2:
         pairs[BOTH] = _between_flows(situation, *flows)
         error = error if closings else max(error, pairs[BOTH])
-    return Comparison(error, tol, flows[0], limit, pairs, single[0].distance, closings)
+    return Comparison(error, agreement, flows[0], limit, pairs, single[0].distance, closings)
 
 
 def _classified(

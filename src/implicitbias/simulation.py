@@ -42,8 +42,8 @@ NOT_ENDED = "NOT the end of training: the flow stopped on the way"
 
 
 @dataclass(frozen=True, repr=False)
-class Reference(Record):
-    """The end of training beside the point of least norm.
+class LeastNorm(Record):
+    """A norm of the end of training beside its least value, and how far the point of that is.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class SimulatedLimit(Record):
     covered_by: str | None
     flow: Flow | ActivationFlow
     layer_norms: FloatArray | None
-    references: tuple[Reference, ...] = ()
+    references: tuple[LeastNorm, ...] = ()
     theorem_1: Theorem1 | None = None
 
     def _short(self) -> str:
@@ -272,7 +272,7 @@ def _norms(flow: Flow | ActivationFlow) -> FloatArray | None:
     return None if layers is None else np.array([np.linalg.norm(layer) for layer in layers])
 
 
-def _references(situation: Situation, flow: Flow, beta: FloatArray) -> tuple[Reference, ...]:
+def _references(situation: Situation, flow: Flow, beta: FloatArray) -> tuple[LeastNorm, ...]:
     norms: list[tuple[str, int, NumericArray]] = [(L2, 2, beta), (L1, 1, beta)]
     rho = _spectrum(situation, flow, beta)
     if rho is not None:
@@ -284,7 +284,7 @@ def _references(situation: Situation, flow: Flow, beta: FloatArray) -> tuple[Ref
         except (NoPredictionError, PathError):  # a solver gave up: the row is left out
             continue
         value = float(np.linalg.norm(values, order))
-        found.append(Reference(name, value, least, _apart(flow, beta, z)))
+        found.append(LeastNorm(name, value, least, _apart(flow, beta, z)))
     return tuple(found)
 
 

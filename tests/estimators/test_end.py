@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from helpers.draws import normal
+from implicitbias._model import directions_of, network_of
 from implicitbias.estimators._end import End, end_of_training, of_limit
-from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.flow import Flow
 from implicitbias.limits import Certificate, Limit
 from implicitbias.problems import Classification, Regression

@@ -6,9 +6,9 @@ import scipy.sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
+from implicitbias._model import directions_of, network_of
 from implicitbias.estimators import FlowLimitClassifier, FlowLimitRegressor
 from implicitbias.estimators._end import End
-from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._remedy import better_data, better_scale, shortfall
 
 

@@ -87,7 +87,7 @@ def assert_same_direction(found, expected):
     )
 
 
-def asked(until=1e6, steps=None, points=200, *, route="auto", tol=None):
+def asked(until=1e6, steps=None, points=200, *, route="auto", rtol=None):
     """The request of a flow to a margin, or to a small residual."""
     budget = Budget(None, steps, points)
-    return Request(route, Goal(1e-10, 1e-11), float(np.log(until)), budget, tol=tol)
+    return Request(route, Goal(1e-10, 1e-11), float(np.log(until)), budget, rtol=rtol)

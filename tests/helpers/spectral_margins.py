@@ -22,7 +22,7 @@ from implicitbias.problems import Classification
 class SpectralMargins(ParameterMargins):
     """Gradient flow in Re p_l, then Im p_l where it is not zero by symmetry, layer by layer."""
 
-    route = "coordinates"
+    route = "fourier"
 
     def __init__(
         self,

@@ -64,6 +64,7 @@ def test_it_lists_every_result_and_answers_as_predict_limit_does(network, proble
     assert len(names) == len(set(names))
     assert {*names, *found.elsewhere} >= DECK
     assert (found.limit and found.limit.theorem) == answer
+    assert (found.answer and found.answer.result) == answer
     if answer is None:
         with pytest.raises(
             NoPredictionError, match=r"theorem covers (?s:.*)simulate_limit(?s:.*)gradient_flow"
@@ -111,12 +112,12 @@ def test_data_without_a_solution_are_a_verdict():
 
 def test_a_limit_that_cannot_be_certified_is_a_refusal():
     init = zero_last(DIAGONAL)
-    found = explain(DIAGONAL, REGRESS, init, tol=1e-300)
+    found = explain(DIAGONAL, REGRESS, init, certified_to=1e-300)
     assert found.answer.result == "Corollary 5"
     assert found.limit is None
     assert "Corollary 5 applies, but predict_limit refuses" in str(found)
     with pytest.raises(NoPredictionError, match="Corollary 5 applies"):
-        predict_limit(DIAGONAL, REGRESS, init, tol=1e-300)
+        predict_limit(DIAGONAL, REGRESS, init, certified_to=1e-300)
 
 
 def test_every_result_says_what_it_needs():

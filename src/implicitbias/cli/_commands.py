@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from implicitbias._names import ROUTES
 from implicitbias.cli._model import LARGEST, Model, build_model
-from implicitbias.cli._options import any_scale_option, model_options, scale_option
+from implicitbias.cli._options import Names, any_scale_option, model_options, scale_option
 from implicitbias.cli._output import (
     COEFFICIENTS,
     FIGURE,
@@ -214,7 +215,7 @@ def path(
 @scale_option
 @click.option(
     "--route",
-    type=click.Choice(("auto", "parameters", "dual", "fourier")),
+    type=Names(("auto", "parameters", "dual", "fourier"), former=ROUTES),
     default="auto",
     show_default=True,
     help="Integrate the layers, the dual in as many unknowns as points, where it exists, or the "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from implicitbias._names import MAX_DEPTH
 from implicitbias.cli._options import OPTIONS
 from implicitbias.cli._printing import quoted, visible
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from implicitbias.networks import Network
     from implicitbias.problems import Classification, Regression
 
-DEEPEST = 10_000  # layers
 LARGEST = 100_000_000  # numbers in a network or a path: 0.8 GB
 
 
@@ -73,14 +73,15 @@ def build_model(ctx: click.Context) -> Model:
     InvalidInputError, InfeasibleProblemError
         Data that cannot be used.
     """
+    from implicitbias._model import network_of
     from implicitbias.cli._source import name_of
     from implicitbias.cli._tables import Selection, read_table
 
     options = ctx.meta[OPTIONS]
     family, depth = options["network"], options["depth"]
-    if depth > DEEPEST:
-        raise click.UsageError(f"--depth is too large; at most {DEEPEST} layers are taken.")
-    if options["width"] is not None and family != "fully-connected":
+    if depth > MAX_DEPTH:
+        raise click.UsageError(f"--depth is too large; at most {MAX_DEPTH} layers are taken.")
+    if options["width"] is not None and family != "fully_connected":
         raise click.UsageError(f"--width is for fully connected networks; --network is {family}.")
     classify = options["task"] == "classification"
     if classify and options["project"]:
@@ -105,9 +106,9 @@ def build_model(ctx: click.Context) -> Model:
     else:
         trained = family != "diagonal" or ctx.info_name not in PREDICTIONS
         problem, intercept, remark = _regression(table, options, file, metric=trained)
-    network = _network(family, problem.num_features, depth, options["width"])
+    network = network_of(family, depth, problem.num_features, width=options["width"] or 1)
     title = (
-        f"{family} network of {depth} layers on {file}, {len(table.y)} x "
+        f"{network.family} network of {depth} layers on {file}, {len(table.y)} x "
         f"{len(table.names)} of rank {problem.rank}"
     )
     if intercept is not None:
@@ -117,7 +118,7 @@ def build_model(ctx: click.Context) -> Model:
         table,
         problem,
         network,
-        _directions(network, family, options["seed"]),
+        _directions(network, options["seed"]),
         title + (f" ({table.note})" if table.note else ""),
         intercept,
     )
@@ -125,14 +126,14 @@ def build_model(ctx: click.Context) -> Model:
 
 def _check_size(family: str, num_features: int, depth: int, width: int | None) -> None:
     """Refuse networks that no memory holds, before anything is made of that size."""
-    hidden = width or num_features
+    hidden = width or 1
     size = depth * num_features
-    if family == "fully-connected":
+    if family == "fully_connected":
         size = num_features * hidden + (depth - 2) * hidden**2 + hidden
     if size > LARGEST:
         raise click.UsageError(
             f"the network has more than {LARGEST:.0g} parameters, which is too many. Pass a "
-            f"smaller --depth{' or --width' if family == 'fully-connected' else ''}."
+            f"smaller --depth{' or --width' if family == 'fully_connected' else ''}."
         )
 
 
@@ -212,26 +213,10 @@ def _regression(
     return problem, intercept, f", target projected ({data.missed:.3g} of its size left out)"
 
 
-def _network(family: str, num_features: int, depth: int, width: int | None) -> Network:
-    from implicitbias import networks
-
-    if family == "diagonal" or depth > networks.MAX_DEPTH:  # which refuses such a depth
-        return networks.DiagonalNetwork(num_features, depth)
-    if family == "convolutional":
-        return networks.ConvolutionalNetwork(num_features, (num_features,) * depth)
-    hidden = num_features if width is None else width
-    return networks.FullyConnectedNetwork((num_features,) + (hidden,) * (depth - 1))
-
-
-def _directions(network: Network, family: str, seed: int | None) -> Parameters:
-    import numpy as np
-
+def _directions(network: Network, seed: int | None) -> Parameters:
+    from implicitbias._model import directions_of
     from implicitbias.initialization import Initialization
 
-    if family == "fully-connected" or seed is not None:
-        return Initialization.random(network, 1.0, seed=seed or 0).directions
-    first = np.ones(network.num_features)
-    if family == "convolutional":
-        first = np.zeros(network.num_features)
-        first[0] = np.sqrt(network.num_features)  # F wbar = (1, ..., 1)
-    return Initialization.last_layer_zero(network, first, scale=1.0).directions
+    if seed is None:
+        return directions_of(network)
+    return Initialization.random(network, 1.0, seed=seed).directions

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-NETWORKS = ("diagonal", "convolutional", "fully-connected")
+from implicitbias._names import DEPTH, NETWORKS, UNTIL
+
 TASKS = ("regression", "classification")
 OPTIONS = "implicitbias.model"  # where ctx.meta keeps their values
 
@@ -42,6 +43,32 @@ def _encoding(ctx: click.Context, param: click.Parameter, value: str | None) -> 
             f"{value!r} is no text encoding; expected one such as utf-8, utf-16 or latin-1."
         ) from None
     _remember(ctx, param, value)
+
+
+class Names(click.Choice):  # type: ignore[type-arg]  # generic from click 8.4 on only
+    """Names that are read with hyphens and with underscores, and by what they were called before.
+
+    ``former`` has what names were called.
+    """
+
+    def __init__(self, names: Iterable[str], former: Mapping[str, str] | None = None) -> None:
+        super().__init__(tuple(names))
+        self.former = former or {}
+
+    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
+        """Return the name as it is shown, with hyphens."""
+        return super().normalize_choice(choice, ctx).replace("_", "-")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name as Python has it."""
+        if value in self.former:
+            name = self.former[value]
+            click.echo(
+                f"Warning: {value!r} is called {name!r} now; the former name goes with {UNTIL}.",
+                err=True,
+            )
+            value = name
+        return str(super().convert(value, param, ctx))
 
 
 _argument = partial(click.argument, expose_value=False, callback=_remember)
@@ -126,7 +153,7 @@ MODEL_OPTIONS = (
     ),
     _option(
         "--network",
-        type=click.Choice(NETWORKS),
+        type=Names(NETWORKS),
         default=NETWORKS[0],
         show_default=True,
         help="What is trained.",
@@ -134,7 +161,7 @@ MODEL_OPTIONS = (
     _option(
         "--depth",
         type=click.IntRange(min=2),
-        default=2,
+        default=DEPTH,
         show_default=True,
         help="Number of layers L.",
     ),
@@ -142,15 +169,15 @@ MODEL_OPTIONS = (
         "--width",
         type=click.IntRange(min=1),
         metavar="INTEGER",
-        help="Hidden width, fully connected only.  [default: the number of features]",
+        help="Hidden width, fully connected only.  [default: 1, which ends where wider ones do]",
     ),
     _option(
         "--seed",
         type=click.IntRange(min=0),
         metavar="INTEGER",
-        help="Start from standard normal directions. Without it the first layers are ones "
-        "(convolutional: ones in Fourier space) and the last is zero; fully connected networks "
-        "always start at random.",
+        help="Start from standard normal directions. Without it the layers are ones "
+        "(convolutional: ones in Fourier space), but the last is zero; of fully connected networks "
+        "the first.",
     ),
 )
 

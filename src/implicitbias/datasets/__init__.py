@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from implicitbias._arrays import positive_int
-from implicitbias._errors import InvalidInputError
+from implicitbias._names import read_name
 from implicitbias.datasets._real import (
     breast_cancer,
     diabetes,
@@ -66,8 +66,7 @@ def load(name: str, *, degree: int | None = None) -> Regression | Classification
     InfeasibleProblemError
         Diabetes of degree 1 or 2, with fewer features than patients: see ``diabetes``.
     """
-    if name not in BY_NAME:
-        raise InvalidInputError(f"name is {name!r}; expected one of {', '.join(BY_NAME)}.")
+    name = read_name(name, BY_NAME, "name")
     if degree is None:
         degree = 3 if name == "diabetes" else 1
     return BY_NAME[name](positive_int(degree, "degree"))

@@ -18,9 +18,10 @@ from implicitbias._arrays import (
     positive_float,
 )
 from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._model import directions_of, network_of
+from implicitbias._names import DEPTH
 from implicitbias.estimators._data import fitted_data, new_data
 from implicitbias.estimators._end import End, end_of_training
-from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._remedy import better_data, shortfall
 from implicitbias.features import as_features
 from implicitbias.problems import Classification, Offsets, reachable_part
@@ -80,7 +81,7 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         network: str = "diagonal",
-        depth: int = 2,
+        depth: int = DEPTH,
         init_direction: Any = None,
         fit_intercept: bool = True,
         tol: float = 1e-8,

@@ -9,10 +9,11 @@ from sklearn.metrics import check_scoring
 
 from implicitbias._arrays import FloatArray, IntArray, positive_int
 from implicitbias._errors import InvalidInputError
+from implicitbias._model import directions_of, network_of
+from implicitbias._names import DEPTH
 from implicitbias._numbers import numeric_array
 from implicitbias.estimators._data import fitted_data
 from implicitbias.estimators._folds import best_of, in_units, over_folds, size_of, squared_errors
-from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._path import scales_for
 from implicitbias.estimators._regressor import FlowLimitRegressor
 from implicitbias.problems import Equations, Regression, equations
@@ -63,7 +64,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
     def __init__(
         self,
         network: str = "diagonal",
-        depths: Any = 2,
+        depths: Any = DEPTH,
         init_scales: Any = 50,
         eps: float = 1e-3,
         init_direction: Any = None,

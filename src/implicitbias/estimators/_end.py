@@ -77,7 +77,9 @@ def end_of_training(
         return of_limit(problem, limit_at_end(network, problem, directions, scale))
     init = Initialization(directions, scale=scale)
     try:
-        limit = predict_limit(network, problem, init, tol=np.inf, max_iterations=max_iterations)
+        limit = predict_limit(
+            network, problem, init, certified_to=np.inf, max_iterations=max_iterations
+        )
         return of_limit(problem, limit)
     except NoPredictionError as error:
         if error.partial is not None:

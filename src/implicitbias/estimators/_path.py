@@ -11,9 +11,10 @@ from sklearn.utils.validation import check_X_y
 
 from implicitbias._arrays import FloatArray, Parameters, finite_array, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
+from implicitbias._model import directions_of, network_of
+from implicitbias._names import DEPTH
 from implicitbias._numbers import numeric_array
 from implicitbias.estimators._data import checked
-from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.networks import DiagonalNetwork, Network
 from implicitbias.problems import Regression, reachable_part
 from implicitbias.theorems import limit_path
@@ -26,7 +27,7 @@ def flow_limit_path(
     y: Any,
     *,
     network: str = "diagonal",
-    depth: int = 2,
+    depth: int = DEPTH,
     init_scales: Any = 50,
     eps: float = 1e-6,
     init_direction: Any = None,

@@ -13,9 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from implicitbias._arrays import FloatArray, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
+from implicitbias._model import directions_of, network_of
+from implicitbias._names import DEPTH
 from implicitbias.estimators._data import fitted_data, new_data
 from implicitbias.estimators._end import End, end_of_training
-from implicitbias.estimators._model import directions_of, network_of
 from implicitbias.estimators._remedy import better_data, better_scale, shortfall
 from implicitbias.problems import Equations, equations
 
@@ -104,7 +105,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     def __init__(
         self,
         network: str = "diagonal",
-        depth: int = 2,
+        depth: int = DEPTH,
         init_scale: float = 1.0,
         init_direction: Any = None,
         fit_intercept: bool = True,

@@ -12,10 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from implicitbias._arrays import FloatArray, IntArray, positive_float, positive_int
 from implicitbias._errors import Outcome
+from implicitbias._model import directions_of, network_of
+from implicitbias._names import DEPTH
 from implicitbias.estimators._data import fitted_data, new_data
 from implicitbias.estimators._folds import best_of, in_units, over_folds, size_of, squared_errors
-from implicitbias.estimators._model import directions_of, network_of
-from implicitbias.flow import Flow, gradient_flow
+from implicitbias.flow import Flow, check_tolerance, gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.problems import Equations, equations
 
@@ -83,7 +84,7 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
     def __init__(
         self,
         network: str = "diagonal",
-        depth: int = 2,
+        depth: int = DEPTH,
         init_scale: float = 0.1,
         init_direction: Any = None,
         stop_time: float | None = None,
@@ -154,6 +155,8 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
     ) -> Flow:
         network = network_of(self.network, self.depth, data.problem.num_features)
         directions = directions_of(network, self.init_direction)
+        tol = positive_float(self.tol, "tol")
+        check_tolerance(tol, "tol")
         return gradient_flow(
             network,
             data.problem,
@@ -161,9 +164,9 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
             times=times,
             max_time=max_time,
             num_points=self.num_times,
-            tol=self.tol,
-            until_residual=10 * self.tol,
-            until_change=10 * self.tol,
+            rtol=tol,
+            until_residual=10 * tol,
+            until_change=10 * tol,
         )
 
     def _errors(

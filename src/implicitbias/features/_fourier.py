@@ -57,7 +57,8 @@ class Fourier(Features):
     def columns(self, index: Index) -> FloatArray:
         """Z[:, index]."""
         chosen = self.taken(index)
-        return np.vstack([block for _, block in chosen._rows_of_z()])
+        blocks = [block for _, block in chosen._rows_of_z()]
+        return np.vstack(blocks) if blocks else np.zeros(chosen.shape)
 
     def taken(self, index: Index) -> Fourier:
         """The same at some frequencies."""

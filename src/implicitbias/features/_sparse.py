@@ -27,6 +27,8 @@ MOST_ENTRIES = 1 << 23  # of B^{-1} Z: above, combined rows are refused
 class Sparse(Features):
     """Z as a CSR array in canonical form, kept by reference."""
 
+    named = "sparse"
+
     def __init__(self, csr: Any) -> None:
         self._csr, self.shape = csr, csr.shape
 

@@ -1,6 +1,6 @@
 """Simulate: gradient flow in the parameters, or in the n dimensions of the dual."""
 
-from implicitbias.flow._arguments import request
+from implicitbias.flow._arguments import check_tolerance, request
 from implicitbias.flow._decoupled import has_dual_flow
 from implicitbias.flow._gradient_flow import flow_of, gradient_flow
 from implicitbias.flow._result import Flow, FlowState, SlideReport
@@ -13,6 +13,7 @@ __all__ = [
     "FlowState",
     "MarginFlows",
     "SlideReport",
+    "check_tolerance",
     "flow_of",
     "gradient_flow",
     "has_dual_flow",

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, finite_array, positive_float, positive_int
+from implicitbias._arrays import (
+    EPS,
+    FloatArray,
+    check_callback,
+    finite_array,
+    finite_number,
+    positive_float,
+    positive_int,
+)
 from implicitbias._errors import InvalidInputError
+from implicitbias._names import ROUTES, warn_of
 from implicitbias.flow._budget import Budget, Callback, Goal
 from implicitbias.networks import Activation, AnyActivation, as_activation
 from implicitbias.problems import Classification, Regression, refuse_extreme_units
@@ -30,8 +38,8 @@ def refuse_predictable_only(problem: Regression | Classification) -> None:
     """
     if not problem.features.is_array:
         raise InvalidInputError(
-            "X is sparse; simulations take dense arrays, predictions sparse ones too. Pass "
-            "X.toarray()."
+            f"X is {problem.features.named}; simulations take dense arrays, predictions sparse "
+            "ones too. Pass X.toarray()."
         )
     if isinstance(problem, Regression):
         refuse_extreme_units(problem)
@@ -43,7 +51,7 @@ class Request:
 
     Attributes
     ----------
-    route, loss, tol, callback
+    route, loss, rtol, callback
         As given.
     goal
         Where a regression is done.
@@ -58,7 +66,7 @@ class Request:
     log_target: float
     budget: Budget
     loss: LossName = "exponential"
-    tol: float | None = None
+    rtol: float | None = None
     callback: Callback | None = None
 
 
@@ -73,7 +81,7 @@ def request(
     loss: Any = "exponential",
     max_time: Any = None,
     max_steps: Any = None,
-    tol: Any = None,
+    rtol: Any = None,
     num_points: Any = 200,
     times: Any = None,
     callback: Any = None,
@@ -86,7 +94,7 @@ def request(
         The first option that is not what is expected.
     """
     route = check_route(route, problem)
-    check_callback(callback)
+    check_callback(callback, "a FlowState")
     check_loss(loss)
     log_target = check_log_margin(until_margin, until_log_margin)
     goal = Goal(
@@ -102,18 +110,14 @@ def request(
         positive_int(num_points, "num_points", at_least=2),
         given_times,
     )
-    return Request(route, goal, log_target, budget, loss, check_tolerance(tol), callback)
+    return Request(route, goal, log_target, budget, loss, check_tolerance(rtol), callback)
 
 
 def check_route(route: Any, problem: Regression | Classification) -> Route:
     """Return a known route that the problem has."""
-    if route == "coordinates":
-        warnings.warn(
-            "route='coordinates' is called route='fourier' now; the old name goes with 0.3.",
-            DeprecationWarning,
-            stacklevel=4,
-        )
-        route = "fourier"
+    if isinstance(route, str) and route in ROUTES:
+        warn_of(f"route={route!r}", f"route={ROUTES[route]!r}", stacklevel=6)
+        route = ROUTES[route]
     if route not in get_args(Route):
         raise InvalidInputError(
             f"route is {route!r}; expected one of " + ", ".join(map(repr, get_args(Route))) + "."
@@ -142,7 +146,7 @@ def check_log_margin(until_margin: Any, until_log_margin: Any) -> float:
     """Return the logarithm of the margin to stop at; the second argument decides if it is given."""
     if until_log_margin is None:
         return float(np.log(positive_float(until_margin, "until_margin")))
-    return float(finite_array(until_log_margin, "until_log_margin", shape=()))
+    return finite_number(until_log_margin, "until_log_margin")
 
 
 def check_times(times: Any, problem: Any) -> FloatArray | None:
@@ -167,22 +171,14 @@ def check_loss(loss: Any) -> None:
         )
 
 
-def check_callback(callback: Any) -> None:
-    """Refuse a callback that cannot be called."""
-    if callback is not None and not callable(callback):
-        raise InvalidInputError(
-            f"callback is {callback!r}; expected None or a function of a FlowState."
-        )
-
-
-def check_tolerance(tol: Any) -> float | None:
+def check_tolerance(rtol: Any, name: str = "rtol") -> float | None:
     """Return the integrator's tolerance, None for the default."""
-    if tol is None:
+    if rtol is None:
         return None
-    number = positive_float(tol, "tol")
+    number = positive_float(rtol, name)
     if not FINEST <= number <= COARSEST:
         raise InvalidInputError(
-            f"tol is {number:g}; expected a number from {FINEST:.1e}, the finest float64 allows, "
-            f"to {COARSEST:g}."
+            f"{name} is {number:g}; expected a number from {FINEST:.1e}, the finest float64 "
+            f"allows, to {COARSEST:g}."
         )
     return number

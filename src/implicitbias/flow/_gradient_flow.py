@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict, Unpack, overload
 
+from implicitbias._names import renamed
 from implicitbias._setting import Setting, setting_of
 from implicitbias._threads import threads_for
 from implicitbias.flow._arguments import (
@@ -36,7 +37,7 @@ class Options(TypedDict, total=False):
     loss: LossName
     max_time: float | None
     max_steps: int | None
-    tol: float | None
+    rtol: float | None
     num_points: int
     times: Any
     callback: Callback | None
@@ -64,6 +65,7 @@ def gradient_flow(
 ) -> ActivationFlow: ...
 
 
+@renamed(tol="rtol")
 def gradient_flow(
     network: Network,
     problem: Regression | Classification,
@@ -78,7 +80,7 @@ def gradient_flow(
     activation: AnyActivation | None = None,
     max_time: float | None = None,
     max_steps: int | None = None,
-    tol: float | None = None,
+    rtol: float | None = None,
     num_points: int = 200,
     times: Any = None,
     callback: Callback | None = None,
@@ -124,7 +126,7 @@ def gradient_flow(
         Stop after so many integration steps; by default after as many evaluations of the velocity
         as take seconds up to a hundred points, and up to four times as many while a regression's
         loss falls or its state grows.
-    tol
+    rtol
         Relative tolerance of the integrator; by default what the route needs for 1e-9 in beta.
     num_points
         Save at most so many points, t = 0 and the end included, log-spaced in time.
@@ -168,7 +170,7 @@ def gradient_flow(
         loss=loss,
         max_time=max_time,
         max_steps=max_steps,
-        tol=tol,
+        rtol=rtol,
         num_points=num_points,
         times=times,
         callback=callback,

@@ -14,6 +14,7 @@ from implicitbias.limits._limit import (
 from implicitbias.limits._one_point import OnePoint, solve_one_point
 from implicitbias.limits.margin._convex import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits.margin._entropy import Entropy
+from implicitbias.limits.margin._exact import smallest_margin
 from implicitbias.limits.margin._faces import UNIQUE
 from implicitbias.limits.margin._groups import (
     Groups,
@@ -99,6 +100,7 @@ __all__ = [
     "singular_residual_of_network",
     "singular_vectors_near",
     "small_scale_end",
+    "smallest_margin",
     "solve",
     "solve_one_point",
     "stationary_point",

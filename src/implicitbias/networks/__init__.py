@@ -2,7 +2,7 @@
 
 from implicitbias.networks._activation import Activation, AnyActivation, as_activation
 from implicitbias.networks._alignment import LayerAlignment, layer_alignment
-from implicitbias.networks._base import MAX_DEPTH, Network
+from implicitbias.networks._base import Network
 from implicitbias.networks._convolutional import ConvolutionalNetwork
 from implicitbias.networks._decomposition import DenseDecomposition, OrthogonalDecomposition
 from implicitbias.networks._diagonal import DiagonalNetwork
@@ -18,7 +18,6 @@ from implicitbias.networks._structured import (
 from implicitbias.networks._tensor import TensorNetwork
 
 __all__ = [
-    "MAX_DEPTH",
     "Activation",
     "AnyActivation",
     "ConvolutionalNetwork",

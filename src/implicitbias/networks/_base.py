@@ -23,9 +23,6 @@ MAX_TENSOR_ENTRIES = 10_000_000
 _ROW_BLOCK_ENTRIES = 4_000_000
 
 
-MAX_DEPTH = 10_000  # layers: each is a tuple's entry and a step of every product
-
-
 class Network(ABC):
     """f(x; Theta) = M(x) o (v_1, ..., v_L) with a data tensor M(x) linear in x.
 
@@ -242,8 +239,13 @@ class Network(ABC):
         tol = positive_float(tol, "tol")
         derived: dict[float, OrthogonalDecomposition] = self.__dict__.setdefault("_derived", {})
         if tol not in derived:
-            found = self._decompose(tol)
-            if not self.family and found.by_structure:
+            found: object = self._decompose(tol)
+            if not isinstance(found, OrthogonalDecomposition):
+                raise InvalidInputError(
+                    f"the decomposition that {self!r} gives is a {type(found).__name__}; expected "
+                    "an OrthogonalDecomposition."
+                )
+            if found.by_structure:
                 require_same(self, found)
             derived.setdefault(tol, found)  # the same for all threads
         return derived[tol]

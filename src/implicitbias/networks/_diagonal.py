@@ -8,7 +8,8 @@ from functools import reduce
 import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, positive_int
-from implicitbias.networks._base import MAX_DEPTH, Network
+from implicitbias._names import MAX_DEPTH
+from implicitbias.networks._base import Network
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 from implicitbias.networks._structured import IdentityDecomposition
 

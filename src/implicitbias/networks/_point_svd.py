@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import FloatArray, NumericArray, Parameters
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 
 RANK_TOLERANCE = 1e-12  # singular values below this times the largest count as zero
@@ -34,19 +34,17 @@ class PointSVD:
         s > 0, descending, (m,).
     tied
         Values that agree to this part of the largest are equal; 0 where they are known exactly.
-    exact
-        Whether U_l^T v involves no arithmetic.
     project, lift
         v -> U_l^T v and c -> U_l c, for l = 1 and 2, on flat layers.
     exact
-        Whether projections are not rounded.
+        Whether the projections of given layers are not rounded.
     """
 
     values: FloatArray
     tied: float
     project: PointMaps
     lift: PointMaps
-    exact: bool = False
+    exact: Callable[[Parameters], bool] = lambda _: False
 
 
 def dense_svd(matrix: FloatArray) -> PointSVD:
@@ -73,7 +71,7 @@ def decomposed_svd(decomposition: OrthogonalDecomposition, x: FloatArray) -> Poi
     """s = |S x|_j, for real S and U_l."""
     signed = np.asarray(decomposition.features(x[None, :])[0], dtype=np.float64)
     order = np.argsort(-np.abs(signed), kind="stable")
-    exact = decomposition.projects_exactly
+    exact = decomposition.is_exact  # S x: not rounded either
     negligible = 0.0 if exact else RANK_TOLERANCE * float(np.abs(signed).max())
     order = order[np.abs(signed[order]) > negligible]
     signs = np.sign(signed[order])
@@ -98,7 +96,8 @@ def decomposed_svd(decomposition: OrthogonalDecomposition, x: FloatArray) -> Poi
 
     tied = 0.0 if exact else ROUNDED
     values = np.abs(signed[order])
-    return PointSVD(values, tied, (project(0), project(1)), (lift(0), lift(1)), exact)
+    maps = (project(0), project(1)), (lift(0), lift(1))
+    return PointSVD(values, tied, *maps, exact=decomposition.projects_exactly)
 
 
 def circulant_svd(x: FloatArray) -> PointSVD:

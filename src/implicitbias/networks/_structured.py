@@ -85,7 +85,7 @@ class IdentityDecomposition(_Square):
         return coordinates
 
 
-FORMED = 1 << 20  # entries of X S^T up to which it is formed
+FORMED = 1 << 25  # entries of X S^T up to which it is formed: four times as fast, half a GiB
 
 
 class FourierDecomposition(_Square):

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from textwrap import fill
 from typing import Any, Literal, get_args
 
+from implicitbias._arrays import largest_allowed
 from implicitbias._errors import ImplicitBiasError, InvalidInputError
 from implicitbias._html import Badge, Mark
+from implicitbias._names import renamed
 from implicitbias._results import Record, plain
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import CERTIFIED, Verdict
@@ -194,12 +196,13 @@ class Explanation(Record):
         }
 
 
+@renamed(tol="certified_to")
 def explain(
     network: Network,
     problem: Regression | Classification,
     init: Initialization,
     *,
-    tol: float = CERTIFIED,
+    certified_to: float = CERTIFIED,
 ) -> Explanation:
     """Hold every result of the theory against a situation, with a number for each assumption.
 
@@ -210,7 +213,7 @@ def explain(
     ----------
     network, problem, init
         What is trained, on what, and from where.
-    tol
+    certified_to
         The largest certificate (relative) that still counts as a prediction.
 
     Raises
@@ -223,6 +226,7 @@ def explain(
     Source: Lemma 4, Theorems 1, 2, 3, 5, 6 and Corollaries 1 to 6 of Yun, Krishnan and Mobahi (ICLR
     2021), with the results beyond them that ``predict_limit`` uses.
     """
+    certified_to = largest_allowed(certified_to, "certified_to")
     situation = situation_of(network, problem, init)
     refuse_sparse(situation, "explain")
     task, data = task_of(problem), _data(problem)
@@ -230,7 +234,7 @@ def explain(
     results = all_theorems()
     with threads_for(problem.X.size):
         findings = tuple(
-            _finding(result, situation, data, known, tol)
+            _finding(result, situation, data, known, certified_to)
             for result in results
             if result.task == task
         )
@@ -259,7 +263,7 @@ def _finding(
     situation: Situation,
     data: Verdict,
     known: dict[LimitProblem, Limit | str],
-    tol: float,
+    certified_to: float,
 ) -> Finding:
     verdicts, unmeasured = _measured(result, situation)
     if data.fails and result.needs_solution:
@@ -274,7 +278,7 @@ def _finding(
     limit, refusal = None, ""
     if standing != "does not apply":
         if result.limit not in known:
-            known[result.limit] = _predicted(result, situation, tol)
+            known[result.limit] = _predicted(result, situation, certified_to)
         found = known[result.limit]
         if isinstance(found, str):
             refusal = found
@@ -311,13 +315,13 @@ def _measured(result: Theorem, situation: Situation) -> tuple[tuple[Verdict, ...
     return tuple(verdicts), tuple(unmeasured)
 
 
-def _predicted(result: Theorem, situation: Situation, tol: float) -> Limit | str:
+def _predicted(result: Theorem, situation: Situation, certified_to: float) -> Limit | str:
     """The limit with the verdicts that came with solving it, or why there is none."""
     try:
         limit = result.limit.at(situation, result.name, ())
     except ImplicitBiasError as error:
         return str(error)
-    if not limit.certificate.worst <= tol:
+    if not limit.certificate.worst <= certified_to:
         return f"found, but certified only to {limit.certificate.worst:.1e} ({limit.certificate})"
     return limit
 

@@ -50,9 +50,9 @@ def by_late_flow(
     moves, _ = kept_signs(situation)
     ends, directions, idle = [], [], np.inf
 
-    def read(log_margin: float, tols: Sequence[float | None]) -> None:
+    def read(log_margin: float, tolerances: Sequence[float | None]) -> None:
         nonlocal idle
-        layers, direction, margins = _late_layers(situation, log_margin, tols, verdicts)
+        layers, direction, margins = _late_layers(situation, log_margin, tolerances, verdicts)
         ends.append(face.end(log_weights(layers[:, moves], face)))
         require_found(ends[-1].error, verdicts)
         directions.append(direction)
@@ -116,19 +116,19 @@ def log_weights(layers: NumericArray, face: OptimalFace) -> FloatArray:
 
 
 def _late_layers(
-    situation: Situation, log_margin: float, tols: Sequence[float | None], verdicts: Verdicts
+    situation: Situation, log_margin: float, tolerances: Sequence[float | None], verdicts: Verdicts
 ) -> tuple[NumericArray, FloatArray, FloatArray]:
     """The turned layers q_l of a late flow, its direction and margins; later for large starts."""
     if not situation.problem.features.is_array:
-        return _late_sparse_layers(situation, log_margin, tols, verdicts)
+        return _late_sparse_layers(situation, log_margin, tolerances, verdicts)
     size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
     lengths = situation.problem.features.row_norms()
     apart = bool(lengths.max() > 1e4 * lengths.min())  # such flows are stiff, their steps dear
-    for tol in tols:
+    for rtol in tolerances:
         asked = request(
             situation.problem,
             until_log_margin=log_margin + max(0.0, 2.0 * float(size)),
-            tol=tol,
+            rtol=rtol,
             max_steps=LATE_STEPS[apart],
         )
         flow = flow_of(situation, asked)
@@ -147,7 +147,7 @@ def _late_layers(
 
 
 def _late_sparse_layers(
-    situation: Situation, log_margin: float, tols: Sequence[float | None], verdicts: Verdicts
+    situation: Situation, log_margin: float, tolerances: Sequence[float | None], verdicts: Verdicts
 ) -> tuple[NumericArray, FloatArray, FloatArray]:
     """The same of sparse data: the flow of the features that have entries, the others stay."""
     problem, init = situation.problem, situation.init
@@ -165,7 +165,7 @@ def _late_sparse_layers(
         problem=Classification(problem.features.columns(used), problem.y),
         init=Initialization([layer[used] for layer in init.directions], log_scale=init.log_scale),
     )
-    found, turned, margins = _late_layers(small, log_margin, tols, verdicts)
+    found, turned, margins = _late_layers(small, log_margin, tolerances, verdicts)
     layers, direction = situation.coordinates.copy(), np.zeros(problem.num_features)
     layers[:, used], direction[used] = found, turned
     return layers, direction, margins

@@ -22,8 +22,10 @@ class OnePointSVD:
         U_1^T vbar_1 and U_2^T vbar_2, (m,).
     target
         y.
-    tied, exact, project, lift
+    tied, project, lift
         Of M(x), see ``PointSVD``.
+    exact
+        Whether first and second are not rounded.
     """
 
     values: FloatArray
@@ -49,5 +51,5 @@ def one_point_svd(
         each(np.ravel(layer)) for each, layer in zip(svd.project, directions, strict=True)
     )
     return OnePointSVD(
-        svd.values, first, second, target, svd.tied, svd.exact, svd.project, svd.lift
+        svd.values, first, second, target, svd.tied, svd.exact(directions), svd.project, svd.lift
     )

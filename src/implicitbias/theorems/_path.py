@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import ArrayLike, BoolArray, FloatArray
+from implicitbias._arrays import ArrayLike, BoolArray, FloatArray, check_callback, largest_allowed
 from implicitbias._errors import CertificateWarning, InvalidInputError
 from implicitbias._html import Badge
+from implicitbias._names import renamed
 from implicitbias._results import Record
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import CERTIFIED
@@ -20,7 +21,7 @@ from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Regression
 from implicitbias.theorems._predict import applicable
-from implicitbias.theorems._situation import situation_of
+from implicitbias.theorems._situation import Situation, situation_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,13 +96,14 @@ class LimitPath(Record):
         return text + (f"; {refused.sum()} refused" if refused.any() else "")
 
 
+@renamed(tol="certified_to")
 def limit_path(
     network: Network,
     problem: Regression,
     directions: Initialization | Iterable[Any],
     scales: ArrayLike,
     *,
-    tol: float = CERTIFIED,
+    certified_to: float = CERTIFIED,
     callback: Callable[[int], object] | None = None,
 ) -> LimitPath:
     """lim_{t -> infinity} beta(Theta(t)) for Theta(0) = alpha * directions, over many alpha.
@@ -118,7 +120,7 @@ def limit_path(
         alpha >= 0, in any order. 0 is the weighted l1 end (of several, the one where paths end:
         sum |rho_j|^{2/L} maximised for L >= 3, sum |rho_j| (log |rho_j| - 2 log |eta_j|) minimised
         for L = 2), infinity the weighted l2 end.
-    tol
+    certified_to
         The largest certificate (relative) that still counts as an answer.
     callback
         Called after every scale with the number of scales that are done.
@@ -137,17 +139,21 @@ def limit_path(
         No result covers the network and start at one of the scales.
     """
     alphas = _checked_scales(scales)
+    certified_to = largest_allowed(certified_to, "certified_to")
+    check_callback(callback, "the number of scales that are done")
     if not isinstance(problem, Regression):
         raise InvalidInputError(
             "limit_path needs a Regression; in classification the limit direction forgets the "
             "scale."
         )
-    given = directions.directions if isinstance(directions, Initialization) else directions
-    situation = situation_of(network, problem, Initialization(given, scale=1.0))
+    situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
         limits = result.limit.path(situation, result.name, verdicts, alphas, callback)
-    limits = [limit if limit.certificate.worst <= tol else _refused(limit, tol) for limit in limits]
+    limits = [
+        limit if limit.certificate.worst <= certified_to else _refused(limit, certified_to)
+        for limit in limits
+    ]
     path = LimitPath(alphas, tuple(limits), result.name)
     if path.refused.any():
         first = int(np.argmax(path.refused))
@@ -155,7 +161,7 @@ def limit_path(
             f"{path.refused.sum()} of {alphas.size} scales could not be certified and are NaN; the "
             f"first, {alphas[first]:g}: {limits[first].note}",
             CertificateWarning,
-            stacklevel=2,
+            stacklevel=3,  # past ``renamed``
         )
     return path
 
@@ -173,8 +179,7 @@ def limit_at_end(
     NoPredictionError
         It could not be solved, or no result covers the network and start there.
     """
-    given = directions.directions if isinstance(directions, Initialization) else directions
-    situation = situation_of(network, problem, Initialization(given, scale=1.0))
+    situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
         return result.limit.at(situation, result.name, verdicts, scale)
@@ -200,12 +205,19 @@ def rough_limit_path(
         As ``limit_path``.
     """
     alphas = _checked_scales(scales)
-    given = directions.directions if isinstance(directions, Initialization) else directions
-    situation = situation_of(network, problem, Initialization(given, scale=1.0))
+    situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
         rough = result.limit.rough_path(situation, result.name, verdicts, alphas)
     return limit_path(network, problem, directions, alphas).coefficients if rough is None else rough
+
+
+def _along(
+    network: Network, problem: Regression, directions: Initialization | Iterable[Any]
+) -> Situation:
+    """The situation at scale 1."""
+    given = directions.directions if isinstance(directions, Initialization) else directions
+    return situation_of(network, problem, Initialization(given, scale=1.0))
 
 
 def _checked_scales(scales: ArrayLike) -> FloatArray:
@@ -225,11 +237,12 @@ def _checked_scales(scales: ArrayLike) -> FloatArray:
     return alphas
 
 
-def _refused(limit: Limit, tol: float) -> Limit:
-    """What stands for a limit that was not certified to ``tol``."""
+def _refused(limit: Limit, certified_to: float) -> Limit:
+    """What stands for a limit that was not certified to that."""
     if np.isnan(limit.coefficients).any():
         return limit
     certificate = limit.certificate
-    note = f"certified only to {certificate.worst:.1e} ({certificate}); asked for {tol:.1e}."
+    found = f"certified only to {certificate.worst:.1e} ({certificate})"
+    note = f"{found}; asked for {certified_to:.1e}."
     nothing = np.full_like(limit.coefficients, np.nan)
     return Limit(nothing, limit.kind, limit.theorem, certificate, limit.assumptions, note=note)

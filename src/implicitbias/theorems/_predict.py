@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from implicitbias._arrays import largest_allowed
 from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._names import renamed
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
@@ -24,12 +26,13 @@ from implicitbias.theorems._situation import (
 )
 
 
+@renamed(tol="certified_to")
 def predict_limit(
     network: Network,
     problem: Regression | Classification,
     init: Initialization,
     *,
-    tol: float = CERTIFIED,
+    certified_to: float = CERTIFIED,
     max_iterations: int = MAX_ITERATIONS,
     activation: AnyActivation | None = None,
     theorem: str | None = None,
@@ -40,7 +43,7 @@ def predict_limit(
     ----------
     network, problem, init
         What is trained, on what, and from where.
-    tol
+    certified_to
         The largest certificate (relative) that still counts as an answer.
     max_iterations
         Newton steps after which the path to a scale is given up.
@@ -58,7 +61,7 @@ def predict_limit(
     ------
     NoPredictionError
         No result applies: the message lists, for each, the assumption that fails and its number.
-        Or a limit was found but its certificate is worse than ``tol``, or none was in
+        Or a limit was found but its certificate is worse than ``certified_to``, or none was in
         ``max_iterations`` (``partial`` is how far they led), or the activation is not linear.
     InfeasibleProblemError
         The two classes are not linearly separable; ``evidence`` is the Farkas vector.
@@ -71,13 +74,16 @@ def predict_limit(
     unifying view on implicit bias in training linear neural networks", ICLR 2021, and the dual flow
     for every other real start.
     """
+    certified_to = largest_allowed(certified_to, "certified_to")
     situation = situation_of(network, problem, init, max_iterations)
     if activation is not None:
         _require_linear(as_activation(activation))
-    return predicted(situation, tol, theorem)
+    return predicted(situation, certified_to, theorem)
 
 
-def predicted(situation: Situation, tol: float = CERTIFIED, theorem: str | None = None) -> Limit:
+def predicted(
+    situation: Situation, certified_to: float = CERTIFIED, theorem: str | None = None
+) -> Limit:
     """``predict_limit`` of what has been checked."""
     problem, exponent = situation.problem, 0
     with threads_for(problem.X.size):
@@ -88,11 +94,11 @@ def predicted(situation: Situation, tol: float = CERTIFIED, theorem: str | None 
         limit = result.limit.at(situation, result.name, verdicts)
         if exponent:
             limit = _in_units(limit, -exponent)
-    if not limit.certificate.worst <= tol:
+    if not limit.certificate.worst <= certified_to:
         raise NoPredictionError(
             f"{result.name} applies, but its limit was certified only to "
-            f"{limit.certificate.worst:.1e} ({limit.certificate}); asked for {tol:.1e}. Pass a "
-            f"larger tol, or {situation.easier}.",
+            f"{limit.certificate.worst:.1e} ({limit.certificate}); asked for {certified_to:.1e}. "
+            f"Pass a larger certified_to, or {situation.easier}.",
             verdicts,
             limit.certificate,
         )

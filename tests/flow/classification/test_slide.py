@@ -30,7 +30,7 @@ def followed(problem, depth, handover):
     return classification_flow(
         setting_of(network, problem, init),
         problem,
-        asked(MARGIN, 20000, route="dual", tol=1e-13),
+        asked(MARGIN, 20000, route="dual", rtol=1e-13),
         handover,
     )
 

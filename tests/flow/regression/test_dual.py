@@ -44,7 +44,7 @@ def test_same_layers_at_the_same_times_from_any_start(depth):
 def test_tighter_tolerance_brings_the_trajectories_together():
     case = diagonal(3, 0.1)
     exact, *duals = [
-        gradient_flow(case.network, case.problem, case.init, route=route, tol=tol, max_time=30.0)
+        gradient_flow(case.network, case.problem, case.init, route=route, rtol=tol, max_time=30.0)
         for route, tol in (("parameters", 1e-9), ("dual", 1e-5), ("dual", 1e-11))
     ]
     rough, fine = (distance(d.final_coefficients, exact.final_coefficients) for d in duals)

@@ -273,7 +273,7 @@ def test_newton_change_says_nothing_where_the_kernel_is_singular():
         ({"times": [2.0, 1.0]}, "expected increasing numbers > 0"),
         ({"max_steps": 0}, "max_steps is 0"),
         ({"num_points": 1}, "num_points is 1"),
-        ({"tol": 1e-18}, "tol is 1e-18"),
+        ({"rtol": 1e-18}, "rtol is 1e-18"),
         ({"callback": 3}, "callback is 3"),
     ],
 )

@@ -18,7 +18,7 @@ from implicitbias.problems import Regression
 def activation_flow(setting: Setting, activation: Activation, request: Request) -> ActivationFlow:
     """Run the parameters of a network with an activation."""
     network, problem = setting.network, setting.problem
-    start, tol = setting.init.parameters(), request.tol
+    start, tol = setting.init.parameters(), request.rtol
     system: ActivationRegression | ActivationMargins
     if isinstance(problem, Regression):
         system = ActivationRegression(network, problem, activation, start, tol)

@@ -131,7 +131,7 @@ def _handover(system: MarginSystem, handover: float) -> float:
 
 def _system(setting: Setting, problem: Classification, request: Request) -> MarginSystem:
     network, init = setting.network, setting.init
-    route, loss, tol = request.route, MarginLoss(request.loss), request.tol
+    route, loss, tol = request.route, MarginLoss(request.loss), request.rtol
     if route in ("auto", "dual"):
         decoupled = setting.decoupled(problem.X)
         if decoupled.exact:

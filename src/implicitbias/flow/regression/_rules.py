@@ -135,7 +135,7 @@ class RegressionRules:
         if reading.residual <= system.noise(state):
             why = f"float64 resolves it no further here ({rounding})"
         else:
-            why = f"the integrator lost the flow ({rounding}): try a smaller tol or another route"
+            why = f"the integrator lost the flow ({rounding}): try a smaller rtol or another route"
         return End(
             Outcome.PRECISION_REACHED,
             f"residual {reading.residual:.1e} is above until_residual = "

@@ -35,7 +35,7 @@ SETTLED = (Outcome.RESIDUAL_REACHED, Outcome.STATIONARY, Outcome.PRECISION_REACH
 def regression_flow(setting: Setting, problem: Regression, request: Request) -> Flow:
     """Run the route asked for; "auto" runs the parameters where the dual does not reach the end."""
     network, init = setting.network, setting.init
-    start, route, tol = init.rounded(), request.route, request.tol
+    start, route, tol = init.rounded(), request.route, request.rtol
     coefficients = network.coefficients(start)
     if not np.isfinite(coefficients).all():
         raise InvalidInputError(

@@ -16,7 +16,8 @@ from implicitbias._arrays import FloatArray
 from implicitbias._nonnegative import nnls
 from implicitbias.coordinates import Curves
 from implicitbias.features import Dense, Features
-from implicitbias.limits.potential._end_program import OPTIONS, equilibrating
+from implicitbias.limits._equilibrating import equilibrating
+from implicitbias.limits.potential._end_program import OPTIONS
 
 CONSISTENT = 1e-9
 LARGEST_GROWTH = 1e9

@@ -33,6 +33,7 @@ from implicitbias._arrays import (
     positive_int,
 )
 from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._names import renamed
 from implicitbias._results import as_html, contents, one_line, plain
 from implicitbias.limits.singular import _search as search
 
@@ -88,12 +89,13 @@ class CriticalType(NamedTuple):
     flat: int
 
 
+@renamed(tol="residual")
 def tensor_singular_vectors(
     tensor: Any,
     *,
     num_starts: int | None = None,
     seed: int = 0,
-    tol: float = 1e-10,
+    residual: float = 1e-10,
     max_values: int | None = None,
     include_saddles: bool = True,
 ) -> list[SingularVectors]:
@@ -103,8 +105,8 @@ def tensor_singular_vectors(
     space. Higher orders are searched from random starts, by alternating power iteration (the
     stable tuples) and by Levenberg-Marquardt on the equations (saddles too). Nothing proves the
     list complete; the search goes on until every tuple in it has been met five times, or the
-    starts are used up. Tuples closer than sqrt(tol) are one, and of tuples that are not isolated
-    one is reported for each value. A real tensor gets real vectors; pass
+    starts are used up. Tuples closer than sqrt(residual) are one, and of tuples that are not
+    isolated one is reported for each value. A real tensor gets real vectors; pass
     ``tensor.astype(complex)`` for the others.
 
     Parameters
@@ -117,8 +119,8 @@ def tensor_singular_vectors(
         one, (sum k_l)^3 + L^2 prod k_l, exceeds 8192, and at least 128.
     seed
         Of the random starts; equal seeds give equal answers.
-    tol
-        Largest residual of a tuple found by search; values up to tol ||A|| count as zero there.
+    residual
+        The largest of a tuple found by search; values up to residual ||A|| count as zero there.
     max_values
         Return only so many tuples, those of the largest values.
     include_saddles
@@ -136,26 +138,26 @@ def tensor_singular_vectors(
     InvalidInputError
         Order below 2, not numeric, not finite, or too large.
     NoPredictionError
-        None was found to ``tol``.
+        None was found to ``residual``.
     """
     tensor = _checked(tensor)
     if num_starts is not None:
         num_starts = positive_int(num_starts, "num_starts")
     seed = positive_int(seed, "seed", at_least=0)
-    tol = positive_float(tol, "tol")
+    residual = positive_float(residual, "residual")
     if max_values is not None:
         max_values = positive_int(max_values, "max_values")
     unit, scale = _normalised(tensor)
     if scale == 0.0:
         return []
     if tensor.ndim == 2:
-        candidates = _matrix_tuples(unit, tol, include_saddles)
+        candidates = _matrix_tuples(unit, residual, include_saddles)
     else:
-        candidates = search.critical_tuples(unit, num_starts, seed, tol, include_saddles)
+        candidates = search.critical_tuples(unit, num_starts, seed, residual, include_saddles)
     if not candidates:
         raise NoPredictionError(
-            f"no singular vectors were found to tol = {tol:.1e}, though every tensor but 0 has "
-            "some: they nearly form curves. Pass a larger tol, or more num_starts."
+            f"no singular vectors were found to residual = {residual:.1e}, though every tensor but "
+            "0 has some: they nearly form curves. Pass a larger residual, or more num_starts."
         )
     tuples = [_tuple(unit, vectors, scale) for vectors in candidates]
     tuples.sort(key=lambda each: -each.value)

@@ -1,4 +1,4 @@
-"""The networks that the estimators offer by name, and the starts they train from."""
+"""The networks that have names, and where each starts by default."""
 
 from __future__ import annotations
 
@@ -6,41 +6,38 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters, finite_array, positive_int
+from implicitbias._arrays import Parameters, finite_array, positive_int
 from implicitbias._errors import InvalidInputError
+from implicitbias._names import MAX_DEPTH, NETWORKS, read_name
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
-    MAX_DEPTH,
     ConvolutionalNetwork,
     DiagonalNetwork,
     FullyConnectedNetwork,
     Network,
 )
 
-NETWORKS = ("diagonal", "convolutional", "fully_connected")
 
-
-def network_of(name: Any, depth: Any, num_features: int) -> Network:
-    """The network called ``name``: filters of full length, hidden layers of width 1.
+def network_of(name: Any, depth: Any, num_features: int, *, width: int = 1) -> Network:
+    """The network called ``name``: filters of full length, hidden layers of ``width``.
 
     A wider fully connected network has the same limit; width 1 keeps its layers small.
 
     Raises
     ------
     InvalidInputError
-        An unknown name, or a depth that is not a whole number >= 2.
+        An unknown name, or a depth that is not a whole number from 2 to MAX_DEPTH.
     """
     depth = positive_int(depth, "depth", at_least=2, at_most=MAX_DEPTH)
+    name = read_name(name, NETWORKS, "network")
     if name == "diagonal":
         return DiagonalNetwork(num_features, depth)
     if name == "convolutional":
         return ConvolutionalNetwork(num_features, (num_features,) * depth)
-    if name == "fully_connected":
-        return FullyConnectedNetwork((num_features,) + (1,) * (depth - 1))
-    raise InvalidInputError(f"network is {name!r}; expected one of {', '.join(NETWORKS)}.")
+    return FullyConnectedNetwork((num_features,) + (width,) * (depth - 1))
 
 
-def directions_of(network: Network, init_direction: Any) -> Parameters:
+def directions_of(network: Network, init_direction: Any = None) -> Parameters:
     """vbar_l = wbar for l < L and vbar_L = 0; fully connected: W_1 = 0 and ones above it.
 
     wbar is ``init_direction``; by default ones, for convolutions the unit impulse times sqrt(d),
@@ -61,16 +58,11 @@ def directions_of(network: Network, init_direction: Any) -> Parameters:
             )
         first, *rest = network.parameter_shapes
         return (np.zeros(first), *map(np.ones, rest))
-    if init_direction is None:
-        direction = np.ones(d)
-        if network.family == "convolutional":
-            direction = np.zeros(d)
-            direction[0] = np.sqrt(d)
+    if init_direction is not None:
+        direction = finite_array(init_direction, "init_direction", shape=(d,))
+    elif network.family == "convolutional":
+        direction = np.zeros(d)
+        direction[0] = np.sqrt(d)
     else:
-        direction = _checked(init_direction, d)
+        direction = np.ones(d)
     return Initialization.last_layer_zero(network, direction, scale=1.0).directions
-
-
-def _checked(init_direction: Any, num_features: int) -> FloatArray:
-    array: FloatArray = finite_array(init_direction, "init_direction", shape=(num_features,))
-    return array
