@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 from reference import dense_networks, precise_faces, precise_one_point
 from reference.precise_curves import digits, middle, rational
-from reference.precise_potential import NoReferenceError, limit, to_float
+from reference.precise_potential import NoReferenceError, precise_limit, to_float
 
 FOURIER_DIGITS = 500
 ROUNDED = 10 ** (FOURIER_DIGITS - 50)
@@ -72,7 +71,7 @@ def _at(Z: Matrix, y: Array, layers: Matrix, alpha: float, back) -> Array | None
             return back(precise_faces.large_end(Z, y, layers))
         except NoReferenceError:
             return None
-    return back(limit(Z, y, layers, alpha))
+    return back(precise_limit(Z, y, layers, alpha))
 
 
 def _labelled(problem: Problem):
@@ -88,7 +87,7 @@ def coordinates(problem: Problem) -> tuple[Matrix, Matrix, Callable] | None:
     X = [[rational(value) for value in row] for row in problem.X]
     if problem.family in ("diagonal", "two-sided"):
         layers = [[rational(value) for value in layer] for layer in problem.layers]
-        return X, layers, np.array
+        return X, layers, _rounded
     if problem.family == "orthogonal":
         return _orthogonal(problem, X)
     if problem.family != "convolutional":
@@ -112,16 +111,19 @@ def _orthogonal(problem: Problem, X: Matrix) -> tuple[Matrix, Matrix, Callable]:
     return Z, layers, lambda rho: _combined(problem.network.S, rho)
 
 
-def _combined(S: Array, rho: list[float]) -> Array:
-    if not np.isfinite(rho).all():
+def _rounded(rho: list[float] | list[arb]) -> Array:
+    return np.array([to_float(v) if isinstance(v, arb) else float(v) for v in rho])
+
+
+def _combined(S: Array, rho: list[float] | list[arb]) -> Array:
+    if not all(arb(value).is_finite() for value in rho):
         return np.full(S.shape[1], np.nan)
-    exact = [Fraction(value) for value in rho]
-    return np.array(
-        [
-            float(sum(Fraction(float(s)) * value for s, value in zip(column, exact, strict=True)))
-            for column in S.T
-        ]
+    exact = [_as_rational(arb(value)) for value in rho]
+    sums = (
+        sum((rational(s) * value for s, value in zip(column, exact, strict=True)), fmpq(0))
+        for column in S.T
     )
+    return np.array([to_float(arb(total)) for total in sums])
 
 
 def _fourier(problem: Problem, X: Matrix) -> tuple[Matrix, Matrix, Callable] | None:
@@ -147,8 +149,8 @@ def _fourier(problem: Problem, X: Matrix) -> tuple[Matrix, Matrix, Callable] | N
     Z = [[gain * value for value in transform(row)] for row in X]
     layers = [transform([rational(value) for value in layer]) for layer in problem.layers]
 
-    def back(rho: list[float]) -> Array:
-        spectrum = transform([rational(value) for value in rho])
+    def back(rho: list[float] | list[arb]) -> Array:
+        spectrum = transform([_as_rational(arb(value)) for value in rho])
         return np.array([to_float(arb(gain * value)) for value in spectrum])
 
     return Z, layers, back

@@ -57,13 +57,25 @@ def limit(
     log_scale: float | None = None,
 ) -> list[float]:
     """beta = rho in actual units as floats, for layers (L, m) times the scale."""
+    return [to_float(value) for value in precise_limit(Z, y, layers, scale, log_scale=log_scale)]
+
+
+def precise_limit(
+    Z: Sequence[Sequence[float]],
+    y: Sequence[float],
+    layers: Sequence[Sequence[float]],
+    scale: float | None = None,
+    *,
+    log_scale: float | None = None,
+) -> list[arb]:
+    """The same with all digits, for those who add them up."""
     depth, width = len(layers), len(layers[0])
     rows = [[rational(value) for value in row] for row in Z]
     target = [rational(value) for value in y]
     curves = [Coordinate([layer[j] for layer in layers]) for j in range(width)]
     alive = moving_coordinates(rows, target, curves)
     if not alive:
-        return [0.0] * width
+        return [arb(0)] * width
     rows = [[row[j] for j in alive] for row in rows]
     kept = independent_rows(rows, target)
     rows = [rows[i] for i in kept]
@@ -77,9 +89,10 @@ def limit(
         return [middle(arb(target[i]) / factor()) for i in kept]
 
     found = follow(rows, [curves[j] for j in alive], scaled)
-    answer = [0.0] * width
-    for j, value in zip(alive, found.rho, strict=True):
-        answer[j] = to_float(value * factor())
+    answer = [arb(0)] * width
+    with digits(found.digits):
+        for j, value in zip(alive, found.rho, strict=True):
+            answer[j] = middle(value * factor())
     return answer
 
 
