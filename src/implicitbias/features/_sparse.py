@@ -274,7 +274,7 @@ def _heaviest_columns(columns: Any, norms: FloatArray, heights: FloatArray) -> I
     left = np.flatnonzero(norms > 0)
     left = left[np.argsort(-heights[left], kind="stable")]
     while len(chosen) < rows:
-        if left.size == 0:
+        if left.size == 0 or not np.isfinite(heights[left[0]]):  # what is left weighs nothing
             return None
         near = left[: CHUNK * rows]
         near = near[heights[near] > heights[near[0]] - LEVEL]

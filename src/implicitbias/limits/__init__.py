@@ -14,8 +14,14 @@ from implicitbias.limits._limit import (
 from implicitbias.limits._one_point import OnePoint, solve_one_point
 from implicitbias.limits.margin._convex import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits.margin._entropy import Entropy
+from implicitbias.limits.margin._exact import smallest_margin
 from implicitbias.limits.margin._faces import UNIQUE
-from implicitbias.limits.margin._groups import Groups, conjugate_groups, fourier_groups
+from implicitbias.limits.margin._groups import (
+    Groups,
+    conjugate_groups,
+    fourier_groups,
+    twin_groups,
+)
 from implicitbias.limits.margin._kkt import KKT
 from implicitbias.limits.margin._near import exactly
 from implicitbias.limits.margin._quasi_norm import (
@@ -94,10 +100,12 @@ __all__ = [
     "singular_residual_of_network",
     "singular_vectors_near",
     "small_scale_end",
+    "smallest_margin",
     "solve",
     "solve_one_point",
     "stationary_point",
     "tensor_singular_error",
     "tensor_singular_residual",
     "tensor_singular_vectors",
+    "twin_groups",
 ]

@@ -63,7 +63,16 @@ class OnePoint:
             cosh, sinh = np.exp(scale) * np.cosh(clock), np.exp(scale) * np.sinh(clock)
             first = np.where(near, self.first * cosh + self.second * sinh, up + down)
             second = np.where(near, self.second * cosh + self.first * sinh, up - down)
-        return first, second
+        return self._single(first, second) if self.values.size == 1 else (first, second)
+
+    def _single(self, first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """One coordinate: its product is y / s, however far below the start's; the larger stays."""
+        with np.errstate(all="ignore"):
+            if np.abs(first) >= np.abs(second):
+                other = self.target / self.values / first
+                return (first, other) if np.isfinite(other).all() else (first, second)
+            other = self.target / self.values / second
+            return (other, second) if np.isfinite(other).all() else (first, second)
 
     def polished(self, nu: float) -> float:
         """Newton's method on g(nu) - g(0) = y / alpha^2 - g(0), which cancels nothing near 0."""
@@ -71,7 +80,8 @@ class OnePoint:
         if not float(np.abs(s * nu).max()) < 1.0:
             return nu  # the logarithms are as accurate there
         with np.errstate(over="ignore", under="ignore"):
-            goal = float(self.target * np.exp(-2.0 * self.log_scale) - s @ (a * b))
+            wanted = self.target * np.exp(-2.0 * self.log_scale) if self.target else 0.0
+            goal = float(wanted - s @ (a * b))
         for _ in range(POLISHING if np.isfinite(goal) else 0):
             sinh, twice = np.sinh(s * nu), 2.0 * s * nu
             value = s @ ((a * a + b * b) * np.sinh(twice) / 2 + 2.0 * a * b * sinh * sinh)

@@ -29,7 +29,9 @@ from implicitbias.limits import (
     l2_max_margin,
     on_face,
     optimal_face,
+    smallest_margin,
     stationary_point,
+    twin_groups,
 )
 from implicitbias.theorems._assumptions import tied_groups
 from implicitbias.theorems._late_flow import by_late_flow, log_weights, require_found
@@ -43,8 +45,20 @@ BASIN_MARGIN = 1e6  # where the flow's direction is read off to choose among sta
 
 
 def scaled_to_margin(situation: Situation, beta: FloatArray) -> FloatArray:
-    """beta scaled so that min_i y_i x_i^T beta = 1."""
-    margin = float((situation.problem.y * (situation.problem.features @ beta)).min())
+    """beta scaled so that min_i y_i x_i^T beta = 1.
+
+    Raises
+    ------
+    NoPredictionError
+        Rounded to float64, beta no longer separates: its terms are too large for its margins.
+    """
+    margin = smallest_margin(situation.problem.features.scaled(situation.problem.y, None), beta)
+    if not margin > 0:
+        raise NoPredictionError(
+            "the limit direction was found, but no float64 vector near it separates the points: "
+            "terms of y_i x_i^T beta are more than 1e15 times their sum. Subtract offsets from the "
+            "features, or merge those that are nearly equal."
+        )
     return beta / margin
 
 
@@ -119,6 +133,8 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
     if situation.network.depth == 2:
         return _l1_limit(situation, name, verdicts)
     rows, groups = _margin_rows(situation)
+    if groups is None:  # what is equal stays equal, though unequal points have smaller norms
+        groups = twin_groups(*situation.reduction.twins)
     start = _flow_spectrum(situation, verdicts)
     point = stationary_point(rows.dense(), situation.network.depth, start, groups)
     if point.same_basin.fails:

@@ -97,6 +97,10 @@ def assemble_potential(
             f"scale exp({situation.init.log_scale:.4g}).",
             verdicts,
         )
+    error = _error_of(situation, certificate.error, real_rho, coefficients)
+    if len(situation.targets) == coefficients.size < rho.size:  # one solution, however rho adds up
+        end = least_l2_end(situation.rows, situation.targets)
+        coefficients, error = end.rho, end.error
     return Limit(
         coefficients,
         "point",
@@ -105,7 +109,7 @@ def assemble_potential(
             relative_residual(situation.problem.features, coefficients, situation.problem.y),
             certificate.gap,
             gap_kind=certificate.gap_kind,
-            error=_error_of(situation, certificate.error, real_rho, coefficients),
+            error=error,
         ),
         verdicts,
         _layers(situation, problem, state),
@@ -147,7 +151,7 @@ def _layers(
         everywhere[~forced] = t
         t = everywhere
     layers = situation.reduction.layers(curves.layers(t))
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # 0 inf of a zero layer
         start = [np.asarray(v) * np.exp(log_scale) for v in situation.init.directions]
     if not all(np.isfinite(values).all() for values in (layers, *start)):
         return None
@@ -175,16 +179,16 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
             f"scale exp({log_scale:.4g}).",
             verdicts,
         )
+    error = _one_point_error(situation, coefficients, moved, nu)
+    if coefficients.size == 1:  # y / x, which the layers' products need not resolve
+        end = least_l2_end(situation.rows, situation.targets)
+        coefficients, error = end.rho, end.error
     residual = relative_residual(situation.problem.features, coefficients, situation.problem.y)
     return Limit(
         coefficients,
         "point",
         name,
-        Certificate(
-            residual,
-            kkt_residual=_clock_spread(situation, parameters, nu),
-            error=_one_point_error(situation, coefficients, moved, nu),
-        ),
+        Certificate(residual, kkt_residual=_clock_spread(situation, parameters, nu), error=error),
         verdicts,
         parameters,
         moved[0] * moved[1],
@@ -217,9 +221,8 @@ def _one_point_error(
         )
         error = float(np.abs(slope).max()) / size
     started = one_point_start_change(situation, coefficients, moved, nu) / size
-    if not missing:
-        return started + 4.0 * EPS
-    return error + started + EPS * (4.0 + abs(nu) * float(svd.values.max()))
+    started += EPS * (4.0 + 2.0 * max(situation.init.log_scale, 0.0))  # what no clock makes up for
+    return error + started + (EPS * abs(nu) * float(svd.values.max()) if missing else 0.0)
 
 
 def _clock_spread(situation: Situation, parameters: tuple[FloatArray, ...], nu: float) -> float:
@@ -231,7 +234,7 @@ def _clock_spread(situation: Situation, parameters: tuple[FloatArray, ...], nu: 
     first, second = (
         project(np.ravel(layer)) for project, layer in zip(svd.project, parameters, strict=True)
     )
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         up = (first + second) - np.exp(log_scale + nu * svd.values) * (svd.first + svd.second)
         down = (first - second) - np.exp(log_scale - nu * svd.values) * (svd.first - svd.second)
     size = float(np.max(np.abs(first)) + np.max(np.abs(second)))

@@ -85,11 +85,13 @@ class Situation(Setting):
 
     def _only_zero(self, found: Reachable) -> bool:
         """Whether y = 0 and as many rows as coordinates leave nothing but 0, some locked."""
-        kept = ~found.forced
-        if self.targets.any() or not (self.curves.locked & kept).any():
+        kept, count = ~found.forced, int((~found.forced).sum())
+        if self.targets.any() or self.targets.size < count:
+            return False
+        if not (self.curves.locked & kept).any():
             return False
         rank = Regression(self.reduction.features.taken(kept), self.targets).rank
-        return rank == int(kept.sum())
+        return rank == count
 
     @cached_property
     def potential(self) -> PotentialProblem:
@@ -101,7 +103,7 @@ class Situation(Setting):
         if not kept.any():
             return PotentialProblem(Dense(np.zeros((0, 0))), np.zeros(0), self.curves.take(kept))
         features = features.taken(kept)
-        if not self.rows.is_array:
+        if not (self.rows.is_array and every.size):
             return self._potential_of(features, self.targets, kept, every)
         rest = Regression(features, self.targets)
         rows = rest.features.rows(rest.rows)

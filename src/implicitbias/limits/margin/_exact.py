@@ -12,8 +12,10 @@ import numpy as np
 from scipy.linalg import lstsq, qr
 
 from implicitbias._arrays import EPS, FloatArray
+from implicitbias.features import Features
 
 BLOCK = 1 << 13  # entries whose exact products are held at a time
+RESOLVED = 1e6  # roundings above which a margin is as float64 computes it
 CONSISTENT = 1e-12  # what equations that have a solution may be missed by
 SPLIT = 134217729.0  # 2^27 + 1: halves of 26 digits, whose products are exact
 
@@ -123,6 +125,15 @@ def refined(matrix: FloatArray, x: FloatArray, goal: FloatArray) -> tuple[FloatA
         if error < EPS:
             break
     return x, max(error, EPS, unmet(residual(matrix, x, low, goal), goal))
+
+
+def smallest_margin(rows: Features, rho: FloatArray) -> float:
+    """min_i (Z rho)_i of real rows, beyond float64 where its terms are far larger."""
+    margins = np.asarray(rows @ rho)
+    least, rounding = float(margins.min()), EPS * float(rows.absolute(rho).max())
+    if least > RESOLVED * rounding:
+        return least
+    return -float(rows.precise.residual(rho, np.zeros(margins.size)).max())
 
 
 def unmet(missing: FloatArray, goal: FloatArray) -> float:

@@ -20,10 +20,11 @@ from scipy.sparse import csc_array, eye_array, hstack, vstack
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
-from implicitbias.features import Features, as_features
+from implicitbias.features import Dense, Features, as_features
+from implicitbias.limits._equilibrating import equilibrating
 from implicitbias.limits.margin._convex import MaxMargin
 from implicitbias.limits.margin._entropy import Entropy, least_entropy
-from implicitbias.limits.margin._exact import independent, reduced_costs, refined
+from implicitbias.limits.margin._exact import independent, reduced_costs, refined, smallest_margin
 from implicitbias.limits.margin._faces import ACTIVE, CHARGED
 from implicitbias.limits.margin._kkt import kkt_residuals
 
@@ -122,6 +123,8 @@ def optimal_face(
         matrix = rows.columns(columns) * side[columns]
         kept, equal, interior = _largest_support(matrix, charged, found.value)
         columns, matrix = columns[kept], matrix[:, kept]
+        if columns.size == 0 or equal.size == 0:
+            raise _unclear(ACTIVE)
         if tight is not None:
             tie = Verdict(TIE, "holds", 0.0, "by the simplex method in integers")
             break
@@ -145,7 +148,8 @@ def optimal_face(
 def _unclear(size: float) -> NoPredictionError:
     return NoPredictionError(
         f"columns tie for the l1 max-margin up to reduced costs of {size:.1e}, and the linear "
-        "programs cannot tell which of them the limit uses. Merge columns that are nearly equal."
+        "programs cannot tell which of them the limit uses. Rescale points or features of very "
+        "different sizes, or merge columns that are nearly equal."
     )
 
 
@@ -155,12 +159,14 @@ def _largest_support(
     """Columns positive somewhere on the face, points with margin 1 on all of it, such a t.
 
     max sum_j u_j + sum_i w_i over t = u + v and slacks w + x in units 1 / theta <= 1, with u and w
-    in [0, 1]: what can be positive reaches 1. t is in units of sum t = value, and points far above
-    the margin in their own.
+    in [0, 1]: what can be positive reaches 1, in whatever units of the columns, the points and
+    theta bring [B, 1] nearest to ones. t starts in units of sum t = value.
     """
-    matrix = matrix * value
-    heights = np.maximum(1.0, np.abs(matrix).max(axis=1, initial=0.0))
-    matrix, goal = matrix / heights[:, None], 1.0 / heights[:, None]
+    together = np.column_stack([matrix * value, np.ones(len(matrix))])
+    heights, lengths = equilibrating(Dense(together))
+    together = np.ldexp(together, heights[:, None] + lengths)
+    matrix, goal = together[:, :-1], together[:, -1:]
+    units = np.ldexp(value, lengths[:-1] - lengths[-1])
     s, charges, rest = matrix.shape[1], np.flatnonzero(charged), np.flatnonzero(~charged)
     eye = eye_array(rest.size)
     upper = [csc_array(matrix[charges])] * 2 + [csc_array(-goal[charges])]
@@ -176,8 +182,10 @@ def _largest_support(
     )
     if found.x is None:
         raise _unclear(ACTIVE)
-    t = value * (found.x[:s] + found.x[s : 2 * s]) / found.x[2 * s]
+    t = units * (found.x[:s] + found.x[s : 2 * s]) / found.x[2 * s]
     kept = found.x[:s] > 0.5
+    if not kept.any():  # no point is zero: the program lost the face
+        raise _unclear(ACTIVE)
     loose = found.x[2 * s + 1 : 2 * s + 1 + rest.size] > 0.5
     return kept, np.sort(np.concatenate([charges, rest[~loose]])), t[kept]
 
@@ -231,7 +239,8 @@ def on_face(
     """``found`` at another point t of its optimal face, measured there."""
     rho = np.zeros(found.rho.size)
     rho[face.columns] = face.signs * t
-    rho = rho / float((rows @ rho).min())
+    margin = smallest_margin(as_features(rows), rho)
+    rho = rho / margin if margin > 0 else rho
     value = float(np.abs(rho).sum())
     return replace(
         found,

@@ -16,7 +16,8 @@ from implicitbias._arrays import FloatArray
 from implicitbias._nonnegative import nnls
 from implicitbias.coordinates import Curves
 from implicitbias.features import Dense, Features
-from implicitbias.limits.potential._end_program import OPTIONS, equilibrating
+from implicitbias.limits._equilibrating import equilibrating
+from implicitbias.limits.potential._end_program import OPTIONS
 
 CONSISTENT = 1e-9
 LARGEST_GROWTH = 1e9
@@ -46,7 +47,7 @@ class Reachable:
 def reachable(features: Features, target: FloatArray, curves: Curves) -> Reachable:
     """Solve the sign-constrained least squares, then a linear program for the forced zeros."""
     locked, dead = curves.locked, curves.dead
-    if not (locked.any() or dead.any()):
+    if not (locked.any() or dead.any()) or target.size == 0:  # or nothing is asked for
         return Reachable(0.0, dead)
     free = ~(locked | dead)
     signs = curves.orientation
