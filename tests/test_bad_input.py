@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse
 
 from implicitbias._errors import InfeasibleProblemError, InvalidInputError
+from implicitbias.features import Dense
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
     Activation,
@@ -44,6 +45,10 @@ PROBLEMS = {
     "X of objects": (lambda: Regression(np.array([[None, 1]] * 2), Y), "dtype object"),
     "y sparse": (lambda: Regression(X, scipy.sparse.csr_array(Y[:, None])), "Pass y.toarray()"),
     "X masked": (lambda: Regression(masked(), Y), "masked array with 1 masked"),
+    "X features with NaN": (lambda: Regression(Dense(np.array(NAN)), Y), "nan at index (0, 1)"),
+    "X complex features": (lambda: Classification(Dense(X + 1j), Y), "X is complex; expected"),
+    "X a type": (lambda: Regression(Dense, Y), "X is of type ABCMeta"),
+    "y features": (lambda: Regression(X, Dense(Y[:, None])), "y is an implicitbias Dense"),
     "X a string": (lambda: Regression("data.csv", Y), "expected (n, d)"),
     "y ragged": (lambda: Regression(X, [[1], [1, 2]]), "y is not a rectangular array"),
     "y too short": (lambda: Regression(X, [1.0]), "X has 2 rows"),
@@ -136,6 +141,7 @@ INITIALIZATIONS = {
         lambda: Initialization(V, log_scale=-np.inf),
         "log_scale is -inf; expected a finite",
     ),
+    "log_scale huge": (lambda: Initialization(V, log_scale=10**400), "expected a finite number"),
     "log_scale an array": (lambda: Initialization(V, log_scale=[0.0]), "log_scale is [0.0]"),
     "directions a number": (lambda: Initialization(1.0, 1.0), "one a layer"),
     "one direction": (lambda: Initialization([np.ones(3)], 1.0), "at least 2 arrays"),

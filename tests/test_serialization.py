@@ -133,7 +133,7 @@ def test_what_we_did_not_put_there_is_not_saved(file):
         assert not file.exists()
 
 
-@pytest.mark.parametrize("path", [None, 3, b"result.npz", io.BytesIO()])
+@pytest.mark.parametrize("path", [None, 3, b"result.npz", io.BytesIO(), "", "result\0.npz"])
 def test_paths_are_names(path):
     with pytest.raises(ib.InvalidInputError, match="expected a file name"):
         ib.save(examples()["Verdict"], path)

@@ -84,7 +84,7 @@ def test_former_names_of_arguments_do_the_same_and_say_so(title):
     call, former, name, value = RENAMED[title]
     expected = said(call, **{name: value})
     assert expected != said(call)
-    message = f"^{former} is called {name} now; the former name goes with 0.4.$"
+    message = f"^{former} is called {name} now; the former name goes with 0.3.$"
     with pytest.warns(DeprecationWarning, match=message) as caught:
         found = said(call, **{former: value})
     assert found == expected

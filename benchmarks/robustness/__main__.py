@@ -4,12 +4,14 @@
     python -m benchmarks.robustness --only SEED      # one problem, whole
     python -m benchmarks.robustness errors --problems 2000 --save CSV
     python -m benchmarks.robustness wind
+    python -m benchmarks.robustness ends
 
 The first draws integers, ties, duplicates, near-duplicates, offsets, units and designs of signs,
 indicators, stairs and Hadamard matrices; both losses; all networks; scales 1e-300 to 1e300 and both
 ends; starts with equal, dead or fitting layers. A share of the answers is held against exact
 rationals and ball arithmetic from tests/reference. The second compares ``certificate.error`` with
-the true error. The third is the example of Wind, Antun and Hansen against 80 digits.
+the true error. The third is the example of Wind, Antun and Hansen against 80 digits, the fourth the
+limit at scale 0 on real data and on designs that tie.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import time
 from itertools import count
 from pathlib import Path
 
-from benchmarks.robustness import _certified, _wind
+from benchmarks.robustness import _certified, _ends, _wind
 from benchmarks.robustness._outcome import Record, judge
 from benchmarks.robustness._problems import draw
 from benchmarks.robustness._report import faulty, lines
@@ -93,7 +95,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("mode", nargs="?", default="hunt", choices=["hunt", "errors", "wind"])
+    parser.add_argument(
+        "mode", nargs="?", default="hunt", choices=["hunt", "errors", "wind", "ends"]
+    )
     parser.add_argument("--problems", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
@@ -107,6 +111,8 @@ def main() -> int:
         return show(arguments.only, arguments.patience)
     if arguments.mode == "wind":
         return _wind.main()
+    if arguments.mode == "ends":
+        return _ends.main()
     arguments.problems = arguments.problems or (20_000 if arguments.mode == "hunt" else 2000)
     return hunt(arguments)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -125,6 +126,23 @@ def positive_int(value: Any, name: str, *, at_least: int = 1, at_most: int | Non
     return int(value)
 
 
+def finite_number(value: Any, name: str, wanted: str = "a finite number") -> float:
+    """Return ``value`` as a finite float of either sign.
+
+    Raises
+    ------
+    InvalidInputError
+        Not a real number, a boolean, or not finite.
+    """
+    number = float("nan")
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            number = float(value)
+    if not np.isfinite(number):
+        raise InvalidInputError(f"{name} is {value!r}; expected {wanted}.")
+    return number
+
+
 def positive_float(value: Any, name: str, *, allow_zero: bool = False) -> float:
     """Return ``value`` as a finite float that is positive (or zero where that is allowed).
 
@@ -134,14 +152,38 @@ def positive_float(value: Any, name: str, *, allow_zero: bool = False) -> float:
         Not a real number, not finite, or not positive.
     """
     wanted = "a finite number >= 0" if allow_zero else "a finite number > 0"
-    if isinstance(value, (bool, np.bool_)) or not isinstance(
-        value, (int, float, np.integer, np.floating)
-    ):
-        raise InvalidInputError(f"{name} is {value!r}; expected {wanted}.")
-    number = float(value)
-    if not np.isfinite(number) or number < 0 or (number == 0 and not allow_zero):
+    number = finite_number(value, name, wanted)
+    if number < 0 or (number == 0 and not allow_zero):
         raise InvalidInputError(f"{name} is {number:g}; expected {wanted}.")
     return number
+
+
+def largest_allowed(value: Any, name: str) -> float:
+    """Return ``value`` as the number >= 0 that something may be at most; infinity allows all.
+
+    Raises
+    ------
+    InvalidInputError
+        Not a real number, NaN, or negative.
+    """
+    if isinstance(value, (float, np.floating)) and value == np.inf:
+        return float(value)
+    number = finite_number(value, name, wanted := "a number >= 0")
+    if number < 0:
+        raise InvalidInputError(f"{name} is {number:g}; expected {wanted}.")
+    return number
+
+
+def check_callback(callback: Any, of: str) -> None:
+    """Refuse a callback that cannot be called.
+
+    Raises
+    ------
+    InvalidInputError
+        Neither None nor callable.
+    """
+    if callback is not None and not callable(callback):
+        raise InvalidInputError(f"callback is {callback!r}; expected None or a function of {of}.")
 
 
 def stable_norm(vector: FloatArray) -> float:

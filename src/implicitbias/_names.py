@@ -17,7 +17,7 @@ NETWORKS = ("diagonal", "convolutional", "fully_connected")
 DEPTH = 2  # layers, where none are asked for
 MAX_DEPTH = 10_000  # layers: each is a tuple's entry and a step of every product
 ROUTES = {"coordinates": "fourier"}  # former names of routes
-UNTIL = "0.4"  # the version without the former names
+UNTIL = "0.3"  # the version without the former names
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -141,11 +141,15 @@ def _in_column(column: int, place: int) -> tuple[int, int]:
 
 def refuse_containers(value: Any, name: str) -> None:
     """Refuse what NumPy would silently turn into something else."""
-    if hasattr(value, "toarray"):  # SciPy's sparse ones, and our own features
+    if hasattr(value, "toarray") and not isinstance(
+        value, type
+    ):  # SciPy's sparse ones, and our own features
         ravel, kind = ".ravel()" if 1 in value.shape else "", type(value)
+        package = kind.__module__.split(".")[0]
+        article = "an" if package[0] in "aeiou" else "a"
         raise InvalidInputError(
-            f"{name} is a {kind.__module__.split('.')[0]} {kind.__name__}; a dense array is "
-            f"expected here. Pass {name}.toarray(){ravel}."
+            f"{name} is {article} {package} {kind.__name__}; a dense array is expected here. "
+            f" Pass {name}.toarray(){ravel}."
         )
     count = _masked_entries(value)
     if count:

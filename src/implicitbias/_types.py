@@ -30,6 +30,11 @@ def fits(value: Any, hint: Any) -> bool:
     return isinstance(value, (bool, np.bool_) if hint is bool else hint or type(None))
 
 
+def misfits(held: Mapping[str, Any], types: Mapping[str, Any]) -> list[str]:
+    """The names of the values that are not of their types."""
+    return [name for name, value in held.items() if not fits(value, types[name])]
+
+
 def _each_fits(value: tuple[Any, ...], parts: tuple[Any, ...]) -> bool:
     if len(parts) == 2 and parts[1] is Ellipsis:
         parts = parts[:1] * len(value)

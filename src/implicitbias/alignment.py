@@ -179,7 +179,9 @@ def _checked(
     network: Network, problem: Classification, flow: Flow
 ) -> tuple[FloatArray, FloatArray]:
     """The flow's directions and log margins, where all three fit together."""
-    if not isinstance(problem, Classification) or flow.directions is None:
+    if not isinstance(problem, Classification) or (
+        not isinstance(flow, Flow) or flow.directions is None
+    ):
         raise InvalidInputError(
             "Theorem 1 is about classification: expected a Classification and a flow of it."
         )

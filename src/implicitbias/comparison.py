@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._arrays import FloatArray, Parameters, largest_allowed
 from implicitbias._closing import (
     DELAY,
     Closing,
@@ -158,6 +158,13 @@ def compare(flow: Flow, limit: Limit, *, agreement: float = TOLERANCE) -> Compar
     InvalidInputError
         The two do not belong to the same number of features, or to the same kind of problem.
     """
+    agreement = largest_allowed(agreement, "agreement")
+    for value, kind, name in ((flow, Flow, "flow"), (limit, Limit, "limit")):
+        if not isinstance(value, kind):
+            raise InvalidInputError(
+                f"{name} is a {type(value).__name__}; expected a {kind.__name__}. The order of the "
+                "arguments is flow, limit."
+            )
     is_direction = limit.kind in ("direction", "stationary direction")
     if (flow.final_direction is not None) != is_direction:
         raise InvalidInputError(
@@ -233,11 +240,13 @@ def verify(
     InvalidInputError
         An unknown route, or arguments that do not fit together.
     """
-    unknown = [route for route in routes if route not in ("parameters", "dual")]
-    if unknown or not routes:
+    listed = isinstance(routes, (list, tuple)) and len(routes) > 0
+    if not listed or any(route not in ("parameters", "dual") for route in routes):
         raise InvalidInputError(
-            f"routes is {tuple(routes)!r}; expected at least one of 'parameters' and 'dual'."
+            f"routes is {routes!r}; expected a list or tuple of at least one of "
+            "'parameters' and 'dual'."
         )
+    agreement = largest_allowed(agreement, "agreement")
     situation = situation_of(network, problem, init)
     asked = request(problem, until_residual=until_residual, until_margin=until_margin)
     wanted: list[Literal["parameters", "dual"]] = [

@@ -14,6 +14,7 @@ from implicitbias._arrays import (
     FloatArray,
     Parameters,
     finite_array,
+    finite_number,
     positive_float,
     positive_int,
 )
@@ -79,7 +80,7 @@ class Initialization:
             mantissa, exponent = math.frexp(scale)
             log_scale = math.log(scale)
         else:
-            log_scale = _checked_log_scale(log_scale)
+            log_scale = finite_number(log_scale, "log_scale")
             mantissa, exponent = _power_of_two(log_scale)
             with np.errstate(over="ignore", under="ignore"):
                 scale = float(np.exp(log_scale))
@@ -293,13 +294,6 @@ def _checked_scale(scale: Any) -> float:
             f"the limit as the scale tends to {end} give it to limit_path among its scales."
         )
     return positive_float(scale, "scale")
-
-
-def _checked_log_scale(log_scale: Any) -> float:
-    is_number = isinstance(log_scale, (int, float, np.integer, np.floating))
-    if isinstance(log_scale, bool) or not is_number or not math.isfinite(log_scale):
-        raise InvalidInputError(f"log_scale is {log_scale!r}; expected a finite number.")
-    return float(log_scale)
 
 
 def _power_of_two(logarithm: float) -> tuple[float, int]:

@@ -27,7 +27,7 @@ from implicitbias import __version__
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._files import replacing
 from implicitbias._results import contents, is_result, restored, types_of
-from implicitbias._types import fits
+from implicitbias._types import misfits
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -142,7 +142,8 @@ class _UnknownError(Exception):
 
 
 def _path(path: Any) -> Path:
-    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text or "\0" in text:
         raise InvalidInputError(f"path is {_described(path)}; expected a file name.")
     return Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
 
@@ -197,7 +198,7 @@ def _encoded_result(result: Any, place: str, arrays: dict[str, Any]) -> dict[str
             f"of this package. There are {', '.join(sorted(MODULES))}."
         )
     held, types = contents(result), types_of(type(result))
-    wrong = [key for key, value in held.items() if not fits(value, types[key])]
+    wrong = misfits(held, types)
     if wrong:
         raise InvalidInputError(
             f"{name}.{wrong[0]} is {_described(held[wrong[0]])}, which is not what this package "
@@ -352,7 +353,7 @@ def _built(name: str, held: dict[str, Any]) -> Any:
             f"holds {what}, which implicitbias {__version__} does not know. Update implicitbias to "
             "read it."
         )
-    wrong = [key for key, value in held.items() if not fits(value, types[key])]
+    wrong = misfits(held, types)
     if wrong:
         raise ValueError(f"{name}.{wrong[0]} is {_described(held[wrong[0]])}")
     return restored(_class(name), held)

@@ -11,6 +11,7 @@ import scipy.sparse
 
 from helpers.draws import normal
 from helpers.features import EXACT, KINDS
+from implicitbias import InvalidInputError
 from implicitbias.features import Dense, Features, Sparse, as_features, features_of
 
 SHAPES = [(5, 12), (7, 7), (9, 4), (1, 6)]
@@ -218,3 +219,12 @@ def test_what_users_give():
     Z = KINDS["Fourier"](2, 3)[0]
     assert features_of(Z) is Z
     assert Z.given is Z
+    assert [kind.named for kind in (Z, as_features(table))] == ["given by its products", "sparse"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_not_finite_is_refused(kind):
+    with np.errstate(invalid="ignore"):
+        broken = KINDS[kind](3, 4)[0].scaled(np.full(3, np.nan), None)
+        with pytest.raises(InvalidInputError, match=r"X contains nan at index \(0, "):
+            features_of(broken)

@@ -79,6 +79,18 @@ def test_a_decomposition_of_another_network_is_refused():
         own(WrongWeightedNetwork, 3).orthogonal_decomposition()
 
 
+@pytest.mark.parametrize("given", [None, "diagonal"])
+def test_a_decomposition_is_checked_whatever_the_family_says(given):
+    class Careless(WrongWeightedNetwork):
+        family = "diagonal"
+
+        def _decompose(self, tol):
+            return super()._decompose(tol) if given else None
+
+    with pytest.raises(InvalidInputError, match=r"is not its own|is a NoneType; expected an"):
+        own(Careless, 3).orthogonal_decomposition()
+
+
 def test_given_decompositions_are_checked():
     with pytest.raises(InvalidInputError, match="not orthonormal"):
         OrthogonalDecomposition.given(np.eye(2), [np.eye(2), 2.0 * np.eye(2)])

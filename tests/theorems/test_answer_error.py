@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from flint import fmpq
+from flint import fmpq, fmpq_mat
 from mpmath import mp
 from scipy.sparse import csr_array
 
+from implicitbias import datasets
 from implicitbias._errors import NoPredictionError
 from implicitbias.initialization import Initialization
-from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, OrthogonalNetwork
+from implicitbias.networks import (
+    ConvolutionalNetwork,
+    DiagonalNetwork,
+    FullyConnectedNetwork,
+    OrthogonalNetwork,
+)
 from implicitbias.problems import Regression
 from implicitbias.theorems import limit_path, predict_limit, sensitivity
-from reference.precise_faces import small_end
+from reference import precise_one_point
+from reference.dense_networks import fully_connected
+from reference.precise_faces import large_end, small_end
 from reference.precise_potential import limit as exact_limit
 
 ROUNDING = 1e-15
@@ -220,3 +228,107 @@ def test_limits_of_zero_and_of_almost_nothing(scale):
     found = limit_path(DiagonalNetwork(3, 4), Regression(X, [0.0, 0.0]), layers, [scale])
     assert not found.coefficients.any()
     assert found.errors[0] == 0.0
+
+
+@pytest.mark.parametrize(("depth", "scale"), [(4, 0.000314716935742), (6, 0.00415183772485)])
+def test_layers_of_light_coordinates_are_settled_too(depth, scale):
+    """Coefficients are right before the layers of their smallest ones are."""
+    problem = datasets.sparse(20, 60, 5, seed=1)
+    network = DiagonalNetwork(60, depth)
+    init = Initialization.last_layer_zero(network, np.ones(60), scale)
+    assert predict_limit(network, problem, init).certificate.worst < 1e-10
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+@pytest.mark.parametrize("scale", [1e-4, 1e-5, 1e-6])
+def test_clocks_near_their_end(depth, scale):
+    """Z rho = y to 75 bits, but u(t) - u(t_0) in float64 leaves few digits of t there."""
+    X, y, layers = np.array([[1.0, 1, 1], [1, -2, 4]]), [0.5, 0.5], [np.ones(3)] * (depth - 1)
+    layers = [*layers, np.zeros(3)]
+    found = predict_limit(
+        DiagonalNetwork(3, depth), Regression(X, y), Initialization(layers, scale=scale)
+    )
+    check(found, exact_limit(X, y, layers, scale), 1e-13)
+
+
+@pytest.mark.parametrize("end", [0.0, np.inf])
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("seed", range(6))
+def test_ends_from_features_that_are_rounded(end, depth, seed):
+    """X S^T in units far apart: its last digits are what the small columns are decided by."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((3, 6)) * 10.0 ** rng.integers(-2, 5, 6)
+    S = rng.integers(-2, 3, (7, 6)).astype(float)
+    layers, y = [np.ones(7)] * (depth - 1) + [np.zeros(7)], rng.standard_normal(3)
+    Z = fmpq_matrix(X) * fmpq_matrix(S).transpose()
+    rho = (large_end if end else small_end)(Z.tolist(), y, np.vectorize(fmpq_of)(layers).tolist())
+    network = OrthogonalNetwork(S, [np.eye(7)] * depth)
+    path = limit_path(network, Regression(X, y), layers, [end])
+    expected = S.T @ np.array([float(value) for value in rho])
+    error = true_error(path.limits[0], expected)
+    assert error <= max(10 * path.errors[0], ROUNDING)
+    assert error <= 1e-8
+
+
+def fmpq_of(value):
+    return fmpq(*float(value).as_integer_ratio())
+
+
+def fmpq_matrix(values):
+    return fmpq_mat([[fmpq_of(value) for value in row] for row in values])
+
+
+@pytest.mark.parametrize("depth", [2, 4])
+@pytest.mark.parametrize("y", [[0.5, -2.0], [0.0, 0.0]])
+@pytest.mark.parametrize("seed", range(4))
+def test_scales_far_apart_on_one_path(depth, y, seed):
+    """From a large log alpha back to 0: sums of changes would keep the rounding of the first."""
+    rng = np.random.default_rng(seed)
+    X, layers = rng.standard_normal((2, 5)), [rng.uniform(0.5, 2.0, 5) for _ in range(depth)]
+    first = 10.0 ** (280 / depth)
+    if y[0]:
+        first, layers = 5.3e251, [layers[0]] * (depth - 1) + [np.zeros(5)]
+    path = limit_path(DiagonalNetwork(5, depth), Regression(X, y), layers, [first, 1.3, 0.07])
+    for limit, scale in zip(path.limits[1:], path.scales[1:], strict=True):
+        check(limit, exact_limit(X, y, layers, scale), 1e-13)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_one_point_from_large_scales(seed):
+    """exp(log alpha) is off by |log alpha| eps, which no clock makes up for."""
+    rng = np.random.default_rng(seed)
+    layers, x = [rng.standard_normal((4, 3)), rng.standard_normal(3)], rng.standard_normal(4)
+    network, scale = FullyConnectedNetwork([4, 3]), 5.6e91
+    found = predict_limit(
+        network,
+        Regression(x[None], [0.3]),
+        Initialization(layers, scale=scale),
+        certified_to=np.inf,
+    )
+    flat = [np.ravel(layer) for layer in layers]
+    expected = precise_one_point.limit(fully_connected(network.widths), x, flat, 0.3, scale)
+    error = true_error(found, np.array(expected))
+    assert error <= max(4 * found.certificate.error, ROUNDING)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("exact", [True, False])
+def test_scale_zero_of_targets_that_few_columns_reach_up_to_rounding(seed, depth, exact):
+    """The other columns carry what rounding of y leaves, and near-duplicate rows make it large."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((3, 6))
+    X[1] = X[0] + 1e-4 * rng.standard_normal(6)
+    S = np.eye(6) if exact else np.vstack([rng.integers(-2, 3, (2, 6)), np.eye(6)])
+    layers = [np.ones(len(S))] * (depth - 1) + [np.zeros(len(S))]
+    y = X @ S[0] * rng.standard_normal()
+    rho = small_end(
+        (fmpq_matrix(X) * fmpq_matrix(S).transpose()).tolist(),
+        y,
+        np.vectorize(fmpq_of)(layers).tolist(),
+    )
+    network = OrthogonalNetwork(S, [np.eye(len(S))] * depth)
+    if exact:
+        network = DiagonalNetwork(6, depth)
+    path = limit_path(network, Regression(X, y), layers, [0.0])
+    check(path.limits[0], S.T @ np.array([float(value) for value in rho]), 1e-9)

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias.initialization import Initialization
@@ -33,6 +34,15 @@ def test_features_of_zeros_where_some_coordinates_never_start():
         DiagonalNetwork(2, 2), Regression(np.zeros((1, 2)), [0.0]), [[1.0, 0.0], [0.0, 0.0]], [0, 1]
     )
     np.testing.assert_array_equal(path.coefficients, np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("depth", [2, 4])
+def test_sparse_features_of_zeros(depth):
+    network, problem = DiagonalNetwork(3, depth), Regression(csr_array((2, 3)), np.zeros(2))
+    init = Initialization.last_layer_zero(network, np.ones(3), 0.5)
+    np.testing.assert_array_equal(predict_limit(network, problem, init).coefficients, np.zeros(3))
+    path = limit_path(network, problem, init.directions, [0, 1.0, np.inf])
+    np.testing.assert_array_equal(path.coefficients, np.zeros((3, 3)))
 
 
 def one_feature(kind):

@@ -1,6 +1,7 @@
 """Theorems of one's own: registered, tried after the package's, asked for by name, checked."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -156,7 +157,7 @@ def test_directions_have_a_margin(registered):
     problem = Classification(X, [1, -1, 1])
 
     def direction(situation, name, verdicts):
-        beta = np.linalg.lstsq(situation.rows.toarray(), 2.0 * situation.targets)[0]
+        beta = np.linalg.lstsq(situation.rows.toarray(), situation.targets)[0]
         return Limit(beta, "direction", name, Certificate(0.0, kkt_residual=0.0), ())
 
     mine = replace(MINE, task="classification", limit=ClosedForm(direction))
@@ -164,14 +165,14 @@ def test_directions_have_a_margin(registered):
     limit = predict_limit(SHORT, problem, random(SHORT))
     assert limit.kind == "direction"
     assert limit.assumptions[0].assumption == "the first filter is short"
-    unregister_theorem(NAME)
 
-    def short(situation, name, verdicts):
-        return replace(direction(situation, name, verdicts), coefficients=np.zeros(8))
-
-    register_theorem(replace(mine, limit=ClosedForm(short)))
-    with pytest.raises(NoPredictionError, match="certified only to 1"):
-        predict_limit(SHORT, problem, random(SHORT))
+    for factor in (0.0, 2.0):  # margins of 0 and of 2, where 1 is expected
+        found = limit.coefficients * factor
+        scaled = Limit(found, "direction", NAME, Certificate(0.0, kkt_residual=0.0), ())
+        solve = partial(lambda limit, *_: limit, scaled)
+        registered(replace(mine, name=f"times {factor}", limit=ClosedForm(solve)))
+        with pytest.raises(NoPredictionError, match="certified only to 1"):
+            predict_limit(SHORT, problem, random(SHORT), theorem=f"times {factor}")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,13 @@ def test_directions_have_a_margin(registered):
         (None, "is a NoneType; expected a Limit"),
         (Limit(np.ones(7), "point", NAME, Certificate(0.0), ()), r"shape \(7,\)"),
         (Limit(np.ones(8), "direction", NAME, Certificate(0.0), ()), "is a 'direction'"),
-        (Limit(np.ones(8) * 1j, "point", NAME, Certificate(0.0), ()), "8 real coefficients"),
+        (Limit(np.ones(8) * 1j, "point", NAME, Certificate(0.0), ()), "is complex"),
+        (Limit(np.full(8, np.nan), "point", NAME, Certificate(0.0), ()), "contains nan at index 0"),
+        (Limit(["a"] * 8, "point", NAME, Certificate(0.0), ()), "not numeric"),
+        (Limit(np.ones(8), "point", NAME, None, ()), "whose certificate is None"),
+        (Limit(np.ones(8), "point", NAME, Certificate("0"), ()), "whose feasibility is '0'"),
+        (Limit(np.ones(8), "point", NAME, Certificate(0.0), ("fine",)), "whose assumptions is"),
+        (Limit(np.ones(8), "point", NAME, Certificate(0.0), (), (np.ones(3),)), "has 1 layers"),
     ],
 )
 def test_what_is_no_limit_is_refused(registered, returned, said):
@@ -197,6 +204,41 @@ def test_what_is_no_verdict_is_refused(registered):
 
     registered(replace(MINE, assumptions=(careless,)))
     with pytest.raises(InvalidInputError, match="'All is well' was measured as a bool"):
+        predict_limit(SHORT, PROBLEM, random(SHORT))
+
+
+@pytest.mark.parametrize("certificate", [Certificate(np.nan), Certificate(0.0, gap=-1.0)])
+def test_a_certificate_is_a_magnitude(registered, certificate):
+    def lied(*arguments):
+        return replace(least_norm(*arguments), certificate=certificate)
+
+    registered(replace(MINE, limit=ClosedForm(lied)))
+    with pytest.raises(NoPredictionError, match="certified only to"):
+        predict_limit(SHORT, PROBLEM, random(SHORT))
+
+
+@pytest.mark.parametrize("path", [[], None])
+def test_a_path_has_as_many_limits_as_scales(registered, path):
+    class Odd(ClosedForm):
+        __hash__ = None  # what is not hashed is taken as well
+
+        def path(self, *arguments):
+            return path
+
+    registered(replace(MINE, limit=Odd(least_norm)))
+    assert explain(SHORT, PROBLEM, random(SHORT))[NAME].limit is not None
+    with pytest.raises(InvalidInputError, match="expected a list of 2, one a scale"):
+        limit_path(SHORT, PROBLEM, random(SHORT), [0.1, 1.0])
+
+
+@pytest.mark.parametrize("verdict", [Verdict("all", "maybe", 0.0), Verdict("all", "holds", "none")])
+def test_a_verdict_has_a_status_and_a_number(registered, verdict):
+    def careless(situation):
+        """All is well."""
+        return verdict
+
+    registered(replace(MINE, assumptions=(careless,)))
+    with pytest.raises(InvalidInputError, match="which is not of the type that it has"):
         predict_limit(SHORT, PROBLEM, random(SHORT))
 
 

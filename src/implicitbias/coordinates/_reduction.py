@@ -106,7 +106,7 @@ class RealCoordinates:
         Near the end of the clock a rounding decides how conjugate pairs, and equal columns, share
         their rho. Their sum is kept; real layers of a pair, and symmetry, need equal parts.
         """
-        labels, signs = self._twins if self.paired else self._equal_columns
+        labels, signs = self.twins
         if keep is not None:
             labels, signs = labels[keep], signs[keep]
         count = np.bincount(labels)[labels]
@@ -122,6 +122,11 @@ class RealCoordinates:
             far = curves.t_from_rho(signs * np.sign(shared), np.log(np.abs(shared)))
         level = np.where(wide, far, signs * middle)
         return np.where((count > 1) & np.isfinite(level) & np.isfinite(t), level, t)
+
+    @property
+    def twins(self) -> tuple[IntArray, FloatArray]:
+        """Labels, equal where coordinates move alike for ever up to a sign, and that sign."""
+        return self._twins if self.paired else self._equal_columns
 
     @cached_property
     def _equal_columns(self) -> tuple[IntArray, FloatArray]:

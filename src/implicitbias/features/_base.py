@@ -38,6 +38,8 @@ class Features(ABC):
         (n, m).
     is_array
         Whether all columns at once are an array already; else work is to be done on a few columns.
+    named
+        What it is, in errors.
     is_complex
         Whether entries are complex: only arrays are, and only max-margin problems take them.
     """
@@ -45,6 +47,7 @@ class Features(ABC):
     __array_ufunc__ = None  # NumPy leaves products with it to __rmatmul__
     shape: tuple[int, int]
     is_array: bool = False
+    named: str = "given by its products"
     is_complex: bool = False
 
     @abstractmethod

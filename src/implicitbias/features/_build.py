@@ -37,7 +37,7 @@ def features_of(X: Any, name: str = "X", *, allow_complex: bool = False) -> Feat
         not hold.
     """
     if isinstance(X, Features):
-        return X
+        return _checked(X, name, allow_complex)
     if is_sparse(X):
         return Sparse(finite_csr(X, name))
     array = numeric_array(X, name, "(n, d) numbers, one row a point")
@@ -57,6 +57,18 @@ def features_of(X: Any, name: str = "X", *, allow_complex: bool = False) -> Feat
             f"{name} has shape {shape}; expected (n, d) with at least one point and one feature."
         )
     return Dense(finite_array(array, name, shape=(None, None), allow_complex=allow_complex))
+
+
+def _checked(X: Features, name: str, allow_complex: bool) -> Features:
+    """Features given as such: real and finite as what they would be made from."""
+    if X.is_complex and not allow_complex:
+        raise InvalidInputError(f"{name} is complex; expected real numbers of shape {X.shape}.")
+    column = np.flatnonzero(~np.isfinite(X.largest(0)))
+    if column.size:
+        entries = X.columns(column[:1])[:, 0]
+        row = int(np.flatnonzero(~np.isfinite(entries))[0])
+        raise not_finite(name, entries[row], (row, int(column[0])))
+    return X
 
 
 def finite_csr(value: Any, name: str) -> Any:

@@ -27,6 +27,8 @@ MOST_ENTRIES = 1 << 23  # of B^{-1} Z: above, combined rows are refused
 class Sparse(Features):
     """Z as a CSR array in canonical form, kept by reference."""
 
+    named = "sparse"
+
     def __init__(self, csr: Any) -> None:
         self._csr, self.shape = csr, csr.shape
 
@@ -120,6 +122,8 @@ class Sparse(Features):
 
     def largest(self, axis: int) -> FloatArray:
         """max |Z_ij| along an axis."""
+        if 0 in self.shape:
+            return np.zeros(self.shape[1 - axis])
         return np.asarray(abs(self._csr).max(axis=axis).toarray().ravel())
 
     def column_norms(self) -> FloatArray:
@@ -272,7 +276,7 @@ def _heaviest_columns(columns: Any, norms: FloatArray, heights: FloatArray) -> I
     left = np.flatnonzero(norms > 0)
     left = left[np.argsort(-heights[left], kind="stable")]
     while len(chosen) < rows:
-        if left.size == 0:
+        if left.size == 0 or not np.isfinite(heights[left[0]]):  # what is left weighs nothing
             return None
         near = left[: CHUNK * rows]
         near = near[heights[near] > heights[near[0]] - LEVEL]

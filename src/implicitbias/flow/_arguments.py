@@ -7,7 +7,15 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, finite_array, positive_float, positive_int
+from implicitbias._arrays import (
+    EPS,
+    FloatArray,
+    check_callback,
+    finite_array,
+    finite_number,
+    positive_float,
+    positive_int,
+)
 from implicitbias._errors import InvalidInputError
 from implicitbias._names import ROUTES, warn_of
 from implicitbias.flow._budget import Budget, Callback, Goal
@@ -30,8 +38,8 @@ def refuse_predictable_only(problem: Regression | Classification) -> None:
     """
     if not problem.features.is_array:
         raise InvalidInputError(
-            "X is sparse; simulations take dense arrays, predictions sparse ones too. Pass "
-            "X.toarray()."
+            f"X is {problem.features.named}; simulations take dense arrays, predictions sparse "
+            "ones too. Pass X.toarray()."
         )
     if isinstance(problem, Regression):
         refuse_extreme_units(problem)
@@ -86,7 +94,7 @@ def request(
         The first option that is not what is expected.
     """
     route = check_route(route, problem)
-    check_callback(callback)
+    check_callback(callback, "a FlowState")
     check_loss(loss)
     log_target = check_log_margin(until_margin, until_log_margin)
     goal = Goal(
@@ -138,7 +146,7 @@ def check_log_margin(until_margin: Any, until_log_margin: Any) -> float:
     """Return the logarithm of the margin to stop at; the second argument decides if it is given."""
     if until_log_margin is None:
         return float(np.log(positive_float(until_margin, "until_margin")))
-    return float(finite_array(until_log_margin, "until_log_margin", shape=()))
+    return finite_number(until_log_margin, "until_log_margin")
 
 
 def check_times(times: Any, problem: Any) -> FloatArray | None:
@@ -160,14 +168,6 @@ def check_loss(loss: Any) -> None:
     if loss not in get_args(LossName):
         raise InvalidInputError(
             f"loss is {loss!r}; expected one of " + ", ".join(map(repr, get_args(LossName))) + "."
-        )
-
-
-def check_callback(callback: Any) -> None:
-    """Refuse a callback that cannot be called."""
-    if callback is not None and not callable(callback):
-        raise InvalidInputError(
-            f"callback is {callback!r}; expected None or a function of a FlowState."
         )
 
 

@@ -16,7 +16,12 @@ from implicitbias.limits.margin._convex import MaxMargin, l1_max_margin, l2_max_
 from implicitbias.limits.margin._entropy import Entropy
 from implicitbias.limits.margin._exact import smallest_margin
 from implicitbias.limits.margin._faces import UNIQUE
-from implicitbias.limits.margin._groups import Groups, conjugate_groups, fourier_groups
+from implicitbias.limits.margin._groups import (
+    Groups,
+    conjugate_groups,
+    fourier_groups,
+    twin_groups,
+)
 from implicitbias.limits.margin._kkt import KKT
 from implicitbias.limits.margin._near import exactly
 from implicitbias.limits.margin._quasi_norm import (
@@ -102,4 +107,5 @@ __all__ = [
     "tensor_singular_error",
     "tensor_singular_residual",
     "tensor_singular_vectors",
+    "twin_groups",
 ]

@@ -85,10 +85,10 @@ class Certificate(Record):
 
     @property
     def worst(self) -> float:
-        """The largest number that applies; NaN counts as infinite."""
+        """The largest number that applies, by magnitude; NaN counts as infinite."""
         numbers = (self.feasibility, self.gap, self.kkt_residual, self.error)
         given = (value for value in numbers if value is not None)
-        return float(max(np.inf if np.isnan(value) else value for value in given))
+        return float(max(np.inf if np.isnan(value) else abs(value) for value in given))
 
     def to_dict(self) -> dict[str, Any]:
         """As for every result, with ``worst``; None where a number does not apply."""

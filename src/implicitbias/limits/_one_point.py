@@ -80,8 +80,8 @@ class OnePoint:
         if not float(np.abs(s * nu).max()) < 1.0:
             return nu  # the logarithms are as accurate there
         with np.errstate(over="ignore", under="ignore"):
-            goal = float(self.target * np.exp(-2.0 * self.log_scale)) if self.target else 0.0
-            goal -= float(s @ (a * b))
+            wanted = self.target * np.exp(-2.0 * self.log_scale) if self.target else 0.0
+            goal = float(wanted - s @ (a * b))
         for _ in range(POLISHING if np.isfinite(goal) else 0):
             sinh, twice = np.sinh(s * nu), 2.0 * s * nu
             value = s @ ((a * a + b * b) * np.sinh(twice) / 2 + 2.0 * a * b * sinh * sinh)

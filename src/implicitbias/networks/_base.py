@@ -239,8 +239,13 @@ class Network(ABC):
         tol = positive_float(tol, "tol")
         derived: dict[float, OrthogonalDecomposition] = self.__dict__.setdefault("_derived", {})
         if tol not in derived:
-            found = self._decompose(tol)
-            if not self.family and found.by_structure:
+            found: object = self._decompose(tol)
+            if not isinstance(found, OrthogonalDecomposition):
+                raise InvalidInputError(
+                    f"the decomposition that {self!r} gives is a {type(found).__name__}; expected "
+                    "an OrthogonalDecomposition."
+                )
+            if found.by_structure:
                 require_same(self, found)
             derived.setdefault(tol, found)  # the same for all threads
         return derived[tol]

@@ -9,6 +9,8 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
+from implicitbias._results import contents, types_of
+from implicitbias._types import misfits
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.coordinates.lemma4 import existence_time
 from implicitbias.limits import OnePoint, separable_with_signs, solve_one_point
@@ -54,6 +56,12 @@ def verdict_of(predicate: Predicate, situation: Situation) -> Verdict:
         raise InvalidInputError(
             f"the assumption {title(predicate)!r} was measured as a {type(verdict).__name__}; "
             "expected a Verdict."
+        )
+    wrong = misfits(contents(verdict), types_of(Verdict))
+    if wrong:
+        raise InvalidInputError(
+            f"the assumption {title(predicate)!r} was measured as a Verdict whose {wrong[0]} is "
+            f"{getattr(verdict, wrong[0])!r}, which is not of the type that it has."
         )
     return verdict
 

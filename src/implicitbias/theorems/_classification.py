@@ -31,6 +31,7 @@ from implicitbias.limits import (
     optimal_face,
     smallest_margin,
     stationary_point,
+    twin_groups,
 )
 from implicitbias.theorems._assumptions import tied_groups
 from implicitbias.theorems._late_flow import by_late_flow, log_weights, require_found
@@ -132,6 +133,8 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
     if situation.network.depth == 2:
         return _l1_limit(situation, name, verdicts)
     rows, groups = _margin_rows(situation)
+    if groups is None:  # what is equal stays equal, though unequal points have smaller norms
+        groups = twin_groups(*situation.reduction.twins)
     start = _flow_spectrum(situation, verdicts)
     point = stationary_point(rows.dense(), situation.network.depth, start, groups)
     if point.same_basin.fails:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from textwrap import fill
 from typing import Any, Literal, get_args
 
+from implicitbias._arrays import largest_allowed
 from implicitbias._errors import ImplicitBiasError, InvalidInputError
 from implicitbias._html import Badge, Mark
 from implicitbias._names import renamed
@@ -225,6 +226,7 @@ def explain(
     Source: Lemma 4, Theorems 1, 2, 3, 5, 6 and Corollaries 1 to 6 of Yun, Krishnan and Mobahi (ICLR
     2021), with the results beyond them that ``predict_limit`` uses.
     """
+    certified_to = largest_allowed(certified_to, "certified_to")
     situation = situation_of(network, problem, init)
     refuse_sparse(situation, "explain")
     task, data = task_of(problem), _data(problem)

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, finite_array
 from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._results import contents, types_of
+from implicitbias._types import misfits
 from implicitbias._verdicts import Verdict
 from implicitbias.limits import Limit, relative_residual
 from implicitbias.problems import Classification
@@ -140,7 +142,7 @@ class Nothing(LimitProblem):
         raise NoPredictionError(self.why, verdicts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # whether the given one is hashed or not
 class Checked(LimitProblem):
     """Another's limit, which has to be one: its feasibility is measured again."""
 
@@ -161,7 +163,12 @@ class Checked(LimitProblem):
         callback: Callable[[int], object] | None,
     ) -> list[Limit]:
         """The given path, every limit checked."""
-        limits = self.given.path(situation, name, verdicts, scales, callback)
+        limits: Any = self.given.path(situation, name, verdicts, scales, callback)
+        if not isinstance(limits, (list, tuple)) or len(limits) != len(scales):
+            what = f"{len(limits)} limits" if isinstance(limits, (list, tuple)) else repr(limits)
+            raise InvalidInputError(
+                f"the path of {name!r} is {what}; expected a list of {len(scales)}, one a scale."
+            )
         return [_checked(limit, situation, name, verdicts) for limit in limits]
 
     def sensitivity(self, situation: Situation, name: str, verdicts: Verdicts) -> Sensitivity:
@@ -174,23 +181,31 @@ def _checked(limit: Any, situation: Situation, name: str, verdicts: Verdicts) ->
         raise InvalidInputError(
             f"the limit of {name!r} is a {type(limit).__name__}; expected a Limit."
         )
-    problem, beta = situation.problem, np.asarray(limit.coefficients)
+    problem = situation.problem
     directed = isinstance(problem, Classification)
     kinds = DIRECTIONS if directed else POINTS
-    if limit.kind not in kinds or beta.shape != (problem.num_features,) or beta.dtype.kind != "f":
+    if limit.kind not in kinds:
         raise InvalidInputError(
-            f"the limit of {name!r} is a {limit.kind!r} with coefficients of shape {beta.shape} "
-            f"and dtype {beta.dtype}; expected one of {', '.join(map(repr, kinds))} with "
-            f"{problem.num_features} real coefficients."
+            f"the limit of {name!r} is a {limit.kind!r}; expected one of "
+            f"{', '.join(map(repr, kinds))}."
         )
-    measured = (
-        max(0.0, 1.0 - float((problem.y * (problem.features @ beta)).min()))
-        if directed
-        else relative_residual(problem.features, beta, problem.y)
+    beta = finite_array(limit.coefficients, f"the limit of {name!r}", shape=(problem.num_features,))
+    whole: Limit = replace(
+        limit, coefficients=beta, theorem=name, assumptions=limit.assumptions or verdicts
     )
-    certificate = replace(
-        limit.certificate, feasibility=float(np.fmax(limit.certificate.feasibility, measured))
-    )
-    return replace(
-        limit, theorem=name, certificate=certificate, assumptions=limit.assumptions or verdicts
-    )
+    for part in (whole, whole.certificate, *whole.assumptions):
+        for wrong in misfits(contents(part), types_of(type(part))):
+            raise InvalidInputError(
+                f"the limit of {name!r} has a {type(part).__name__} whose {wrong} is "
+                f"{getattr(part, wrong)!r}, which is not of the type that it has."
+            )
+    if whole.parameters is not None:
+        situation.network.check_parameters(whole.parameters, f"Limit.parameters of {name!r}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        measured = (
+            np.abs(1.0 - (problem.y * (problem.features @ beta)).min())
+            if directed
+            else relative_residual(problem.features, beta, problem.y)
+        )
+    feasibility = float(np.maximum(whole.certificate.feasibility, measured))  # NaN stays
+    return replace(whole, certificate=replace(whole.certificate, feasibility=feasibility))

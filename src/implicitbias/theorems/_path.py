@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import ArrayLike, BoolArray, FloatArray
+from implicitbias._arrays import ArrayLike, BoolArray, FloatArray, check_callback, largest_allowed
 from implicitbias._errors import CertificateWarning, InvalidInputError
 from implicitbias._html import Badge
 from implicitbias._names import renamed
@@ -21,7 +21,7 @@ from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Regression
 from implicitbias.theorems._predict import applicable
-from implicitbias.theorems._situation import situation_of
+from implicitbias.theorems._situation import Situation, situation_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -139,13 +139,14 @@ def limit_path(
         No result covers the network and start at one of the scales.
     """
     alphas = _checked_scales(scales)
+    certified_to = largest_allowed(certified_to, "certified_to")
+    check_callback(callback, "the number of scales that are done")
     if not isinstance(problem, Regression):
         raise InvalidInputError(
             "limit_path needs a Regression; in classification the limit direction forgets the "
             "scale."
         )
-    given = directions.directions if isinstance(directions, Initialization) else directions
-    situation = situation_of(network, problem, Initialization(given, scale=1.0))
+    situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
         limits = result.limit.path(situation, result.name, verdicts, alphas, callback)
@@ -178,8 +179,7 @@ def limit_at_end(
     NoPredictionError
         It could not be solved, or no result covers the network and start there.
     """
-    given = directions.directions if isinstance(directions, Initialization) else directions
-    situation = situation_of(network, problem, Initialization(given, scale=1.0))
+    situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
         return result.limit.at(situation, result.name, verdicts, scale)
@@ -205,12 +205,19 @@ def rough_limit_path(
         As ``limit_path``.
     """
     alphas = _checked_scales(scales)
-    given = directions.directions if isinstance(directions, Initialization) else directions
-    situation = situation_of(network, problem, Initialization(given, scale=1.0))
+    situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
         rough = result.limit.rough_path(situation, result.name, verdicts, alphas)
     return limit_path(network, problem, directions, alphas).coefficients if rough is None else rough
+
+
+def _along(
+    network: Network, problem: Regression, directions: Initialization | Iterable[Any]
+) -> Situation:
+    """The situation at scale 1."""
+    given = directions.directions if isinstance(directions, Initialization) else directions
+    return situation_of(network, problem, Initialization(given, scale=1.0))
 
 
 def _checked_scales(scales: ArrayLike) -> FloatArray:

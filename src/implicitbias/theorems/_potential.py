@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -119,7 +119,9 @@ def _potential_path(
             if carried is None:
                 carried = solve(problem.shifted(log_scale))
             else:
-                carried = rescale(*carried, log_scale - reached)
+                solved, state = rescale(*carried, log_scale - reached)
+                there = problem.shifted(log_scale - solved.log_excess)  # changes do not add up
+                carried = replace(solved, curves=there.curves), state
         except (PathError, ValueError) as error:
             limits[index] = _without_limit(situation, name, verdicts, str(error))
             continue

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from implicitbias._arrays import largest_allowed
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._names import renamed
 from implicitbias._threads import threads_for
@@ -73,6 +74,7 @@ def predict_limit(
     unifying view on implicit bias in training linear neural networks", ICLR 2021, and the dual flow
     for every other real start.
     """
+    certified_to = largest_allowed(certified_to, "certified_to")
     situation = situation_of(network, problem, init, max_iterations)
     if activation is not None:
         _require_linear(as_activation(activation))

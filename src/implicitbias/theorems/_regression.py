@@ -221,9 +221,8 @@ def _one_point_error(
         )
         error = float(np.abs(slope).max()) / size
     started = one_point_start_change(situation, coefficients, moved, nu) / size
-    if not missing:
-        return started + 4.0 * EPS
-    return error + started + EPS * (4.0 + abs(nu) * float(svd.values.max()))
+    started += EPS * (4.0 + 2.0 * max(situation.init.log_scale, 0.0))  # what no clock makes up for
+    return error + started + (EPS * abs(nu) * float(svd.values.max()) if missing else 0.0)
 
 
 def _clock_spread(situation: Situation, parameters: tuple[FloatArray, ...], nu: float) -> float:

@@ -13,6 +13,7 @@ from implicitbias._arrays import (
     FloatArray,
     IntArray,
     Parameters,
+    positive_int,
 )
 from implicitbias._errors import InvalidInputError
 from implicitbias._setting import Setting, check_fit
@@ -84,11 +85,13 @@ class Situation(Setting):
 
     def _only_zero(self, found: Reachable) -> bool:
         """Whether y = 0 and as many rows as coordinates leave nothing but 0, some locked."""
-        kept = ~found.forced
-        if self.targets.any() or not (self.targets.size and (self.curves.locked & kept).any()):
+        kept, count = ~found.forced, int((~found.forced).sum())
+        if self.targets.any() or self.targets.size < count:
+            return False
+        if not (self.curves.locked & kept).any():
             return False
         rank = Regression(self.reduction.features.taken(kept), self.targets).rank
-        return rank == int(kept.sum())
+        return rank == count
 
     @cached_property
     def potential(self) -> PotentialProblem:
@@ -193,8 +196,8 @@ def refuse_sparse(situation: Situation, verb: str) -> None:
     """
     if not situation.problem.features.is_array:
         raise InvalidInputError(
-            f"X is sparse; {verb} needs a dense array, predict_limit and limit_path take both. "
-            "Pass X.toarray()."
+            f"X is {situation.problem.features.named}; {verb} needs a dense array, predict_limit "
+            "and limit_path take both. Pass X.toarray()."
         )
 
 
@@ -218,20 +221,21 @@ def situation_of(
     refuse_extreme_units(problem)
     directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])
     refuse_sizes_beyond(directions, "the initial directions", 1e-300, 1e100)
-    return Situation(network, problem, init, max_iterations)
+    return Situation(network, problem, init, positive_int(max_iterations, "max_iterations"))
 
 
 def _check_sparse(network: Network, problem: Regression | Classification) -> None:
     """Refuse networks whose limits on sparse data would need dense work in d dimensions."""
     if not network.takes_sparse:
         raise InvalidInputError(
-            f"X is sparse and {network!r} would mix its columns; sparse data are for diagonal and "
-            "fully connected networks. Pass X.toarray()."
+            f"X is {problem.features.named} and {network!r} would mix its columns; sparse data are "
+            "for diagonal and fully connected networks. Pass X.toarray()."
         )
     several = network.depth > 2 and network.orthogonal_decomposition().verdict.holds
     if isinstance(problem, Classification) and several:
         raise InvalidInputError(
-            f"X is sparse and {network!r} has several limit directions, among which only a "
-            "simulation decides, and those take dense arrays. Choose depth 2, or pass X.toarray() "
-            "without the features that have no entry: they stay at 0 in the limit direction."
+            f"X is {problem.features.named} and {network!r} has several limit directions, among "
+            "which only a simulation decides, and those take dense arrays. Choose depth 2, or pass "
+            "X.toarray() without the features that have no entry: they stay at 0 in the limit "
+            "direction."
         )

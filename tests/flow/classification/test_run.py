@@ -243,9 +243,12 @@ def test_refusals():
     complex_start = Initialization.random(convolution, 1.0, seed=0)
     with pytest.raises(InvalidInputError, match="share a phase"):
         gradient_flow(convolution, PROBLEM, complex_start, route="dual")
-    for bad in ({"loss": "hinge"}, {"until_margin": -1}, {"until_log_margin": np.inf}):
+    for bad in ({"loss": "hinge"}, {"until_margin": -1}, {"until_margin": 10**400}):
         with pytest.raises(InvalidInputError, match=next(iter(bad))):
             gradient_flow(network, PROBLEM, init, **bad)
+    for bad in (np.inf, True, "1", [1.0], 10**400):
+        with pytest.raises(InvalidInputError, match=r"until_log_margin is .*; expected a finite"):
+            gradient_flow(network, PROBLEM, init, until_log_margin=bad)
 
 
 def test_the_margin_may_be_there_at_the_start():

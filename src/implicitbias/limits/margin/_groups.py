@@ -34,7 +34,7 @@ class Groups:
     labels
         The group of each real unknown, shape (K,).
     members
-        How many coordinates share the group's norm (1 or 2), shape (G,).
+        How many coordinates share the group's norm, shape (G,).
     first
         One coordinate of each group, shape (G,).
     equations
@@ -89,6 +89,15 @@ def real_groups(m: int) -> Groups:
     """Every coordinate real (S real): K = m, S^T rho real by itself."""
     index = np.arange(m)
     return Groups(csr_array(eye_array(m)), index, np.ones(m), index, np.zeros((0, m)))
+
+
+def twin_groups(labels: np.ndarray, signs: FloatArray) -> Groups:
+    """Real coordinates equal, up to their signs, wherever they have one label 0, 1, ..."""
+    index, (_, first) = np.arange(labels.size), np.unique(labels, return_index=True)
+    expansion = csr_array((signs, (index, labels)), shape=(labels.size, first.size))
+    counts = np.bincount(labels).astype(np.float64)
+    own = np.arange(first.size)
+    return Groups(expansion, own, counts, first, np.zeros((0, first.size)))
 
 
 def paired_groups(partner: Sequence[int] | np.ndarray, phase: NumericArray) -> Groups:

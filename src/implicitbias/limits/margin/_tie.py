@@ -123,6 +123,8 @@ def optimal_face(
         matrix = rows.columns(columns) * side[columns]
         kept, equal, interior = _largest_support(matrix, charged, found.value)
         columns, matrix = columns[kept], matrix[:, kept]
+        if columns.size == 0 or equal.size == 0:
+            raise _unclear(ACTIVE)
         if tight is not None:
             tie = Verdict(TIE, "holds", 0.0, "by the simplex method in integers")
             break
@@ -146,7 +148,8 @@ def optimal_face(
 def _unclear(size: float) -> NoPredictionError:
     return NoPredictionError(
         f"columns tie for the l1 max-margin up to reduced costs of {size:.1e}, and the linear "
-        "programs cannot tell which of them the limit uses. Merge columns that are nearly equal."
+        "programs cannot tell which of them the limit uses. Rescale points or features of very "
+        "different sizes, or merge columns that are nearly equal."
     )
 
 

@@ -8,6 +8,7 @@ times: a single draw may miss the direction that matters.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from implicitbias.limits.potential._problem import (
 
 LAST_BIT = 2.0**-74  # of the terms of a product of ``Precise``
 DRAWS = 8
+FEW = 4  # where weights are mild: no direction matters much more than others
 NEAR_TIE = 1e-3  # layers closer than this part of the largest: their offset loses digits
 DEEP = -5.0  # log slack
 LARGEST = 1e100
@@ -44,7 +46,7 @@ def lost_to_rounding(
 ) -> float:
     """What rounding does to rho: of units, of clocks and, where Z is exact, of its products."""
     curves, n = problem.curves, problem.target.size
-    sizes, clocks = np.zeros(n), _of_units(problem, state)
+    sizes, clocks = np.zeros(n), _of_units(problem, state, slacks=slacks)
     if problem.rounding is None:
         of_products = _of_products(problem, state, slacks=slacks)
         sizes, clocks = of_products[0], clocks + of_products[1]
@@ -59,10 +61,12 @@ def lost_in_products(
     return _swayed(problem.curves, system, state.t, sizes, clocks)
 
 
-def lost_in_units(problem: PotentialProblem, system: NewtonSystem, state: PotentialState) -> float:
+def lost_in_units(
+    problem: PotentialProblem, system: NewtonSystem, state: PotentialState, *, slacks: bool
+) -> float:
     """What the rounding of the coordinates' units and clocks does to rho."""
-    none = np.zeros(problem.target.size)
-    return _swayed(problem.curves, system, state.t, none, _of_units(problem, state))
+    none, clocks = np.zeros(problem.target.size), _of_units(problem, state, slacks=slacks)
+    return _swayed(problem.curves, system, state.t, none, clocks)
 
 
 def _of_products(
@@ -74,18 +78,18 @@ def _of_products(
     if slacks:
         return LAST_BIT * sizes, np.zeros(curves.size)
     nu = state.rows.dual_as_given(state.nu)
-    moved = np.abs(curves.u_increment(curves.t0, state.t - curves.t0))
     with np.errstate(over="ignore"):
         pulls = np.exp(log_dual_weights(curves)) * features.absolute_transposed(nu)
-        clocks = (pulls + moved) * np.exp(-curves.log_u_slope(state.t))
+        clocks = pulls * np.exp(-curves.log_u_slope(state.t))
     return LAST_BIT * sizes, LAST_BIT * clocks
 
 
-def _of_units(problem: PotentialProblem, state: PotentialState) -> FloatArray:
+def _of_units(problem: PotentialProblem, state: PotentialState, *, slacks: bool) -> FloatArray:
     """The rounding of units in units of t, (m,).
 
     They are exponentials of logarithms, rounded relative to the size of these and, where the scale
-    asked for is beyond the curves' own, to that change.
+    asked for is beyond the curves' own, to that change. Without ``slacks`` the rounding of
+    u(t) - u(t_0) too: near the end of a clock it leaves few digits of t.
     """
     curves, t, excess = problem.curves, state.t, abs(problem.log_excess)
     log_rho = curves.log_abs_rho(t)
@@ -93,7 +97,11 @@ def _of_units(problem: PotentialProblem, state: PotentialState) -> FloatArray:
     sizes = 4.0 + height + curves.depth * (np.abs(curves.log_unit) + excess)
     with np.errstate(over="ignore", under="ignore"):
         reach = np.exp(np.minimum(log_rho - curves.log_rho_slope(t), LARGEST_EXPONENT))
-    return EPS * sizes * np.where(curves.dead, 0.0, reach)
+        sizes = sizes * np.where(curves.dead, 0.0, reach)
+        if not slacks and curves.depth > 2:
+            moved = np.abs(curves.u_increment(curves.t0, t - curves.t0))
+            sizes = sizes + moved * np.exp(-curves.log_u_slope(t))
+    return EPS * sizes
 
 
 def lost_in_start(problem: PotentialProblem, system: NewtonSystem, state: PotentialState) -> float:
@@ -140,6 +148,13 @@ def drawn_starts(start: NumericArray, size: float) -> Iterator[NumericArray]:
         yield start + np.where(start == 0.0, 0.0, noise)
 
 
+@lru_cache(maxsize=1)
+def _draws(size: int, count: int) -> FloatArray:
+    draws = np.random.default_rng(0).standard_normal((size, count))
+    draws.flags.writeable = False  # shared
+    return draws
+
+
 def _swayed(
     curves: Curves,
     system: NewtonSystem,
@@ -151,7 +166,7 @@ def _swayed(
     top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
     if top == -np.inf:  # rho = 0
         return 0.0
-    draws = np.random.default_rng(0).standard_normal((sizes.size + clocks.size, DRAWS))
+    draws = _draws(sizes.size + clocks.size, DRAWS if system.rows.basis is not None else FEW)
     target = system.rows.combined(draws[: sizes.size] * sizes[:, None])
     moved = draws[sizes.size :] * np.minimum(clocks, LARGEST)[:, None]
     basis, own = system.rows.basis, 0.0

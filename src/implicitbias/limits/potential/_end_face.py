@@ -49,6 +49,7 @@ AMBIGUOUS = 1e-12  # from there to here nobody knows
 UNREACHED = 1e-14  # a part of b this small is rounding of it
 SETTLED = 1e-12  # error relative to the largest rho_j up to which float64 settles x
 SAFE_RCOND = 1e-10
+LAST_BIT = 2.0**-74  # of the terms of a product of ``Precise``
 MAX_PIVOTS = 500
 REFINEMENTS = 2
 
@@ -142,7 +143,7 @@ def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face
     left = float(np.abs(missing).max()) if tight.size < rows else 0.0
     missed = np.maximum(np.abs(step), -x) + left
     sizes = program.sizes(tight)
-    error = float((sizes * missed).max() / (sizes * x).max())
+    error = float((sizes * missed).max() / (sizes * x).max()) + LAST_BIT / float(rcond)
     if (
         left > UNREACHED * max(1.0, float(x.max()))
         or error > SETTLED

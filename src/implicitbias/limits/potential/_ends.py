@@ -11,9 +11,10 @@ Source: the ends follow from H_L's growth (Theorem 5 of Yun, Krishnan and Mobahi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import lstsq, qr
 
 from implicitbias._arrays import EPS, FloatArray, IntArray
 from implicitbias.coordinates import Curves
@@ -33,6 +34,7 @@ from implicitbias.limits.potential._problem import PotentialProblem, slopes_at
 REFINEMENTS = 30  # each wins the digits that one solve keeps
 SETTLED = 1e-14  # relative corrections this short: the next would be rounding
 SMALLEST = 1e-100  # weight relative to the largest, whose square is to fit float64
+DRAWS = 8  # of the rounding of Z
 FAR = 40.0  # a clock this long makes the other exponential vanish
 
 
@@ -75,6 +77,12 @@ def large_scale_end(problem: PotentialProblem) -> EndPoint:
     exponent = int(np.frexp(np.abs(problem.target).max())[1])  # squares of rho are to fit float64
     target = np.ldexp(problem.target, -exponent)
     rho, nu, gap, error = _refined(problem.features, target, system, slope, rate)
+    if problem.rounding is not None:
+        e, f = problem.rounding
+        sway = rate * f * float(e @ np.abs(nu))
+        drawn = _drawn(sway.size) * sway[:, None]
+        dt = system.solve(system.rows.combined(_doubt(problem, rho)), drawn)[0]
+        error += float(np.abs(slope[:, None] * dt).max() / np.abs(rho).max())
     with np.errstate(over="ignore", under="ignore"):
         rho = np.ldexp(rho, exponent)
         nu = np.ldexp(nu, exponent) * np.exp((2 - 2 * curves.depth) * unit)
@@ -149,7 +157,55 @@ def small_scale_end(problem: PotentialProblem) -> EndPoint:
     if face.equations is not None:
         x, last = _tie_broken(program, face, curves)
         error = max(error, last)
-    return _end_point(program, face, x, error + EPS)
+    end = _end_point(program, face, x, error + EPS)
+    rank = int(np.count_nonzero(x)) if face.equations is None else face.equations.nrows()
+    more = _lost_in_data(problem, end.rho, rank, np.minimum(*weights))
+    return replace(end, error=end.error + more)
+
+
+def _lost_in_data(
+    problem: PotentialProblem, rho: FloatArray, rank: int, weights: FloatArray
+) -> float:
+    """What the rounding of Z, and the part of y that rho leaves, change of it: on its face.
+
+    With rho as weights where that is not unique; with the cheapest other columns where the rank of
+    those of rho is less than that of the rows. Which coordinates are 0 is decided beyond rounding.
+    """
+    features, chosen, few = problem.features, np.flatnonzero(rho), rank < problem.target.size
+    if problem.rounding is None and not few:
+        return 0.0
+    units = 1.0 / features.row_norms()[:, None]
+    right = _doubt(problem, rho)
+    if few:
+        right = np.column_stack([right, problem.precise.residual(rho, problem.target)])
+    right, size, change = right * units, float(np.abs(rho).max()), 0.0
+    if not right.any():
+        return 0.0
+    part = features.columns(chosen) * np.abs(rho[chosen]) * units
+    basis = qr(part, pivoting=True)[0]
+    span, rest = basis[:, :rank], basis[:, rank:]
+    if few:
+        weights = weights / weights.min()
+        others = np.flatnonzero((rho == 0.0) & np.isfinite(weights))
+        columns = features.columns(others) * units / weights[others]
+        order = qr(rest.T @ columns, mode="r", pivoting=True)[1][: rest.shape[1]]
+        columns, cost = columns[:, order], weights[others[order], None]
+        more = lstsq(rest.T @ columns, rest.T @ right, cond=SMALLEST)[0]
+        right, change = right - columns @ more, float(np.abs(more / cost).max())
+    own = lstsq(span.T @ part, span.T @ right, cond=SMALLEST)[0] * rho[chosen, None]
+    return max(change, float(np.abs(own).max())) / size
+
+
+def _doubt(problem: PotentialProblem, rho: FloatArray) -> FloatArray:
+    """What entries of Z that are e_i f_j off do to Z rho, drawn several times, (n, k)."""
+    if problem.rounding is None:
+        return np.zeros((problem.target.size, DRAWS))
+    e, f = problem.rounding
+    return _drawn(e.size) * (e * float(f @ np.abs(rho)))[:, None]
+
+
+def _drawn(size: int) -> FloatArray:
+    return np.random.default_rng(size).standard_normal((size, DRAWS))
 
 
 def _tie_broken(program: EndProgram, face: Face, curves: Curves) -> tuple[FloatArray, float]:

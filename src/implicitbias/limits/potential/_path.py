@@ -136,13 +136,14 @@ def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
     if not further:
         return problem, moved
     try:
-        return rescale(problem, moved, log_scale - first)
+        problem, moved = rescale(problem, moved, log_scale - first)
     except PathError as error:
         if log_scale < first:
             raise
         ratio = (problem.curves.depth * (log_scale - first)) / np.log(10.0)
         text = f"the start predicts values 1e{ratio:.0f} times the targets: {error}"
         raise PathError(text, error.state, error.curves) from None
+    return replace(problem, curves=curves), moved  # there and back again was rounded
 
 
 def _at_zero(problem: PotentialProblem, state: PotentialState) -> PotentialState:

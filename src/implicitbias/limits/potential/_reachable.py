@@ -47,7 +47,7 @@ class Reachable:
 def reachable(features: Features, target: FloatArray, curves: Curves) -> Reachable:
     """Solve the sign-constrained least squares, then a linear program for the forced zeros."""
     locked, dead = curves.locked, curves.dead
-    if target.size == 0 or not (locked.any() or dead.any()):  # no equation: all stay as they are
+    if not (locked.any() or dead.any()) or target.size == 0:  # or nothing is asked for
         return Reachable(0.0, dead)
     free = ~(locked | dead)
     signs = curves.orientation

@@ -79,33 +79,49 @@ def refine(
 ) -> Refined:
     """Correct until a correction is rounding; ``corrections = 0`` only measures."""
     best = _corrected(problem, state, corrections)
-    system, slacks = best.system, best.slacks
-    if system is None:
+    if best.system is None:
         return best
-    lost = lost_to_rounding(problem, system, best.state, slacks=slacks)
-    exact = problem.rounding is None and problem.features.size <= MOST_EXACT
-    if (
-        lost > ENOUGH
-        and exact
-        and corrections > 0
-        and lost_in_products(problem, system, best.state, slacks=slacks) > ENOUGH
-    ):
-        products = ExactSums(problem.features)
-        again = _corrected(replace(problem, products=products), best.state, corrections)
-        if again.system is not None:
-            best, system = again, again.system
-            lost = lost_in_units(problem, system, best.state)
-    lost += lost_in_start(problem, system, best.state)
+    lost = lost_to_rounding(problem, best.system, best.state, slacks=best.slacks)
+    if lost > ENOUGH and problem.rounding is None and corrections > 0:
+        best, lost = _with_more_digits(problem, best, best.system, lost, corrections)
+    if best.system is not None:
+        lost += lost_in_start(problem, best.system, best.state)
     return replace(best, error=best.error + lost)
 
 
-def _corrected(problem: PotentialProblem, state: PotentialState, corrections: int) -> Refined:
-    """The state after so many corrections, or where they end."""
+def _with_more_digits(
+    problem: PotentialProblem, best: Refined, system: NewtonSystem, lost: float, corrections: int
+) -> tuple[Refined, float]:
+    """The same and what rounding does, from slacks or from exact products where that is less."""
+    if not best.slacks and problem.curves.depth > 2:  # u(t) - u(t_0) near the end of a clock
+        again = best
+        if lost_in_units(problem, system, best.state, slacks=False) > ENOUGH:
+            again = _corrected(problem, best.state, corrections, combined=True)
+        if again.system is not None and again.slacks:
+            best, system = again, again.system
+            lost = lost_to_rounding(problem, system, best.state, slacks=True)
+    if problem.features.size > MOST_EXACT:
+        return best, lost
+    if lost_in_products(problem, system, best.state, slacks=best.slacks) > ENOUGH:
+        exact = replace(problem, products=ExactSums(problem.features))
+        again = _corrected(exact, best.state, corrections, combined=best.slacks)
+        if again.system is not None:
+            lost = lost_in_units(problem, again.system, again.state, slacks=again.slacks)
+            best = again
+    return best, lost
+
+
+def _corrected(
+    problem: PotentialProblem, state: PotentialState, corrections: int, *, combined: bool = False
+) -> Refined:
+    """The state after so many corrections, or where they end; ``combined``: in combined rows."""
     curves, last = problem.curves, np.inf
     best = Refined(state, np.zeros(curves.size), np.inf)
     if problem.target.size == 0:  # nothing moves
         return replace(best, error=_size(curves, state.t, best.dt))
-    found, combine = _sharp(problem, last_system(problem, curves, state)), curves.depth == 2
+    first = linearise(problem, curves, state, combine=True) if combined else None
+    found = _sharp(problem, first or last_system(problem, curves, state))
+    combine = combined or curves.depth == 2
     if found is not None and corrections > 0:
         found = _with_small_targets(problem, curves, *found)
     for count in range(corrections + 1):
@@ -115,7 +131,8 @@ def _corrected(problem: PotentialProblem, state: PotentialState, corrections: in
         # longer steps are no estimate: rho grows exponentially in t
         length = float(np.abs(step.dt).max(initial=0.0))
         error = step.error if length < ROUGH else np.inf
-        if error < best.error:
+        shorter = error <= ENOUGH and length < float(np.abs(best.dt).max())  # for the layers
+        if error < best.error or shorter:
             slacks = bool(np.isfinite(step.asked).any())
             best = Refined(step.state, step.dt, error, found[0], slacks)
         stalled = length < ROUGH and error > STALLED * last
@@ -128,7 +145,7 @@ def _corrected(problem: PotentialProblem, state: PotentialState, corrections: in
         if kept:
             found = found[0], state
         else:
-            found = _sharp(problem, linearise(problem, curves, state, combine=stalled))
+            found = _sharp(problem, linearise(problem, curves, state, combine=stalled or combined))
     return best
 
 
