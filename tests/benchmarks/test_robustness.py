@@ -92,3 +92,8 @@ def test_a_flow_that_settles_elsewhere_disagrees():
 def test_estimates_ten_times_too_small_are_named():
     found = [(1, 1e-12, 9e-12), (2, 1e-12, 2e-11), (3, 0.0, 5e-16), (4, 1e-3, 1.0)]
     assert _certified.too_small(found) == [(2, 1e-12, 2e-11)]
+
+
+@pytest.mark.parametrize("seed", [4257, 6682, 9686, 10246, 14508, 18012])
+def test_problems_that_were_faults_are_none(seed):
+    assert not faulty(judge(seed, 1.0, PATIENCE))

@@ -11,6 +11,7 @@ from helpers.networks import (
     random_parameters,
 )
 from implicitbias import networks
+from implicitbias._arrays import exact_product
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks import OrthogonalNetwork
 from reference import dense_networks as dense
@@ -94,3 +95,15 @@ def test_arrays_are_copied_kept_from_change_and_made_real_where_they_are():
 def test_bad_input(S, bases, text):
     with pytest.raises(InvalidInputError, match=text):
         OrthogonalNetwork(S, bases)
+
+
+def test_products_are_exact_where_they_cannot_round():
+    third = np.array([[1.0 / 3.0, -0.1], [2.0, 0.7]])
+    assert exact_product(third, np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0]]))
+    assert exact_product(np.array([0.5, -3.0, 2.0**-40]), np.ones((3, 2)) / 4.0)
+    assert exact_product(np.zeros((1, 2)), third)
+    assert not exact_product(third, np.ones((2, 2)))
+    assert not exact_product(third, 3.0 * np.eye(2))
+    assert not exact_product(np.array([1.0, 2.0**-53]), np.ones((2, 1)))
+    assert not exact_product(np.array([2.0**-600]), np.array([[2.0**-600]]))
+    assert not exact_product(1j * np.eye(2), np.eye(2))

@@ -270,3 +270,16 @@ def test_absurd_depths_are_refused_at_once(build):
 def test_unique_is_what_compare_looks_for():
     found = l1_max_margin(FACE)
     assert found.unique.assumption == UNIQUE
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 2.0])
+def test_equal_columns_of_deep_networks_stay_equal(scale):
+    """Though the point that uses one of them only has a smaller norm, and is a minimum."""
+    X = np.array([[2.0, -1.0, 3.0, 3.0], [2.0, -1.0, 2.0, 2.0]])
+    network, problem = DiagonalNetwork(4, 3), Classification(X, [1.0, 1.0])
+    init = Initialization([np.ones(4), np.ones(4), np.zeros(4)], scale)
+    limit = predict_limit(network, problem, init)
+    np.testing.assert_allclose(limit.coefficients, [0.0, 0.0, 0.25, 0.25], atol=1e-14)
+    assert limit.rate > 0.0
+    flow = gradient_flow(network, problem, init, until_margin=1e12)
+    np.testing.assert_allclose(flow.final_direction, limit.coefficients, atol=1e-5)

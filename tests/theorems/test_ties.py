@@ -7,11 +7,18 @@ import pytest
 
 from implicitbias._errors import CertificateWarning, NoPredictionError
 from implicitbias.initialization import Initialization
-from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, FullyConnectedNetwork
+from implicitbias.networks import (
+    ConvolutionalNetwork,
+    DiagonalNetwork,
+    FullyConnectedNetwork,
+    OrthogonalNetwork,
+)
 from implicitbias.problems import Regression
 from implicitbias.theorems import limit_path, predict_limit
 from reference.precise_potential import limit
 
+MIXING = np.array([[-1.0, -2.0], [0.0, 1.0], [2.0, -2.0], [1.0, 2.0]])  # S
+HALVES = np.array([[1, -1, -1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [1, 1, 1, 1]]) / 2.0  # U
 WIND = np.array([[1.0, 1.0, 1.0], [3.0, 0.0, 1.0]]), np.array([3.0, 3.0])
 
 
@@ -138,3 +145,59 @@ def test_a_path_marks_what_is_refused():
     beta = path.coefficients[1]
     alone = predict_limit(network, problem, Initialization([np.ones(4)] * 2, 1.0))
     np.testing.assert_allclose(beta, alone.coefficients, rtol=1e-12)
+
+
+def of_mixed_features(basis, scale):
+    """Z = (-3, 1, 0, 3) at one point, and weights 1 / |eta| that make its first two columns tie."""
+    network = OrthogonalNetwork(MIXING, [basis] * 3)
+    eta = basis @ np.array([-1.0, 3.0, 3.0, 0.5])
+    init = Initialization([eta, eta, np.zeros(4)], scale)
+    return predict_limit(network, Regression([[1.0, 1.0]], [-3.0]), init)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e-12, 7.5e-22, 1e-100])
+def test_products_that_cannot_round_leave_ties_exact(scale):
+    """max |rho_1|^{2/3} + |rho_2|^{2/3} on 3 |rho_1| + |rho_2| = 3: |rho_2| = 27 |rho_1|."""
+    found = of_mixed_features(HALVES, scale)
+    np.testing.assert_allclose(found.coefficients, [-0.1, -2.9], rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e-12, 7.5e-22, 1e-100])
+def test_ties_that_rounding_hides_are_refused(scale):
+    turn = np.kron(np.eye(2), np.array([[0.6, -0.8], [0.8, 0.6]]))
+    with pytest.raises(NoPredictionError, match="certified only to"):
+        of_mixed_features(turn, scale)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0])
+def test_layers_far_smaller_than_others_are_kept_by_unit_vectors(scale):
+    layers = [np.array([1.0, 1.0]), np.array([1.0, 1e-20]), np.array([0.5, 1e-22])]
+    problem, init = Regression([[1.0, -2.0]], [1.0]), Initialization(layers, scale)
+    same = OrthogonalNetwork(np.eye(2), [np.eye(2)] * 3)
+    found, expected = (predict_limit(n, problem, init) for n in (same, DiagonalNetwork(2, 3)))
+    np.testing.assert_allclose(found.coefficients, expected.coefficients, rtol=1e-12)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+@pytest.mark.parametrize("scale", [1e-300, 1e-217, 1.0, 1e60])
+def test_zero_targets_at_every_scale(depth, scale):
+    """rho ends where x^T rho = 0; warnings are errors here."""
+    layers = np.array([[1.5, -0.5, 2.0], *np.ones((depth - 2, 3)), [-0.5, 0.25, 1.0]])
+    found = predicted([[1.0, 2.0, -1.0]], [-0.0], layers, scale)
+    assert abs(found.coefficients @ [1.0, 2.0, -1.0]) <= 1e-12 * np.abs(found.coefficients).max()
+
+
+@pytest.mark.parametrize("last", [(1.0, 1.0, 1.0), (1.0, -0.0, 0.5)])
+@pytest.mark.parametrize("depth", [2, 3])
+def test_without_data_locked_coordinates_stay_where_they_start(depth, last):
+    layers = np.array([*np.ones((depth - 1, 3)), last])
+    found = predicted(np.zeros((2, 3)), np.zeros(2), layers, 0.5)
+    np.testing.assert_allclose(found.coefficients, np.prod(0.5 * layers, axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("apart", [1e-9, 1e-12])
+def test_zero_targets_of_a_square_system_end_at_zero(depth, apart):
+    """Though a linear program takes the second row for the first, and (1, 1) for an answer."""
+    found = predicted([[1.0, -1.0], [1.0, -1.0 - apart]], np.zeros(2), np.ones((depth, 2)), 0.5)
+    np.testing.assert_array_equal(found.coefficients, 0.0)
