@@ -9,6 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.networks import DiagonalNetwork, FullyConnectedNetwork, TensorNetwork
 from implicitbias.problems import Classification, Regression
@@ -43,6 +44,15 @@ def test_sparse_features_of_zeros(depth):
     np.testing.assert_array_equal(predict_limit(network, problem, init).coefficients, np.zeros(3))
     path = limit_path(network, problem, init.directions, [0, 1.0, np.inf])
     np.testing.assert_array_equal(path.coefficients, np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("route", ["dual", "parameters"])
+@pytest.mark.parametrize("last", [0.0, 0.5, -2.0])
+def test_a_flow_without_an_equation_rests_at_its_start(route, last):
+    network, layers = DiagonalNetwork(3, 2), [np.array([1.0, 2.0, -1.0]), np.array([1.0, last, 1])]
+    problem = Regression(np.zeros((2, 3)), np.zeros(2))
+    flow = gradient_flow(network, problem, Initialization(layers, 0.5), route=route)
+    np.testing.assert_allclose(flow.final_coefficients, layers[0] * layers[1] / 4, rtol=1e-14)
 
 
 def one_feature(kind):
