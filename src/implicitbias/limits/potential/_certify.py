@@ -117,7 +117,7 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
 
 
 def _log_pairing(nu: FloatArray, missing: FloatArray) -> float:
-    """Log |nu^T missing|."""
+    """log |nu^T missing|."""
     with np.errstate(divide="ignore"):
         return float(np.log(np.abs(nu @ missing)))
 
