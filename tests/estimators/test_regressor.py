@@ -163,6 +163,10 @@ REFUSED = {
     "network": ({"network": "deep"}, "network is 'deep'; expected one of diagonal"),
     "depth": ({"depth": 1}, "depth is 1; expected a whole number >= 2"),
     "scale": ({"init_scale": -1.0}, "init_scale is -1.0; expected a number > 0"),
+    "end": (
+        {"network": "fully_connected", "init_scale": 0},
+        "init_scale is 0, which only diagonal networks take; expected a finite number > 0",
+    ),
     "direction": ({"init_direction": [1.0, 2.0]}, r"init_direction has shape \(2,\)"),
     "start": (
         {"network": "fully_connected", "init_direction": np.ones(20)},

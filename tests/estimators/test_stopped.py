@@ -79,7 +79,11 @@ def test_folds_are_trained_for_the_same_time_per_point():
 
 @pytest.mark.parametrize(
     ("given", "text"),
-    [({"stop_time": 0.0}, "stop_time is 0"), ({"num_times": 1}, "num_times is 1")],
+    [
+        ({"stop_time": 0.0}, "stop_time is 0"),
+        ({"num_times": 1}, "num_times is 1"),
+        ({"init_scale": 0}, "init_scale is 0"),
+    ],
 )
 def test_bad_parameters_are_named(given, text):
     with pytest.raises(InvalidInputError, match=text):

@@ -10,6 +10,7 @@ from helpers.families import KnownWeightedNetwork, WeightedNetwork, WrongWeighte
 from helpers.networks import assert_near, random_parameters
 from implicitbias import (
     Classification,
+    DiagonalNetwork,
     Initialization,
     InvalidInputError,
     OrthogonalDecomposition,
@@ -89,6 +90,21 @@ def test_a_decomposition_is_checked_whatever_the_family_says(given):
 
     with pytest.raises(InvalidInputError, match=r"is not its own|is a NoneType; expected an"):
         own(Careless, 3).orthogonal_decomposition()
+
+
+def test_a_subclass_of_ours_is_checked_as_well():
+    class Doubled(DiagonalNetwork):
+        def _coefficients(self, layers):
+            return 2.0 * super()._coefficients(layers)
+
+    with pytest.raises(InvalidInputError, match="is not its own"):
+        Doubled(3, 2).orthogonal_decomposition()
+
+
+def test_deep_networks_are_checked_without_overflow():
+    assert own(KnownWeightedNetwork, 1000).orthogonal_decomposition().verdict.holds
+    with pytest.raises(InvalidInputError, match="is not its own"):
+        own(WrongWeightedNetwork, 1000).orthogonal_decomposition()
 
 
 def test_given_decompositions_are_checked():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import implicitbias as ib
 from helpers.networks import assert_near, random_parameters
 from implicitbias import networks
 from reference import dense_networks as dense
@@ -90,3 +91,12 @@ def test_large_fully_connected_networks_are_judged_at_once():
     assert found.verdict.fails
     assert found.residual == pytest.approx(np.sqrt(1 - 200.0**-3))
     assert repr(found).startswith("SelectionDecomposition(m=200, d=200, depth=4, real; fails")
+
+
+@pytest.mark.parametrize("depth", [345, 700, 10_000])
+def test_more_full_length_filters_than_float64_holds_are_refused(depth):
+    network = ib.ConvolutionalNetwork(8, (8,) * depth)
+    init = ib.Initialization.last_layer_zero(network, np.ones(8), 0.1)
+    for problem in (ib.Regression(np.ones((1, 8)), [1.0]), ib.Classification(np.ones((1, 8)), [1])):
+        with pytest.raises(ib.InvalidInputError, match="Choose fewer layers"):
+            ib.predict_limit(network, problem, init)

@@ -6,12 +6,15 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.networks import DiagonalNetwork, FullyConnectedNetwork, TensorNetwork
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import explain, limit_path, predict_limit
+from reference import precise_potential
 
 
 @pytest.mark.parametrize("depth", [2, 3])
@@ -32,6 +35,24 @@ def test_features_of_zeros_where_some_coordinates_never_start():
         DiagonalNetwork(2, 2), Regression(np.zeros((1, 2)), [0.0]), [[1.0, 0.0], [0.0, 0.0]], [0, 1]
     )
     np.testing.assert_array_equal(path.coefficients, np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("depth", [2, 4])
+def test_sparse_features_of_zeros(depth):
+    network, problem = DiagonalNetwork(3, depth), Regression(csr_array((2, 3)), np.zeros(2))
+    init = Initialization.last_layer_zero(network, np.ones(3), 0.5)
+    np.testing.assert_array_equal(predict_limit(network, problem, init).coefficients, np.zeros(3))
+    path = limit_path(network, problem, init.directions, [0, 1.0, np.inf])
+    np.testing.assert_array_equal(path.coefficients, np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("route", ["dual", "parameters"])
+@pytest.mark.parametrize("last", [0.0, 0.5, -2.0])
+def test_a_flow_without_an_equation_rests_at_its_start(route, last):
+    network, layers = DiagonalNetwork(3, 2), [np.array([1.0, 2.0, -1.0]), np.array([1.0, last, 1])]
+    problem = Regression(np.zeros((2, 3)), np.zeros(2))
+    flow = gradient_flow(network, problem, Initialization(layers, 0.5), route=route)
+    np.testing.assert_allclose(flow.final_coefficients, layers[0] * layers[1] / 4, rtol=1e-14)
 
 
 def one_feature(kind):
@@ -69,6 +90,40 @@ def test_layers_that_overflow_are_left_out_without_a_warning(log_scale):
     limit = predict_limit(network, problem, init)
     assert limit.parameters is None
     np.testing.assert_allclose(limit.coefficients, np.array([1.0, 2.0, -1.0]) / 6, rtol=1e-14)
+
+
+MILLISECONDS = [
+    [1699999999998.0, -1.0, -1.0, -2.0, -1.0, 1.0, -1699999999998.0],
+    [1699999999997.0, 3.0, 2.0, 2.0, -2.0, 0.0, -1699999999997.0],
+]
+UNITS = [
+    [0.0, 0.0, -3e-05, -100.0, 0.0],
+    [-1e-07, -3000.0, 3e-05, -100.0, -5e-08],
+    [-2e-07, -1000.0, -3e-05, 200.0, -1e-07],
+    [3e-07, 0.0, -2e-05, -200.0, 1.5e-07],
+]
+MIXED = [[1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 1.0], [1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "layers", "scale"),
+    [
+        (MILLISECONDS, [0.0, 0.0], [*MIXED, [2.0, 1.0, 1.0, 2.0, 2.0, 1.0, 1.0]], 10.0),
+        (
+            UNITS,
+            [158.33694950649436, -1273.2607069214455, -793.8731733199583, 316.67391905956424],
+            [[-2.0, 0.0, -2.0, -1.0, 2.0], [2.0, -3.0, 3.0, 3.0, 0.0]],
+            1.0,
+        ),
+    ],
+)
+def test_a_gap_that_is_rho_rounded_refuses_nothing(X, y, layers, scale):
+    """nu^T (Z rho - y) is 1e-4 and 1e-7 of the objective at the best float64 rho."""
+    network = DiagonalNetwork(len(X[0]), len(layers))
+    limit = predict_limit(network, Regression(X, y), Initialization(layers, scale))
+    expected = precise_potential.limit(X, y, layers, scale)
+    np.testing.assert_allclose(limit.coefficients, expected, rtol=1e-12)
+    assert limit.certificate.worst < 1e-12
 
 
 STAMPS = np.array(

@@ -242,6 +242,25 @@ def test_a_verdict_has_a_status_and_a_number(registered, verdict):
         predict_limit(SHORT, PROBLEM, random(SHORT))
 
 
+def test_what_raises_says_whose_it_is(registered):
+    def failing(situation: Situation) -> Verdict:
+        """Nothing fails."""
+        raise ZeroDivisionError("by design")
+
+    def solve(situation, name, verdicts):
+        raise np.linalg.LinAlgError("by design")
+
+    init = random(SHORT)
+    registered(replace(MINE, assumptions=(failing,)))
+    with pytest.raises(ZeroDivisionError) as caught:
+        explain(SHORT, PROBLEM, init)
+    assert "nothing fails" in caught.value.__notes__[0].lower()
+    registered(replace(MINE, name="Proposition 10", limit=ClosedForm(solve)))
+    with pytest.raises(np.linalg.LinAlgError) as caught:
+        predict_limit(SHORT, PROBLEM, init, theorem="Proposition 10")
+    assert "Proposition 10" in caught.value.__notes__[0]
+
+
 def undocumented(situation):
     return always(situation)
 

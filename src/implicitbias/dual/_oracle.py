@@ -37,7 +37,8 @@ class DualOracle:
         self.lengths = self.features.column_norms()
         self._base = np.zeros(target.size), curves.t0
         self._start = curves.u(curves.t0)
-        self._points_at = self._spectrum_at = np.full(target.size, np.nan), curves.t0
+        nowhere = np.full(target.size + 1, np.nan)  # no nu, also where nu is empty
+        self._points_at = self._spectrum_at = nowhere, curves.t0
 
     def value(self, nu: FloatArray) -> float:
         """D(nu)."""

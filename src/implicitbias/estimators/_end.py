@@ -72,8 +72,7 @@ def end_of_training(
         diagonal network that float64 cannot reach. Where ``max_iterations`` Newton steps are too
         few, the end is how far they led, with the certificate of that.
     """
-    at_an_end = scale in (0.0, np.inf) and network.family == "diagonal"
-    if at_an_end and isinstance(problem, Regression):
+    if scale in (0.0, np.inf) and isinstance(problem, Regression):
         return of_limit(problem, limit_at_end(network, problem, directions, scale))
     init = Initialization(directions, scale=scale)
     try:

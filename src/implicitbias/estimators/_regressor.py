@@ -153,6 +153,11 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         max_iter = positive_int(self.max_iter, "max_iter")
         network = network_of(self.network, depth, X.shape[1])
         directions = directions_of(network, self.init_direction)
+        if scale in (0.0, np.inf) and network.family != "diagonal":
+            raise InvalidInputError(
+                f"init_scale is {scale:g}, which only diagonal networks take; expected a finite "
+                "number > 0 (fully connected networks end at one and the same limit at each)."
+            )
         simulated = self.network == "convolutional"  # where the metric of the data counts
         data = equations(X, y, self.fit_intercept, isometric=simulated)
         end = end_of_training(network, data.problem, directions, scale, max_iter)

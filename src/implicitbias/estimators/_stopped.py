@@ -160,7 +160,7 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         return gradient_flow(
             network,
             data.problem,
-            Initialization(directions, scale=self.init_scale),
+            Initialization(directions, scale=positive_float(self.init_scale, "init_scale")),
             times=times,
             max_time=max_time,
             num_points=self.num_times,

@@ -122,6 +122,8 @@ class Sparse(Features):
 
     def largest(self, axis: int) -> FloatArray:
         """max |Z_ij| along an axis."""
+        if 0 in self.shape:
+            return np.zeros(self.shape[1 - axis])
         return np.asarray(abs(self._csr).max(axis=axis).toarray().ravel())
 
     def column_norms(self) -> FloatArray:

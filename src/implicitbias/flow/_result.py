@@ -109,6 +109,8 @@ class Flow(Record):
         log_losses -inf, where they leave float64; directions and log_margins never do.
     slide
         Classification by the dual route past the hand-over: how that went; else None.
+    rtol
+        The integrator's relative tolerance.
     """
 
     coefficients: FloatArray
@@ -130,6 +132,7 @@ class Flow(Record):
     margins: FloatArray | None = None
     log_margins: FloatArray | None = None
     slide: SlideReport | None = None
+    rtol: float | None = None
 
     @property
     def final_coefficients(self) -> FloatArray:

@@ -137,6 +137,8 @@ class Limit(Record):
         What a reader should know besides, or "".
     num_iterations
         Newton steps taken; 0 for closed forms and linear programs.
+    certified_to
+        The largest certificate that was to count as an answer, or None.
     """
 
     coefficients: FloatArray
@@ -151,6 +153,7 @@ class Limit(Record):
     rate: float | None = None
     note: str = ""
     num_iterations: int = 0
+    certified_to: float | None = None
 
     def _short(self) -> str:
         d, worst = self.coefficients.size, self.certificate.worst

@@ -101,9 +101,12 @@ def require_same(network: Network, decomposition: OrthogonalDecomposition) -> No
         return
     rng = np.random.default_rng(0)
     layers = [rng.uniform(0.5, 1.5, shape) for shape in network.parameter_shapes]
-    rho = np.prod(decomposition.coordinates(layers), axis=0)
-    beta, other = network.coefficients(layers), decomposition.coefficients(rho)
-    apart = float(np.abs(beta - other).max())
+    sizes = np.abs(decomposition.coordinates(layers)).max(axis=1)
+    layers = [layer / size for layer, size in zip(layers, sizes, strict=True)]  # whatever the depth
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        rho = np.prod(decomposition.coordinates(layers), axis=0)
+        beta, other = network.coefficients(layers), decomposition.coefficients(rho)
+        apart = float(np.abs(beta - other).max())
     if apart > SAME * float(np.abs(beta).max(initial=0.0)):
         raise InvalidInputError(
             f"the decomposition that {network!r} gives is not its own: beta = S^T prod_l U_l^T v_l "

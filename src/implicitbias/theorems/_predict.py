@@ -102,7 +102,7 @@ def predicted(
             verdicts,
             limit.certificate,
         )
-    return limit
+    return replace(limit, certified_to=certified_to)
 
 
 def _in_units(limit: Limit, exponent: int) -> Limit:

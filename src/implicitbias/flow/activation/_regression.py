@@ -38,7 +38,7 @@ class ActivationRegression(FlowSystem):
         first, y = self.model.predictions(self.start), problem.y
         self.loss = SquaredLoss(problem.X, y, stable_norm(y) or stable_norm(first))
         self.method = "LSODA" if self.model.has_kink else "Radau IIA, order 13"
-        self.tol = tol or (KINK_TOLERANCE if self.model.has_kink else TOLERANCE)
+        self.rtol = tol or (KINK_TOLERANCE if self.model.has_kink else TOLERANCE)
         self.sizes = self.model.entry_sizes()
 
     def integrator(self, first_step: float, bound: float) -> OdeSolver:
@@ -51,8 +51,8 @@ class ActivationRegression(FlowSystem):
                 bound,
                 first_step=first_step,
                 jac=lambda _, state: finite(self.model.difference_jacobian(self.velocity, state)),
-                rtol=self.tol,
-                atol=self.tol * 1e-2 * self.sizes,
+                rtol=self.rtol,
+                atol=self.rtol * 1e-2 * self.sizes,
             )
         return LowRankRadau(
             each(self.velocity),
@@ -60,7 +60,7 @@ class ActivationRegression(FlowSystem):
             bound,
             first_step=first_step,
             factors=symmetric(lambda state: self.model.jacobian(state)[1]),
-            tol=self.tol,
+            tol=self.rtol,
             sizes=self.sizes,
         )
 

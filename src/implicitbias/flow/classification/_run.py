@@ -178,4 +178,5 @@ def _flow(
         margins=path.margins,
         log_margins=path.log_margins,
         slide=slide,
+        rtol=system.rtol,
     )

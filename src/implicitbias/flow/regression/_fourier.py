@@ -64,6 +64,7 @@ class FourierFlow(FlowSystem):
     ) -> None:
         self.network, self.loss = network, loss
         self.witness = ParameterFlow(network, loss, start, tol)
+        self.rtol = self.witness.rtol
         self.decomposition = network.orthogonal_decomposition()
         d, self.depth = network.num_features, network.depth
         self.half = d // 2 + 1
@@ -84,7 +85,7 @@ class FourierFlow(FlowSystem):
             bound,
             first_step=first_step,
             factors=symmetric(self.factor),
-            tol=self.witness.tol,
+            tol=self.rtol,
             sizes=self.sizes,
         )
 
@@ -154,7 +155,7 @@ class FourierFlow(FlowSystem):
     def finer(self) -> FourierFlow:
         """The flow with smaller steps."""
         layers = self.witness.layers(self.witness.start)
-        return FourierFlow(self.network, self.loss, layers, FINER * self.witness.tol)
+        return FourierFlow(self.network, self.loss, layers, FINER * self.rtol)
 
     def drift(self, state: FloatArray) -> float:
         """That of the parameters."""

@@ -50,7 +50,7 @@ class ParameterFlow(FlowSystem):
         self.start = network.flatten(start)
         with np.errstate(over="ignore", invalid="ignore"):
             self.conserved = network.conserved(start)
-        self.tol = TOLERANCE if tol is None else tol
+        self.rtol = TOLERANCE if tol is None else tol
         self.sizes = self._entry_sizes()
         self.most_evaluations = int(MOST_EVALUATIONS / (1.0 + (loss.y.size / POINTS) ** 3))
 
@@ -62,7 +62,7 @@ class ParameterFlow(FlowSystem):
             bound,
             first_step=first_step,
             factors=symmetric(self.factor),
-            tol=self.tol,
+            tol=self.rtol,
             sizes=self.sizes,
         )
 
@@ -162,7 +162,7 @@ class ParameterFlow(FlowSystem):
     def finer(self) -> ParameterFlow:
         """The flow with smaller steps."""
         layers = self.layers(self.start)
-        return ParameterFlow(self.network, self.loss, layers, FINER * self.tol)
+        return ParameterFlow(self.network, self.loss, layers, FINER * self.rtol)
 
     def drift(self, state: FloatArray) -> float:
         """Largest |change| of a conserved quantity over its natural size; 0/0 = 0."""

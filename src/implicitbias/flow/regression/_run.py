@@ -125,4 +125,5 @@ def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds:
         num_steps=trajectory.num_steps,
         num_evaluations=trajectory.num_evaluations,
         seconds=seconds,
+        rtol=system.rtol,
     )

@@ -42,6 +42,8 @@ class FlowSystem(ABC):
         z(0), (N,).
     route, method
         What it is called, and the integrator that wins on it.
+    rtol
+        Relative tolerance of the integrator.
     log_time_unit
         log(t / tau): keeps tau within float64 at extreme scales.
     outputs
@@ -55,6 +57,7 @@ class FlowSystem(ABC):
     start: FloatArray
     route: str
     method: str
+    rtol: float
     log_time_unit: float = 0.0
     outputs: str = "coefficients"
     most_evaluations: int = 40_000

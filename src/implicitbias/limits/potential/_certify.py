@@ -20,6 +20,7 @@ LOG2 = float(np.log(2.0))
 STILL = 1e-13  # steps that move no layer in its last digits but a few
 NEAR = 1e-3  # |t - t0| of a start that may fit already
 BARELY = 1e-6  # a change of t this small, beside which a start that fits already is judged
+UNSEEN = 1e-10  # a gap above which it matters whether rounding explains it
 ROUGH = 1e-13  # feasibility from which on what is missing is evaluated beyond float64
 HELD = 1e-9  # a slack smaller than this part of its range is not held by a float64 dual point
 
@@ -60,8 +61,10 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
     """Feasibility and gap at t, and the dual point nu (actual units) they were measured with.
 
     The duality gap is sum_j [Psi_j^*(rho_j) + Psi_j(s_j) - rho_j s_j] + nu^T (Z rho - y) with
-    s = Z^T nu, relative to sum_j Psi_j^*(rho_j). Where some slack c_j - |u_j| is too small for any
-    float64 nu to hold, it is the first-order gap sum |rho_j r_j| / a_j over sum |rho_j u_j| / a_j,
+    s = Z^T nu, relative to sum_j Psi_j^*(rho_j); what of Z rho - y is the rounding of rho does not
+    count where nu makes much of it, for no float64 rho has less. Where some slack c_j - |u_j| is
+    too small for any float64 nu to hold, it is the first-order gap
+    sum |rho_j r_j| / a_j over sum |rho_j u_j| / a_j,
     r the carried mismatch or, where larger, what Z^T nu shows of it beyond rounding; and no less
     than the largest such excess over all coordinates, which would be dual infeasibility.
     """
@@ -89,9 +92,11 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
         if float(np.abs(state.t - curves.t0).max(initial=0.0)) < NEAR:
             barely = _sum_of(curves.log_divergence(state.t + BARELY, state.t))
             objective = max(objective, barely)
-        with np.errstate(divide="ignore"):
-            log_mismatch = float(np.log(np.abs(nu @ missing))) + log_unit
-        gap = _ratio(np.logaddexp(excess, log_mismatch), objective)
+        gap = _ratio(np.logaddexp(excess, _log_pairing(nu, missing) + log_unit), objective)
+        if gap > UNSEEN:  # is it more than the rounding of rho, which the error accounts for?
+            beyond = np.maximum(np.abs(missing) - _unresolved(problem, rho, state.t), 0.0)
+            pairing = _log_pairing(np.abs(nu), beyond)
+            gap = min(gap, _ratio(np.logaddexp(excess, pairing + log_unit), objective))
         return Certificate(feasibility, gap), _in_units(nu, log_unit)
     sizes = state.rows.features.absolute_transposed(state.nu)
     rounding = 16 * EPS * (a * sizes + np.abs(there) + np.abs(start))
@@ -109,6 +114,20 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
         Certificate(feasibility, gap, gap_kind="first-order gap with the carried slack"),
         _in_units(nu, log_unit),
     )
+
+
+def _log_pairing(nu: FloatArray, missing: FloatArray) -> float:
+    """log |nu^T missing|."""
+    with np.errstate(divide="ignore"):
+        return float(np.log(np.abs(nu @ missing)))
+
+
+def _unresolved(problem: PotentialProblem, rho: FloatArray, t: FloatArray) -> FloatArray:
+    """What of (Z rho)_i the rounding of rho, of t and of the sum explains, (n,)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = np.abs(t) * np.exp(problem.curves.log_rho_slope(t))
+    terms = np.abs(rho) + np.where(np.isfinite(moved), moved, 0.0)
+    return np.asarray(4 * EPS * problem.features.absolute(terms))
 
 
 def seen_from(
