@@ -6,9 +6,10 @@ X = [[1, 1, 1], [3, 0, 1]], y = (3, 3): at scale 0 all points of a segment have 
 from __future__ import annotations
 
 import numpy as np
-from benchmarks.robustness._truth import limit, precise_faces
+from benchmarks.robustness._truth import precise_faces
 
 import implicitbias as ib
+from reference.precise_potential import limit
 
 X, Y = np.array([[1.0, 1, 1], [3, 0, 1]]), np.array([3.0, 3])
 DEPTHS = range(2, 9)

@@ -11,7 +11,7 @@ import implicitbias as ib
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.robustness import _certified, _data
+from benchmarks.robustness import _certified, _data, _wind
 from benchmarks.robustness._outcome import Record, judge, limited, message_class
 from benchmarks.robustness._outcome import TooSlowError as TooSlow
 from benchmarks.robustness._problems import draw
@@ -92,6 +92,13 @@ def test_a_flow_that_settles_elsewhere_disagrees():
 def test_estimates_ten_times_too_small_are_named():
     found = [(1, 1e-12, 9e-12), (2, 1e-12, 2e-11), (3, 0.0, 5e-16), (4, 1e-3, 1.0)]
     assert _certified.too_small(found) == [(2, 1e-12, 2e-11)]
+
+
+def test_the_example_of_wind_antun_and_hansen(monkeypatch, capsys):
+    monkeypatch.setattr(_wind, "DEPTHS", (2, 4))
+    monkeypatch.setattr(_wind, "SCALES", (1e-2, 1e-12, 0.0))
+    assert _wind.main() == 0
+    assert "e-" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("seed", [4257, 6682, 9686, 10246, 14508, 18012])
