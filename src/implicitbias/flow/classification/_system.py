@@ -104,7 +104,7 @@ class MarginSystem(ABC):
     margin_tol: float
     route: str
     method: str = "LSODA"
-    most_evaluations: int = 16_000
+    most_evaluations: int = 13_000
 
     def integrator(self, state: FloatArray, first_step: float) -> OdeSolver | None:
         """A solver at sigma = 0 (first step 0: its own choice); None for LSODA."""
