@@ -119,7 +119,8 @@ def _interior(
 def _room(values: FloatArray, step: FloatArray) -> float:
     """The longest step that keeps a twentieth of every value."""
     falling = step < 0
-    return float((0.95 * values[falling] / -step[falling]).min(initial=np.inf))
+    with np.errstate(over="ignore"):  # further than any step
+        return float((0.95 * values[falling] / -step[falling]).min(initial=np.inf))
 
 
 def _polished(
