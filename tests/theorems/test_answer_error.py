@@ -17,7 +17,7 @@ from implicitbias.networks import (
     FullyConnectedNetwork,
     OrthogonalNetwork,
 )
-from implicitbias.problems import Regression
+from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import limit_path, predict_limit, sensitivity
 from reference import precise_one_point
 from reference.dense_networks import fully_connected
@@ -332,3 +332,61 @@ def test_scale_zero_of_targets_that_few_columns_reach_up_to_rounding(seed, depth
         network = DiagonalNetwork(6, depth)
     path = limit_path(network, Regression(X, y), layers, [0.0])
     check(path.limits[0], S.T @ np.array([float(value) for value in rho]), 1e-9)
+
+
+def test_clocks_that_stop_near_zero():
+    """t = t_0 - .. loses the digits of t_0 where layers nearly tie and y = 0."""
+    first = np.array([-1.8557559568932833, -1.148697647895974, 0.24340612258086455])
+    first = np.append(first, [-2.0756301960040746, -2.0917596225113666, 0.9067487690937811])
+    second = np.array([-1.8557559568937672, -1.1486976478962736, 0.243406122580928])
+    second = np.append(second, [-2.0756301960046155, -2.091759622511912, 0.9067487690940175])
+    X, y, layers = np.ones((1, 6)), np.zeros(1), [first, second]
+    expected = exact_limit(X, y, np.array(layers), 1e-8)
+    found = predict_limit(DiagonalNetwork(6, 2), Regression(X, y), Initialization(layers, 1e-8))
+    check(found, expected, 1e-11)
+
+
+def stationary(rows, rho, depth):
+    """The point of min ||rho||_{2/L} s.t. rows @ rho >= 1 on the support of one near it."""
+    support = np.flatnonzero(np.abs(rho) > 1e-9 * np.abs(rho).max())
+    margins = rows @ rho
+    tight = np.flatnonzero(margins < (1 + 1e-4) * margins.min())
+    part = mp.matrix([[mp.mpf(rows[i, j]) for j in support] for i in tight])
+    r, s = mp.matrix(rho[support] / margins.min()), tight.size
+    if depth == 2:
+        assert s == support.size
+        return support, mp.lu_solve(part, mp.ones(s, 1))
+    power = mp.mpf(2) / depth - 1
+    slope = lambda x: mp.sign(x) * abs(x) ** power  # noqa: E731
+    goal = mp.matrix([slope(x) for x in r])
+    a = mp.lu_solve(part * part.T, part * goal)
+
+    def conditions(*unknowns):
+        x, b = mp.matrix(unknowns[:-s]), mp.matrix(unknowns[-s:])
+        left = [slope(x[j]) - value for j, value in enumerate(part.T * b)]
+        return [*left, *(part * x - mp.ones(s, 1))]
+
+    found = mp.findroot(conditions, [*r, *a], tol=1e-40, maxsteps=40)
+    return support, found[: support.size]
+
+
+@pytest.mark.parametrize(("depth", "offset"), [(2, 3.0), (2, 2e3), (2, 1e6), (3, 3.0), (3, 2e3)])
+def test_directions_where_features_are_rounded(depth, offset):
+    """X S^T loses the digits of an offset, which no residual in the rounded rows can see."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        d, n = 5, 3
+        X, S = rng.standard_normal((n, d)), rng.standard_normal((d, d))
+        X[:, 0], X[:, 1], y = 1.0, X[:, 1] + offset, np.array([1.0, -1.0, 1.0])
+        layers = [rng.uniform(0.5, 1.0, d) for _ in range(depth - 1)] + [np.zeros(d)]
+        network = OrthogonalNetwork(S, [np.eye(d)] * depth)
+        found = predict_limit(network, Classification(X, y), Initialization(layers, scale=0.01))
+        with mp.workdps(60):
+            exact = lambda array: np.array([[mp.mpf(x) for x in row] for row in array])  # noqa: E731
+            rows = y[:, None] * (exact(X) @ exact(S).T)
+            support, r = stationary(rows, found.spectrum, depth)
+            beta = exact(S[support]).T @ np.array(list(r))
+            error = max(abs(mp.mpf(x) - b) for x, b in zip(found.coefficients, beta, strict=True))
+            error = float(error / max(abs(beta)))
+        assert error <= max(10 * found.certificate.error, ROUNDING)
+        assert found.certificate.error <= 1e-8

@@ -30,6 +30,7 @@ from implicitbias.limits.margin._quasi_norm import (
     many_starts,
     stationary_point,
 )
+from implicitbias.limits.margin._rounded_rows import moved_by_rounding
 from implicitbias.limits.margin._signs import separable_with_signs
 from implicitbias.limits.margin._tie import OptimalFace, on_face, optimal_face
 from implicitbias.limits.potential._certify import certify, seen_from
@@ -88,6 +89,7 @@ __all__ = [
     "least_l2_end",
     "least_l2_interpolator",
     "many_starts",
+    "moved_by_rounding",
     "on_face",
     "optimal_face",
     "reachable",

@@ -8,6 +8,7 @@ import numpy as np
 
 from implicitbias._arrays import (
     EPS,
+    BoolArray,
     FloatArray,
     NumericArray,
     Parameters,
@@ -27,6 +28,7 @@ from implicitbias.limits import (
     fourier_groups,
     l1_max_margin,
     l2_max_margin,
+    moved_by_rounding,
     on_face,
     optimal_face,
     smallest_margin,
@@ -36,7 +38,7 @@ from implicitbias.limits import (
 from implicitbias.theorems._assumptions import tied_groups
 from implicitbias.theorems._late_flow import by_late_flow, log_weights, require_found
 from implicitbias.theorems._one_point import OnePointSVD
-from implicitbias.theorems._situation import Situation, kept_signs
+from implicitbias.theorems._situation import ROUNDED, Situation, kept_signs
 
 Verdicts = tuple[Verdict, ...]
 NOISE = 10.0  # roundings up to which a KKT residual is one
@@ -77,12 +79,47 @@ def certificate_of(situation: Situation, beta: FloatArray, kkt: KKT, error: floa
     return Certificate(feasibility, kkt_residual=kkt.worst / terms, error=error)
 
 
-def _angle(situation: Situation, rho: NumericArray, correction: NumericArray | None) -> float:
-    """The part of a correction of rho in beta = S^T rho, relative to beta."""
+def _angle(
+    situation: Situation,
+    rho: NumericArray,
+    correction: NumericArray | None,
+    moved: NumericArray | None,
+) -> float:
+    """The parts of changes of rho in beta = S^T rho, relative to beta, and the rounding of that.
+
+    ``correction`` is what the solver left, the columns of ``moved`` what rounded rows may do.
+    """
     if correction is None:
         return float("inf")
     beta, change = (_beta(situation, each) for each in (rho, correction))
-    return max(float(np.linalg.norm(change)) / float(np.linalg.norm(beta)), EPS)
+    size, left = float(np.linalg.norm(beta)), float(np.linalg.norm(change))
+    if moved is not None:
+        left += max(float(np.linalg.norm(_beta(situation, each))) for each in moved.T)
+    if situation.decomposition.is_exact:
+        return max(left / size, EPS)
+    terms = float((situation.decomposition.lengths * np.abs(rho)).max())
+    return max(left / size, EPS * max(1.0, terms / size))
+
+
+def _moved(
+    situation: Situation,
+    rows: Features,
+    groups: Groups | None,
+    point: tuple[NumericArray, FloatArray],
+    moves: BoolArray | None = None,
+) -> NumericArray | None:
+    """What the rounding of X S^T does to rho, (m, draws); None where it is exact."""
+    if situation.rows_are_exact:
+        return None
+    kept = np.ones(rows.shape[1], dtype=bool) if moves is None else moves
+    rho, a = point
+    unit = ROUNDED + situation.decomposition.residual
+    rounding = unit * situation.problem.features.row_norms(), situation.decomposition.lengths[kept]
+    exponent = 2.0 / situation.network.depth
+    some = moved_by_rounding(rows.taken(kept), groups, rho[kept], a, exponent, rounding)
+    changes = np.zeros((kept.size, some.shape[1]), dtype=some.dtype)
+    changes[kept] = some
+    return changes
 
 
 def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
@@ -133,10 +170,11 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
     if situation.network.depth == 2:
         return _l1_limit(situation, name, verdicts)
     rows, groups = _margin_rows(situation)
+    rows = rows.dense()
     if groups is None:  # what is equal stays equal, though unequal points have smaller norms
         groups = twin_groups(*situation.reduction.twins)
     start = _flow_spectrum(situation, verdicts)
-    point = stationary_point(rows.dense(), situation.network.depth, start, groups)
+    point = stationary_point(rows, situation.network.depth, start, groups)
     if point.same_basin.fails:
         raise NoPredictionError(
             f"{name} applies, but the flow's direction at margin {BASIN_MARGIN:.0e} does not "
@@ -153,11 +191,13 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
             verdicts,
         )
     beta = _coefficients(situation, point.rho)
+    moved = _moved(situation, rows, groups, (point.rho, point.multipliers))
+    error = _angle(situation, point.rho, point.correction, moved)
     return Limit(
         beta,
         "stationary direction",
         name,
-        certificate_of(situation, beta, point.kkt, _angle(situation, point.rho, point.correction)),
+        certificate_of(situation, beta, point.kkt, error),
         (*verdicts, point.same_basin),
         spectrum=point.rho,
         dual=point.multipliers,
@@ -191,11 +231,12 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     rho, left = np.zeros((2, moves.size), dtype=found.rho.dtype)
     rho[moves], left[moves] = found.rho, found.correction
     beta = _coefficients(situation, rho)
+    moved = _moved(situation, rows, groups, (rho, found.multipliers), moves)
     return Limit(
         beta,
         "direction",
         name,
-        certificate_of(situation, beta, found.kkt, _angle(situation, rho, left)),
+        certificate_of(situation, beta, found.kkt, _angle(situation, rho, left, moved)),
         verdicts,
         spectrum=rho,
         dual=found.multipliers,

@@ -62,7 +62,7 @@ class Situation(Setting):
     @property
     def easier(self) -> str:
         """What would be easier to solve than this, as the end of a sentence."""
-        if abs(self.init.log_scale) > FAR:
+        if isinstance(self.problem, Regression) and abs(self.init.log_scale) > FAR:
             return f"a scale closer to 1 than exp({self.init.log_scale:.4g})"
         return "features and targets in units that make them of one size"
 

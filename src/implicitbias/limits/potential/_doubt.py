@@ -88,8 +88,8 @@ def _of_units(problem: PotentialProblem, state: PotentialState, *, slacks: bool)
     """The rounding of units in units of t, (m,).
 
     They are exponentials of logarithms, rounded relative to the size of these and, where the scale
-    asked for is beyond the curves' own, to that change. Without ``slacks`` the rounding of
-    u(t) - u(t_0) too: near the end of a clock it leaves few digits of t.
+    asked for is beyond the curves' own, to that change. Without ``slacks`` the rounding of t_0 and
+    of u(t) - u(t_0) too: it leaves few digits of a t near 0, or near the end of a clock.
     """
     curves, t, excess = problem.curves, state.t, abs(problem.log_excess)
     log_rho = curves.log_abs_rho(t)
@@ -98,9 +98,11 @@ def _of_units(problem: PotentialProblem, state: PotentialState, *, slacks: bool)
     with np.errstate(over="ignore", under="ignore"):
         reach = np.exp(np.minimum(log_rho - curves.log_rho_slope(t), LARGEST_EXPONENT))
         sizes = sizes * np.where(curves.dead, 0.0, reach)
-        if not slacks and curves.depth > 2:
+        if not slacks:
             moved = np.abs(curves.u_increment(curves.t0, t - curves.t0))
-            sizes = sizes + moved * np.exp(-curves.log_u_slope(t))
+            slope, began = curves.log_u_slope(t), curves.log_u_slope(curves.t0)
+            sizes = sizes + moved * np.exp(-slope)
+            sizes = sizes + np.where(curves.dead, 0.0, np.abs(curves.t0) * np.exp(began - slope))
     return EPS * sizes
 
 
