@@ -20,6 +20,7 @@ SHARED = BASE | {"problems", "networks"}
 RESULTS = SHARED | {
     "initialization",
     "flow",
+    "descent",
     "limits",
     "theorems",
     "comparison",
@@ -53,10 +54,11 @@ MAY_IMPORT = {
     "_setting": SHARED | {"initialization", "coordinates"},
     "dual": BASE | {"coordinates"},
     "flow": SHARED | {"initialization", "coordinates", "_setting", "dual"},
+    "descent": SHARED | {"initialization", "coordinates", "_setting", "flow"},
     "limits": SHARED | {"coordinates", "dual"},
     "theorems": SHARED | {"initialization", "coordinates", "_setting", "dual", "limits"},
     "_closing": SHARED | {"flow", "limits"},
-    "comparison": SHARED | {"_closing", "initialization", "flow", "limits", "theorems"},
+    "comparison": SHARED | {"_closing", "initialization", "flow", "descent", "limits", "theorems"},
     "alignment": SHARED | {"flow", "limits", "_closing", "comparison"},
     "simulation": SHARED
     | {"initialization", "flow", "limits", "theorems", "_closing", "comparison", "alignment"},

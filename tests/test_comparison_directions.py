@@ -138,7 +138,7 @@ def test_the_parameters_are_the_witness_whatever_the_order_of_the_routes(kind):
 def test_a_flow_that_never_separates_is_no_error(monkeypatch):
     """Its margin has no logarithm at which the other could be read off."""
     network = DiagonalNetwork(12, 3)
-    monkeypatch.setattr("implicitbias.comparison._height", lambda flow: -np.inf)
+    monkeypatch.setattr("implicitbias.comparison._verify._height", lambda flow: -np.inf)
     found = verify(network, PROBLEM, with_gap(network))
     assert found.pairs["parameters - dual"] == np.inf
     assert not found.agrees

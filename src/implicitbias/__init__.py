@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from implicitbias.alignment import Theorem1, theorem_1
     from implicitbias.comparison import Comparison, compare, verify
     from implicitbias.coordinates import lemma4
+    from implicitbias.descent import DualRecorder, EffectiveStart, Run, gradient_descent
     from implicitbias.flow import ActivationFlow, Flow, FlowState, gradient_flow
     from implicitbias.initialization import Initialization
     from implicitbias.limits import (
@@ -81,6 +82,7 @@ _HOMES = {
     "implicitbias.alignment": ("Theorem1", "theorem_1"),
     "implicitbias.comparison": ("Comparison", "compare", "verify"),
     "implicitbias.coordinates": ("lemma4",),
+    "implicitbias.descent": ("DualRecorder", "EffectiveStart", "Run", "gradient_descent"),
     "implicitbias.flow": ("ActivationFlow", "Flow", "FlowState", "gradient_flow"),
     "implicitbias.initialization": ("Initialization",),
     "implicitbias.limits": (
@@ -136,6 +138,8 @@ __all__ = [
     "Comparison",
     "ConvolutionalNetwork",
     "DiagonalNetwork",
+    "DualRecorder",
+    "EffectiveStart",
     "Explanation",
     "Finding",
     "Flow",
@@ -156,6 +160,7 @@ __all__ = [
     "OrthogonalNetwork",
     "Outcome",
     "Regression",
+    "Run",
     "Sensitivity",
     "Separability",
     "SimulatedLimit",
@@ -169,6 +174,7 @@ __all__ = [
     "datasets",
     "estimators",
     "explain",
+    "gradient_descent",
     "gradient_flow",
     "layer_alignment",
     "lemma4",

@@ -66,15 +66,18 @@ class Outcome(Enum):
 
     RESIDUAL_REACHED = "the residual fell below until_residual"
     MARGIN_REACHED = "the margin reached until_margin"
+    LOSS_REACHED = "the loss fell below until_loss"
     STATIONARY = "the flow came to rest at a stationary point with positive loss"
     TIME_REACHED = "the flow reached max_time"
     PRECISION_REACHED = "the flow stopped where float64 cannot resolve it further"
     UNSTABLE = "rounding decided where the flow went: this is not known to be its end"
     STOPPED_BY_CALLBACK = "the callback asked to stop"
     STEP_LIMIT = "the integrator stopped at its limit of steps or evaluations"
+    DIVERGED = "the steps were too large, and the run left float64"
+    GIVEN = "made elsewhere: only the end is known"
     FAILED = "the integrator failed"
 
     @property
     def converged(self) -> bool:
-        """Whether the flow ended where its stopping rule wanted it."""
-        return self in (Outcome.RESIDUAL_REACHED, Outcome.MARGIN_REACHED)
+        """Whether training ended where its stopping rule wanted it."""
+        return self in (Outcome.RESIDUAL_REACHED, Outcome.MARGIN_REACHED, Outcome.LOSS_REACHED)

@@ -45,6 +45,7 @@ HOMES = {
     "implicitbias.alignment": ("Candidate", "Theorem1"),
     "implicitbias._closing": ("Closing",),
     "implicitbias.comparison": ("Comparison",),
+    "implicitbias.descent": ("EffectiveStart", "Run"),
     "implicitbias.flow": ("ActivationFlow", "Flow", "FlowState", "SlideReport"),
     "implicitbias.limits": ("Certificate", "Limit", "SingularVectors"),
     "implicitbias.networks": (

@@ -19,6 +19,8 @@ TITLES = (  # known before any is made: the tests of each have its title
     "Comparison point",
     "Comparison direction",
     "DenseDecomposition",
+    "EffectiveStart",
+    "EffectiveStart none",
     "Explanation regression",
     "Explanation classification",
     "Finding",
@@ -33,6 +35,8 @@ TITLES = (  # known before any is made: the tests of each have its title
     "Limit direction",
     "Limit complex",
     "LimitPath",
+    "Run",
+    "Run relu",
     "SelectionDecomposition",
     "Sensitivity",
     "Sensitivity other start",
@@ -77,6 +81,10 @@ def examples():
     explained = ib.explain(network, problem, init)
     simulated = ib.simulate_limit(dense, classes, from_random, until_margin=1e3)
     bent = ib.gradient_flow(dense, classes, from_random, activation="relu", max_time=1.0)
+    run = ib.gradient_descent(network, problem, init, step=0.02, max_steps=50, num_points=5)
+    heavy = ib.gradient_descent(
+        dense, classes, from_random, step=0.02, momentum=0.5, activation="relu", max_steps=9
+    )
     own = (lambda z: 2.0 * z, lambda z: np.full_like(z, 2.0))
     tensors = ib.tensor_singular_vectors(np.arange(8.0).reshape(2, 2, 2))
     turned = ib.tensor_singular_vectors(np.array([[1.0, 2.0j], [3.0, 4.0]]))
@@ -96,6 +104,8 @@ def examples():
         "DenseDecomposition": ib.OrthogonalNetwork(
             np.eye(3), [np.eye(3)] * 2
         ).orthogonal_decomposition(),
+        "EffectiveStart": run.effective,
+        "EffectiveStart none": heavy.effective,
         "Explanation regression": explained,
         "Explanation classification": ib.explain(two, classes, start),
         "Finding": explained.findings[0],
@@ -110,6 +120,8 @@ def examples():
         "Limit direction": verified.limit,
         "Limit complex": ib.predict_limit(wave, point, everywhere),
         "LimitPath": ib.limit_path(network, problem, init, [np.inf, 1.0, 1e-3, 0.0]),
+        "Run": run,
+        "Run relu": heavy,
         "SelectionDecomposition": dense.orthogonal_decomposition(),
         "Sensitivity": ib.sensitivity(network, problem, init),
         "Sensitivity other start": ib.sensitivity(network, problem, random_start),

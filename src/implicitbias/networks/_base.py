@@ -15,6 +15,7 @@ from implicitbias.networks import _point_svd, _starts
 from implicitbias.networks._activation import Activation, Elementwise, phi_of
 from implicitbias.networks._assumption import require_same
 from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._multilinear import squared_norms
 from implicitbias.networks._search import search_network
 
 MAX_TENSOR_ENTRIES = 10_000_000
@@ -97,6 +98,16 @@ class Network(ABC):
         direction = self._direction(direction)
         with np.errstate(over="ignore", invalid="ignore"):
             return self._layer_gradients(layers, direction)
+
+    def stacked_coefficients(self, layers: Parameters) -> FloatArray:
+        """beta of R stacked networks, (R, d), of layers (R, ...): unchecked, for runs in one."""
+        return np.stack([self._coefficients(run) for run in zip(*layers, strict=True)])
+
+    def stacked_gradients(self, layers: Parameters, directions: FloatArray) -> Parameters:
+        """``layer_gradients`` of R stacked networks, directions (R, d): unchecked."""
+        runs = zip(zip(*layers, strict=True), directions, strict=True)
+        gradients = [self._layer_gradients(run, direction) for run, direction in runs]
+        return tuple(np.stack(layer) for layer in zip(*gradients, strict=True))
 
     def second_derivative(self, parameters: Iterable[Any], direction: Any) -> FloatArray:
         """D^2 (c^T beta(Theta)), symmetric (P, P), in the order of ``flatten``.
@@ -376,11 +387,6 @@ class Network(ABC):
 
     def _shapes_text(self) -> str:
         return ", ".join(map(str, self.parameter_shapes))
-
-
-def squared_norms(layers: Parameters) -> FloatArray:
-    """||v_l||^2 for each l."""
-    return np.array([np.vdot(layer, layer) for layer in layers])
 
 
 def _real(value: Any, name: str) -> FloatArray:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from implicitbias._arrays import FloatArray, Parameters, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias._names import MAX_DEPTH
-from implicitbias.networks._base import Network, squared_norms
+from implicitbias.networks._base import Network
 from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._multilinear import squared_norms
 from implicitbias.networks._point_svd import PointSVD, circulant_svd, dense_svd
 from implicitbias.networks._structured import fourier_decomposition
 
@@ -126,8 +127,20 @@ class ConvolutionalNetwork(Network):
         for index in range(self.depth - 2, -1, -1):
             products[index] *= suffix
             suffix = suffix * spectra[index]
-        gradients = np.fft.irfft(products, n=self.num_features, axis=1)
-        return tuple(row[:size] for row, size in zip(gradients, self.filter_sizes, strict=True))
+        gradients = np.fft.irfft(products, n=self.num_features, axis=-1)
+        return tuple(
+            row[..., :size] for row, size in zip(gradients, self.filter_sizes, strict=True)
+        )
+
+    def stacked_coefficients(self, layers: Parameters) -> FloatArray:
+        """By FFT as for one, where that is faster."""
+        return self._coefficients(layers) if self._by_fft else super().stacked_coefficients(layers)
+
+    def stacked_gradients(self, layers: Parameters, directions: FloatArray) -> Parameters:
+        """By FFT as for one, where that is faster."""
+        if self._by_fft:
+            return self._gradients_by_fft(layers, directions)
+        return super().stacked_gradients(layers, directions)
 
     def _second_derivative_blocks(
         self, layers: Parameters, direction: FloatArray
@@ -160,10 +173,10 @@ class ConvolutionalNetwork(Network):
         return suffixes[::-1]
 
     def _spectra(self, layers: Parameters) -> npt.NDArray[np.complex128]:
-        padded = np.zeros((self.depth, self.num_features))
+        padded = np.zeros((self.depth, *layers[0].shape[:-1], self.num_features))
         for row, layer in zip(padded, layers, strict=True):
-            row[: len(layer)] = layer
-        return np.fft.rfft(padded, axis=1)
+            row[..., : layer.shape[-1]] = layer
+        return np.fft.rfft(padded, axis=-1)
 
     def _data_tensor(self, x: FloatArray) -> FloatArray:
         total = sum(np.ogrid[tuple(slice(size) for size in self.filter_sizes)])

@@ -238,11 +238,13 @@ class OrthogonalDecomposition(Record, ABC):
         for index, (row, rest, shape) in enumerate(
             zip(p, start, self.parameter_shapes, strict=True)
         ):
+            name, size = f"coordinates, layer {index + 1},", 0.0
             if rest is None:
                 vector = self._embed(index, row)
             else:
                 vector = rest + self._embed(index, row - self._project(index, rest))
-            layers.append(real_part(vector, f"coordinates, layer {index + 1},").reshape(shape))
+                size = float(np.abs(rest).max(initial=0.0))
+            layers.append(real_part(vector, name, size).reshape(shape))
         return tuple(layers)
 
     def _flat(self, parameters: Iterable[Any]) -> list[NumericArray]:
@@ -325,8 +327,8 @@ def read_only(array: NumericArray) -> NumericArray:
     return array
 
 
-def real_part(vector: NumericArray, name: str) -> FloatArray:
-    """Re v, where Im v is rounding.
+def real_part(vector: NumericArray, name: str, size: float = 0.0) -> FloatArray:
+    """Re v, where Im v is rounding of v or of terms of a given size.
 
     Raises
     ------
@@ -335,7 +337,7 @@ def real_part(vector: NumericArray, name: str) -> FloatArray:
     """
     if not np.iscomplexobj(vector):
         return np.asarray(vector, dtype=np.float64)
-    size = float(np.abs(vector).max(initial=0.0))
+    size = max(size, float(np.abs(vector).max(initial=0.0)))
     imaginary = float(np.abs(vector.imag).max(initial=0.0))
     if imaginary > _IMAGINARY_ROUNDING * size:
         raise InvalidInputError(

@@ -64,8 +64,17 @@ class DiagonalNetwork(Network):
         suffix = layers[-1]
         for index in range(self.depth - 2, -1, -1):
             gradients[index] = gradients[index] * suffix
-            suffix = suffix * layers[index]
+            if index:
+                suffix = suffix * layers[index]
         return tuple(gradients)
+
+    def stacked_coefficients(self, layers: Parameters) -> FloatArray:
+        """Elementwise, as for one."""
+        return self._coefficients(layers)
+
+    def stacked_gradients(self, layers: Parameters, directions: FloatArray) -> Parameters:
+        """Elementwise, as for one."""
+        return self._layer_gradients(layers, directions)
 
     def _second_derivative_blocks(
         self, layers: Parameters, direction: FloatArray

@@ -10,8 +10,9 @@ import numpy as np
 from implicitbias._arrays import FloatArray, Parameters, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias._names import MAX_DEPTH
-from implicitbias.networks._base import Network, squared_norms
+from implicitbias.networks._base import Network
 from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._multilinear import squared_norms
 from implicitbias.networks._point_svd import PointSVD, connected_svd
 from implicitbias.networks._starts import chained
 from implicitbias.networks._structured import disjoint_paths
@@ -94,6 +95,25 @@ class FullyConnectedNetwork(Network):
         suffix = layers[-1]
         for index in range(self.depth - 2, -1, -1):
             gradients.append(np.outer(prefixes[index], suffix))
+            suffix = layers[index] @ suffix
+        return tuple(gradients[::-1])
+
+    def stacked_coefficients(self, layers: Parameters) -> FloatArray:
+        """W_1 ... w_L, matrix products of stacks."""
+        beta = layers[-1][..., None]
+        for layer in layers[-2::-1]:
+            beta = layer @ beta
+        return beta[..., 0]
+
+    def stacked_gradients(self, layers: Parameters, directions: FloatArray) -> Parameters:
+        """As for one, by matrix products of stacks."""
+        prefixes = [directions[:, None, :]]
+        for layer in layers[:-1]:
+            prefixes.append(prefixes[-1] @ layer)
+        gradients = [prefixes[-1][:, 0]]
+        suffix = layers[-1][..., None]
+        for index in range(self.depth - 2, -1, -1):
+            gradients.append(prefixes[index].swapaxes(1, 2) * suffix.swapaxes(1, 2))
             suffix = layers[index] @ suffix
         return tuple(gradients[::-1])
 

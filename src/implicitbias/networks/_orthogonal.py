@@ -15,7 +15,6 @@ from implicitbias.networks._assumption import TOLERANCE, checked_assumption
 from implicitbias.networks._base import (
     MAX_TENSOR_ENTRIES,
     Network,
-    squared_norms,
 )
 from implicitbias.networks._decomposition import OrthogonalDecomposition, given_decomposition
 from implicitbias.networks._multilinear import (
@@ -23,6 +22,7 @@ from implicitbias.networks._multilinear import (
     contract_second,
     outer_columns,
     outer_second,
+    squared_norms,
 )
 from implicitbias.networks._starts import in_coordinates
 
@@ -88,6 +88,18 @@ class OrthogonalNetwork(Network):
         others = _products_of_others(self._coordinates(layers), self.S @ direction)
         return tuple(
             _real_product(basis, product) for basis, product in zip(self.bases, others, strict=True)
+        )
+
+    def stacked_coefficients(self, layers: Parameters) -> FloatArray:
+        """S^T rho of every row."""
+        return _real_product(np.prod(self._coordinates(layers), axis=0), self.S)
+
+    def stacked_gradients(self, layers: Parameters, directions: FloatArray) -> Parameters:
+        """As for one, rows for each."""
+        others = _products_of_others(self._coordinates(layers), directions @ self.S.T)
+        return tuple(
+            _real_product(product, basis.T)
+            for basis, product in zip(self.bases, others, strict=True)
         )
 
     def _second_derivative_blocks(

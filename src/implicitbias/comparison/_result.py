@@ -1,0 +1,134 @@
+"""A flow's end held against a predicted limit: what is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from implicitbias._closing import Closing
+from implicitbias._errors import Outcome
+from implicitbias._html import Badge, Mark
+from implicitbias._results import Record
+from implicitbias.descent import EffectiveStart
+from implicitbias.flow import Flow
+from implicitbias.limits import UNIQUE, Limit
+
+Word = Literal["agrees", "undecided", "DISAGREES"]
+MARKS: dict[Word, Mark] = {"agrees": "good", "undecided": "open", "DISAGREES": "bad"}
+TOLERANCE = 1e-8
+SAME_WAY = 1e-5  # radians between two flows at the same margin
+BOTH = "parameters - dual"
+TRAINED = (
+    *(Outcome.RESIDUAL_REACHED, Outcome.PRECISION_REACHED, Outcome.MARGIN_REACHED),
+    *(Outcome.LOSS_REACHED, Outcome.GIVEN),
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Record):
+    """A flow's end held against a predicted limit.
+
+    Attributes
+    ----------
+    error
+        The largest relative difference over all pairs that were compared; for directions the
+        smallest angle that a flow reached.
+    tolerance
+        What counts as agreement.
+    flow, limit
+        The witness (the parameter flow where it was run) and the prediction.
+    pairs
+        The relative difference or angle per pair, such as "parameters - limit".
+    distance
+        What the theory does not say to be small. For a small-scale limit:
+        ||beta(flow) - beta(limit)|| / ||beta(limit)|| at this scale. For a run of gradient descent
+        that is held against the limit of its effective start: |beta(run) - beta(limit)|_inf /
+        |beta(limit)|_inf, the effect of its finite steps. None otherwise.
+    closings
+        For directions: how each flow closes in, in the order of ``pairs``.
+    effective
+        The effective start of a run, with the factors by which its offsets shrank and the effective
+        scale of each coordinate; None for flows.
+    """
+
+    error: float
+    tolerance: float
+    flow: Flow
+    limit: Limit
+    pairs: Mapping[str, float] = field(default_factory=dict)
+    distance: float | None = None
+    closings: tuple[Closing, ...] = ()
+    effective: EffectiveStart | None = None
+
+    @property
+    def trained(self) -> bool:
+        """Whether the flow came to its end, so that there is something to compare."""
+        return self.flow.outcome in TRAINED
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the flow reached its end and every pair agrees.
+
+        Points agree to the tolerance. A direction, which no flow reaches, agrees when the angle is
+        below the tolerance or falls, at the predicted rate once its exponent has settled; with two
+        flows it is enough that one shows this, if both point the same way at the same margin. A
+        direction that is ``undecided`` does not agree.
+        """
+        if self.closings:
+            near = any(one.angle <= self.tolerance or one.consistent for one in self.closings)
+            return self.trained and near and self.pairs.get(BOTH, 0.0) <= SAME_WAY
+        return self.trained and bool(self.error <= self.tolerance)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether nothing can be said: the flow ended too early, or no one point is predicted.
+
+        Its direction has hardly begun to close in, or would at a rate of 0; or the prediction is
+        one of several points of a face, and does not say which.
+        """
+        if not self.closings:
+            return False
+        apart = self.pairs.get(BOTH, 0.0) > SAME_WAY
+        unnamed = any(one.assumption == UNIQUE and not one.holds for one in self.limit.assumptions)
+        early = unnamed or not any(one.decided for one in self.closings)
+        return early and self.trained and not apart and not self.agrees
+
+    @property
+    def verdict(self) -> Word:
+        """What ``agrees`` and ``undecided`` say, in a word."""
+        return "agrees" if self.agrees else "undecided" if self.undecided else "DISAGREES"
+
+    def _short(self) -> str:
+        error = f"error {self.error:.1e} of {self.tolerance:.0e}"
+        return f"{self.verdict} with {self.limit.theorem}, {error}"
+
+    def _badge(self) -> Badge:
+        return Badge(self.verdict, MARKS[self.verdict])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As for every result, with the verdict."""
+        return {"verdict": self.verdict} | super().to_dict()
+
+    def __str__(self) -> str:
+        if self.closings:
+            named = zip(self.pairs, self.closings, strict=False)
+            found = "; ".join(f"{name}: {closing}" for name, closing in named)
+            if BOTH in self.pairs:
+                found += f"; {BOTH} at the same margin: angle {self.pairs[BOTH]:.1e}"
+        else:
+            pairs = ", ".join(f"{name} {error:.1e}" for name, error in self.pairs.items())
+            found = f"error {self.error:.1e} ({pairs})"
+        text = f"{self.verdict} with {self.limit.theorem}: {found}"
+        if self.distance is not None:
+            whose = "small-scale limit" if self.effective is None else "flow's own limit"
+            text += f"; distance to the {whose} {self.distance:.2e}"
+        if not self.trained:
+            text += f"; {self.flow.outcome.value}"
+        if self.undecided:
+            enough = min(one.enough for one in self.closings)
+            if np.isfinite(enough):
+                text += f"; follow the flow further (until_log_margin={enough:.3g})"
+        return text

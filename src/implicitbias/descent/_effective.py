@@ -1,0 +1,153 @@
+"""The effective start of a run: its end, carried back along the network's curves by its clock.
+
+In decoupled coordinates a step of gradient descent is p_l <- p_l - gamma g prod_{m != l} p_m with
+one g = (Z^T r)_j for all layers. It multiplies every offset p_l^2 - p_L^2 by a factor and moves the
+clock s = Z^T nu by -gamma g: whatever the steps, the end lies on the flow's curve of the same clock
+from another start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, NumericArray, Parameters
+from implicitbias._errors import NoPredictionError
+from implicitbias._results import Record
+from implicitbias._setting import DualCoordinates, Setting
+from implicitbias.coordinates import Curves
+
+if TYPE_CHECKING:
+    from implicitbias.descent._trained import Trained
+
+INSTEAD = "gradient_flow and predict_limit say what flows do; compare measures how far the run is."
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EffectiveStart(Record):
+    """Where a gradient flow must start to pass through a run's end at the run's clock.
+
+    Attributes
+    ----------
+    parameters
+        The layers; None where no identity gives them.
+    offset_factors
+        By what the steps have multiplied p_l^2 - q^2, q the start's smallest layer of a coordinate
+        and l the others in their order, (L - 1, m); NaN where the start had no offset.
+    scales
+        The start's scale times prod_l |factor_l|^{1 / (2 L - 2)}, (m,).
+    reason
+        Why there is none.
+    """
+
+    parameters: Parameters | None
+    offset_factors: FloatArray | None
+    scales: FloatArray | None
+    reason: str = ""
+
+    def _short(self) -> str:
+        if self.scales is None:
+            return self.reason
+        known = self.scales[np.isfinite(self.scales)]
+        if not known.size:
+            return "no coordinate had an offset"
+        return f"scales {known.min():.6g} to {known.max():.6g} in {self.scales.size} coordinates"
+
+
+def effective_start(trained: Trained, end: Parameters, dual: FloatArray | None) -> EffectiveStart:
+    """The effective start of a run by its end and nu; with a reason where there is none."""
+    try:
+        return _carried_back(trained, end, dual)
+    except NoPredictionError as error:
+        return EffectiveStart(None, None, None, str(error))
+
+
+def _carried_back(trained: Trained, end: Parameters, dual: FloatArray | None) -> EffectiveStart:
+    if trained.obstacle or dual is None:
+        found = trained.obstacle or "nu = -sum_k gamma_k r_k was not recorded"
+        raise NoPredictionError(f"this run has no effective start: {found}. {INSTEAD}")
+    setting = Setting(trained.network, trained.problem, trained.init)
+    layers = setting.init.parameters()
+    if setting.decomposition.verdict.holds:
+        coordinates = setting.decoupled(trained.problem.X)
+        if coordinates.exact:
+            before, ends = (_real(coordinates, each) for each in (layers, end))
+            curves = Curves.from_start(ends, 0.0)
+            start = _layers_at(curves, -(coordinates.reduction.features.T @ dual))
+            _refuse_unreachable(start)
+            turned = coordinates.reduction.layers(start)
+            parameters = setting.decomposition.parameters(turned, remainder_of=end)
+            return _measured(trained, parameters, before, start)
+    if setting.network.depth == 2 and trained.problem.rank == 1:
+        return _one_point(trained, layers, end, dual)
+    why = setting.decoupled(trained.problem.X).why_not
+    raise NoPredictionError(
+        "this run has no effective start: steps of finite size keep an identity where layers "
+        f"decouple in real clocks, or for two layers and one point; {why}. {INSTEAD}"
+    )
+
+
+def _real(coordinates: DualCoordinates, layers: Parameters) -> FloatArray:
+    """The layers q_l in the real coordinates of the start, (L, m)."""
+    p: NumericArray = coordinates.decomposition.coordinates(layers)
+    gauge = coordinates.reduction.gauge
+    return np.ascontiguousarray((p if gauge is None else p * gauge.conj()).real)
+
+
+def _layers_at(curves: Curves, s: FloatArray) -> FloatArray:
+    """The layers at the clock s, (L, m); NaN where no curve gets there."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        du = s * np.exp((curves.depth - 2) * curves.log_unit)
+        return np.asarray(curves.layers(curves.t0 + curves.t_increment(curves.t0, du)))
+
+
+def _refuse_unreachable(start: FloatArray) -> None:
+    lost = np.flatnonzero(~np.isfinite(start).all(axis=0))
+    if lost.size:
+        raise NoPredictionError(
+            f"this run has no effective start: {lost.size} of {start.shape[1]} coordinates, the "
+            f"first of them {lost[0]}, ended where no flow of the run's clock passes. Its steps "
+            "were too large; try smaller ones."
+        )
+
+
+def _one_point(
+    trained: Trained, before: Parameters, end: Parameters, dual: FloatArray
+) -> EffectiveStart:
+    """(a +- b) e^{-+ nu s} in the singular coordinates of M(x), all points c_i x."""
+    network, X = trained.network, trained.problem.X
+    x = X[np.argmax(np.abs(X).max(axis=1))]
+    size = float(np.abs(x).max())
+    clock = float(dual @ ((X / size) @ (x / size))) / float((x / size) @ (x / size))
+    svd = network.point_svd(x)
+    first, second = (each(np.ravel(v)) for each, v in zip(svd.project, end, strict=True))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        up = (first + second) * np.exp(-clock * svd.values) / 2.0
+        down = (first - second) * np.exp(clock * svd.values) / 2.0
+    start = np.array([up + down, up - down])
+    _refuse_unreachable(start)
+    parameters = tuple(
+        (np.ravel(v) + lift(new - old)).reshape(np.shape(v))
+        for v, lift, new, old in zip(end, svd.lift, start, (first, second), strict=True)
+    )
+    kept = np.array([each(np.ravel(v)) for each, v in zip(svd.project, before, strict=True)])
+    return _measured(trained, parameters, kept, start)
+
+
+def _measured(
+    trained: Trained, parameters: Parameters, before: FloatArray, after: FloatArray
+) -> EffectiveStart:
+    """The effective start with the factors of its offsets, from coordinates (L, m)."""
+    order = np.argsort(np.abs(before), axis=0, kind="stable")
+    old, new = (_offsets(np.take_along_axis(p, order, axis=0)) for p in (before, after))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factors = np.where(old > 0.0, new / old, np.nan)
+    scales = trained.init.scale * np.prod(np.abs(factors) ** (0.5 / len(factors)), axis=0)
+    return EffectiveStart(parameters, factors, scales)
+
+
+def _offsets(layers: FloatArray) -> FloatArray:
+    """p_l^2 - q^2 without cancellation, q the first, (L - 1, m)."""
+    return np.asarray((layers[1:] - layers[0]) * (layers[1:] + layers[0]))

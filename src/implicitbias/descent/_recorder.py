@@ -1,0 +1,84 @@
+"""The dual of a training loop that runs elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, finite_array, positive_float, positive_int
+from implicitbias._errors import InvalidInputError
+from implicitbias._numbers import numeric_array
+
+
+class DualRecorder:
+    """nu = -sum_k gamma_k dL_k/df, summed with compensation along a training loop.
+
+    dL/df_i is the derivative of the loss as it is descended, by the network's output at point i:
+    ``output.grad`` in PyTorch. Whatever the loss averages over, batches or noise are in it.
+
+    Parameters
+    ----------
+    num_points
+        n.
+
+    Raises
+    ------
+    InvalidInputError
+        n is not a whole number >= 1.
+
+    Examples
+    --------
+    In a loop of PyTorch, with the outputs' gradients retained::
+
+        output.retain_grad()
+        loss.backward()
+        recorder.add(output.grad, step, batch)
+        optimizer.step()
+    """
+
+    def __init__(self, num_points: int) -> None:
+        self._sum = np.zeros(positive_int(num_points, "num_points"))
+        self._lost = np.zeros_like(self._sum)
+        self.num_steps = 0
+
+    @property
+    def dual(self) -> FloatArray:
+        """nu so far, (n,)."""
+        return np.asarray(self._sum - self._lost)
+
+    def add(self, output_gradient: Any, step: float, batch: Any = None) -> None:
+        """Count one step.
+
+        Parameters
+        ----------
+        output_gradient
+            dL/df at the points of the step, any shape with so many entries.
+        step
+            gamma_k >= 0.
+        batch
+            The indices of those points, repetitions allowed; all n in their order if None.
+
+        Raises
+        ------
+        InvalidInputError
+            Not finite, or of the wrong size; an index that is none of a point.
+        """
+        gradient = finite_array(np.ravel(output_gradient), "output_gradient", shape=(None,))
+        step = positive_float(step, "step", allow_zero=True)
+        points = len(self._sum)
+        where = np.arange(points) if batch is None else numeric_array(batch, "batch", "indices")
+        where = np.ravel(where)
+        whole = where.dtype.kind in "iu" and np.all((where >= 0) & (where < points))
+        if not whole or where.size != gradient.size:
+            raise InvalidInputError(
+                f"batch is {where!r} and output_gradient has {gradient.size} entries; expected an "
+                f"index from 0 to {points - 1} for each of them."
+            )
+        change = np.zeros(points)
+        np.add.at(change, where, -step * gradient)
+        change -= self._lost
+        total = self._sum + change
+        self._lost = (total - self._sum) - change
+        self._sum = total
+        self.num_steps += 1
