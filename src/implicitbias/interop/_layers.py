@@ -1,0 +1,174 @@
+"""What a module may be made of, and what is read off a plain stack of its layers."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from implicitbias._errors import InvalidInputError
+from implicitbias.interop._families import Candidate, connected, convolved
+from implicitbias.interop._torch import layer_text
+from implicitbias.networks import left_padding
+
+EXPECTED = (
+    "expected a stack of bias-free nn.Linear layers, or of circular one-channel nn.Conv1d layers "
+    "and one nn.Linear, or another module whose output is linear in x and in each parameter"
+)
+NONLINEAR = {
+    "activation": "is an activation",
+    "batchnorm": "normalises its input",
+    "instancenorm": "normalises its input",
+    "normalization": "normalises its input",
+    "rnn": "is recurrent and has activations",
+}
+
+Layers = list[tuple[str, Any]]
+
+
+def check_layers(torch: Any, module: Any) -> None:
+    """Refuse layers that no linear tensor network has, by their names.
+
+    Raises
+    ------
+    InvalidInputError
+        An activation, a normalisation, dropout, a parametrisation, a compiled module, several
+        channels, or a layer whose shape is not known yet.
+    """
+    for name, layer in module.named_modules():
+        text = layer_text(name, layer)
+        fault = _fault(torch, layer)
+        if fault:
+            raise InvalidInputError(f"{text} {fault}; {EXPECTED}.")
+        if isinstance(layer, torch.nn.modules.conv._ConvNd):
+            _check_convolution(torch, layer, text)
+
+
+def _fault(torch: Any, layer: Any) -> str:
+    """Why a layer cannot be part of a linear network; empty if it can."""
+    kinds = [kind.__module__ for kind in type(layer).__mro__]
+    for family, fault in NONLINEAR.items():
+        if f"torch.nn.modules.{family}" in kinds:
+            return f"{fault}: remove it (gradient_flow has activation= for flows with one)"
+    if "torch.nn.modules.dropout" in kinds and getattr(layer, "p", 0) != 0:
+        return f"drops entries at random, p = {layer.p}, while it trains: remove it"
+    if any(
+        isinstance(parameter, torch.nn.parameter.UninitializedParameter)
+        for parameter in layer._parameters.values()
+    ):
+        return "is lazy and has no shape yet: call the module once on an input of its size"
+    if torch.nn.utils.parametrize.is_parametrized(layer):
+        which = ", ".join(layer.parametrizations)
+        return (
+            f"computes its {which} by a parametrization, whose own parameters are trained: call "
+            "torch.nn.utils.parametrize.remove_parametrizations first"
+        )
+    if any(name.endswith(("_orig", "_g")) for name in layer._parameters):
+        return "computes its weight from other parameters (weight_norm or pruning): remove that"
+    if type(layer).__name__ == "OptimizedModule":
+        return "is compiled: give its _orig_mod"
+    return ""
+
+
+def _check_convolution(torch: Any, layer: Any, text: str) -> None:
+    if not isinstance(layer, torch.nn.Conv1d):
+        raise InvalidInputError(f"{text} convolves other than one axis; expected nn.Conv1d.")
+    channels = (layer.in_channels, layer.out_channels)
+    if channels != (1, 1):
+        raise InvalidInputError(
+            f"{text} has {channels[0]} channels in and {channels[1]} out; expected one each, "
+            "nn.Conv1d(1, 1, k, bias=False, padding='same', padding_mode='circular')."
+        )
+
+
+def read_stack(torch: Any, module: Any) -> tuple[int, Candidate] | None:
+    """Features and the network of a plain stack of layers; None for any other module.
+
+    Raises
+    ------
+    InvalidInputError
+        A stack that is too short, has several outputs, or layers that do not fit each other.
+    """
+    layers = _flattened(torch, module, "")
+    if layers is None:
+        return None
+    linear = [(name, layer) for name, layer in layers if isinstance(layer, torch.nn.Linear)]
+    filters = [layer for _, layer in layers if isinstance(layer, torch.nn.Conv1d)]
+    if not linear and not filters:
+        raise InvalidInputError(f"{layer_text('', module)} has no layers to train; {EXPECTED}.")
+    if len(layers) == 1:
+        raise InvalidInputError(
+            f"{layer_text(*layers[0])} is alone, so the depth is 1; expected at least two layers. "
+            "Gradient flow on one layer is least squares from its start: no tensor network."
+        )
+    if not linear:
+        return None
+    name, last = linear[-1]
+    if last.out_features != 1:
+        raise InvalidInputError(
+            f"{layer_text(name, last)} has {last.out_features} outputs; expected one, f(x) = "
+            "x^T beta: nn.Linear(..., 1, bias=False) as the last layer."
+        )
+    if not filters:
+        _check_widths(linear)
+        return linear[0][1].in_features, connected([layer.in_features for _, layer in linear])
+    d = last.in_features
+    if layers[-1][1] is not last or len(linear) > 1 or not all(_keeps(f, d) for f in filters):
+        return None
+    sizes = [layer.kernel_size[0] for layer in filters]
+    return d, convolved(d, sizes, sum(map(_left, filters)))
+
+
+def _flattened(torch: Any, module: Any, prefix: str) -> Layers | None:
+    """Linear and convolutional layers of nested Sequentials in order; None for anything else."""
+    if module._forward_hooks or module._forward_pre_hooks:
+        return None
+    forward = type(module).forward
+    if isinstance(module, torch.nn.Sequential):
+        if forward is not torch.nn.Sequential.forward:
+            return None
+        found: Layers = []
+        for name, child in module._modules.items():
+            inner = _flattened(torch, child, f"{prefix}.{name}" if prefix else name)
+            if inner is None:
+                return None
+            found += inner
+        return found
+    if forward in (torch.nn.Linear.forward, torch.nn.Conv1d.forward):
+        return [(prefix, module)]
+    nothing = (torch.nn.Identity, torch.nn.Flatten, torch.nn.Unflatten, torch.nn.Dropout)
+    return [] if isinstance(module, nothing) else None
+
+
+def _check_widths(linear: Layers) -> None:
+    for (before, left), (after, right) in pairwise(linear):
+        if left.out_features != right.in_features:
+            raise InvalidInputError(
+                f"{layer_text(after, right)} takes {right.in_features} inputs, and "
+                f"{layer_text(before, left)} before it has {left.out_features} outputs; expected "
+                "the same number."
+            )
+
+
+def _keeps(layer: Any, d: int) -> bool:
+    """Whether it is a circular correlation of d entries to d entries."""
+    (size,) = layer.kernel_size
+    circular = layer.padding_mode == "circular" or size == 1
+    return bool(
+        circular
+        and layer.stride == (1,)
+        and layer.dilation == (1,)
+        and sum(_paddings(layer)) == size - 1 < d
+    )
+
+
+def _paddings(layer: Any) -> tuple[int, int]:
+    """Entries padded to the left and to the right."""
+    size = layer.kernel_size[0]
+    if layer.padding == "same":
+        return left_padding(size), size - 1 - left_padding(size)
+    padding = 0 if layer.padding == "valid" else layer.padding[0]
+    return padding, padding
+
+
+def _left(layer: Any) -> int:
+    return _paddings(layer)[0]

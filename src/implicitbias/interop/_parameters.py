@@ -1,0 +1,105 @@
+"""The trained parameters of a module: by name, finite, each one on its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+from implicitbias._errors import InvalidInputError
+from implicitbias.interop._torch import owner_text
+
+
+def trained_parameters(torch: Any, module: Any) -> dict[str, FloatArray]:
+    """Names and values in float64 of all parameters, in the order in which they are registered.
+
+    Biases that are zero and frozen are left out: f(x) = x^T beta holds, and goes on to hold.
+
+    Raises
+    ------
+    InvalidInputError
+        No parameters; one that is tied to another, frozen, a bias, without values, not of real
+        floating-point numbers, or not finite.
+    """
+    everything = dict(module.named_parameters(remove_duplicate=False))
+    kept = {
+        name: parameter
+        for name, parameter in everything.items()
+        if not _is_no_bias(torch, module, name, parameter)
+    }
+    if not kept:
+        raise InvalidInputError(
+            f"{type(module).__name__} has no parameters to train; expected at least two layers."
+        )
+    _refuse_ties(module, kept)
+    return {name: _values(torch, module, name, one) for name, one in kept.items()}
+
+
+def _text(module: Any, name: str) -> str:
+    return f"parameter {name!r} of {owner_text(module, name)}"
+
+
+def _is_no_bias(torch: Any, module: Any, name: str, parameter: Any) -> bool:
+    """Whether it is a bias that stays zero; refuse every other bias."""
+    if name.rpartition(".")[2] != "bias" or parameter.is_meta:
+        return False
+    size = float(parameter.detach().abs().max()) if parameter.numel() else 0.0
+    if size == 0.0 and not parameter.requires_grad:
+        return True
+    state = "trained" if parameter.requires_grad else "frozen"
+    raise InvalidInputError(
+        f"{owner_text(module, name)} has a bias ({name!r}, {state}, entries up to {size:.3g}); "
+        "f(x) = x^T beta has no constant term. Build it with bias=False and give x a constant "
+        "feature where one is wanted, or set the bias to zero and requires_grad=False."
+    )
+
+
+def _values(torch: Any, module: Any, name: str, parameter: Any) -> FloatArray:
+    text = _text(module, name)
+    if parameter.is_meta:
+        raise InvalidInputError(
+            f"{text} is on the meta device and has no values; move the module by to_empty(...) and "
+            "load its weights first."
+        )
+    if parameter.layout != torch.strided or not parameter.is_floating_point():
+        raise InvalidInputError(
+            f"{text} is a {parameter.layout} tensor of {parameter.dtype}; expected a dense one of "
+            "real floating-point numbers."
+        )
+    if not parameter.requires_grad:
+        raise InvalidInputError(
+            f"{text} is frozen (requires_grad=False), so training does not move it; expected "
+            "parameters that are all trained. Set requires_grad=True, or make it a buffer."
+        )
+    values: FloatArray = parameter.detach().to("cpu", torch.float64).numpy().copy()
+    if not values.size or not np.isfinite(values).all():
+        raise InvalidInputError(
+            f"{text} has shape {values.shape} and "
+            + ("entries that are not finite." if values.size else "no entries.")
+        )
+    return values
+
+
+def _refuse_ties(module: Any, parameters: dict[str, Any]) -> None:
+    """Refuse parameters that share numbers: gradient descent on them is another dynamics."""
+    ranges: list[tuple[int, int, str]] = []
+    for name, parameter in parameters.items():
+        if parameter.is_meta or not parameter.numel():
+            continue
+        steps = [(n - 1) * s for n, s in zip(parameter.shape, parameter.stride(), strict=True)]
+        start = parameter.data_ptr()
+        end = start + (sum(steps) + 1) * parameter.element_size()
+        for first, last, other in ranges:
+            if start < last and first < end:
+                raise InvalidInputError(
+                    f"{_text(module, name)} is tied to {other!r}: both are the same numbers. "
+                    "Gradient descent on tied weights is another dynamics; expected a parameter of "
+                    "its own for each layer."
+                )
+        if any(n > 1 and s == 0 for n, s in zip(parameter.shape, parameter.stride(), strict=True)):
+            raise InvalidInputError(
+                f"{_text(module, name)} repeats one number along an axis (stride 0), which ties "
+                "its entries; clone it."
+            )
+        ranges.append((start, end, name))
