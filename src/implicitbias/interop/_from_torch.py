@@ -87,7 +87,8 @@ def from_torch(module: Any, *, num_features: int | None = None) -> tuple[Network
 
 
 def _given(value: Any) -> str:
-    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+    kind = "the class" if isinstance(value, type) else "of type"
+    return f"{kind} {(value if isinstance(value, type) else type(value)).__name__}"
 
 
 def _sizes(module: Any, arrays: Iterable[FloatArray]) -> list[int]:
@@ -110,7 +111,6 @@ def _found(probe: Probe, stacked: Candidate | None) -> Candidate:
     """The first candidate that is the module, at random parameters too."""
     X = _inputs(probe.num_features)
     points = [list(point) for point in _points(probe.values)]
-    probe.check_linear(X, probe.values)
     expected = []
     for point in points:
         probe.check_linear(X, point)
@@ -204,13 +204,16 @@ def _check_layer(probe: Probe, X: FloatArray, points: Sequence[Arrays], index: i
 def _check_agreement(probe: Probe, network: Network, parameters: Parameters) -> None:
     """Refuse |f(x) - x^T beta| above 1e-12 of the sum of |terms|, at the module's parameters."""
     X = _inputs(probe.num_features)
-    sizes = [np.abs(layer) for layer in parameters]
     beta = network.coefficients(parameters)
     with np.errstate(over="ignore", invalid="ignore"):
-        terms = np.abs(X) @ np.abs(_terms(network).coefficients(sizes))
+        terms = np.abs(X) @ np.abs(_terms(network, parameters))
         error = np.abs(X @ beta - probe(X))
-        agrees = bool(np.isfinite(terms).all() and (error <= AGREES * terms).all())
-    if not agrees:
+    if not np.isfinite(terms).all():
+        raise InvalidInputError(
+            f"{probe.kind} has parameters whose product is beyond float64, so its output cannot be "
+            "held against x^T beta; scale them down."
+        )
+    if not (error <= AGREES * terms).all():
         raise InvalidInputError(
             f"{probe.kind} and {network!r} differ by up to {error.max():.3g} at the module's own "
             f"parameters, where the terms sum to {terms.max():.3g}; expected {AGREES:g} of that. "
@@ -218,7 +221,8 @@ def _check_agreement(probe: Probe, network: Network, parameters: Parameters) -> 
         )
 
 
-def _terms(network: Network) -> Network:
-    """The network whose coefficients at |v_l| are the sums of |terms|."""
+def _terms(network: Network, parameters: Parameters) -> FloatArray:
+    """beta's sums of |terms|."""
     tensor = getattr(network, "tensor", None)
-    return network if tensor is None else TensorNetwork(np.abs(tensor))
+    positive = network if tensor is None else TensorNetwork(np.abs(tensor))
+    return positive.coefficients(map(np.abs, parameters))

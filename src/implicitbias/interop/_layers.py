@@ -7,19 +7,21 @@ from typing import Any
 
 from implicitbias._errors import InvalidInputError
 from implicitbias.interop._families import Candidate, connected, convolved
-from implicitbias.interop._torch import layer_text
+from implicitbias.interop._torch import layer_text, reason_of
 from implicitbias.networks import left_padding
 
 EXPECTED = (
     "expected a stack of bias-free nn.Linear layers, or of circular one-channel nn.Conv1d layers "
     "and one nn.Linear, or another module whose output is linear in x and in each parameter"
 )
+ACTIVATION = "is an activation; remove it (gradient_flow takes one as activation=)"
+NORMALISATION = "normalises its input, which is not linear in x; remove it"
 NONLINEAR = {
-    "activation": "is an activation",
-    "batchnorm": "normalises its input",
-    "instancenorm": "normalises its input",
-    "normalization": "normalises its input",
-    "rnn": "is recurrent and has activations",
+    "activation": ACTIVATION,
+    "batchnorm": NORMALISATION,
+    "instancenorm": NORMALISATION,
+    "normalization": NORMALISATION,
+    "rnn": "is recurrent and has activations; it cannot be read",
 }
 
 Layers = list[tuple[str, Any]]
@@ -34,7 +36,14 @@ def check_layers(torch: Any, module: Any) -> None:
         An activation, a normalisation, dropout, a parametrisation, a compiled module, several
         channels, or a layer whose shape is not known yet.
     """
-    for name, layer in module.named_modules():
+    try:
+        layers = list(module.named_modules())
+    except Exception as error:  # no super().__init__()
+        raise InvalidInputError(
+            f"{type(module).__name__} does not list its layers ({reason_of(error)}); does its "
+            "__init__ call super().__init__()?"
+        ) from None
+    for name, layer in layers:
         text = layer_text(name, layer)
         fault = _fault(torch, layer)
         if fault:
@@ -48,13 +57,11 @@ def _fault(torch: Any, layer: Any) -> str:
     kinds = [kind.__module__ for kind in type(layer).__mro__]
     for family, fault in NONLINEAR.items():
         if f"torch.nn.modules.{family}" in kinds:
-            return f"{fault}: remove it (gradient_flow has activation= for flows with one)"
+            return fault
     if "torch.nn.modules.dropout" in kinds and getattr(layer, "p", 0) != 0:
-        return f"drops entries at random, p = {layer.p}, while it trains: remove it"
-    if any(
-        isinstance(parameter, torch.nn.parameter.UninitializedParameter)
-        for parameter in layer._parameters.values()
-    ):
+        return f"drops entries at random, p = {layer.p}, while it trains; remove it"
+    own = dict(layer.named_parameters(recurse=False))
+    if any(map(torch.nn.parameter.is_lazy, own.values())):
         return "is lazy and has no shape yet: call the module once on an input of its size"
     if torch.nn.utils.parametrize.is_parametrized(layer):
         which = ", ".join(layer.parametrizations)
@@ -62,7 +69,7 @@ def _fault(torch: Any, layer: Any) -> str:
             f"computes its {which} by a parametrization, whose own parameters are trained: call "
             "torch.nn.utils.parametrize.remove_parametrizations first"
         )
-    if any(name.endswith(("_orig", "_g")) for name in layer._parameters):
+    if _hooks(layer) and any(name.endswith(("_orig", "_g")) for name in own):
         return "computes its weight from other parameters (weight_norm or pruning): remove that"
     if type(layer).__name__ == "OptimizedModule":
         return "is compiled: give its _orig_mod"
@@ -120,9 +127,9 @@ def read_stack(torch: Any, module: Any) -> tuple[int, Candidate] | None:
 
 def _flattened(torch: Any, module: Any, prefix: str) -> Layers | None:
     """Linear and convolutional layers of nested Sequentials in order; None for anything else."""
-    if module._forward_hooks or module._forward_pre_hooks:
+    forward = getattr(type(module), "forward", None)
+    if _hooks(module):
         return None
-    forward = type(module).forward
     if isinstance(module, torch.nn.Sequential):
         if forward is not torch.nn.Sequential.forward:
             return None
@@ -137,6 +144,11 @@ def _flattened(torch: Any, module: Any, prefix: str) -> Layers | None:
         return [(prefix, module)]
     nothing = (torch.nn.Identity, torch.nn.Flatten, torch.nn.Unflatten, torch.nn.Dropout)
     return [] if isinstance(module, nothing) else None
+
+
+def _hooks(layer: Any) -> bool:
+    """Whether something else runs before or after its forward."""
+    return any(getattr(layer, name, None) for name in ("_forward_hooks", "_forward_pre_hooks"))
 
 
 def _check_widths(linear: Layers) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from implicitbias._errors import InvalidInputError
 from implicitbias.interop._torch import require_torch
 from implicitbias.networks import Network
 
@@ -76,12 +77,6 @@ def orthogonal_module(torch: Any) -> Any:
 def coefficients_function(torch: Any) -> Any:
     """beta(Theta) of any network of ours, its gradient ``layer_gradients``."""
 
-    once: Any = torch.autograd.function.once_differentiable
-
-    def pulled_back(ctx: Any, gradient: Any) -> Any:
-        found = ctx.network.layer_gradients(_arrays(ctx.saved_tensors), gradient.numpy())
-        return (None, *(torch.from_numpy(np.array(one)) for one in found))
-
     class Coefficients(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, network: Network, *layers: Any) -> Any:
@@ -89,7 +84,15 @@ def coefficients_function(torch: Any) -> Any:
             ctx.save_for_backward(*layers)
             return torch.from_numpy(np.array(network.coefficients(_arrays(layers))))
 
-        backward = staticmethod(once(pulled_back))
+        @staticmethod
+        def backward(ctx: Any, gradient: Any) -> Any:
+            if torch.is_grad_enabled():  # create_graph=True: what NumPy computes has no graph
+                raise InvalidInputError(
+                    f"gradients of {ctx.network!r} are computed in NumPy and are not differentiated "
+                    "again: create_graph=True is for the families with modules in PyTorch."
+                )
+            found = ctx.network.layer_gradients(_arrays(ctx.saved_tensors), gradient.numpy())
+            return (None, *(torch.from_numpy(np.array(one)) for one in found))
 
     return Coefficients
 

@@ -15,6 +15,7 @@ from implicitbias.interop._torch import reason_of
 
 ROWS = 4  # of the inputs by which the features are found
 MOST_SOUGHT = 512  # features that are tried where no parameter has their number
+FAR = 1024.0  # how much farther than the inputs linearity is tried: some activations end there
 LINEAR = 1e-10  # relative defect that is rounding
 
 Arrays = Sequence[FloatArray]
@@ -43,7 +44,10 @@ class Probe:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._copy = copy.deepcopy(module).to("cpu", torch.float64).train()
+                self._copy = copy.deepcopy(module).cpu().double().train()
+                for buffer in self._copy.buffers():  # double() leaves complex ones alone
+                    if buffer.is_complex():
+                        buffer.data = buffer.data.to(torch.complex128)
         except Exception as error:  # whatever a module of a user's own raises
             raise InvalidInputError(
                 f"{self.kind} could not be copied, and is not evaluated in place "
@@ -52,6 +56,7 @@ class Probe:
         own = dict(self._copy.named_parameters(remove_duplicate=False))
         self._own = [own[name] for name in values]
         self._form = FORMS[0]
+        self._calls = 0
         self.num_features = 0
 
     def open(self, sizes: Iterable[int], given: int | None) -> None:
@@ -70,11 +75,11 @@ class Probe:
             if len(accepted) > 1:
                 accepted.pop(1, None)  # broadcast
         if not accepted:
-            tried = "num_features" if given is None else f"{given} features"
+            tried = "any d that was tried" if given is None else f"d = {given}"
             raise InvalidInputError(
-                f"{self.kind} takes no input X of shape (n, d) or (n, 1, d) to one number a row, "
-                f"(n,) or (n, 1), for any {tried} tried ({self._refusal}); give num_features=, the "
-                "d of its inputs, or build it for one such input and output."
+                f"{self.kind} does not turn X of shape (n, d) or (n, 1, d) into one number a row, "
+                f"(n,) or (n, 1), for {tried}. At the last try: {self._refusal}. Expected such a "
+                "forward; give num_features=, the d of its inputs, where it has another d."
             )
         if len(accepted) > 1:
             found = ", ".join(map(str, list(accepted)[:4]))
@@ -104,6 +109,8 @@ class Probe:
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")
+            self._calls += 1  # what is random differs from call to call
+            torch.default_generator.manual_seed(self._calls)
             outputs = self._copy(torch.from_numpy(np.array(inputs)))
         shape = tuple(getattr(outputs, "shape", ()))
         if not isinstance(outputs, torch.Tensor) or shape not in {
@@ -139,7 +146,7 @@ class Probe:
             ) from error
 
     def check_linear(self, X: FloatArray, parameters: Arrays) -> None:
-        """Refuse a module that is not linear in x: f(0) = 0, f(-x) = -f(x), f(x + z) = f(x) + f(z).
+        """Refuse a module without f(0) = 0, f(-a x) = -a f(x), f(x + z) = f(x) + f(z).
 
         Raises
         ------
@@ -154,7 +161,7 @@ class Probe:
                 f"{self.kind} returns {zero:.3g} at x = 0, where f(x) = x^T beta is 0: it adds a "
                 "constant. Remove it, and give x a constant feature where one is wanted."
             )
-        odd = np.abs(self(-2.0 * X, parameters) + 2.0 * own)
+        odd = np.abs(self(-FAR * X, parameters) / FAR + own)
         added = np.abs(self(X + X[::-1], parameters) - own - other)
         worst = float(np.maximum(odd, added).max())
         if not worst <= LINEAR * size:
