@@ -117,10 +117,14 @@ def _found(probe: Probe, stacked: Candidate | None) -> Candidate:
         expected.append(probe(X, point))
     shapes = [value.shape for value in probe.values]
     tried = [] if stacked is None else [stacked]
+    near = ""
     for candidate in (*tried, *candidates(shapes, probe.num_features, probe)):
-        if all(_matches(candidate, X, *pair) for pair in zip(points, expected, strict=True)):
+        factors = [_factor(candidate, X, *pair) for pair in zip(points, expected, strict=True)]
+        if all(abs(factor - 1.0) <= LINEAR for factor in factors):
             return candidate
-    return _tensor(probe, X, points)
+        if np.ptp(factors) <= LINEAR * abs(factors[0]):  # NaN where it is no multiple
+            near = near or f" It is {factors[0]:.6g} times {candidate.network!r}."
+    return _tensor(probe, X, points, near)
 
 
 def _points(values: Arrays) -> Iterator[Iterator[FloatArray]]:
@@ -137,14 +141,18 @@ def _points(values: Arrays) -> Iterator[Iterator[FloatArray]]:
         yield iter(layers)
 
 
-def _matches(candidate: Candidate, X: FloatArray, point: Arrays, expected: FloatArray) -> bool:
-    beta = candidate.network.coefficients(candidate.read(point))
-    with np.errstate(over="ignore", invalid="ignore"):
-        error, size = np.abs(X @ beta - expected).max(), np.abs(expected).max()
-    return bool(np.isfinite(size) and size > 0 and error <= LINEAR * size)
+def _factor(candidate: Candidate, X: FloatArray, point: Arrays, expected: FloatArray) -> float:
+    """c with f = c x^T beta at these parameters; NaN if there is none."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        found = X @ candidate.network.coefficients(candidate.read(point))
+        size = np.abs(expected).max()
+        place = int(np.abs(found).argmax())
+        factor = expected[place] / found[place]
+        same = size > 0 and np.abs(factor * found - expected).max() <= LINEAR * size
+    return float(factor) if np.isfinite(size) and same else float("nan")
 
 
-def _tensor(probe: Probe, X: FloatArray, points: Sequence[Arrays]) -> Candidate:
+def _tensor(probe: Probe, X: FloatArray, points: Sequence[Arrays], near: str) -> Candidate:
     """A with f(x) = A o (v_1, ..., v_L, x), the layers flattened row-major."""
     for index in range(len(probe.values)):
         _check_layer(probe, X, points, index)
@@ -154,9 +162,8 @@ def _tensor(probe: Probe, X: FloatArray, points: Sequence[Arrays]) -> Candidate:
         raise InvalidInputError(
             f"{probe.kind} is linear in x and in each of its parameters, of shapes {shapes}, but "
             f"no diagonal, fully connected or convolutional network, and its data tensor has "
-            f"{prod(sizes) * d:.3g} entries, found one by one up to {MAX_ENTRIES:.3g}. Build it "
-            "from nn.Linear or nn.Conv1d without factors in between, or give "
-            "TensorNetwork.from_einsum its tensor."
+            f"{prod(sizes) * d:.3g} entries, found one by one up to {MAX_ENTRIES:.3g}.{near} Build "
+            "it from nn.Linear or nn.Conv1d without factors, which may go into a layer's weights."
         )
     tensor = np.empty((*sizes, d))
     for entries in product(*map(range, sizes)):
@@ -165,7 +172,7 @@ def _tensor(probe: Probe, X: FloatArray, points: Sequence[Arrays]) -> Candidate:
             unit.reshape(-1)[entry] = 1.0
         tensor[entries] = probe(np.eye(d), units)
     found = Candidate(TensorNetwork(tensor), lambda arrays: tuple(a.ravel() for a in arrays))
-    if not all(_matches(found, X, point, probe(X, point)) for point in points[:2]):
+    if not all(abs(_factor(found, X, one, probe(X, one)) - 1.0) <= LINEAR for one in points):
         raise InvalidInputError(
             f"{probe.kind} is not linear in each of its parameters: the data tensor found from "
             "unit vectors does not give its output at others."

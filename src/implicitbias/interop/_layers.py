@@ -58,6 +58,8 @@ def _fault(torch: Any, layer: Any) -> str:
     for family, fault in NONLINEAR.items():
         if f"torch.nn.modules.{family}" in kinds:
             return fault
+    if "torch.nn.modules.pooling" in kinds and "Max" in type(layer).__name__:
+        return "takes maxima, which are not linear in x; remove it"
     if "torch.nn.modules.dropout" in kinds and getattr(layer, "p", 0) != 0:
         return f"drops entries at random, p = {layer.p}, while it trains; remove it"
     own = dict(layer.named_parameters(recurse=False))

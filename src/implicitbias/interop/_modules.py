@@ -88,8 +88,8 @@ def coefficients_function(torch: Any) -> Any:
         def backward(ctx: Any, gradient: Any) -> Any:
             if torch.is_grad_enabled():  # create_graph=True: what NumPy computes has no graph
                 raise InvalidInputError(
-                    f"gradients of {ctx.network!r} are computed in NumPy and are not differentiated "
-                    "again: create_graph=True is for the families with modules in PyTorch."
+                    f"gradients of {ctx.network!r} are computed in NumPy, once; create_graph=True "
+                    "is for diagonal, fully connected, convolutional, tensor, orthogonal networks."
                 )
             found = ctx.network.layer_gradients(_arrays(ctx.saved_tensors), gradient.numpy())
             return (None, *(torch.from_numpy(np.array(one)) for one in found))

@@ -59,7 +59,7 @@ class Probe:
         self._calls = 0
         self.num_features = 0
 
-    def open(self, sizes: Iterable[int], given: int | None) -> None:
+    def open(self, sizes: Sequence[int], given: int | None) -> None:
         """Find the number of features that the module takes, and the form of its input.
 
         Raises
@@ -70,15 +70,16 @@ class Probe:
         if given is not None:
             accepted = self._accepted([given])
         else:
-            accepted = self._accepted(dict.fromkeys(sizes))
-            accepted = accepted or self._accepted(range(1, MOST_SOUGHT + 1))
+            accepted = self._accepted([*dict.fromkeys(sizes)])
+            if not accepted:
+                accepted = self._accepted([*sizes, *range(1, MOST_SOUGHT + 1)])
             if len(accepted) > 1:
                 accepted.pop(1, None)  # broadcast
         if not accepted:
             tried = "any d that was tried" if given is None else f"d = {given}"
             raise InvalidInputError(
                 f"{self.kind} does not turn X of shape (n, d) or (n, 1, d) into one number a row, "
-                f"(n,) or (n, 1), for {tried}. At the last try: {self._refusal}. Expected such a "
+                f"(n,) or (n, 1), for {tried}: {self._refusal}. Expected such a "
                 "forward; give num_features=, the d of its inputs, where it has another d."
             )
         if len(accepted) > 1:
@@ -89,16 +90,21 @@ class Probe:
         ((self.num_features, self._form),) = accepted.items()
 
     def _accepted(self, sizes: Iterable[int]) -> dict[int, Callable[[FloatArray], FloatArray]]:
+        """The numbers of features that give one number a row, each with its form of input."""
         accepted: dict[int, Callable[[FloatArray], FloatArray]] = {}
         self._refusal = "no sizes"
+        wrong_output = ""
         for d in sizes:
             for form in FORMS:
                 try:
                     self._forward(form(np.ones((ROWS, d))))
+                except InvalidInputError as error:  # it takes the input: what else is wrong matters
+                    wrong_output = wrong_output or reason_of(error)
                 except Exception as error:  # a module says so in its own way
                     self._refusal = reason_of(error)
                 else:
                     accepted.setdefault(d, form)
+        self._refusal = wrong_output or self._refusal
         return accepted
 
     def _forward(self, inputs: FloatArray) -> FloatArray:
