@@ -48,19 +48,12 @@ def connected(widths: Sequence[int]) -> Candidate:
     return Candidate(FullyConnectedNetwork(widths), read)
 
 
-def convolved(d: int, sizes: Sequence[int], rotation: int) -> Candidate:
-    """Filters in order, then v with [w_L]_i = v_{(i + rotation) mod d}."""
-
-    def read(arrays: Arrays) -> Parameters:
-        return (*(array.ravel() for array in arrays[:-1]), np.roll(arrays[-1].ravel(), -rotation))
-
-    return Candidate(ConvolutionalNetwork(d, (*sizes, d)), read)
-
-
 def candidates(shapes: Sequence[Shape], d: int, evaluate: Evaluate) -> Iterator[Candidate]:
     """Networks with parameters of these shapes: diagonal, fully connected, convolutional."""
-    yield from _diagonal(shapes, d)
-    yield from islice(_chains(shapes, d), MOST_CHAINS)
+    filters = any(len(shape) == 3 for shape in shapes)  # of nn.Conv1d: for d = 1 all are the same
+    if not filters:
+        yield from _diagonal(shapes, d)
+        yield from islice(_chains(shapes, d), MOST_CHAINS)
     yield from _convolutional(shapes, d, evaluate)
 
 

@@ -28,13 +28,13 @@ Arrays = Sequence[FloatArray]
 def from_torch(module: Any, *, num_features: int | None = None) -> tuple[Network, Parameters]:
     """The network f(x; Theta) = M(x) o (v_1, ..., v_L) that a module is, and its parameters.
 
-    Read off the layers: stacks of bias-free ``nn.Linear`` (W_l is the transposed weight), and
-    stride-1 ``nn.Conv1d`` of one channel with circular padding that keeps the length, then
-    ``nn.Linear(d, 1)`` (its weight rotated by the paddings on the left). In any other module the
-    parameters' shapes name candidates: vectors of d multiplied elementwise, products of matrices,
-    circular correlations and convolutions, and, where M has at most 100,000 entries, a
-    ``TensorNetwork`` found entry by entry. A candidate is taken only if it is the same function of
-    x and of the parameters: both are evaluated at the module's parameters and at three random ones.
+    The shapes of the parameters name candidates: products of matrices (W_l is the transposed weight
+    of ``nn.Linear``); circular correlations and convolutions of filters, and d weights (for
+    ``nn.Conv1d`` of one channel and stride 1 whose circular padding keeps the length, then
+    ``nn.Linear(d, 1)``, these are rotated by the paddings on the left); vectors of d multiplied
+    elementwise; and, where M has at most 100,000 entries, a ``TensorNetwork`` found entry by entry.
+    A candidate is taken only if it is the same function of x and of the parameters: both are
+    evaluated at the module's parameters and at three random ones.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def _inputs(d: int) -> FloatArray:
 def _found(probe: Probe, stacked: Candidate | None) -> Candidate:
     """The first candidate that is the module, at random parameters too."""
     X = _inputs(probe.num_features)
-    points = [list(point) for point in _points(probe.values)]
+    points = list(_points(probe.values))
     expected = []
     for point in points:
         probe.check_linear(X, point)
@@ -127,18 +127,18 @@ def _found(probe: Probe, stacked: Candidate | None) -> Candidate:
     return _tensor(probe, X, points, near)
 
 
-def _points(values: Arrays) -> Iterator[Iterator[FloatArray]]:
+def _points(values: Arrays) -> Iterator[list[FloatArray]]:
     """Random parameters: positive, with a sign for each layer, and with a sign for each entry."""
     rng = np.random.default_rng(1)
-    sizes = [1.0 if value.ndim < 2 else max(value.shape) ** -0.5 for value in values]
-    for signs in ("none", "layer", "entry"):
+    for signs, growth in (("none", 1.0), ("layer", 1.0), ("entry", 0.5)):
         layers = []
-        for value, size in zip(values, sizes, strict=True):
-            layer = size * rng.uniform(0.5, 1.5, value.shape)
+        for value in values:
+            fan = 1 if value.ndim < 2 else max(value.shape)  # so that deep products stay finite
+            layer = fan**-growth * rng.uniform(0.5, 1.5, value.shape)
             if signs != "none":
                 layer = layer * rng.choice((-1.0, 1.0), () if signs == "layer" else value.shape)
             layers.append(layer)
-        yield iter(layers)
+        yield layers
 
 
 def _factor(candidate: Candidate, X: FloatArray, point: Arrays, expected: FloatArray) -> float:

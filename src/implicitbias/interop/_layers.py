@@ -6,9 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 from implicitbias._errors import InvalidInputError
-from implicitbias.interop._families import Candidate, connected, convolved
+from implicitbias.interop._families import Candidate, connected
 from implicitbias.interop._torch import layer_text, reason_of
-from implicitbias.networks import left_padding
 
 EXPECTED = (
     "expected a stack of bias-free nn.Linear layers, or of circular one-channel nn.Conv1d layers "
@@ -90,7 +89,7 @@ def _check_convolution(torch: Any, layer: Any, text: str) -> None:
 
 
 def read_stack(torch: Any, module: Any) -> tuple[int, Candidate] | None:
-    """Features and the network of a plain stack of layers; None for any other module.
+    """Features and the network of a plain stack of ``nn.Linear``; None for any other module.
 
     Raises
     ------
@@ -117,14 +116,10 @@ def read_stack(torch: Any, module: Any) -> tuple[int, Candidate] | None:
             f"{layer_text(name, last)} has {last.out_features} outputs; expected one, f(x) = "
             "x^T beta: nn.Linear(..., 1, bias=False) as the last layer."
         )
-    if not filters:
-        _check_widths(linear)
-        return linear[0][1].in_features, connected([layer.in_features for _, layer in linear])
-    d = last.in_features
-    if layers[-1][1] is not last or len(linear) > 1 or not all(_keeps(f, d) for f in filters):
+    if filters:
         return None
-    sizes = [layer.kernel_size[0] for layer in filters]
-    return d, convolved(d, sizes, sum(map(_left, filters)))
+    _check_widths(linear)
+    return linear[0][1].in_features, connected([layer.in_features for _, layer in linear])
 
 
 def _flattened(torch: Any, module: Any, prefix: str) -> Layers | None:
@@ -161,28 +156,3 @@ def _check_widths(linear: Layers) -> None:
                 f"{layer_text(before, left)} before it has {left.out_features} outputs; expected "
                 "the same number."
             )
-
-
-def _keeps(layer: Any, d: int) -> bool:
-    """Whether it is a circular correlation of d entries to d entries."""
-    (size,) = layer.kernel_size
-    circular = layer.padding_mode == "circular" or size == 1
-    return bool(
-        circular
-        and layer.stride == (1,)
-        and layer.dilation == (1,)
-        and sum(_paddings(layer)) == size - 1 < d
-    )
-
-
-def _paddings(layer: Any) -> tuple[int, int]:
-    """Entries padded to the left and to the right."""
-    size = layer.kernel_size[0]
-    if layer.padding == "same":
-        return left_padding(size), size - 1 - left_padding(size)
-    padding = 0 if layer.padding == "valid" else layer.padding[0]
-    return padding, padding
-
-
-def _left(layer: Any) -> int:
-    return _paddings(layer)[0]

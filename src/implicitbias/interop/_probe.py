@@ -167,8 +167,9 @@ class Probe:
                 f"{self.kind} returns {zero:.3g} at x = 0, where f(x) = x^T beta is 0: it adds a "
                 "constant. Remove it, and give x a constant feature where one is wanted."
             )
-        odd = np.abs(self(-FAR * X, parameters) / FAR + own)
-        added = np.abs(self(X + X[::-1], parameters) - own - other)
+        with np.errstate(invalid="ignore"):
+            odd = np.abs(self(-FAR * X, parameters) / FAR + own)
+            added = np.abs(self(X + X[::-1], parameters) - own - other)
         worst = float(np.maximum(odd, added).max())
         if not worst <= LINEAR * size:
             raise InvalidInputError(
