@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
-
-import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
@@ -32,7 +31,7 @@ def trained_parameters(torch: Any, module: Any) -> dict[str, FloatArray]:
         raise InvalidInputError(
             f"{type(module).__name__} has no parameters to train; expected at least two layers."
         )
-    _refuse_ties(module, kept)
+    _refuse_ties(torch, module, kept)
     return {name: _values(torch, module, name, one) for name, one in kept.items()}
 
 
@@ -56,50 +55,53 @@ def _is_no_bias(torch: Any, module: Any, name: str, parameter: Any) -> bool:
 
 
 def _values(torch: Any, module: Any, name: str, parameter: Any) -> FloatArray:
-    text = _text(module, name)
+    fault = ""
     if parameter.is_meta:
-        raise InvalidInputError(
-            f"{text} is on the meta device and has no values; move the module by to_empty(...) and "
-            "load its weights first."
+        fault = (
+            "is on the meta device and has no values; move the module by to_empty(...) and load "
+            "its weights first"
         )
-    if parameter.layout != torch.strided or not parameter.is_floating_point():
-        raise InvalidInputError(
-            f"{text} is a {parameter.layout} tensor of {parameter.dtype}; expected a dense one of "
-            "real floating-point numbers."
+    elif parameter.layout != torch.strided or not parameter.is_floating_point():
+        fault = (
+            f"is a {parameter.layout} tensor of {parameter.dtype}; expected a dense one of real "
+            "floating-point numbers"
         )
-    if not parameter.requires_grad:
-        raise InvalidInputError(
-            f"{text} is frozen (requires_grad=False), so training does not move it; expected "
-            "parameters that are all trained. Set requires_grad=True, or make it a buffer."
+    elif not parameter.requires_grad:
+        fault = (
+            "is frozen (requires_grad=False), so training does not move it; expected parameters "
+            "that are all trained. Set requires_grad=True, or make it a buffer"
         )
+    elif not parameter.numel():
+        fault = f"has shape {tuple(parameter.shape)} and no entries"
+    elif not parameter.isfinite().all():
+        fault = f"has shape {tuple(parameter.shape)} and entries that are not finite"
+    if fault:
+        raise InvalidInputError(f"{_text(module, name)} {fault}.")
     values: FloatArray = parameter.detach().to("cpu", torch.float64).numpy().copy()
-    if not values.size or not np.isfinite(values).all():
-        raise InvalidInputError(
-            f"{text} has shape {values.shape} and "
-            + ("entries that are not finite." if values.size else "no entries.")
-        )
     return values
 
 
-def _refuse_ties(module: Any, parameters: dict[str, Any]) -> None:
+def _refuse_ties(torch: Any, module: Any, parameters: dict[str, Any]) -> None:
     """Refuse parameters that share numbers: gradient descent on them is another dynamics."""
-    ranges: list[tuple[int, int, str]] = []
-    for name, parameter in parameters.items():
-        if parameter.is_meta or not parameter.numel():
+    ranges: list[tuple[int, int, int]] = []
+    names = list(parameters)
+    for place, (name, parameter) in enumerate(parameters.items()):
+        if parameter.is_meta or parameter.layout != torch.strided or not parameter.numel():
             continue
-        steps = [(n - 1) * s for n, s in zip(parameter.shape, parameter.stride(), strict=True)]
-        start = parameter.data_ptr()
-        end = start + (sum(steps) + 1) * parameter.element_size()
-        for first, last, other in ranges:
-            if start < last and first < end:
-                raise InvalidInputError(
-                    f"{_text(module, name)} is tied to {other!r}: both are the same numbers. "
-                    "Gradient descent on tied weights is another dynamics; expected a parameter of "
-                    "its own for each layer."
-                )
-        if any(n > 1 and s == 0 for n, s in zip(parameter.shape, parameter.stride(), strict=True)):
+        axes = list(zip(parameter.shape, parameter.stride(), strict=True))
+        if any(length > 1 and step == 0 for length, step in axes):
             raise InvalidInputError(
                 f"{_text(module, name)} repeats one number along an axis (stride 0), which ties "
                 "its entries; clone it."
             )
-        ranges.append((start, end, name))
+        start = parameter.data_ptr()
+        entries = 1 + sum((length - 1) * step for length, step in axes)
+        ranges.append((start, start + entries * parameter.element_size(), place))
+    for (_, end, one), (start, _, other) in pairwise(sorted(ranges)):
+        if start < end:
+            first, second = sorted((one, other))
+            raise InvalidInputError(
+                f"{_text(module, names[second])} is tied to {names[first]!r}: both are the same "
+                "numbers. Gradient descent on tied weights is another dynamics; expected a "
+                "parameter of its own for each layer."
+            )
