@@ -223,6 +223,15 @@ def test_every_size_and_every_rotation(size, padding):
         assert network.filter_sizes == (size, 7)
 
 
+def test_the_last_layer_is_the_one_with_a_row():
+    """Filters of full length commute; what torch applies last comes last."""
+    module = Function(lambda X, v, w: wrapped(X, w, 0) @ v[0], (1, 6), (6,))
+    _, (w, v) = ib.from_torch(module)
+    own, filters = numbers(module.parameters())
+    np.testing.assert_array_equal(v, own[0])
+    np.testing.assert_array_equal(w, filters)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
 def test_low_precision_is_read_exactly(dtype):
     module = connected(4, 3, dtype=dtype)

@@ -96,6 +96,17 @@ class Silent(nn.Module):
         self.first, self.second = connected(4, 3)
 
 
+class Drops(Silent):
+    def forward(self, X):
+        return self.second(functional.dropout(self.first(X), 0.5, training=self.training))
+
+
+def changed_function(forward, factor):
+    module = Function(forward, (4, 3), (3,))
+    scale(factor)(module)
+    return module
+
+
 def fails(X, W, w):
     raise KeyError("no such entry")
 
@@ -214,6 +225,14 @@ REFUSED = {
     "dropout by hand": (
         lambda: Function(lambda X, W, w: functional.dropout(X @ W, 0.5) @ w, (4, 3), (3,)),
         "not linear in x",
+    ),
+    "dropout that is off": (
+        lambda: Drops().eval(),
+        "Drops is not linear in x",
+    ),
+    "weights that are cut": (
+        lambda: changed_function(lambda X, W, w: X @ W.clamp(-9, 9) @ w, 100.0),
+        "and FullyConnectedNetwork(widths=(4, 3)) differ by up to",
     ),
     "a constant": (
         lambda: Function(lambda X, W, w: X @ W @ w + 1, (4, 3), (3,)),
