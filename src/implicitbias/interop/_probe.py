@@ -51,7 +51,8 @@ class Probe:
         except Exception as error:  # whatever a module of a user's own raises
             raise InvalidInputError(
                 f"{self.kind} could not be copied, and is not evaluated in place "
-                f"({type(error).__name__}: {reason_of(error)})."
+                f"({type(error).__name__}: {reason_of(error)}). Build it anew, and give it this "
+                "one's state_dict()."
             ) from error
         own = dict(self._copy.named_parameters(remove_duplicate=False))
         self._own = [own[name] for name in values]
