@@ -68,6 +68,13 @@ def hooked():
     return module
 
 
+def widened():
+    """A hook that makes six numbers of three, so layers that seem not to fit do."""
+    module = nn.Sequential(*connected(4, 3)[:1], *connected(6))
+    module[0].register_forward_hook(lambda layer, inputs, outputs: outputs.repeat(1, 2))
+    return module
+
+
 def of_opposite_halves():
     """f = 0, though no layer is: no error relative to f has a meaning."""
     module = connected(4, 6)
@@ -157,6 +164,7 @@ CASES = {
         "TensorNetwork(tensor of shape (12, 3, 4))",
     ),
     "a hook with a factor": (hooked, "TensorNetwork(tensor of shape (12, 3, 4))"),
+    "a hook that widens": (widened, "TensorNetwork(tensor of shape (12, 6, 4))"),
     "vectors of two lengths": (
         lambda: Function(lambda X, v, w: (X * v)[:, :3] @ w, (5,), (3,)),
         "TensorNetwork(tensor of shape (5, 3, 5))",
