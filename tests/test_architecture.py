@@ -34,7 +34,13 @@ RESULTS = SHARED | {
 # Each package or module may import these, and itself.
 MAY_IMPORT = {
     "__init__": RESULTS
-    | {"_names", "coordinates", "estimators", "plotting"},  # the public list, under TYPE_CHECKING
+    | {
+        "_names",
+        "coordinates",
+        "estimators",
+        "interop",
+        "plotting",
+    },  # the public list, under TYPE_CHECKING
     "_errors": set(),
     "_names": {"_errors"},
     "_html": set(),
@@ -64,6 +70,7 @@ MAY_IMPORT = {
     | {"initialization", "flow", "limits", "theorems", "_closing", "comparison", "alignment"},
     "serialization": BASE,  # the results it builds are named by strings, and imported late
     "datasets": BASE | {"problems"},
+    "interop": BASE | {"networks"},
     "_model": SHARED | {"initialization"},
     "estimators": RESULTS | {"_model"},
     "verification": RESULTS | {"coordinates", "dual"},
