@@ -76,7 +76,7 @@ MAY_IMPORT = {
     "verification": RESULTS | {"coordinates", "dual"},
     "plotting": RESULTS | {"coordinates"},
     "report": RESULTS | {"verification", "plotting"},
-    "cli": RESULTS | {"verification", "plotting", "report", "_model"},
+    "cli": RESULTS | {"verification", "plotting", "report", "interop", "_model"},
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.
