@@ -57,12 +57,13 @@ MAY_IMPORT = {
     "networks": BASE,
     "initialization": BASE | {"networks"},
     "coordinates": BASE,
-    "_setting": SHARED | {"initialization", "coordinates"},
+    "_fit": SHARED | {"initialization"},
+    "_setting": SHARED | {"initialization", "coordinates", "_fit"},
     "dual": BASE | {"coordinates"},
     "flow": SHARED | {"initialization", "coordinates", "_setting", "dual"},
-    "descent": SHARED | {"initialization", "coordinates", "_setting", "flow"},
+    "descent": SHARED | {"initialization", "coordinates", "_fit", "_setting", "flow"},
     "limits": SHARED | {"coordinates", "dual"},
-    "theorems": SHARED | {"initialization", "coordinates", "_setting", "dual", "limits"},
+    "theorems": SHARED | {"initialization", "coordinates", "_fit", "_setting", "dual", "limits"},
     "_closing": SHARED | {"flow", "limits"},
     "comparison": SHARED | {"_closing", "initialization", "flow", "descent", "limits", "theorems"},
     "alignment": SHARED | {"flow", "limits", "_closing", "comparison"},
@@ -180,6 +181,13 @@ def test_the_witness_never_sees_potentials_or_duals():
             for found in (whole.with_suffix(".py"), whole / "__init__.py"):
                 if parts[:2] == ["implicitbias", "flow"] and found.exists() and found not in seen:
                     waiting.append(found)
+
+
+def test_gradient_descent_never_sees_them_either():
+    """Only the effective start, which is worked out when a run has ended."""
+    sources = sorted((PACKAGE / "descent").glob("*.py"))
+    seeing = {path.name for path in sources if owners_imported(path) & HIDDEN_FROM_WITNESS}
+    assert seeing == {"_effective.py"}
 
 
 @pytest.mark.parametrize(("left", "right"), [*SIBLINGS, *(pair[::-1] for pair in SIBLINGS)])

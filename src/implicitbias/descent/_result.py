@@ -11,7 +11,7 @@ import numpy as np
 
 from implicitbias._arrays import ArrayLike, FloatArray, IntArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError, NoPredictionError, Outcome
-from implicitbias._setting import check_fit
+from implicitbias._fit import check_fit
 from implicitbias.descent._effective import EffectiveStart, effective_start
 from implicitbias.descent._plan import Reduction, whole_steps
 from implicitbias.descent._trained import Trained, read

@@ -16,7 +16,8 @@ from implicitbias._arrays import (
     positive_int,
 )
 from implicitbias._errors import InvalidInputError
-from implicitbias._setting import Setting, check_fit
+from implicitbias._fit import check_fit
+from implicitbias._setting import Setting
 from implicitbias.coordinates import Curves
 from implicitbias.features import Dense, Features
 from implicitbias.initialization import Initialization
