@@ -112,8 +112,8 @@ def _refuse_unreachable(start: FloatArray) -> None:
     lost = np.flatnonzero(~np.isfinite(start).all(axis=0))
     if lost.size:
         raise _refused(
-            f"{lost.size} of {start.shape[1]} coordinates, the first of them {lost[0]}, ended where "
-            "no flow of the run's clock passes. Its steps were too large; try smaller ones"
+            f"{lost.size} of {start.shape[1]} coordinates, the first of them {lost[0]}, ended "
+            "where no flow of the run's clock passes. Its steps were too large; try smaller ones"
         )
 
 
