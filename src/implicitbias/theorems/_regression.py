@@ -97,10 +97,10 @@ def assemble_potential(
             f"scale exp({situation.init.log_scale:.4g}).",
             verdicts,
         )
-    error = _error_of(situation, certificate.error, real_rho, coefficients)
-    if len(situation.targets) == coefficients.size < rho.size:  # one solution, however rho adds up
-        end = least_l2_end(situation.rows, situation.targets)
-        coefficients, error = end.rho, end.error
+    error = certificate.error
+    if error is not None:
+        error += forced_by_rounding(situation, real_rho, coefficients)
+        coefficients, error = only_solution(situation, coefficients, error)
     return Limit(
         coefficients,
         "point",
@@ -119,16 +119,20 @@ def assemble_potential(
     )
 
 
-def _error_of(
-    situation: Situation, error: float | None, rho: FloatArray, coefficients: FloatArray
-) -> float | None:
-    """The error of beta = S^T rho from that of rho: terms larger than their sum make it larger."""
-    size = float(np.abs(coefficients).max(initial=0.0))
-    if error is None or situation.decomposition.is_exact or size == 0.0:
-        return error
-    error += forced_by_rounding(situation, rho, coefficients)
-    terms = float((situation.decomposition.lengths * np.abs(rho)).max(initial=0.0))
-    return (error + EPS) * max(1.0, terms / size)
+def only_solution(
+    situation: Situation, coefficients: FloatArray, error: float
+) -> tuple[FloatArray, float]:
+    """X^{-1} y where X is square, if it is known better than a sum of coordinates, and its error.
+
+    As given otherwise.
+    """
+    if situation.decomposition.is_identity or len(situation.targets) < coefficients.size:
+        return coefficients, error
+    try:
+        end = least_l2_end(situation.rows, situation.targets)
+    except NoPredictionError:
+        return coefficients, error
+    return (end.rho, end.error) if end.error < error else (coefficients, error)
 
 
 def _layers(
