@@ -131,8 +131,8 @@ def lost_in_start(problem: PotentialProblem, system: NewtonSystem, state: Potent
     dt = system.solve(np.zeros((problem.target.size, DRAWS)), clocks)[0]
     largest = float(np.abs(curves.rho(t)).max())
     own = own / largest if largest > 0.0 else 0.0 * own
-    kept = relative_move(problem.seen, curves, t, own)
-    return kept + relative_change(problem.seen, curves, t, dt)
+    at_once = relative_move(problem.seen, curves, t, own)
+    return at_once + relative_change(problem.seen, curves, t, dt)
 
 
 def drawn_starts(start: NumericArray, size: float) -> Iterator[NumericArray]:
@@ -173,5 +173,5 @@ def _swayed(
         own[basis[light]] = np.sign(part) * sizes
         target[light] = 0.0
     moving = system.solve(target, moved)[0]
-    kept = relative_move(problem.seen, curves, t, own)
-    return kept + relative_change(problem.seen, curves, t, moving)
+    at_once = relative_move(problem.seen, curves, t, own)
+    return at_once + relative_change(problem.seen, curves, t, moving)
