@@ -29,6 +29,7 @@ from implicitbias.limits import (
 from implicitbias.problems import UnitRows
 from implicitbias.theorems._rounded_start import (
     forced_by_rounding,
+    left_out,
     one_point_start_change,
     whole_layers,
 )
@@ -99,7 +100,13 @@ def assemble_potential(
         )
     error = certificate.error
     if error is not None:
-        error += forced_by_rounding(situation, real_rho, coefficients)
+        if not kept.all() or decomposition.residual > 0.0:
+            change = _further(situation, problem)
+            there = situation.at_scale(
+                np.exp(situation.init.log_scale + change) if change else None
+            )
+            error += forced_by_rounding(there, real_rho, coefficients)
+            error += left_out(there, coefficients)
         coefficients, error = only_solution(situation, coefficients, error)
     return Limit(
         coefficients,
@@ -135,6 +142,12 @@ def only_solution(
     return (end.rho, end.error) if end.error < error else (coefficients, error)
 
 
+def _further(situation: Situation, problem: PotentialProblem) -> float:
+    """How far, in log alpha, a problem on the situation's path is from the situation itself."""
+    there, own = problem.actual_curves.log_unit, situation.potential.curves.log_unit
+    return float(there[0] - own[0]) if there.size else 0.0
+
+
 def _layers(
     situation: Situation, problem: PotentialProblem, state: PotentialState
 ) -> Parameters | None:
@@ -144,9 +157,7 @@ def _layers(
         rho = problem.curves.rho(t)
         with np.errstate(divide="ignore"):
             t = moving.t_from_rho(np.sign(rho), np.log(np.abs(rho)))
-    change = 0.0
-    if moving.size:
-        change = float(moving.log_unit[0] - situation.potential.curves.log_unit[0])
+    change = _further(situation, problem)
     curves, forced = situation.curves.shifted(change), situation.reach.forced
     log_scale = situation.init.log_scale + change
     if forced.any():
