@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -296,3 +298,20 @@ def test_a_face_on_which_flows_close_in_slowly():
     expected = np.array([0.001, -0.9985, 0.001, 0.0, 0.0])  # points 2, 3 and 4 are tight
     np.testing.assert_allclose(found.coefficients, expected, rtol=1e-12, atol=1e-15)
     assert found.rate == pytest.approx(0.0005)
+
+
+def test_equal_coordinates_share_what_is_hard_to_solve_for():
+    """Rows of S that are equal have one sum, which near-parallel points leave few digits of."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2, 2)) + 1e6
+    S = rng.standard_normal((2, 2))[[0, 1, 0]]
+    y, eta = np.array([-1.0, 1.0]), np.array([1.1, 1.9, 1.3])
+    network = OrthogonalNetwork(S, [np.eye(3)] * 2)
+    init = Initialization([eta, np.zeros(3)], scale=0.1)
+    found = predict_limit(network, Classification(X, y), init)
+    first, second = [[Fraction(value) for value in row] for row in X]
+    determinant = first[0] * second[1] - first[1] * second[0]
+    expected = [-(second[1] + first[1]) / determinant, (first[0] + second[0]) / determinant]
+    np.testing.assert_allclose(found.coefficients, np.array(expected, float), rtol=1e-8)
+    shares = found.spectrum[[0, 2]] / eta[[0, 2]] ** 2
+    np.testing.assert_allclose(shares[0], shares[1], rtol=1e-12)

@@ -53,9 +53,8 @@ def left_out(situation: Situation, coefficients: FloatArray) -> float:
     if decomposition.residual == 0.0 or size == 0.0:
         return 0.0
     start = situation.init.directions
-    none = np.zeros((decomposition.depth, decomposition.size))
-    rest = decomposition.parameters(none, remainder_of=start)
-    outside = [float(np.linalg.norm(layer)) for layer in rest]
+    inside = decomposition.parameters(decomposition.coordinates(start))
+    outside = [float(np.linalg.norm(v - kept)) for v, kept in zip(start, inside, strict=True)]
     if min(outside) == 0.0:
         return 0.0
     tensor = float(np.linalg.norm(decomposition.S, axis=0).max())
