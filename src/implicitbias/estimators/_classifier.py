@@ -156,13 +156,7 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         beta = end.coefficients[: X.shape[1]]
         scores = offsets.products(X, beta)
         if appended:
-            intercept = float(end.coefficients[-1])
-            level = given = offsets.constant(-beta, intercept)
-            if offsets.columns.size:
-                level = self._sharpened(given, scores, signs, problem.y)
-            end = beside_intercept(end, given, level)
-            if level != given:
-                intercept = offsets.constant(beta, level)
+            end, level, intercept = self._with_intercept(end, offsets, scores, signs, problem.y)
             lowest = float((signs * (scores + level)).min()) if offsets.columns.size else 0.0
             if self.separable_ and lowest > 0:
                 beta, level, intercept = beta / lowest, level / lowest, intercept / lowest
@@ -183,6 +177,23 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         if not self.converged_:
             self._warn(shortfall(end, tol, better_data(problem.X)))
         return self
+
+    def _with_intercept(
+        self,
+        end: End,
+        offsets: Offsets,
+        scores: FloatArray,
+        signs: FloatArray,
+        targets: FloatArray,
+    ) -> tuple[End, float, float]:
+        """The end with the error of beta itself, the level b + c^T beta, and b."""
+        beta, intercept = end.coefficients[:-1], float(end.coefficients[-1])
+        level = given = offsets.constant(-beta, intercept)
+        if offsets.columns.size:
+            level = self._sharpened(given, scores, signs, targets)
+        if level != given:
+            intercept = offsets.constant(beta, level)
+        return beside_intercept(end, given, level), level, intercept
 
     def _sharpened(
         self, level: float, scores: FloatArray, signs: FloatArray, targets: FloatArray
