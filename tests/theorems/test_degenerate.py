@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._errors import InvalidInputError
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.networks import DiagonalNetwork, FullyConnectedNetwork, TensorNetwork
