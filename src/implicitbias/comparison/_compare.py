@@ -38,7 +38,8 @@ def compare(
 
     A run of gradient descent ends elsewhere than the flow. Where ``limit`` is that of the run's own
     start, a point, the run is held against the limit of its effective start instead, and the
-    distance to ``limit`` is reported beside it.
+    distance to ``limit`` is reported beside it. Any end that fits the data is the limit of its
+    effective start; what the steps did is in ``effective``, in its factors and scales.
 
     Parameters
     ----------

@@ -108,8 +108,8 @@ def _refuse_unreachable(start: FloatArray) -> None:
     if lost.size:
         raise NoPredictionError(
             f"this run has no effective start: {lost.size} of {start.shape[1]} coordinates, the "
-            f"first of them {lost[0]}, ended where no flow of the run's clock passes. Its steps "
-            "were too large; try smaller ones."
+            f"first of them {lost[0]}, ended where no flow of the run's clock passes: its steps "
+            "were too large, or took layers below what float64 holds. Try smaller steps."
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import TINY, FloatArray, Parameters
+from implicitbias._arrays import TINY, FloatArray, Parameters, stable_norm
 from implicitbias.descent._losses import Look, MarginDescent, SquaredDescent
 from implicitbias.descent._model import model_of
 from implicitbias.descent._sharpness import sharpness
@@ -79,7 +79,7 @@ def read(trained: Trained, parameters: Parameters) -> dict[str, Any]:
     found["coefficients"] = beta
     if isinstance(problem, Classification):
         margins = (problem.y * outputs).min(axis=1)
-        lengths = np.linalg.norm(beta, axis=1)
+        lengths = np.array([stable_norm(row) for row in beta])
         units = np.where(margins > 0, margins, np.where(lengths > 0, lengths, 1.0))
         found |= {"margins": margins, "directions": beta / units[:, None]}
         with np.errstate(divide="ignore"):
