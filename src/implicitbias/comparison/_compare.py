@@ -102,7 +102,7 @@ def _plain(flow: Any, limit: Limit, agreement: float, is_direction: bool) -> Com
             f"flow is a {type(flow).__name__}; expected a Flow, a Run or coefficients of shape "
             "(d,). The order of the arguments is flow, limit."
         )
-    beta = finite_array(flow, "flow", shape=(None,))
+    beta = finite_array(flow, "flow", shape=(None,)).copy()
     _check_size(beta.size, limit)
     if not is_direction:
         error = relative_difference(beta, limit.coefficients)

@@ -12,7 +12,7 @@ from implicitbias._closing import Closing
 from implicitbias._errors import Outcome
 from implicitbias._html import Badge, Mark
 from implicitbias._results import Record
-from implicitbias.descent import EffectiveStart
+from implicitbias.descent import EffectiveStart, Run
 from implicitbias.flow import Flow
 from implicitbias.limits import UNIQUE, Limit
 
@@ -65,8 +65,12 @@ class Comparison(Record):
 
     @property
     def trained(self) -> bool:
-        """Whether the flow came to its end, so that there is something to compare."""
-        return self.flow.outcome in TRAINED
+        """Whether the flow came to its end, so that there is something to compare.
+
+        A run that fits the data did, though it was stopped by its number of steps.
+        """
+        fits = isinstance(self.flow, Run) and self.flow.fits
+        return fits or self.flow.outcome in TRAINED
 
     @property
     def agrees(self) -> bool:

@@ -74,15 +74,19 @@ def at_rest(stack: Stack, k: int, look: Look, run: int) -> Outcome | None:
 
 
 def _changes_to_come(stack: Stack, run: int) -> Parameters:
-    """What the layers can move by from here if the gradient stays, over the step; >= 0."""
+    """The most that a step to come moves the layers by if the gradient stays, over its size.
+
+    Velocities tend to grad / (1 - mu), each from where it is, without a detour.
+    """
     plan, layers = stack.plan, tuple(layer[run : run + 1] for layer in stack.layers)
     loss = stack.loss.keep(np.array([run]))
     weight = 1.0 / stack.points if plan.reduction == "mean" else 1.0
     predictions = stack.model.predictions(layers, None)
     pulls, _ = loss.pulls(predictions, np.ones(1), weight, None, None)
     gradients = stack.model.gradients(layers, pulls, None)
+    mu = plan.momentum
     return tuple(
-        (np.abs(gradient[0]) + plan.momentum * np.abs(velocity[run])) / (1.0 - plan.momentum)
+        np.maximum(np.abs(gradient[0] + mu * velocity[run]), np.abs(gradient[0]) / (1.0 - mu))
         for gradient, velocity in zip(gradients, stack.velocity, strict=True)
     )
 

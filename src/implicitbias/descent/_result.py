@@ -20,7 +20,7 @@ from implicitbias.initialization import Initialization
 from implicitbias.networks import Activation, Network
 from implicitbias.problems import Classification, Regression
 
-FITTED = 1e-8  # residual of a run made elsewhere that counts as fitting the data
+FITTED = 1e-8  # residual that counts as fitting the data
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,6 +134,11 @@ class Run(Flow):
         """The network, the problem and the start; None of a run that was loaded."""
         trained = self._trained
         return None if trained is None else (trained.network, trained.problem, trained.init)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the residual is at most 1e-8, however the run ended; False for classes."""
+        return bool(self.residual <= FITTED)
 
     @property
     def best(self) -> int:
