@@ -278,7 +278,7 @@ def test_small_steps_with_noise_shrink_offsets_as_the_loss_says():
     y = X @ rng.standard_normal(5)
     network, problem, init = DiagonalNetwork(5, 2), Regression(X, y), Initialization(list(p), 1.0)
     fine = brute.descend("diagonal", p, X, y, np.full(2000, T / 2000), mean=True)
-    squares = np.array([(X @ a[0] * 0 + X @ (a[0] * a[1]) - y) ** 2 for a in fine.layers[:-1]])
+    squares = np.array([(X @ (a * b) - y) ** 2 for a, b in fine.layers[:-1]])
     integral = ((squares + delta**2).mean(axis=0) * T) @ X**2 / 3
     errors = []
     for step in (0.04, 0.01, 0.004):
