@@ -113,8 +113,8 @@ def _refuse_unreachable(start: FloatArray) -> None:
     if lost.size:
         raise _refused(
             f"{lost.size} of {start.shape[1]} coordinates, the first of them {lost[0]}, ended "
-            "where no flow of the run's clock passes: its steps were too large, or took layers below "
-            "what float64 holds. Try smaller steps"
+            "where no flow of the run's clock passes: its steps were too large, or took layers "
+            "below what float64 holds. Try smaller steps"
         )
 
 
