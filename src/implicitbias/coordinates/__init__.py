@@ -2,7 +2,7 @@
 
 from implicitbias.coordinates import lemma4
 from implicitbias.coordinates._curves import Curves
-from implicitbias.coordinates._reduction import RealCoordinates, reduce_to_real
+from implicitbias.coordinates._reduction import RealCoordinates, pairs, reduce_to_real
 from implicitbias.coordinates._scalar_curves import ScalarCurves
 from implicitbias.coordinates._two_sided_curves import TwoSidedCurves
 
@@ -12,5 +12,6 @@ __all__ = [
     "ScalarCurves",
     "TwoSidedCurves",
     "lemma4",
+    "pairs",
     "reduce_to_real",
 ]

@@ -290,11 +290,6 @@ class Curves(ScalarCurves):
         logs = self.log_abs_rho(self.t0 + sides * FAR)
         return np.asarray(logs + np.log(4.0) - 2.0 * FAR)
 
-    def log_weights(self, layers: FloatArray, sides: FloatArray) -> FloatArray:
-        """The same from the layers at one time."""
-        with np.errstate(divide="ignore"):
-            return np.asarray(2.0 * np.log(np.abs(layers[0] + sides * layers[1])))
-
     # layers and potentials
 
     def layers(self, t: FloatArray) -> NumericArray:

@@ -180,10 +180,6 @@ class ScalarCurves(ABC):
     def log_ahead(self, sides: FloatArray) -> FloatArray:
         """The constant of log |rho| for long clocks on the side +-1, L = 2, beside all others'."""
 
-    @abstractmethod
-    def log_weights(self, layers: FloatArray, sides: FloatArray) -> FloatArray:
-        """The same from the layers at one time, (L, m)."""
-
     # layers and potentials
 
     @abstractmethod

@@ -238,11 +238,6 @@ class TwoSidedCurves(ScalarCurves):
         """log u^2 or log v^2 at the start, D = 2: rho = u^2 e^{4 s} - v^2 e^{-4 s}."""
         return np.asarray(2.0 * self.log_unit + np.where(self.locked, 0.0, sides * self._t0))
 
-    def log_weights(self, layers: FloatArray, sides: FloatArray) -> FloatArray:
-        """The same from (u, v) at one time."""
-        with np.errstate(divide="ignore"):
-            return np.asarray(2.0 * np.log(np.abs(np.where(sides > 0, layers[0], layers[1]))))
-
     # layers and potentials
 
     def layers(self, t: FloatArray) -> NumericArray:

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, real_power
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates._pair import Pair
 from implicitbias.coordinates._scalars import log_cosh
@@ -99,7 +99,7 @@ def q(w: Any, power: float) -> FloatOrArray:
 
 def _checked(value: Any, name: str, power: Any) -> tuple[float, FloatArray]:
     """D and the argument, validated; NaN and infinities are legitimate arguments."""
-    power = checked_power(power, "power")
+    power = real_power(power, "power")
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -173,17 +173,3 @@ def _primitive(angle: FloatArray, power: float) -> FloatArray:
         return 4.0 * np.sinh(0.5 * angle) ** 2
     less = 2.0 / (power - 2.0)  # kappa - 1
     return 2.0 * np.expm1(less * log_cosh(angle) + log_cosh(less * angle)) / less
-
-
-def checked_power(power: Any, name: str) -> float:
-    """D as a float.
-
-    Raises
-    ------
-    InvalidInputError
-        It is no finite number >= 2.
-    """
-    real = isinstance(power, (int, float, np.integer, np.floating)) and not isinstance(power, bool)
-    if not (real and 2.0 <= power < np.inf):
-        raise InvalidInputError(f"{name} is {power!r}; expected a finite number >= 2, whole or not.")
-    return float(power)

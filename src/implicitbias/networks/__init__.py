@@ -1,4 +1,4 @@
-"""The networks whose training is studied: linear tensor networks in five families."""
+"""The networks whose training is studied: linear tensor networks in five families, u^D - v^D."""
 
 from implicitbias.networks._activation import Activation, AnyActivation, as_activation
 from implicitbias.networks._alignment import LayerAlignment, layer_alignment
@@ -16,6 +16,7 @@ from implicitbias.networks._structured import (
     SelectionDecomposition,
 )
 from implicitbias.networks._tensor import TensorNetwork
+from implicitbias.networks._two_sided import TwoSidedDiagonalNetwork
 
 __all__ = [
     "Activation",
@@ -33,6 +34,7 @@ __all__ = [
     "PointMaps",
     "SelectionDecomposition",
     "TensorNetwork",
+    "TwoSidedDiagonalNetwork",
     "as_activation",
     "layer_alignment",
     "multilinear_multiply",

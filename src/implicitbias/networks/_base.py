@@ -15,6 +15,7 @@ from implicitbias.networks import _point_svd, _starts
 from implicitbias.networks._activation import Activation, Elementwise, phi_of
 from implicitbias.networks._assumption import require_same
 from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._layers import real, squared_norms
 from implicitbias.networks._search import search_network
 
 MAX_TENSOR_ENTRIES = 10_000_000
@@ -47,6 +48,8 @@ class Network(ABC):
     """What corollaries about one family ask for: "diagonal", "convolutional", ..."""
     takes_sparse: ClassVar[bool] = False
     """Whether limits on sparse data need no dense work in d dimensions: no column is mixed."""
+    is_multilinear: ClassVar[bool] = True
+    """Whether beta is linear in each layer, so that there is a data tensor and the laws hold."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; build a new one instead.")
@@ -70,6 +73,11 @@ class Network(ABC):
     def depth(self) -> int:
         """Number of layers L."""
         return len(self.parameter_shapes)
+
+    @property
+    def degree(self) -> float:
+        """To which power beta grows with Theta: beta(c Theta) = c^degree beta(Theta)."""
+        return float(self.depth)
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -251,6 +259,10 @@ class Network(ABC):
             derived.setdefault(tol, found)  # the same for all threads
         return derived[tol]
 
+    def decoupling(self) -> OrthogonalDecomposition:
+        """The coordinates in which the flow decouples, if its verdict holds: Assumption 1's."""
+        return self.orthogonal_decomposition()
+
     def _decompose(self, tol: float) -> OrthogonalDecomposition:
         """Derive the decomposition: by structure where that is known; else by a search in M."""
         return search_network(self, tol=tol)
@@ -278,6 +290,14 @@ class Network(ABC):
             return _starts.equal_coordinates(decomposition, layers)
         return _starts.unit_norms(layers)
 
+    def drawn(self, layers: list[FloatArray]) -> list[FloatArray]:
+        """The start that random ``layers`` stand for: they themselves."""
+        return layers
+
+    def in_domain(self, layers: Parameters, name: str) -> Parameters:
+        """The finite layers, if the network is defined for them: always."""
+        return layers
+
     def check_parameters(self, parameters: Any, name: str = "parameters") -> Parameters:
         """Return the layers as finite float64 arrays of ``parameter_shapes``, or raise."""
         return finite_arrays(parameters, name, self.parameter_shapes)
@@ -288,7 +308,7 @@ class Network(ABC):
 
     def unflatten(self, vector: Any) -> Parameters:
         """Return the layers that ``flatten`` would turn into ``vector``, copied."""
-        vector = _real(vector, "vector")
+        vector = real(vector, "vector")
         if vector.shape != (self.num_parameters,):
             raise InvalidInputError(
                 f"vector has shape {vector.shape}; expected ({self.num_parameters},), the layers "
@@ -353,11 +373,11 @@ class Network(ABC):
     def _layers(self, parameters: Iterable[Any]) -> Parameters:
         """Float64 layers of the right shapes; cheap, for it runs inside every flow step."""
         try:
-            layers = tuple(_real(layer, "a layer of parameters") for layer in parameters)
+            layers = tuple(real(layer, "a layer of parameters") for layer in parameters)
         except TypeError:
             raise InvalidInputError(
-                f"parameters must be a sequence of {self.depth} arrays, one a layer; got "
-                f"{type(parameters).__name__}."
+                f"parameters must be a sequence of {len(self.layer_sizes)} arrays, one a layer; "
+                f"got {type(parameters).__name__}."
             ) from None
         if tuple(layer.shape for layer in layers) != self.parameter_shapes:
             got = ", ".join(str(layer.shape) for layer in layers)
@@ -367,7 +387,7 @@ class Network(ABC):
         return layers
 
     def _direction(self, direction: Any) -> FloatArray:
-        vector = _real(direction, "direction")
+        vector = real(direction, "direction")
         if vector.shape != (self.num_features,):
             raise InvalidInputError(
                 f"direction has shape {vector.shape}; expected ({self.num_features},)."
@@ -376,17 +396,3 @@ class Network(ABC):
 
     def _shapes_text(self) -> str:
         return ", ".join(map(str, self.parameter_shapes))
-
-
-def squared_norms(layers: Parameters) -> FloatArray:
-    """||v_l||^2 for each l."""
-    return np.array([np.vdot(layer, layer) for layer in layers])
-
-
-def _real(value: Any, name: str) -> FloatArray:
-    if type(value) is np.ndarray and value.dtype.char == "d":
-        return value
-    array = np.asarray(value)
-    if array.dtype.kind not in "buif":
-        raise InvalidInputError(f"{name} has dtype {array.dtype}; expected real numbers.")
-    return array.astype(np.float64)

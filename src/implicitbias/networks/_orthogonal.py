@@ -15,9 +15,9 @@ from implicitbias.networks._assumption import TOLERANCE, checked_assumption
 from implicitbias.networks._base import (
     MAX_TENSOR_ENTRIES,
     Network,
-    squared_norms,
 )
 from implicitbias.networks._decomposition import OrthogonalDecomposition, given_decomposition
+from implicitbias.networks._layers import squared_norms
 from implicitbias.networks._multilinear import (
     contract_all_but_second,
     contract_second,

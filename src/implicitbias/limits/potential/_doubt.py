@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray, NumericArray
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import Curves, ScalarCurves
 from implicitbias.dual import NewtonSystem
 from implicitbias.limits.potential._problem import (
     PotentialProblem,
@@ -31,7 +31,7 @@ LIGHT = 60.0  # log
 LARGEST_EXPONENT = 600.0
 
 
-def relative_change(curves: Curves, t: FloatArray, dt: FloatArray) -> float:
+def relative_change(curves: ScalarCurves, t: FloatArray, dt: FloatArray) -> float:
     """|rho' dt|_inf / |rho|_inf; 0 where rho = 0."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
@@ -158,7 +158,7 @@ def _draws(size: int, count: int) -> FloatArray:
 
 
 def _swayed(
-    curves: Curves,
+    curves: ScalarCurves,
     system: NewtonSystem,
     t: FloatArray,
     sizes: FloatArray,
