@@ -160,10 +160,11 @@ MODEL_OPTIONS = (
     ),
     _option(
         "--depth",
-        type=click.IntRange(min=2),
+        type=click.FloatRange(min=2),
+        metavar="NUMBER",
         default=DEPTH,
         show_default=True,
-        help="Number of layers L.",
+        help="Number of layers L; of two-sided networks the power, whole or not.",
     ),
     _option(
         "--width",
@@ -177,7 +178,7 @@ MODEL_OPTIONS = (
         metavar="INTEGER",
         help="Start from standard normal directions. Without it the layers are ones "
         "(convolutional: ones in Fourier space), but the last is zero; of fully connected networks "
-        "the first.",
+        "the first, of two-sided ones none.",
     ),
 )
 
