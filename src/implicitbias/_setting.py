@@ -46,7 +46,7 @@ class DualCoordinates:
     def why_not(self) -> str:
         """The verdicts that do not hold."""
         verdicts = [self.decomposition.verdict, self.reduction.data_verdict]
-        if self.reduction.reduces:  # else no phase to be real in
+        if self.reduction.data_verdict.holds:  # else no phase to be real in
             verdicts.append(self.reduction.start_verdict)
         return "; ".join(str(verdict) for verdict in verdicts if not verdict.holds)
 

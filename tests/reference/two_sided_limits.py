@@ -80,6 +80,9 @@ def limit(X, y, u0, v0, power, scale, digits=120, most=4000):
             step = mp.lu_solve(hessian, mp.matrix(missing))
             decrease = mp.fsum(missing[i] * step[i] for i in range(n))
             width = mp.mpf(1)
+            if D == 2:  # exponentials of long steps leave no digits
+                moved = [mp.fsum(X[i][j] * step[i] for i in range(n)) for j in range(d)]
+                width = min(width, 1 / max(abs(value) for value in moved))
             while True:
                 there = [nu[i] + width * step[i] for i in range(n)]
                 found = at(there)

@@ -275,5 +275,6 @@ class TwoSidedCurves(ScalarCurves):
 def _log_ratio(u: FloatArray, v: FloatArray, crossing: BoolArray) -> FloatArray:
     """log (u / v) where both are positive, with all digits where they are close."""
     u, v = np.where(crossing, u, 1.0), np.where(crossing, v, 1.0)
-    near = (u < 2.0 * v) & (v < 2.0 * u)
-    return np.where(near, np.log1p((u - v) / v), np.log(u) - np.log(v))
+    near = (0.5 * u < v) & (0.5 * v < u)
+    apart = np.where(near, u - v, 0.0) / v
+    return np.where(near, np.log1p(apart), np.log(u) - np.log(v))

@@ -161,8 +161,11 @@ class TwoSidedDiagonalNetwork(Network):
         self._refuse("data tensor, and no orthogonal decomposition of one")
 
     def balanced(self, layers: Any) -> list[FloatArray]:
-        """Refuse: u^{2-D} + v^{2-D} is never 0."""
-        self._refuse("start with all conserved quantities 0 that moves")
+        """Refuse: from u, v > 0 no conserved quantity is 0."""
+        raise InvalidInputError(
+            f"{self!r} has no balanced start: u * v (D = 2) and u^(2-D) + v^(2-D) are > 0 wherever "
+            "u, v > 0. Start from u = v: Initialization([eta, eta], scale)."
+        )
 
     def point_svd(self, x: FloatArray) -> NoReturn:
         """Refuse: there is no M(x)."""
@@ -195,15 +198,15 @@ class TwoSidedDiagonalNetwork(Network):
         return (np.diag(slope) for slope in self._slopes(layers))
 
     def _conserved_terms(self, layers: Parameters) -> tuple[FloatArray, FloatArray, FloatArray]:
-        u, v = (np.abs(layer) for layer in layers)
+        u, v = layers
         if self.degree == 2.0:
-            product = layers[0] * layers[1]
+            product = u * v
             return product, np.zeros_like(product), np.abs(product)
-        moving = (u > 0.0) & (v > 0.0)
+        moving = (u != 0.0) & (v != 0.0)
         power = 2.0 - self.degree
         first = np.where(moving, np.where(moving, u, 1.0) ** power, 0.0)
         second = np.where(moving, np.where(moving, v, 1.0) ** power, 0.0)
-        return first, -second, first + second
+        return first, -second, np.abs(first) + np.abs(second)
 
     def _refuse(self, what: str) -> NoReturn:
         raise InvalidInputError(
