@@ -169,7 +169,7 @@ def test_what_needs_a_data_tensor_is_refused(call, words):
 def test_theorem_1_is_about_data_tensors():
     problem = Classification([[1.0, 2.0]], [1])
     flow = gradient_flow(TWO, problem, START)
-    with pytest.raises(InvalidInputError, match="no data tensor"):
+    with pytest.raises(InvalidInputError, match="has none, for its coefficients are not linear"):
         theorem_1(TWO, problem, flow)
 
 

@@ -342,6 +342,14 @@ def test_results_are_saved_and_explained(tmp_path):
     }
 
 
+@pytest.mark.parametrize("power", [2, 2.5])
+def test_simulations_speak_without_theorem_1(power):
+    network, init = TwoSidedDiagonalNetwork(3, power), Initialization([np.ones(3)] * 2, 0.1)
+    found = ib.simulate_limit(network, CLASSES, init)
+    assert found.ended and found.covered_by == "two-sided, max margin"
+    assert found.theorem_1 is None and len(found.references) == 2
+
+
 @pytest.mark.parametrize("power", [2, 3])
 def test_results_about_tensors_do_not_apply(power):
     network, init = TwoSidedDiagonalNetwork(2, power), Initialization([np.ones(2)] * 2, 0.1)
