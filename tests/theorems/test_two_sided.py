@@ -306,6 +306,27 @@ def test_many_points_are_followed_in_multipliers():
         for route in ("parameters", "dual")
     ]
     assert np.allclose(*(flow.final_direction for flow in flows), atol=1e-6)
+    assert np.isclose(*(flow.log_times[-1] for flow in flows), rtol=1e-7)
+
+
+@pytest.mark.parametrize("power", [2, 2.5, 4])
+def test_both_flows_of_a_classification_are_one(power):
+    network, init = TwoSidedDiagonalNetwork(3, power), Initialization([[1, 2, 1], [1, 1, 3]], 0.3)
+    flows = [
+        ib.gradient_flow(network, CLASSES, init, route=route, until_margin=50.0)
+        for route in ("parameters", "dual")
+    ]
+    assert np.allclose(*(flow.final_direction for flow in flows), rtol=0, atol=1e-8)
+    assert np.isclose(*(flow.log_times[-1] for flow in flows), rtol=1e-6)
+    for layers in zip(*(flow.final_parameters for flow in flows), strict=True):
+        assert np.allclose(*layers, rtol=1e-6)
+
+
+@pytest.mark.parametrize("power", [2.5, 4])
+def test_directions_may_be_negative(power):
+    mirrored = Classification(-CLASSES.X, CLASSES.y)
+    found = predicted(mirrored, power, np.ones(3), np.ones(3), 0.1)
+    assert np.allclose(found.coefficients, [-1.0, 0.0, 0.0], atol=1e-14)
 
 
 def test_signs_that_a_start_keeps_are_kept():
