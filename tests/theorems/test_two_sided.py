@@ -180,6 +180,42 @@ def test_unequal_starts_decide_ties_by_their_own_side():
         assert np.allclose(row, [0.2, 0.8, -0.1, -0.9], atol=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_power_two_is_the_diagonal_network_of_u_plus_v_and_u_minus_v(seed):
+    # beta = (u + v) (u - v), at half of the speed; equal columns tie
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 5))
+    X = rng.integers(-2, 3, (n, 8)).astype(float)
+    X[:, 1] = X[:, 0]
+    u, v = rng.integers(1, 4, (2, 8)).astype(float)
+    scale = 10.0 ** rng.uniform(-4, 0.5)
+    problems = [Regression(X, X @ rng.integers(-2, 3, 8))]
+    problems.append(Classification(X, np.where(X @ rng.standard_normal(8) > 0, 1, -1)))
+    for problem in problems:
+        if np.unique(problem.y).size == 1 and not problem.y.any():
+            continue
+        found = predicted(problem, 2, u, v, scale)
+        diagonal = ib.DiagonalNetwork(8, 2)
+        same = ib.predict_limit(diagonal, problem, Initialization([u + v, u - v], scale=scale))
+        size = np.abs(same.coefficients).max()
+        assert np.allclose(found.coefficients, same.coefficients, rtol=0, atol=1e-12 * size)
+
+
+@pytest.mark.parametrize("power", [2, 3, 4])
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_it_ends_where_the_diagonal_network_on_features_and_their_negatives_does(power, scale):
+    rng = np.random.default_rng(power)
+    X, (u, v) = rng.standard_normal((3, 6)), rng.uniform(0.5, 1.5, (2, 6))
+    y = rng.standard_normal(3)
+    doubled = ib.predict_limit(
+        ib.DiagonalNetwork(12, power),
+        Regression(np.hstack([X, -X]), y),
+        Initialization([np.concatenate([u, v])] * power, scale=scale),
+    ).coefficients
+    found = predicted(Regression(X, y), power, u, v, scale)
+    assert np.allclose(found.coefficients, doubled[:6] - doubled[6:], rtol=0, atol=1e-12)
+
+
 def test_no_limit_at_infinity_from_unequal_starts():
     network = TwoSidedDiagonalNetwork(2, 3)
     with pytest.raises(NoPredictionError, match="u = v"):
