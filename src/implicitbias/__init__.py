@@ -1,4 +1,4 @@
-"""Where gradient flow ends when it trains a linear tensor network, and why.
+"""Where gradient flow ends when it trains a linear tensor network, or a two-sided one, and why.
 
 Three independent answers, held against each other: the flow of the parameters, the flow of the
 dual in n dimensions, and the limit problem that the theory names.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from implicitbias._verdicts import Verdict
     from implicitbias.alignment import Theorem1, theorem_1
     from implicitbias.comparison import Comparison, compare, verify
-    from implicitbias.coordinates import lemma4
+    from implicitbias.coordinates import lemma4, two_sided
     from implicitbias.descent import DualRecorder, EffectiveStart, Run, gradient_descent
     from implicitbias.flow import ActivationFlow, Flow, FlowState, gradient_flow
     from implicitbias.initialization import Initialization
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         OrthogonalDecomposition,
         OrthogonalNetwork,
         TensorNetwork,
+        TwoSidedDiagonalNetwork,
         layer_alignment,
         multilinear_multiply,
     )
@@ -82,7 +83,7 @@ _HOMES = {
     "implicitbias._verdicts": ("Verdict",),
     "implicitbias.alignment": ("Theorem1", "theorem_1"),
     "implicitbias.comparison": ("Comparison", "compare", "verify"),
-    "implicitbias.coordinates": ("lemma4",),
+    "implicitbias.coordinates": ("lemma4", "two_sided"),
     "implicitbias.descent": ("DualRecorder", "EffectiveStart", "Run", "gradient_descent"),
     "implicitbias.flow": ("ActivationFlow", "Flow", "FlowState", "gradient_flow"),
     "implicitbias.initialization": ("Initialization",),
@@ -104,6 +105,7 @@ _HOMES = {
         "OrthogonalDecomposition",
         "OrthogonalNetwork",
         "TensorNetwork",
+        "TwoSidedDiagonalNetwork",
         "layer_alignment",
         "multilinear_multiply",
     ),
@@ -127,7 +129,7 @@ _HOMES = {
         "unregister_theorem",
     ),
 }
-_MODULES = ("datasets", "estimators", "interop", "lemma4", "plotting")
+_MODULES = ("datasets", "estimators", "interop", "lemma4", "plotting", "two_sided")
 _FORMER = {"Reference": "LeastNorm"}  # names until the next minor version
 
 __all__ = [
@@ -170,6 +172,7 @@ __all__ = [
     "TensorNetwork",
     "Theorem",
     "Theorem1",
+    "TwoSidedDiagonalNetwork",
     "Verdict",
     "__version__",
     "compare",
@@ -196,6 +199,7 @@ __all__ = [
     "tensor_singular_vectors",
     "theorem_1",
     "to_torch",
+    "two_sided",
     "unregister_theorem",
     "verify",
 ]

@@ -158,6 +158,20 @@ def positive_float(value: Any, name: str, *, allow_zero: bool = False) -> float:
     return number
 
 
+def real_power(value: Any, name: str) -> float:
+    """Return ``value`` as a finite float >= 2.
+
+    Raises
+    ------
+    InvalidInputError
+        Not a real number, not finite, or below 2.
+    """
+    number = finite_number(value, name, wanted := "a finite number >= 2, whole or not")
+    if number < 2.0:
+        raise InvalidInputError(f"{name} is {number:g}; expected {wanted}.")
+    return number
+
+
 def largest_allowed(value: Any, name: str) -> float:
     """Return ``value`` as the number >= 0 that something may be at most; infinity allows all.
 

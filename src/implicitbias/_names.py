@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from implicitbias._errors import InvalidInputError
 
-NETWORKS = ("diagonal", "convolutional", "fully_connected")
+NETWORKS = ("diagonal", "convolutional", "fully_connected", "two_sided")
 DEPTH = 2  # layers, where none are asked for
 MAX_DEPTH = 10_000  # layers: each is a tuple's entry and a step of every product
 ROUTES = {"coordinates": "fourier"}  # former names of routes

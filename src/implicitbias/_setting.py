@@ -10,7 +10,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._fit import check_fit
-from implicitbias.coordinates import RealCoordinates, reduce_to_real
+from implicitbias.coordinates import RealCoordinates, pairs, reduce_to_real
 from implicitbias.features import Features, as_features
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network, OrthogonalDecomposition
@@ -46,7 +46,7 @@ class DualCoordinates:
     def why_not(self) -> str:
         """The verdicts that do not hold."""
         verdicts = [self.decomposition.verdict, self.reduction.data_verdict]
-        if self.reduction.reduces:  # else no phase to be real in
+        if self.reduction.data_verdict.holds:  # else no phase to be real in
             verdicts.append(self.reduction.start_verdict)
         return "; ".join(str(verdict) for verdict in verdicts if not verdict.holds)
 
@@ -81,8 +81,8 @@ class Setting:
 
     @property
     def decomposition(self) -> OrthogonalDecomposition:
-        """The network's orthogonal decomposition, with its verdict."""
-        return self.network.orthogonal_decomposition()
+        """The coordinates in which the network decouples, with the verdict."""
+        return self.network.decoupling()
 
     @cached_property
     def coordinates(self) -> NumericArray:
@@ -92,7 +92,7 @@ class Setting:
     @cached_property
     def reduction(self) -> RealCoordinates:
         """The decoupled coordinates as real ones, or as real as they are, with the defects."""
-        return reduce_to_real(self.decomposition.transformed(self.rows), self.coordinates)
+        return self._reduced(self.rows)
 
     @cached_property
     def start_is_exact(self) -> bool:
@@ -110,8 +110,13 @@ class Setting:
         """The coordinates for data X, (n, d): the problem's own rows, or combinations of them."""
         if X is self.rows.given:
             return DualCoordinates(self.decomposition, self.reduction)
-        reduction = reduce_to_real(self.decomposition.transformed(as_features(X)), self.coordinates)
-        return DualCoordinates(self.decomposition, reduction)
+        return DualCoordinates(self.decomposition, self._reduced(as_features(X)))
+
+    def _reduced(self, X: Features) -> RealCoordinates:
+        features, power = self.decomposition.transformed(X), self.decomposition.power
+        if power is not None and isinstance(features, Features):
+            return pairs(features, self.coordinates.real, power)
+        return reduce_to_real(features, self.coordinates)
 
     @cached_property
     def has_dual_flow(self) -> bool:

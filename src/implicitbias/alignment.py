@@ -179,6 +179,12 @@ def _checked(
     network: Network, problem: Classification, flow: Flow
 ) -> tuple[FloatArray, FloatArray]:
     """The flow's directions and log margins, where all three fit together."""
+    if not network.is_multilinear:
+        raise InvalidInputError(
+            f"Theorem 1 is about the data tensor M(x) of a network; {network!r} has none, for its "
+            "coefficients are not linear in its layers. Its limit: predict_limit(network, problem, "
+            "init)."
+        )
     if not isinstance(problem, Classification) or (
         not isinstance(flow, Flow) or flow.directions is None
     ):

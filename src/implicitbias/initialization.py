@@ -168,10 +168,10 @@ class Initialization:
         """
         if isinstance(direction, (list, tuple)) and direction and np.ndim(direction[0]) > 0:
             first = list(direction)
-            if len(first) != network.depth - 1:
+            if len(first) != len(network.parameter_shapes) - 1:
                 raise InvalidInputError(
                     f"direction is a list of {len(first)} layers; {network!r} needs the first "
-                    f"{network.depth - 1}, or one array for all of them."
+                    f"{len(network.parameter_shapes) - 1}, or one array for all of them."
                 )
         else:
             first = network.first_layers(direction)
@@ -189,7 +189,7 @@ class Initialization:
         *,
         log_scale: float | None = None,
     ) -> Initialization:
-        """vbar_l with independent standard normal entries.
+        """vbar_l with independent standard normal entries; of two-sided networks, their sizes.
 
         Parameters
         ----------
@@ -213,6 +213,7 @@ class Initialization:
         """
         rng = np.random.default_rng(positive_int(seed, "seed", at_least=0))
         directions = [rng.standard_normal(shape) for shape in network.parameter_shapes]
+        directions = network.drawn(directions)
         if gap is not None:
             directions = _with_gap(network, directions, positive_float(gap, "gap"))
         return cls(directions, scale, log_scale=log_scale)
@@ -334,19 +335,25 @@ def _power_of_two(logarithm: float) -> tuple[float, int]:
 
 
 def _check_shapes(layers: Parameters, network: Network, name: str) -> None:
-    if len(layers) != network.depth:
+    if len(layers) != len(network.parameter_shapes):
         raise InvalidInputError(
-            f"{name} has {len(layers)} layers; {network!r} has {network.depth}."
+            f"{name} has {len(layers)} layers; {network!r} has {len(network.parameter_shapes)}."
         )
     for index, (layer, wanted) in enumerate(zip(layers, network.parameter_shapes, strict=True), 1):
         if layer.shape != wanted:
             raise InvalidInputError(
                 f"{name}, layer {index}, has shape {layer.shape}; {network!r} expects {wanted}."
             )
+    network.in_domain(layers, name)
 
 
 def _with_gap(network: Network, directions: list[FloatArray], gap: float) -> list[FloatArray]:
     """Lengthen |p_l| to sqrt(|p_L|^2 + gap) where it falls short, for l < L."""
+    if not network.is_multilinear:
+        raise InvalidInputError(
+            f"gap is Theorem 2's condition on the layers of a tensor network; {network!r} is none. "
+            "Leave gap out: its coordinates cross 0 from every start with u, v > 0."
+        )
     decomposition = network.orthogonal_decomposition()
     if not decomposition.verdict.holds:
         raise InvalidInputError(

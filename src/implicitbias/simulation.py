@@ -96,7 +96,8 @@ class SimulatedLimit(Record):
     references
         The end beside the points of least norm; empty where the data are not fitted.
     theorem_1
-        Classification: what Theorem 1 says of the end; None before the points are separated.
+        Classification: what Theorem 1 says of the end; None before the points are separated, and
+        for networks without a data tensor.
     """
 
     coefficients: FloatArray | None
@@ -248,7 +249,8 @@ def simulate_limit(
     separates = flow.log_margins is not None and flow.log_margins[-1] > -np.inf
     with threads_for(problem.X.size):
         aligned = None
-        if isinstance(problem, Classification) and separates and flow.final_parameters is not None:
+        known = separates and flow.final_parameters is not None and network.is_multilinear
+        if isinstance(problem, Classification) and known:
             aligned = theorem_1(network, problem, flow, max_entries=0)
         return SimulatedLimit(
             beta,

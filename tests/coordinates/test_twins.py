@@ -55,3 +55,12 @@ def test_columns_of_one_hash_are_compared(monkeypatch):
 def test_without_rows_all_columns_are_equal():
     labels, _ = exact_twins(np.zeros((0, 3)), np.ones((2, 3)))
     np.testing.assert_array_equal(labels, 0)
+
+
+def test_pairs_trade_places_with_the_sign_of_their_column():
+    features = np.array([[1.0, -1.0, 1.0, 1.0, -1.0], [2.0, -2.0, 2.0, 2.0, -2.0]])
+    start = np.array([[1.0, 3.0, 3.0, 1.0, 1.0], [3.0, 1.0, 1.0, 3.0, 3.0]])
+    labels, signs = exact_twins(features, start, mirrored=True)
+    assert labels[0] == labels[1] == labels[3]
+    assert labels[2] == labels[4] != labels[0]
+    assert signs.tolist() == [1.0, -1.0, 1.0, 1.0, -1.0]

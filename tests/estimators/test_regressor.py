@@ -165,12 +165,12 @@ REFUSED = {
     "scale": ({"init_scale": -1.0}, "init_scale is -1.0; expected a number > 0"),
     "end": (
         {"network": "fully_connected", "init_scale": 0},
-        "init_scale is 0, which only diagonal networks take; expected a finite number > 0",
+        "which only diagonal and two-sided networks take; expected a finite number > 0",
     ),
     "direction": ({"init_direction": [1.0, 2.0]}, r"init_direction has shape \(2,\)"),
     "start": (
         {"network": "fully_connected", "init_direction": np.ones(20)},
-        "init_direction is for diagonal and convolutional networks",
+        "init_direction is for diagonal, two-sided and convolutional networks",
     ),
     "tol": ({"tol": 0.0}, "tol is 0; expected a finite number > 0"),
     "max_iter": ({"max_iter": 0}, "max_iter is 0; expected a whole number >= 1"),

@@ -174,9 +174,9 @@ def test_what_needs_dense_data_says_so():
         with pytest.raises(InvalidInputError, match="needs a dense array"):
             verb(network, problem, init)
     filters = ConvolutionalNetwork(30, (30, 30))
-    with pytest.raises(InvalidInputError, match="sparse data are for diagonal and fully connected"):
+    with pytest.raises(InvalidInputError, match="sparse data are for diagonal, two-sided"):
         predict_limit(filters, problem, Initialization.random(filters, 1.0))
-    with pytest.raises(InvalidInputError, match="sparse data are for diagonal and fully connected"):
+    with pytest.raises(InvalidInputError, match="sparse data are for diagonal, two-sided"):
         flow_limit_path(X, y, network="convolutional")
     with pytest.raises(InvalidInputError, match="every coordinate must cross from rho"):
         predict_limit(network, problem, init)

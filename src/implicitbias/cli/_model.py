@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from implicitbias.networks import Network
     from implicitbias.problems import Classification, Regression
 
+SEPARATE = ("diagonal", "two_sided")  # networks of one coefficient a feature
 LARGEST = 100_000_000  # numbers in a network or a path: 0.8 GB
 
 
@@ -79,9 +80,7 @@ def build_model(ctx: click.Context) -> Model:
     from implicitbias.cli._tables import Selection, read_table
 
     options = ctx.meta[OPTIONS]
-    family, depth = options["network"], options["depth"]
-    if depth > MAX_DEPTH:
-        raise click.UsageError(f"--depth is too large; at most {MAX_DEPTH} layers are taken.")
+    family, depth = options["network"], _depth(options)
     if options["width"] is not None and family != "fully_connected":
         raise click.UsageError(f"--width is for fully connected networks; --network is {family}.")
     classify = options["task"] == "classification"
@@ -105,11 +104,11 @@ def build_model(ctx: click.Context) -> Model:
     if classify:
         problem, intercept, remark = _classification(table, options, file)
     else:
-        trained = family != "diagonal" or ctx.info_name not in PREDICTIONS
+        trained = family not in SEPARATE or ctx.info_name not in PREDICTIONS
         problem, intercept, remark = _regression(table, options, file, metric=trained)
     network = network_of(family, depth, problem.num_features, width=options["width"] or 1)
     title = (
-        f"{network.family} network of {depth} layers on {file}, {len(table.y)} x "
+        f"{network.family} network of {_layers(network)} on {file}, {len(table.y)} x "
         f"{len(table.names)} of rank {problem.rank}"
     )
     if intercept is not None:
@@ -125,10 +124,29 @@ def build_model(ctx: click.Context) -> Model:
     )
 
 
-def _check_size(family: str, num_features: int, depth: int, width: int | None) -> None:
+def _depth(options: dict[str, Any]) -> float:
+    """The depth, whole but for two-sided networks."""
+    depth: float = options["depth"]
+    if not depth <= MAX_DEPTH:
+        raise click.UsageError(f"--depth is too large; at most {MAX_DEPTH} layers are taken.")
+    if depth % 1.0 == 0.0:
+        return int(depth)
+    if options["network"] != "two_sided":
+        raise click.UsageError(
+            f"--depth is {depth:g}; expected a whole number. Only --network two-sided takes others."
+        )
+    return depth
+
+
+def _layers(network: Network) -> str:
+    """How deep a network is, in words."""
+    return f"{network.depth} layers" if network.is_multilinear else f"power {network.degree:g}"
+
+
+def _check_size(family: str, num_features: int, depth: float, width: int | None) -> None:
     """Refuse networks that no memory holds, before anything is made of that size."""
     hidden = width or 1
-    size = depth * num_features
+    size = (2 if family == "two_sided" else depth) * num_features
     if family == "fully_connected":
         size = num_features * hidden + (depth - 2) * hidden**2 + hidden
     if size > LARGEST:

@@ -45,6 +45,23 @@ def _encoding(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     _remember(ctx, param, value)
 
 
+class Depth(click.FloatRange):
+    """A number of layers, or a real power, >= 2: an int where it is written as one."""
+
+    def __init__(self) -> None:
+        super().__init__(min=2)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return an int or a float in the range."""
+        try:
+            whole = int(str(value))
+        except ValueError:
+            return float(super().convert(value, param, ctx))
+        return int(click.IntRange(min=2).convert(whole, param, ctx))
+
+
 class Names(click.Choice):  # type: ignore[type-arg]  # generic from click 8.4 on only
     """Names that are read with hyphens and with underscores, and by what they were called before.
 
@@ -160,10 +177,11 @@ MODEL_OPTIONS = (
     ),
     _option(
         "--depth",
-        type=click.IntRange(min=2),
+        type=Depth(),
+        metavar="NUMBER",
         default=DEPTH,
         show_default=True,
-        help="Number of layers L.",
+        help="Number of layers L; of two-sided networks the power, whole or not.",
     ),
     _option(
         "--width",
@@ -177,7 +195,7 @@ MODEL_OPTIONS = (
         metavar="INTEGER",
         help="Start from standard normal directions. Without it the layers are ones "
         "(convolutional: ones in Fourier space), but the last is zero; of fully connected networks "
-        "the first.",
+        "the first, of two-sided ones none.",
     ),
     _option(
         "--init",

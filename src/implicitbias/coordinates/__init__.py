@@ -2,6 +2,16 @@
 
 from implicitbias.coordinates import lemma4
 from implicitbias.coordinates._curves import Curves
-from implicitbias.coordinates._reduction import RealCoordinates, reduce_to_real
+from implicitbias.coordinates._reduction import RealCoordinates, pairs, reduce_to_real
+from implicitbias.coordinates._scalar_curves import ScalarCurves
+from implicitbias.coordinates._two_sided_curves import TwoSidedCurves
 
-__all__ = ["Curves", "RealCoordinates", "lemma4", "reduce_to_real"]
+__all__ = [
+    "Curves",
+    "RealCoordinates",
+    "ScalarCurves",
+    "TwoSidedCurves",
+    "lemma4",
+    "pairs",
+    "reduce_to_real",
+]

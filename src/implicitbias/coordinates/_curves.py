@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -14,13 +16,15 @@ from implicitbias.coordinates._clock import Clock
 from implicitbias.coordinates._divergence import log_divergence, log_growth
 from implicitbias.coordinates._equal_clock import unit_clock
 from implicitbias.coordinates._inverse import advance, x_from_log_slack, x_from_u
+from implicitbias.coordinates._scalar_curves import ScalarCurves, exp
 from implicitbias.coordinates._start import Start, start_from, start_from_complex
 
 LARGEST_EXPONENT = 600.0
+FAR = 40.0  # a clock this long makes the other exponential vanish
 
 
 @dataclass(frozen=True, eq=False)
-class Curves:
+class Curves(ScalarCurves):
     """dp_l/ds = prod_{k != l} p_k for m coordinates of depth L, solved in closed form.
 
     With q the layer of smallest magnitude, Q = q times the signs of the others and offsets
@@ -128,11 +132,6 @@ class Curves:
         return self._start.shape.depth
 
     @property
-    def size(self) -> int:
-        """m."""
-        return self.log_unit.size
-
-    @property
     def t0(self) -> FloatArray:
         """The parameter at s = 0."""
         return self._start.t0
@@ -164,7 +163,7 @@ class Curves:
         result, turning = np.zeros(self.size), self._start.turning
         if turning is not None:
             log_size = turning.log_imaginary + self.depth * self._log_size[turning.columns]
-            result[turning.columns] = turning.side * _exp(log_size)
+            result[turning.columns] = turning.side * exp(log_size)
         return result
 
     @property
@@ -182,11 +181,6 @@ class Curves:
         """log |rho|, in actual units."""
         return self._unless_dead(self._clock.shape.log_r(self._x(t)) + self._log_rho_unit, -np.inf)
 
-    def rho(self, t: FloatArray) -> FloatArray:
-        """rho = prod_l p_l; 0 or inf on under- or overflow."""
-        sign = np.where(self.locked, self.orientation, np.sign(t))
-        return sign * _exp(self.log_abs_rho(t))
-
     def scaled_rho(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:
         """rho over exp(log_size), and log_size, that of the largest; 0 and -inf if all vanish.
 
@@ -198,10 +192,7 @@ class Curves:
             largest = np.abs(r).max(axis=-1, initial=0.0)
             if np.all(largest > 0.0):
                 return r / largest[..., None], np.log(largest) + unit
-        logs = self.log_abs_rho(t)
-        top = logs.max(axis=-1, initial=-np.inf)
-        signs = np.where(self.locked, self._start.orientation, np.sign(t))
-        return signs * _exp(logs - np.where(top == -np.inf, 0.0, top)[..., None]), top
+        return super().scaled_rho(t)
 
     def rho_from_u(self, u: FloatArray) -> FloatArray:
         """rho at the clock u, without the parameter in between where all offsets are equal.
@@ -214,7 +205,7 @@ class Curves:
         if self.depth == 2 or not self.equal or unit.max(initial=0.0) > LARGEST_EXPONENT:
             return self.rho(self.t_from_u(u))
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # outside the range
-            rho = _exp(unit) * unit_clock(self.depth).r_from(size, slack)
+            rho = exp(unit) * unit_clock(self.depth).r_from(size, slack)
         return np.where(slack > 0.0, np.copysign(rho, u), np.nan)
 
     def log_rho_slope(self, t: FloatArray) -> FloatArray:
@@ -263,10 +254,6 @@ class Curves:
         slack = self._clock.log_slack(np.where(self.locked, x, np.abs(x)))
         return self._unless_dead(slack, np.inf)
 
-    def slack(self, t: FloatArray) -> FloatArray:
-        """Distance from u(t) to the end of its range on t's side; where locked, to its one end."""
-        return _exp(self.log_slack(t))
-
     def u_increment(self, t: FloatArray, dt: FloatArray, *, relative: bool = False) -> FloatArray:
         """u(t + dt) - u(t), or that over u'(t), without cancellation."""
         return self._oriented(self._clock.increment, t, dt, relative, dt)
@@ -288,6 +275,20 @@ class Curves:
     def t_from_log_slack(self, sides: FloatArray, log_slack: FloatArray) -> FloatArray:
         """t on the side +-1 by the log of its slack, L >= 3; NaN beyond half of the range."""
         return self._unless_dead(sides * x_from_log_slack(self._clock, log_slack), np.nan)
+
+    # what ties depend on
+
+    def kind(self, layers: FloatArray, side: float) -> tuple[Hashable, Fraction]:
+        """A start times r has clocks times r^{2 - L}: those in exact proportion are similar."""
+        sizes = sorted(Fraction(float(value)) for value in np.abs(layers))
+        own = int(np.prod(np.sign(layers))) * (1 if side > 0 else -1)
+        ratios = tuple(size / sizes[-1] for size in sizes)
+        return (own, ratios), sizes[-1] ** (2 - len(sizes))
+
+    def log_ahead(self, sides: FloatArray) -> FloatArray:
+        """2 log |p_1 + side p_2| at the start, L = 2: |rho| ~ (p_1 + side p_2)^2 e^{2 |s|} / 4."""
+        logs = self.log_abs_rho(self.t0 + sides * FAR)
+        return np.asarray(logs + np.log(4.0) - 2.0 * FAR)
 
     # layers and potentials
 
@@ -313,20 +314,12 @@ class Curves:
         side = np.where(self.locked, signs[0], np.sign(t))
         signs[0] = side * signs[1:].prod(axis=0)
         result = np.empty_like(logs)
-        np.put_along_axis(result, start.order, signs * _exp(logs), axis=0)
+        np.put_along_axis(result, start.order, signs * exp(logs), axis=0)
         return result
 
     def potential(self, t: FloatArray) -> FloatArray:
         """Psi(s(t)) = (Q(t)^2 - Q(t0)^2) / 2."""
         return self._potential(t - self.t0)
-
-    def conjugate(self, t: FloatArray) -> FloatArray:
-        """Psi*(rho(t)) = rho s - Psi = int s d rho >= 0."""
-        return self.divergence(t, self.t0)
-
-    def divergence(self, t: FloatArray, t_other: FloatArray) -> FloatArray:
-        """Psi*(rho(t)) + Psi(s') - rho(t) s' >= 0 at s' = s(t_other)."""
-        return _exp(self.log_divergence(t, t_other))
 
     def log_divergence(self, t: FloatArray, t_other: FloatArray) -> FloatArray:
         """Log of the divergence, -inf where t = t_other; never under- or overflows."""
@@ -334,40 +327,9 @@ class Curves:
         gap = log_divergence(self._clock, self._x(t_other), dx)
         return self._unless_dead(gap + 2.0 * self._log_size, -np.inf)
 
-    # in the units of the network
-
-    def psi(self, s: FloatArray) -> FloatArray:
-        """rho = psi(s); NaN outside the clock's range."""
-        return self.rho(self.t0 + self._step(s))
-
-    def psi_slope(self, s: FloatArray) -> FloatArray:
-        """psi'(s) > 0."""
-        t = self.t0 + self._step(s)
-        ratio = self.log_rho_slope(t) - self.log_u_slope(t)
-        return _exp(ratio + (self.depth - 2) * self.log_unit)
-
-    def potential_of_s(self, s: FloatArray) -> FloatArray:
-        """Psi(s), convex, Psi' = psi; inf outside the clock's range."""
-        step = self._step(s)
-        outside = np.isnan(step)
-        return np.where(outside, np.inf, self._potential(np.where(outside, 0.0, step)))
-
-    def conjugate_of_rho(self, rho: FloatArray) -> FloatArray:
-        """Psi*(rho), convex; inf where the coordinate cannot reach rho."""
-        with np.errstate(divide="ignore"):
-            t = self.t_from_rho(np.sign(rho), np.log(np.abs(rho)))
-        outside = np.isnan(t)
-        return np.where(outside, np.inf, self.conjugate(np.where(outside, self.t0, t)))
-
-    def _step(self, s: FloatArray) -> FloatArray:
-        """t - t0 at the clock s."""
-        with np.errstate(over="ignore"):
-            du = np.sign(s) * np.exp(_log_abs(s) + (self.depth - 2) * self.log_unit)
-        return self.t_increment(self.t0, du)
-
     def _potential(self, step: FloatArray) -> FloatArray:
         sign, log_size = log_growth(self._clock.shape, self._x(self.t0), self._x(step))
-        return self._unless_dead(sign * _exp(log_size + 2.0 * self._log_size), 0.0)
+        return self._unless_dead(sign * exp(log_size + 2.0 * self._log_size), 0.0)
 
     @cached_property
     def _log_rho_unit(self) -> FloatArray:
@@ -387,14 +349,3 @@ class Curves:
         if not self._some_dead:
             return value
         return np.asarray(np.where(self.dead, dead, value))
-
-
-def _exp(log_value: FloatArray) -> FloatArray:
-    """exp with silent under- and overflow."""
-    with np.errstate(over="ignore", under="ignore"):
-        return np.exp(log_value)
-
-
-def _log_abs(value: FloatArray) -> FloatArray:
-    with np.errstate(divide="ignore"):
-        return np.log(np.abs(value))

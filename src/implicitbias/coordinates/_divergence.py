@@ -10,6 +10,8 @@ Over short steps the integral is taken, over long ones the difference, where lit
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from implicitbias._arrays import FloatArray
@@ -18,6 +20,17 @@ from implicitbias.coordinates._integrals import blocks
 from implicitbias.coordinates._scalars import LOG2, log_sinh
 from implicitbias.coordinates._shape import Shape
 from implicitbias.coordinates._short_steps import NODES, WEIGHTS, panel_of
+
+
+class Rates(Protocol):
+    """Coordinates whose clock and rho have derivatives that are known by their logarithms."""
+
+    def log_factors(self, x: FloatArray) -> FloatArray:
+        """-log du/dx."""
+
+    def log_r_slope(self, x: FloatArray) -> FloatArray:
+        """log dr/dx."""
+
 
 BLOCK = 1024  # coordinates treated together: bounds the memory of the nodes
 
@@ -48,13 +61,14 @@ def log_divergence(clock: Clock, a: FloatArray, dx: FloatArray) -> FloatArray:
     near = np.abs(dx) <= panel_of(clock.shape)
     result = np.empty_like(a)
     for part in blocks(np.flatnonzero(near), BLOCK):
-        result[part] = _near(clock.shape.take(part), a[part], dx[part])
+        result[part] = near_divergence(clock.shape.take(part), a[part], dx[part])
     if not near.all():
         result[~near] = _far(clock.take(~near), a[~near], dx[~near])
     return result
 
 
-def _near(shape: Shape, a: FloatArray, dx: FloatArray) -> FloatArray:
+def near_divergence(shape: Rates, a: FloatArray, dx: FloatArray) -> FloatArray:
+    """The logarithm of the divergence over a step of at most a panel."""
     y = a + NODES[:, None] * dx
     log_u, log_r = -shape.log_factors(y), shape.log_r_slope(y)
     top_u, top_r = log_u.max(axis=0), log_r.max(axis=0)

@@ -30,7 +30,9 @@ from implicitbias._arrays import (
 )
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.coordinates._curves import Curves
+from implicitbias.coordinates._scalar_curves import ScalarCurves
 from implicitbias.coordinates._twins import exact_twins
+from implicitbias.coordinates._two_sided_curves import TwoSidedCurves
 from implicitbias.features import Dense, Features, Spectra
 
 TOLERANCE = 1e-10
@@ -59,6 +61,8 @@ class RealCoordinates:
         the data do not, the real features above are only the nearest ones.
     paired
         Whether the coordinates were complex: those of a conjugate pair then follow one curve.
+    power
+        D where the layers are u and v and rho = u^D - v^D; None where rho is their product.
     """
 
     features: Features
@@ -68,6 +72,7 @@ class RealCoordinates:
     data_verdict: Verdict
     start_verdict: Verdict
     paired: bool = False
+    power: float | None = None
 
     @property
     def exact(self) -> bool:
@@ -77,16 +82,18 @@ class RealCoordinates:
     @property
     def reduces(self) -> bool:
         """Whether the coordinates follow scalar curves in real clocks, real or not."""
-        return self.data_verdict.holds
+        return self.data_verdict.holds and (self.power is None or self.start_verdict.holds)
 
     @property
     def turned(self) -> bool:
         """Whether any phase had to be taken out."""
         return self.phases is not None or self.gauge is not None
 
-    def curves(self, log_scale: float, keep: BoolArray | None = None) -> Curves:
+    def curves(self, log_scale: float, keep: BoolArray | None = None) -> ScalarCurves:
         """The scalar curves (of the columns ``keep``) from the start times exp(log_scale)."""
         start = self.start if keep is None else self.start[:, keep]
+        if self.power is not None:
+            return TwoSidedCurves.from_start(start, self.power, log_scale)
         return Curves.from_complex_start(start, log_scale)
 
     def spectrum(self, rho: FloatArray, imaginary: FloatArray | None = None) -> NumericArray:
@@ -100,7 +107,30 @@ class RealCoordinates:
         """p_l in the original phases, from the values q_l of the layers, (L, m)."""
         return values if self.gauge is None else self.gauge * values
 
-    def level(self, curves: Curves, t: FloatArray, keep: BoolArray | None = None) -> FloatArray:
+    def shape_of(self, layers: NumericArray) -> NumericArray:
+        """rho of real layers p_l, up to a factor that keeps it within float64."""
+        if self.power is None:
+            sizes = np.abs(layers).max(axis=1, keepdims=True)
+            return np.asarray(np.prod(layers / sizes, axis=0))
+        u, v = np.abs(layers) / np.abs(layers).max()
+        return np.asarray(u**self.power - v**self.power)
+
+    def log_weights(self, layers: NumericArray, signs: FloatArray) -> FloatArray:
+        """2 log |p_1 + sign p_2| of two layers, or 2 log u and 2 log v by the sign, (k,).
+
+        What coordinates that grow for ever to one side differ by: p_1 +- conj(p_2) grow like
+        e^{+-s}, u and v of D = 2 like e^{+-2 s}.
+        """
+        first, second = layers
+        grown = np.where(signs > 0.0, first, second)
+        if self.power is None:
+            grown = first + signs * second.conj()
+        with np.errstate(divide="ignore"):  # -inf: a coordinate that never grows on this side
+            return np.asarray(2.0 * np.log(np.abs(grown)))
+
+    def level(
+        self, curves: ScalarCurves, t: FloatArray, keep: BoolArray | None = None
+    ) -> FloatArray:
         """The parameters t of the curves (of the columns ``keep``), those of twins made equal.
 
         Near the end of the clock a rounding decides how conjugate pairs, and equal columns, share
@@ -130,7 +160,8 @@ class RealCoordinates:
 
     @cached_property
     def _equal_columns(self) -> tuple[IntArray, FloatArray]:
-        return exact_twins(self.features, np.asarray(self.start.real))
+        mirrored = self.power is not None
+        return exact_twins(self.features, np.asarray(self.start.real), mirrored=mirrored)
 
     @cached_property
     def _twins(self) -> tuple[IntArray, FloatArray]:
@@ -166,6 +197,27 @@ def reduce_to_real(
             and (isinstance(features, Spectra) or np.iscomplexobj(features))
         )
         or np.iscomplexobj(start),
+    )
+
+
+def pairs(features: Features, start: FloatArray, power: float) -> RealCoordinates:
+    """The coordinates rho = u^D - v^D of a two-sided network: real data, (u, v)(0) as (2, m)."""
+    below = np.maximum(-start, 0.0) if power % 2.0 else np.zeros_like(start)
+    side, place = np.unravel_index(int(below.argmax()), below.shape) if below.size else (0, 0)
+    worst = float(below.max(initial=0.0))
+    detail = f"the largest entry below 0: {'uv'[side]}[{place}]" if worst else "none is below 0"
+    if power % 2.0 == 0.0:
+        detail = "u^D and v^D do not tell signs"
+    return RealCoordinates(
+        features,
+        start,
+        None,
+        None,
+        Verdict("the data are real", "holds", 0.0, "in the network's own coordinates"),
+        Verdict(
+            "u(0), v(0) >= 0, or D is an even number", "fails" if worst else "holds", worst, detail
+        ),
+        power=power,
     )
 
 

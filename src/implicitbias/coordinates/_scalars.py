@@ -33,3 +33,9 @@ def arcsinh_exp(base: FloatArray) -> FloatArray:
     large = base + np.log1p(np.sqrt(1.0 + np.exp(-2.0 * np.abs(base))))
     small = np.arcsinh(np.exp(np.minimum(base, 0.0)))
     return np.where(base > 0.0, large, small)
+
+
+def log_expm1(y: FloatArray) -> FloatArray:
+    """log |e^y - 1|, -inf at 0."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.maximum(y, 0.0) + np.log(-np.expm1(-np.abs(y))))

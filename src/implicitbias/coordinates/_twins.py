@@ -12,7 +12,9 @@ from implicitbias.features import Features, as_features
 FEW = 3  # rows that tell most columns apart
 
 
-def exact_twins(features: Features | FloatArray, start: FloatArray) -> tuple[IntArray, FloatArray]:
+def exact_twins(
+    features: Features | FloatArray, start: FloatArray, *, mirrored: bool = False
+) -> tuple[IntArray, FloatArray]:
     """Labels, equal where z_j = +-z_k and the layers' sizes agree, bit by bit; and that sign.
 
     Columns alike in a few rows are hashed whole; those of one hash are compared entry by entry.
@@ -23,13 +25,15 @@ def exact_twins(features: Features | FloatArray, start: FloatArray) -> tuple[Int
         Z, (n, m).
     start
         p_l(0), (L, m).
+    mirrored
+        Whether the layers are u and v with rho = u^D - v^D, which trade places with the sign.
     """
     features = as_features(features)
     columns = features.shape[1]
     labels, signs = np.arange(columns), np.ones(columns)
     alike = _repeated(features)
     if alike.size:
-        found, signs[alike] = _labelled(features.taken(alike), start[:, alike])
+        found, signs[alike] = _labelled(features.taken(alike), start[:, alike], mirrored)
         labels[alike] = columns + found
     return np.unique(labels, return_inverse=True)[1].astype(np.intp), signs
 
@@ -43,10 +47,12 @@ def _repeated(features: Features) -> IntArray:
     return np.flatnonzero(counts[labels] > 1)
 
 
-def _labelled(features: Features, start: FloatArray) -> tuple[IntArray, FloatArray]:
-    signs = _leading_signs(features)
+def _labelled(features: Features, start: FloatArray, mirrored: bool) -> tuple[IntArray, FloatArray]:
+    signs, sizes = _leading_signs(features), np.abs(start)
     side = signs * np.prod(np.sign(start), axis=0)
-    layers = np.vstack([np.sort(np.abs(start), axis=0), side])
+    layers = np.vstack([np.sort(sizes, axis=0), side])
+    if mirrored:
+        layers = np.where(signs > 0.0, sizes, sizes[::-1])
     labels = np.unique(_column_sums(features, signs) + _sums(layers), return_inverse=True)[1]
     first = np.full(labels.size, labels.size)
     np.minimum.at(first, labels, np.arange(labels.size))

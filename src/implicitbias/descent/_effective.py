@@ -8,7 +8,7 @@ from another start.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from implicitbias._arrays import FloatArray, NumericArray, Parameters
 from implicitbias._errors import NoPredictionError
 from implicitbias._results import Record
 from implicitbias._setting import DualCoordinates, Setting
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 
 if TYPE_CHECKING:
     from implicitbias.descent._trained import Trained
@@ -35,9 +35,10 @@ class EffectiveStart(Record):
         The layers; None where no identity gives them.
     offset_factors
         By what the steps have multiplied p_l^2 - q^2, q the start's smallest layer of a coordinate
-        and l the others in their order, (L - 1, m); NaN where the start had no offset.
+        and l the others in their order, (L - 1, m); of u^D - v^D alpha^2, alpha^{2-D} the mean of
+        u^{2-D} and v^{2-D} or alpha^2 = u v, (1, d). NaN where the start had no offset.
     scales
-        The start's scale times prod_l |factor_l|^{1 / (2 L - 2)}, (m,).
+        The start's scale times prod_l |factor_l|^{1 / (2 L - 2)}, l over the factors, (m,).
     reason
         Why there is none.
     """
@@ -83,11 +84,18 @@ def _carried_back(trained: Trained, end: Parameters, dual: FloatArray | None) ->
     if coordinates is None or not coordinates.exact:
         return _one_point(trained, before, end, dual)
     ends = _real(coordinates, end)
-    start = _layers_at(Curves.from_start(ends, 0.0), -(coordinates.reduction.features.T @ dual))
+    reduction = replace(coordinates.reduction, start=ends)
+    curves = reduction.curves(0.0)
+    start = _layers_at(curves, -(reduction.features.T @ dual))
     _refuse_unreachable(start)
-    turned = coordinates.reduction.layers(start)
-    parameters = setting.decomposition.parameters(turned, remainder_of=end)
-    return _measured(trained, parameters, _real(coordinates, before), start)
+    parameters = setting.decomposition.parameters(reduction.layers(start), remainder_of=end)
+    if reduction.power is None:
+        return _measured(trained, parameters, _real(coordinates, before), start)
+    begun = coordinates.reduction.curves(trained.init.log_scale)
+    with np.errstate(over="ignore"):
+        factors = np.exp(2.0 * (curves.log_unit - begun.log_unit))
+    factors[begun.locked | begun.dead] = np.nan
+    return EffectiveStart(parameters, factors[None], trained.init.scale * np.sqrt(factors))
 
 
 def _refused(why: str) -> NoPredictionError:
@@ -101,7 +109,7 @@ def _real(coordinates: DualCoordinates, layers: Parameters) -> FloatArray:
     return np.ascontiguousarray((p if gauge is None else p * gauge.conj()).real)
 
 
-def _layers_at(curves: Curves, s: FloatArray) -> FloatArray:
+def _layers_at(curves: ScalarCurves, s: FloatArray) -> FloatArray:
     """The layers at the clock s, (L, m); NaN where no curve gets there."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         du = s * np.exp((curves.depth - 2) * curves.log_unit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual._newton import weighted_gram
 from implicitbias.features import Features, as_features
 
@@ -30,7 +30,9 @@ class DualOracle:
         The m coordinates.
     """
 
-    def __init__(self, features: Features | FloatArray, target: FloatArray, curves: Curves) -> None:
+    def __init__(
+        self, features: Features | FloatArray, target: FloatArray, curves: ScalarCurves
+    ) -> None:
         self.features, self.target, self.curves = as_features(features), target, curves
         self.log_unit = float(curves.log_unit.max())
         self.weights = np.exp((curves.depth - 2) * (curves.log_unit - self.log_unit))

@@ -31,17 +31,19 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
     """lim beta / margin of gradient flow on sum_i exp(-y_i f(x_i)), y_i in {-1, +1}.
 
     The separating direction that training a linear network to zero loss ends in, scaled so that
-    min_i y_i f(x_i) = 1: the least l1 norm (diagonal, depth 2), a stationary point of the l_{2/L}
-    quasi-norm (deeper), the same of the spectrum (convolutional), or the least l2 norm (fully
-    connected): the hard-margin support vector machine whose intercept counts in the norm, as in
-    LinearSVC. Directions forget the scale of the start.
+    min_i y_i f(x_i) = 1: the least l1 norm (diagonal or two-sided, depth 2), a stationary point of
+    the l_{2/L} quasi-norm (deeper), the same of the spectrum (convolutional), or the least l2 norm
+    (fully connected): the hard-margin support vector machine whose intercept counts in the norm,
+    as in LinearSVC. Directions forget the scale of the start.
 
     Parameters
     ----------
     network
-        "diagonal", "convolutional" (full-length filters) or "fully_connected".
+        "diagonal", "two_sided" (beta = u^L - v^L), "convolutional" (full-length filters) or
+        "fully_connected".
     depth
-        Number of layers L >= 2. Beyond 2 a diagonal or convolutional network has several
+        Number of layers L >= 2; of two-sided networks the power, whole or not. Beyond 2 a diagonal,
+        two-sided or convolutional network has several
         stationary points, and the flow itself is followed to choose the one it ends at.
     init_direction
         As for FlowLimitRegressor; without effect on the limit for depth 2.
@@ -83,7 +85,7 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         network: str = "diagonal",
-        depth: int = DEPTH,
+        depth: float = DEPTH,
         init_direction: Any = None,
         fit_intercept: bool = True,
         tol: float = 1e-8,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import check_scoring
 
-from implicitbias._arrays import FloatArray, IntArray, positive_int
+from implicitbias._arrays import FloatArray, IntArray, real_power
 from implicitbias._errors import InvalidInputError
 from implicitbias._model import directions_of, network_of
 from implicitbias._names import DEPTH
@@ -29,7 +29,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
     Parameters
     ----------
     network
-        "diagonal", or "convolutional" where the data are even.
+        "diagonal", "two_sided", or "convolutional" where the data are even.
     depths
         The depths to choose from: one number or several.
     init_scales
@@ -105,7 +105,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
             Data or parameters out of range.
         """
         X, y = fitted_data(self, X, y)
-        depths = [positive_int(depth, "depths", at_least=2) for depth in np.ravel(self.depths)]
+        depths = [_depth(depth) for depth in np.ravel(self.depths)]
         if not depths:
             raise InvalidInputError("depths is empty; expected at least one depth.")
         whole = equations(X, y, self.fit_intercept).problem
@@ -125,7 +125,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         self._fit(X, y, self.depth_, self.init_scale_)
         return self
 
-    def _scales(self, depth: int, problem: Regression) -> FloatArray:
+    def _scales(self, depth: float, problem: Regression) -> FloatArray:
         network = network_of(self.network, depth, problem.num_features)
         directions = directions_of(network, self.init_direction)
         return scales_for(network, problem, directions, self.init_scales, self.eps)
@@ -136,7 +136,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         y: FloatArray,
         train: IntArray,
         test: IntArray,
-        depths: list[int],
+        depths: list[float],
         scales: list[FloatArray],
     ) -> tuple[FloatArray, FloatArray]:
         """Squared errors in units of max |y|, and scores, on a fold, (n_depths, n_scales) each."""
@@ -162,3 +162,9 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
             model._linear(data, beta)
             scores.append(scorer(model, X, y))
         return numeric_array(scores, "scores")
+
+
+def _depth(value: Any) -> float:
+    """A depth to choose from: whole, or a power >= 2 of two-sided networks."""
+    depth = real_power(value, "depths")
+    return int(depth) if depth % 1.0 == 0.0 else depth

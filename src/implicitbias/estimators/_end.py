@@ -69,8 +69,8 @@ def end_of_training(
     ------
     NoPredictionError
         Scale 0 or infinity for a network whose limits there no result gives, or a limit of a
-        diagonal network that float64 cannot reach. Where ``max_iterations`` Newton steps are too
-        few, the end is how far they led, with the certificate of that.
+        diagonal or two-sided network that float64 cannot reach. Where ``max_iterations`` Newton
+        steps are too few, the end is how far they led, with the certificate of that.
     """
     if scale in (0.0, np.inf) and isinstance(problem, Regression):
         return of_limit(problem, limit_at_end(network, problem, directions, scale))
@@ -83,7 +83,7 @@ def end_of_training(
     except NoPredictionError as error:
         if error.partial is not None:
             return replace(of_limit(problem, error.partial), reached=False)
-        if network.family == "diagonal" and isinstance(problem, Regression):
+        if network.decoupling().is_identity and isinstance(problem, Regression):
             raise
         if not problem.features.is_array:  # simulations take dense arrays
             raise

@@ -27,7 +27,7 @@ def flow_limit_path(
     y: Any,
     *,
     network: str = "diagonal",
-    depth: int = DEPTH,
+    depth: float = DEPTH,
     init_scales: Any = 50,
     eps: float = 1e-6,
     init_direction: Any = None,
@@ -98,7 +98,7 @@ def scales_for(
     sizes = np.abs(directions[0])[np.abs(directions[0]) > 0]
     start = float(np.median(sizes)) if sizes.size else 1.0  # no start moves at all
     reference, weights = network, tuple(layer / start for layer in directions)
-    if network.family != "diagonal":  # the least l2 norm itself
+    if not network.decoupling().is_identity:  # the least l2 norm itself
         reference = DiagonalNetwork(problem.num_features, 2)
         weights = directions_of(reference, None)
     least_norm = limit_path(reference, problem, weights, [np.inf]).coefficients[0]
@@ -108,7 +108,7 @@ def scales_for(
             "could not be certified. Pass the scales themselves, or data in other units."
         )
     size = float(np.abs(least_norm).max(initial=0.0)) or 1.0
-    largest = (KERNEL * size) ** (1.0 / network.depth) / start
+    largest = (KERNEL * size) ** (1.0 / network.degree) / start
     return np.geomspace(largest, largest * ratio, number)
 
 

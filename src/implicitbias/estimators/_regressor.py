@@ -35,16 +35,16 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     network
-        "diagonal"; "convolutional", full-length filters, sparse in the Fourier domain; or
-        "fully_connected", the least l2 norm at every scale.
+        "diagonal"; "two_sided", beta = u^L - v^L; "convolutional", full-length filters, sparse in
+        the Fourier domain; or "fully_connected", the least l2 norm at every scale.
     depth
-        Number of layers L >= 2.
+        Number of layers L >= 2; of two-sided networks the power, whole or not.
     init_scale
-        alpha > 0; for diagonal networks also 0 (basis pursuit) and inf (least l2 norm). Larger is
-        *less* sparse: it is not a penalty.
+        alpha > 0; for diagonal and two-sided networks also 0 (basis pursuit) and inf (least l2
+        norm). Larger is *less* sparse: it is not a penalty.
     init_direction
-        wbar, (d,): the direction from which the first L - 1 layers start, the last starts at 0. By
-        default ones (convolutional: spectrum of ones).
+        wbar, (d,): the direction from which the first L - 1 layers start, the last starts at 0;
+        of two-sided networks u = v = wbar > 0. By default ones (convolutional: spectrum of ones).
     fit_intercept
         Fit b, by eliminating it from the equations. That costs one rank.
     tol
@@ -105,7 +105,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     def __init__(
         self,
         network: str = "diagonal",
-        depth: int = DEPTH,
+        depth: float = DEPTH,
         init_scale: float = 1.0,
         init_direction: Any = None,
         fit_intercept: bool = True,
@@ -153,10 +153,11 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         max_iter = positive_int(self.max_iter, "max_iter")
         network = network_of(self.network, depth, X.shape[1])
         directions = directions_of(network, self.init_direction)
-        if scale in (0.0, np.inf) and network.family != "diagonal":
+        if scale in (0.0, np.inf) and not network.decoupling().is_identity:
             raise InvalidInputError(
-                f"init_scale is {scale:g}, which only diagonal networks take; expected a finite "
-                "number > 0 (fully connected networks end at one and the same limit at each)."
+                f"init_scale is {scale:g}, which only diagonal and two-sided networks take; "
+                "expected a finite number > 0 (fully connected networks end at one and the same "
+                "limit at each)."
             )
         simulated = self.network == "convolutional"  # where the metric of the data counts
         data = equations(X, y, self.fit_intercept, isometric=simulated)

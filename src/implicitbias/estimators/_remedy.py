@@ -49,7 +49,7 @@ def better_scale(
     if not start.size or not size > 0:
         return []
     with np.errstate(divide="ignore"):
-        logarithm = network.depth * np.log(scale * np.median(start)) - np.log(size)
+        logarithm = network.degree * np.log(scale * np.median(start)) - np.log(size)
     if abs(logarithm) <= np.log(APART):
         return []
     return [f"Take a {'larger' if logarithm < 0 else 'smaller'} init_scale."]

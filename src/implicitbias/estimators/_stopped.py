@@ -84,7 +84,7 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
     def __init__(
         self,
         network: str = "diagonal",
-        depth: int = DEPTH,
+        depth: float = DEPTH,
         init_scale: float = 0.1,
         init_direction: Any = None,
         stop_time: float | None = None,

@@ -13,7 +13,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias._nonnegative import nnls
 from implicitbias._setting import setting_of
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
@@ -28,14 +28,14 @@ def has_dual_flow(
     return setting_of(network, problem, init).has_dual_flow
 
 
-def orientations(curves: Curves) -> FloatArray:
+def orientations(curves: ScalarCurves) -> FloatArray:
     """The sign that rho keeps, (m,): -1 where locked negative, else 1; also where it underflows."""
     ones = np.ones(curves.size)
     unreachable = np.isnan(curves.t_from_rho(ones, 0.0 * ones))  # rho = 1
     return np.where(curves.locked & unreachable, -1.0, 1.0)
 
 
-def fits(features: FloatArray, target: FloatArray, curves: Curves) -> bool:
+def fits(features: FloatArray, target: FloatArray, curves: ScalarCurves) -> bool:
     """Whether Z rho = y for some rho of the right signs, by nonnegative least squares.
 
     Parameters
@@ -59,7 +59,7 @@ def fits(features: FloatArray, target: FloatArray, curves: Curves) -> bool:
     return left <= CONSISTENT * float(np.linalg.norm(target / size))
 
 
-def separates(features: FloatArray, curves: Curves) -> bool:
+def separates(features: FloatArray, curves: ScalarCurves) -> bool:
     """Whether Z rho > 0 for some rho of the right signs; also where float64 proves neither.
 
     Signs are points of their own: rho_j > 0 is a margin, and may be as small as one likes.

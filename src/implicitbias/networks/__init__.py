@@ -1,4 +1,4 @@
-"""The networks whose training is studied: linear tensor networks in five families."""
+"""The networks whose training is studied: linear tensor networks in five families, u^D - v^D."""
 
 from implicitbias.networks._activation import Activation, AnyActivation, as_activation
 from implicitbias.networks._alignment import LayerAlignment, layer_alignment
@@ -22,6 +22,7 @@ from implicitbias.networks._structured import (
     SelectionDecomposition,
 )
 from implicitbias.networks._tensor import TensorNetwork
+from implicitbias.networks._two_sided import TwoSidedDiagonalNetwork
 
 __all__ = [
     "Activation",
@@ -39,6 +40,7 @@ __all__ = [
     "PointMaps",
     "SelectionDecomposition",
     "TensorNetwork",
+    "TwoSidedDiagonalNetwork",
     "as_activation",
     "as_numpy",
     "layer_alignment",

@@ -11,11 +11,11 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, finite_array, finite_arrays, positive_float
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks import _point_svd, _starts
+from implicitbias.networks import _point_svd, _reverse, _starts
 from implicitbias.networks._activation import Activation, Elementwise, phi_of
 from implicitbias.networks._assumption import require_same
 from implicitbias.networks._decomposition import OrthogonalDecomposition
-from implicitbias.networks._multilinear import squared_norms
+from implicitbias.networks._layers import real, squared_norms
 from implicitbias.networks._search import search_network
 
 MAX_TENSOR_ENTRIES = 10_000_000
@@ -48,6 +48,8 @@ class Network(ABC):
     """What corollaries about one family ask for: "diagonal", "convolutional", ..."""
     takes_sparse: ClassVar[bool] = False
     """Whether limits on sparse data need no dense work in d dimensions: no column is mixed."""
+    is_multilinear: ClassVar[bool] = True
+    """Whether beta is linear in each layer, so that there is a data tensor and the laws hold."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable; build a new one instead.")
@@ -71,6 +73,11 @@ class Network(ABC):
     def depth(self) -> int:
         """Number of layers L."""
         return len(self.parameter_shapes)
+
+    @property
+    def degree(self) -> float:
+        """To which power beta grows with Theta: beta(c Theta) = c^degree beta(Theta)."""
+        return float(self.depth)
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
@@ -208,21 +215,8 @@ class Network(ABC):
         Reverse mode through the forward pass of ``predict``, at a cost of a few such passes.
         X is (n, d), float64 and unchecked: this runs inside every flow step.
         """
-        layers = self._layers(parameters)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            hidden, slopes = [X], []
-            for index, layer in enumerate(layers[:-1]):
-                before = self._step(index, hidden[-1], layer)
-                hidden.append(activation(before))
-                slopes.append(activation.slope(before))
-            blocks = [hidden[-1]]
-            pulled = np.broadcast_to(layers[-1], hidden[-1].shape)
-            for index in range(self.depth - 2, -1, -1):
-                pulled = pulled * slopes[index]
-                blocks.append(self._step_jacobian(index, hidden[index], pulled))
-                if index:
-                    pulled = self._step_adjoint(index, layers[index], pulled)
-            return hidden[-1] @ layers[-1], np.concatenate(blocks[::-1], axis=1)
+            return _reverse.prediction_jacobian(self, self._layers(parameters), X, activation)
 
     def data_tensor(self, x: Any) -> FloatArray:
         """M(x) as a dense (k_1, ..., k_L) array, matrix layers flattened row-major.
@@ -262,6 +256,10 @@ class Network(ABC):
             derived.setdefault(tol, found)  # the same for all threads
         return derived[tol]
 
+    def decoupling(self) -> OrthogonalDecomposition:
+        """The coordinates in which the flow decouples, if its verdict holds: Assumption 1's."""
+        return self.orthogonal_decomposition()
+
     def _decompose(self, tol: float) -> OrthogonalDecomposition:
         """Derive the decomposition: by structure where that is known; else by a search in M."""
         return search_network(self, tol=tol)
@@ -289,6 +287,14 @@ class Network(ABC):
             return _starts.equal_coordinates(decomposition, layers)
         return _starts.unit_norms(layers)
 
+    def drawn(self, layers: list[FloatArray]) -> list[FloatArray]:
+        """The start that random ``layers`` stand for: they themselves."""
+        return layers
+
+    def in_domain(self, layers: Parameters, name: str) -> Parameters:
+        """The finite layers, if the network is defined for them: always."""
+        return layers
+
     def check_parameters(self, parameters: Any, name: str = "parameters") -> Parameters:
         """Return the layers as finite float64 arrays of ``parameter_shapes``, or raise."""
         return finite_arrays(parameters, name, self.parameter_shapes)
@@ -299,7 +305,7 @@ class Network(ABC):
 
     def unflatten(self, vector: Any) -> Parameters:
         """Return the layers that ``flatten`` would turn into ``vector``, copied."""
-        vector = _real(vector, "vector")
+        vector = real(vector, "vector")
         if vector.shape != (self.num_parameters,):
             raise InvalidInputError(
                 f"vector has shape {vector.shape}; expected ({self.num_parameters},), the layers "
@@ -364,11 +370,11 @@ class Network(ABC):
     def _layers(self, parameters: Iterable[Any]) -> Parameters:
         """Float64 layers of the right shapes; cheap, for it runs inside every flow step."""
         try:
-            layers = tuple(_real(layer, "a layer of parameters") for layer in parameters)
+            layers = tuple(real(layer, "a layer of parameters") for layer in parameters)
         except TypeError:
             raise InvalidInputError(
-                f"parameters must be a sequence of {self.depth} arrays, one a layer; got "
-                f"{type(parameters).__name__}."
+                f"parameters must be a sequence of {len(self.layer_sizes)} arrays, one a layer; "
+                f"got {type(parameters).__name__}."
             ) from None
         if tuple(layer.shape for layer in layers) != self.parameter_shapes:
             got = ", ".join(str(layer.shape) for layer in layers)
@@ -378,7 +384,7 @@ class Network(ABC):
         return layers
 
     def _direction(self, direction: Any) -> FloatArray:
-        vector = _real(direction, "direction")
+        vector = real(direction, "direction")
         if vector.shape != (self.num_features,):
             raise InvalidInputError(
                 f"direction has shape {vector.shape}; expected ({self.num_features},)."
@@ -387,12 +393,3 @@ class Network(ABC):
 
     def _shapes_text(self) -> str:
         return ", ".join(map(str, self.parameter_shapes))
-
-
-def _real(value: Any, name: str) -> FloatArray:
-    if type(value) is np.ndarray and value.dtype.char == "d":
-        return value
-    array = np.asarray(value)
-    if array.dtype.kind not in "buif":
-        raise InvalidInputError(f"{name} has dtype {array.dtype}; expected real numbers.")
-    return array.astype(np.float64)

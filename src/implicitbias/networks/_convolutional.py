@@ -12,7 +12,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias._names import MAX_DEPTH
 from implicitbias.networks._base import Network
 from implicitbias.networks._decomposition import OrthogonalDecomposition
-from implicitbias.networks._multilinear import squared_norms
+from implicitbias.networks._layers import squared_norms
 from implicitbias.networks._point_svd import PointSVD, circulant_svd, dense_svd
 from implicitbias.networks._structured import fourier_decomposition
 

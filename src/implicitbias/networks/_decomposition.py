@@ -92,6 +92,11 @@ class OrthogonalDecomposition(Record, ABC):
         return True
 
     @property
+    def power(self) -> float | None:
+        """D where the layers are u and v and rho = u^D - v^D; None where it is their product."""
+        return None
+
+    @property
     def is_identity(self) -> bool:
         """Whether S = I, so that beta is rho."""
         return False

@@ -8,13 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray, Parameters, finite_array
+from implicitbias._arrays import NumericArray, finite_array
 from implicitbias._errors import InvalidInputError
-
-
-def squared_norms(layers: Parameters) -> FloatArray:
-    """||v_l||^2 for each l."""
-    return np.array([np.vdot(layer, layer) for layer in layers])
 
 
 def multilinear_multiply(tensor: Any, matrices: Iterable[Any]) -> NumericArray:

@@ -17,12 +17,12 @@ from implicitbias.networks._base import (
     Network,
 )
 from implicitbias.networks._decomposition import OrthogonalDecomposition, given_decomposition
+from implicitbias.networks._layers import squared_norms
 from implicitbias.networks._multilinear import (
     contract_all_but_second,
     contract_second,
     outer_columns,
     outer_second,
-    squared_norms,
 )
 from implicitbias.networks._starts import in_coordinates
 

@@ -89,7 +89,7 @@ def counted(assumption: str, value: float, holds: bool, detail: str = "") -> Ver
     return Verdict(assumption, "holds" if holds else "fails", float(value), detail)
 
 
-def _family(situation: Situation, family: str, assumption: str) -> Verdict:
+def of_family(situation: Situation, family: str, assumption: str) -> Verdict:
     """Verdict that the network belongs to a family."""
     holds = situation.network.family == family
     return counted(assumption, float(holds), holds, f"it is a {type(situation.network).__name__}")
@@ -101,7 +101,13 @@ def _size(array: NumericArray) -> float:
 
 def orthogonally_decomposable(situation: Situation) -> Verdict:
     """Assumption 1, an orthogonally decomposable data tensor."""
+    if not situation.network.is_multilinear:
+        return counted(title(orthogonally_decomposable), 0.0, False, _no_tensor(situation))
     return situation.decomposition.verdict
+
+
+def _no_tensor(situation: Situation) -> str:
+    return f"a {type(situation.network).__name__} is not linear in its layers: no data tensor"
 
 
 @needs(orthogonally_decomposable)
@@ -190,7 +196,7 @@ def even_data(situation: Situation) -> Verdict:
 def full_length_filters(situation: Situation) -> Verdict:
     """The network is convolutional and k_1 = ... = k_L = d."""
     network, text = situation.network, "all filters have full length d"
-    convolution = _family(situation, "convolutional", text)
+    convolution = of_family(situation, "convolutional", text)
     if convolution.fails:
         return convolution
     return counted(text, min(network.layer_sizes), network.is_fourier, "the shortest filter")
@@ -209,7 +215,7 @@ def even_start(situation: Situation) -> Verdict:
 
 def diagonal(situation: Situation) -> Verdict:
     """The network is diagonal."""
-    return _family(situation, "diagonal", "the network is diagonal")
+    return of_family(situation, "diagonal", "the network is diagonal")
 
 
 @needs(orthogonally_decomposable, single_data_phase, real_start)
@@ -232,15 +238,16 @@ def reachable_signs(situation: Situation) -> Verdict:
 
 def two_layers(situation: Situation) -> Verdict:
     """The network has two layers, L = 2."""
-    depth = situation.network.depth
-    return counted("the network has two layers", depth, depth == 2, "L")
+    depth, tensor = situation.network.depth, situation.network.is_multilinear
+    detail = "L" if tensor else _no_tensor(situation)
+    return counted("the network has two layers", depth, tensor and depth == 2, detail)
 
 
 def single_point(situation: Situation) -> Verdict:
     """There is a single data point, all rows of X being multiples of one, and M(x) is not 0."""
     rank = situation.problem.rank
-    dense = situation.problem.features.is_array
-    if rank == 1 and dense and situation.network.depth == 2 and not situation.one_point.values.size:
+    known = situation.problem.features.is_array and situation.network.is_multilinear
+    if rank == 1 and known and situation.network.depth == 2 and not situation.one_point.values.size:
         detail = "the largest singular value: no parameters give the point an output"
         return counted("there is a single data point with M(x) != 0", 0.0, False, detail)
     return counted("there is a single data point", rank, rank == 1, "rank of X")
@@ -317,7 +324,7 @@ def separating_signs(situation: Situation) -> Verdict:
 
 def convolutional(situation: Situation) -> Verdict:
     """The network is convolutional."""
-    return _family(situation, "convolutional", "the network is convolutional")
+    return of_family(situation, "convolutional", "the network is convolutional")
 
 
 @needs(two_layers, single_point)
@@ -339,7 +346,7 @@ def loss_below_one(situation: Situation) -> Verdict:
     beta = situation.network.coefficients(situation.init.directions)
     outputs = situation.problem.features @ beta  # at scale 1
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
-        log_sizes = np.log(np.abs(outputs)) + situation.network.depth * situation.init.log_scale
+        log_sizes = np.log(np.abs(outputs)) + situation.network.degree * situation.init.log_scale
         outputs = np.sign(outputs) * np.exp(np.minimum(log_sizes, 700.0))
     log_loss = _classification(situation).log_loss(outputs)
     return Verdict(
@@ -365,7 +372,9 @@ def driver_converges(situation: Situation) -> Verdict:
 
 def scalar_solution(situation: Situation) -> Verdict:
     """p' = p^{L-2} q, q' = p^{L-1} has a solution on (-c_L, c_L)."""
-    limit = existence_time(situation.network.depth)
+    if situation.network.depth % 1 != 0:
+        return counted("the depth L is at least 2", situation.network.depth, False, "no whole L")
+    limit = existence_time(int(situation.network.depth))
     return counted("the depth L is at least 2", situation.network.depth, True, f"c_L = {limit:.6g}")
 
 
@@ -377,7 +386,7 @@ def tied_groups(values: FloatArray, tolerance: float) -> list[FloatArray]:
 
 def fully_connected(situation: Situation) -> Verdict:
     """The network is fully connected."""
-    return _family(situation, "fully connected", "the network is fully connected")
+    return of_family(situation, "fully connected", "the network is fully connected")
 
 
 def moves_at_zero_loss(situation: Situation) -> Verdict:

@@ -13,6 +13,7 @@ from typing import Literal
 from implicitbias._verdicts import Verdict
 from implicitbias.theorems import _assumptions as measured
 from implicitbias.theorems import _classification, _regression
+from implicitbias.theorems import _pair_assumptions as pairs
 from implicitbias.theorems._limit_problem import ClosedForm, LimitProblem, Nothing, SmallScale
 from implicitbias.theorems._potential import Potential
 from implicitbias.theorems._situation import Situation
@@ -163,6 +164,26 @@ REGRESSION = (
         "the dual flow of a two-layer network at one point",
     ),
     Theorem(
+        "two-sided, from u = v",
+        "regression",
+        "beta tends to argmin alpha^2 sum_j eta_j^2 q_D(z_j / (alpha eta_j)^D) s.t. X z = y, "
+        "u(0) = v(0) = alpha eta",
+        (pairs.two_sided, pairs.positive_pair, pairs.equal_pair),
+        _potential,
+        "a TwoSidedDiagonalNetwork and Initialization([eta, eta], scale) with eta > 0",
+        "Woodworth et al. (COLT 2020), Theorems 1 and 3",
+    ),
+    Theorem(
+        "two-sided, from every start",
+        "regression",
+        "beta tends to argmin sum_j Psi_j^*(z_j) s.t. X z = y, Psi_j' = u_j^D - v_j^D along its "
+        "clock",
+        (pairs.two_sided, pairs.positive_pair, pairs.pairs_reach),
+        _potential,
+        "a TwoSidedDiagonalNetwork and Initialization([u, v], scale) with u, v >= 0",
+        "Azulay et al. (ICML 2021) for D = 2; the dual flow for other D",
+    ),
+    Theorem(
         "fully connected, small scale",
         "regression",
         "as alpha -> 0 beta tends to X^T (X X^T)^{-1} y; at every scale the distance is "
@@ -266,6 +287,16 @@ CLASSIFICATION = (
         _quasi_norm,
         "a DiagonalNetwork on features and their negatives, [X, -X], from equal layers",
         "the dual flow: a coordinate whose two smallest layers are equal cannot cross 0",
+    ),
+    Theorem(
+        "two-sided, max margin",
+        "classification",
+        "beta tends in direction to the l1 max-margin point (D = 2) or a stationary point of "
+        "min ||z||_{2/D} s.t. margins >= 1 (D > 2)",
+        (pairs.two_sided, pairs.positive_pair, pairs.pairs_separate),
+        _quasi_norm,
+        "a TwoSidedDiagonalNetwork and Initialization([u, v], scale) with u, v >= 0, such as ones",
+        "Lyu and Li (ICLR 2020) and the dual flow; Moroshko et al. (NeurIPS 2020)",
     ),
     Theorem(
         "beyond Theorem 3",

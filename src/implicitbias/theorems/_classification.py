@@ -36,7 +36,7 @@ from implicitbias.limits import (
     twin_groups,
 )
 from implicitbias.theorems._assumptions import tied_groups
-from implicitbias.theorems._late_flow import by_late_flow, log_weights, require_found
+from implicitbias.theorems._late_flow import by_late_flow, require_found
 from implicitbias.theorems._one_point import OnePointSVD
 from implicitbias.theorems._situation import ROUNDED, Situation, kept_signs
 
@@ -115,7 +115,7 @@ def _moved(
     rho, a = point
     unit = ROUNDED + situation.decomposition.residual
     rounding = unit * situation.problem.features.row_norms(), situation.decomposition.lengths[kept]
-    exponent = 2.0 / situation.network.depth
+    exponent = 2.0 / situation.network.degree
     some = moved_by_rounding(rows.taken(kept), groups, rho[kept], a, exponent, rounding)
     changes = np.zeros((kept.size, some.shape[1]), dtype=some.dtype)
     changes[kept] = some
@@ -265,7 +265,8 @@ def _on_the_face(
     start = situation.reduction.start[:, moves]
     note = f"The start decides on a face of {face.dimension} dimensions of l1 max-margin points"
     if not face.leaves_traces:
-        ended = face.end(log_weights(start, face))
+        weights = situation.reduction.log_weights(start[:, face.columns], face.signs)
+        ended = face.end(weights)
         require_found(ended.error, verdicts)
         return on_face(rows, found, face, ended.t, ended.error), (face.tie,), f"{note}."
     return by_late_flow(
@@ -276,7 +277,7 @@ def _on_the_face(
 def _flow_spectrum(situation: Situation, verdicts: Verdicts) -> NumericArray:
     """rho of the flow at a late margin, in the coordinates of ``_margin_rows``."""
     size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
-    late = float(np.log(BASIN_MARGIN) + max(0.0, situation.network.depth * size))
+    late = float(np.log(BASIN_MARGIN) + max(0.0, situation.network.degree * size))
     flow = margin_flows(situation).to(late)
     if flow.final_parameters is None or not flow.outcome.converged:
         raise NoPredictionError(
@@ -285,7 +286,7 @@ def _flow_spectrum(situation: Situation, verdicts: Verdicts) -> NumericArray:
             verdicts,
         )
     layers = situation.decomposition.coordinates(flow.final_parameters)
-    rho: NumericArray = np.prod(layers / np.abs(layers).max(axis=1, keepdims=True), axis=0)
+    rho = situation.reduction.shape_of(layers)
     if not situation.reduction.exact:
         return rho
     phases = situation.reduction.phases

@@ -256,17 +256,18 @@ def explain(
 def _finite_steps(situation: Situation) -> Verdict:
     """Whether layers decouple in real clocks, or there are two and one point."""
     says = "runs of gradient descent have an effective start"
+    whole = situation.decomposition.verdict
+    found = Verdict(says, whole.status, whole.value, f"it needs {whole.assumption}")
+    if whole.holds:
+        reduction = situation.decoupled(situation.problem.X).reduction
+        verdicts = (reduction.data_verdict, reduction.start_verdict)
+        failed = next((each for each in verdicts if not each.holds), None)
+        if failed is None:
+            return Verdict(says, "holds", whole.value, "layers decouple in real clocks")
+        found = Verdict(says, "fails", failed.value, f"it needs that {failed.assumption}")
     if situation.network.depth == 2 and situation.is_one_point:
         return Verdict(says, "holds", 0.0, "two layers and one point")
-    whole = situation.decomposition.verdict
-    if not whole.holds:
-        return Verdict(says, whole.status, whole.value, f"it needs {whole.assumption}")
-    coordinates = situation.decoupled(situation.problem.X)
-    reduction = coordinates.reduction
-    for each in (reduction.data_verdict, reduction.start_verdict):
-        if not each.holds:
-            return Verdict(says, "fails", each.value, f"it needs that {each.assumption}")
-    return Verdict(says, "holds", whole.value, "layers decouple in real clocks")
+    return found
 
 
 def _data(problem: Regression | Classification) -> Verdict:

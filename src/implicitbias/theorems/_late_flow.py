@@ -19,7 +19,7 @@ from implicitbias.features import Features
 from implicitbias.flow import Flow, flow_of, request
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MaxMargin, OptimalFace, on_face
-from implicitbias.networks import DiagonalNetwork
+from implicitbias.networks import DiagonalNetwork, TwoSidedDiagonalNetwork
 from implicitbias.problems import Classification
 from implicitbias.theorems._situation import Situation, kept_signs
 
@@ -55,7 +55,8 @@ def by_late_flow(
     def read(log_margin: float, tolerances: Sequence[float | None]) -> None:
         nonlocal idle
         layers, direction, above = _late_layers(situation, log_margin, tolerances, verdicts)
-        ends.append(face.end(log_weights(layers[:, moves], face)))
+        layers = layers[:, moves][:, face.columns]
+        ends.append(face.end(situation.reduction.log_weights(layers, face.signs)))
         require_found(ends[-1].error, verdicts)
         directions.append(direction)
         off = face.above[ends[-1].multipliers == 0.0]
@@ -113,13 +114,6 @@ def require_found(error: float, verdicts: Verdicts) -> None:
             "those that are nearly equal.",
             verdicts,
         )
-
-
-def log_weights(layers: NumericArray, face: OptimalFace) -> FloatArray:
-    """2 log |p_1 + sign p_2| on the face, (s,): p_1 +- conj(p_2) grow like e^{+-s}."""
-    first, second = layers[:, face.columns]
-    with np.errstate(divide="ignore"):  # -inf: a coordinate that never grows on this side
-        return np.asarray(2 * np.log(np.abs(first + face.signs * second.conj())))
 
 
 def _late_layers(
@@ -185,9 +179,11 @@ def _late_sparse_layers(
             "features that are equal only once.",
             verdicts,
         )
+    two_sided = situation.reduction.power is not None
+    family = TwoSidedDiagonalNetwork if two_sided else DiagonalNetwork
     small = replace(
         situation,
-        network=DiagonalNetwork(num_features=used.size, depth=2),
+        network=family(num_features=used.size, depth=2),
         problem=Classification(problem.features.columns(used), problem.y),
         init=Initialization([layer[used] for layer in init.directions], log_scale=init.log_scale),
     )

@@ -150,7 +150,7 @@ def _end(
     elif np.any((problem.curves.t0 != 0.0) | problem.curves.locked | problem.curves.turning):
         raise NoPredictionError(
             "the limit diverges with the scale: the start has beta(0) != 0. Ask for a finite "
-            "scale, or start with a zero layer.",
+            "scale, or start with a zero layer (two-sided networks: with u = v).",
             verdicts,
         )
     else:

@@ -188,7 +188,7 @@ def _first_applicable(situation: Situation) -> tuple[Theorem, tuple[Verdict, ...
         "simulate_limit(network, problem, init); its course: "
         "flow = gradient_flow(network, problem, init)"
     )
-    if isinstance(situation.problem, Classification):
+    if isinstance(situation.problem, Classification) and situation.network.is_multilinear:
         instead += (
             ".\nTheorem 1 names no single limit but covers every linear network: "
             "theorem_1(network, problem, flow) measures it at the flow's end"

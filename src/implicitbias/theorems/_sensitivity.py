@@ -14,6 +14,7 @@ from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
 from implicitbias.limits import Limit, PathError, PotentialSensitivity, solve
 from implicitbias.theorems import _assumptions as measured
+from implicitbias.theorems._pair_assumptions import equal_pair
 from implicitbias.theorems._situation import Situation
 
 # Where the derivatives that do not exist for every start and problem are kept, by their names.
@@ -104,7 +105,7 @@ class Sensitivity(Record):
         constant = situation.reduction.spectrum(np.zeros_like(imaginary), imaginary)
         kept = situation.decomposition.coefficients(constant).real  # grows like alpha^L
         moved = self._coefficients(spectral.by_log_scale()[:, None])[:, 0]
-        return np.asarray(moved + situation.network.depth * kept)
+        return np.asarray(moved + situation.network.degree * kept)
 
     @cached_property
     def _by_direction(self) -> FloatArray | None:
@@ -119,6 +120,8 @@ class Sensitivity(Record):
     def by_direction(self) -> FloatArray:
         """d beta / d eta_j for Theorem 5's start vbar_l = U_l eta (l < L), vbar_L = 0: (d, m).
 
+        Of two-sided networks, for u(0) = v(0) = eta.
+
         Raises
         ------
         NoPredictionError
@@ -127,7 +130,7 @@ class Sensitivity(Record):
         if self._by_direction is None:
             raise NoPredictionError(
                 "the derivative by eta needs Theorem 5's start, vbar_l = U_l eta and vbar_L = 0, "
-                "in real coordinates.",
+                "in real coordinates; of two-sided networks u(0) = v(0) = eta.",
                 () if self._situation is None else _of_the_start(self._situation),
             )
         return self._by_direction
@@ -180,7 +183,9 @@ class Sensitivity(Record):
         return predictions
 
 
-def _of_the_start(situation: Situation) -> tuple[Verdict, Verdict]:
+def _of_the_start(situation: Situation) -> tuple[Verdict, ...]:
+    if situation.reduction.power is not None:
+        return (equal_pair(situation),)
     return measured.equal_first_layers(situation), measured.zero_last_layer(situation)
 
 

@@ -18,7 +18,7 @@ from implicitbias._arrays import (
 from implicitbias._errors import InvalidInputError
 from implicitbias._fit import check_fit
 from implicitbias._setting import Setting
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.features import Dense, Features
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
@@ -63,7 +63,7 @@ class Situation(Setting):
         return there
 
     @cached_property
-    def curves(self) -> Curves:
+    def curves(self) -> ScalarCurves:
         """The scalar curves of the coordinates, at the initialization's scale."""
         return self.reduction.curves(self.init.log_scale)
 
@@ -85,7 +85,8 @@ class Situation(Setting):
             if curves.locked.any() or curves.dead.any() or curves.t0.any():
                 raise InvalidInputError(
                     "with sparse data every coordinate must cross from rho(0) = 0: start with "
-                    "nonzero first layers and a zero last one, or pass X.toarray()."
+                    "nonzero first layers and a zero last one (of two-sided networks, from equal u "
+                    "and v), or pass X.toarray()."
                 )
             return Reachable(0.0, self.rows.largest(0) == 0.0)
         found = reachable(self.reduction.features, self.targets, self.curves)
@@ -194,7 +195,7 @@ def in_moderate_units(situation: Situation) -> tuple[Situation, int]:
     if abs(exponent) < EXTREME:
         return situation, 0
     init = situation.init
-    log_scale = init.log_scale + exponent * float(np.log(2.0)) / situation.network.depth
+    log_scale = init.log_scale + exponent * float(np.log(2.0)) / situation.network.degree
     return replace(
         situation,
         problem=Classification(X.shifted(np.full(len(X), -exponent)), situation.problem.y),
@@ -208,8 +209,7 @@ def kept_signs(situation: Situation) -> tuple[BoolArray, FloatArray | None]:
     moves = ~curves.dead
     if not curves.locked.any():
         return moves, None
-    side = np.prod(np.sign(situation.reduction.start.real), axis=0)
-    return moves, np.where(curves.locked, side, 0.0)[moves]
+    return moves, np.where(curves.locked, curves.orientation, 0.0)[moves]
 
 
 def refuse_sparse(situation: Situation, verb: str) -> None:
@@ -255,9 +255,9 @@ def _check_sparse(network: Network, problem: Regression | Classification) -> Non
     if not network.takes_sparse:
         raise InvalidInputError(
             f"X is {problem.features.named} and {network!r} would mix its columns; sparse data are "
-            "for diagonal and fully connected networks. Pass X.toarray()."
+            "for diagonal, two-sided and fully connected networks. Pass X.toarray()."
         )
-    several = network.depth > 2 and network.orthogonal_decomposition().verdict.holds
+    several = network.degree > 2 and network.decoupling().verdict.holds
     if isinstance(problem, Classification) and several:
         raise InvalidInputError(
             f"X is {problem.features.named} and {network!r} has several limit directions, among "

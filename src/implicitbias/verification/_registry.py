@@ -7,6 +7,7 @@ from implicitbias.verification import (
     _lemma4,
     _regression,
     _theorem_1,
+    _two_sided,
     _woodworth,
 )
 from implicitbias.verification._checks import Check
@@ -15,6 +16,7 @@ CHECKS: tuple[Check, ...] = (
     *_lemma4.checks(),
     *_regression.checks(),
     *_woodworth.checks(),
+    *_two_sided.checks(),
     *_theorem_1.checks(),
     *_classification.checks(),
     *_directions.checks(),

@@ -50,7 +50,8 @@ def potential(a: float) -> Measurement:
     network = DiagonalNetwork(problem.num_features, 2)
     init = Initialization.last_layer_zero(network, np.ones(problem.num_features), scale=2 * a)
     limit = predict_limit(network, problem, init)
-    flow, minimiser = _flow_end(problem, a), _minimiser(problem, a)
+    start = np.full(problem.num_features, a)
+    flow, minimiser = flow_end(problem, start, start, 2), _minimiser(problem, a)
     errors = (
         relative_difference(flow, limit.coefficients),
         relative_difference(minimiser, limit.coefficients),
@@ -95,32 +96,35 @@ def _minimiser(problem: Regression, a: float) -> FloatArray:
     return np.asarray(2 * a**2 * np.sinh(X.T @ nu))
 
 
-def _flow_end(problem: Regression, a: float) -> FloatArray:
-    """Gradient flow of 1/2 ||X (u^2 - v^2) - y||^2 in u and v."""
+def flow_end(problem: Regression, u: FloatArray, v: FloatArray, power: int) -> FloatArray:
+    """Where gradient flow of 1/2 ||X (u^D - v^D) - y||^2 in u and v ends."""
     X, y = problem.X, problem.y
     d = problem.num_features
+    signs = np.concatenate([-np.ones(d), np.ones(d)])
+
+    def slope(state: FloatArray) -> FloatArray:
+        beta = state[:d] ** power - state[d:] ** power
+        return np.tile(power * X.T @ (X @ beta - y), 2)
 
     def velocity(_: float, state: FloatArray) -> FloatArray:
-        u, v = state[:d], state[d:]
-        slope = 2 * X.T @ (X @ (u**2 - v**2) - y)
-        return np.concatenate([-u * slope, v * slope])
+        return signs * state ** (power - 1) * slope(state)
 
     def jacobian(_: float, state: FloatArray) -> FloatArray:
-        signs = np.concatenate([-np.ones(d), np.ones(d)])
-        slope = 2 * X.T @ (X @ (state[:d] ** 2 - state[d:] ** 2) - y)
-        columns = np.hstack([X, X]) * (-2 * signs * state)
-        moved = (signs * state)[:, None] * (2 * np.vstack([X.T, X.T]) @ columns)
-        return np.asarray(moved + np.diag(signs * np.concatenate([slope, slope])))
+        change = signs * state ** (power - 1)
+        columns = np.hstack([X, X]) * (-power * change)
+        moved = change[:, None] * (power * np.vstack([X.T, X.T]) @ columns)
+        own = signs * (power - 1) * state ** (power - 2) * slope(state)
+        return np.asarray(moved + np.diag(own))
 
     solution = solve_ivp(
         velocity,
         (0.0, LAST_TIME),
-        np.full(2 * d, a),
+        np.concatenate([u, v]),
         "LSODA",
         [LAST_TIME],
         jac=jacobian,
         rtol=1e-12,
         atol=1e-14,
     )
-    u, v = solution.y[:d, -1], solution.y[d:, -1]
-    return np.asarray(u**2 - v**2)
+    end = solution.y[:, -1]
+    return np.asarray(end[:d] ** power - end[d:] ** power)

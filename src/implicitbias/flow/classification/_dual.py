@@ -145,17 +145,18 @@ class DualMargins(MarginSystem):
 
 
 class MultiplierFlow(DualMargins):
-    """L = 2: da/dtau = w in n dimensions, with t = t_0 + Z^T a exactly; z = a exp(log_unit)."""
+    """L = 2: da/dtau = w in n dimensions, with t linear in Z^T a; z = a exp(log_unit)."""
 
     def __init__(self, coordinates: Coordinates, loss: MarginLoss, tol: float | None) -> None:
         super().__init__(coordinates, loss, tol)
         self.start = np.zeros(len(self.features))
         self.atol = np.full(self.start.size, self.margin_tol / max(self.lengths.max(), EPS))
         self.unit_features = np.exp(-self.log_unit) * self.features
+        self.rate = np.exp(-self.curves.log_u_slope(self.curves.t0))  # dt/ds, constant
 
     def points(self, states: FloatArray) -> FloatArray:
-        """t_0 + Z^T a."""
-        return np.asarray(self.curves.t0 + states @ self.unit_features)
+        """t_0 + (dt/ds) Z^T a."""
+        return np.asarray(self.curves.t0 + states @ self.unit_features * self.rate)
 
     def log_clocks(self, t: FloatArray, margins: FloatArray) -> FloatArray:
         """sigma is tau in units."""
@@ -170,7 +171,8 @@ class MultiplierFlow(DualMargins):
         t = self.points(state)
         margins = self.margins(t)
         with np.errstate(over="ignore", invalid="ignore"):
-            change = self.loss.change_of_log_weights(margins, self.moves(t) @ self.features.T)
+            moves = (self.moves(t) * self.rate) @ self.features.T
+            change = self.loss.change_of_log_weights(margins, moves)
             return np.asarray(self.loss.weights(margins)[:, None] * change)
 
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters
 from implicitbias._setting import DualCoordinates
-from implicitbias.coordinates import Curves
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Network
 from implicitbias.problems import Classification
@@ -23,7 +22,7 @@ class Coordinates:
         decoupled: DualCoordinates,
     ) -> None:
         self.decoupled, self.init = decoupled, init
-        self.curves = Curves.from_start(decoupled.reduction.start, init.log_scale)
+        self.curves = decoupled.reduction.curves(init.log_scale)
         self.features = problem.y[:, None] * decoupled.reduction.features.toarray()
         self.log_units = (self.curves.depth - 2) * self.curves.log_unit
 

@@ -73,7 +73,7 @@ class ParameterMargins(MarginSystem):
         if self.start.size > FEW:
             self.method = "Radau IIA, order 13"
         self.length = float(np.linalg.norm(self.rows, axis=1).max())
-        check_size(network.depth * float(np.log(stable_norm(self.start) or 1.0)))
+        check_size(network.degree * float(np.log(stable_norm(self.start) or 1.0)))
 
     def integrator(self, state: FloatArray, first_step: float) -> OdeSolver | None:
         """Radau IIA for many parameters: its linear systems have 7 n unknowns, LSODA's P."""
@@ -122,7 +122,7 @@ class ParameterMargins(MarginSystem):
         with np.errstate(over="ignore", invalid="ignore"):
             pull = self.power(size) * (moved.T @ change)
         gradient = weights @ moved
-        clock = (self.network.depth - 2) * np.outer(gradient, unit)
+        clock = (self.network.degree - 2) * np.outer(gradient, unit)
         return self.curvature(layers, weights) - clock + pull
 
     def look(self, state: FloatArray) -> MarginPoint:
@@ -137,10 +137,10 @@ class ParameterMargins(MarginSystem):
         return MarginPoint(
             relative,
             float((np.abs(self.rows) @ np.abs(beta)).max()),
-            self.network.depth * log_norm,
+            self.network.degree * log_norm,
             self.loss.log_loss(margins),
             self.loss.log_rate(margins),
-            -(self.network.depth - 2) * log_norm if self.network.depth > 2 else 0.0,
+            -(self.network.degree - 2) * log_norm if self.network.degree > 2 else 0.0,
         )
 
     def shape_of(self, state: FloatArray) -> FloatArray:
@@ -235,7 +235,7 @@ class ParameterMargins(MarginSystem):
 
     def power(self, size: float) -> float:
         """||Theta||^L, held below overflow: the least of such margins takes all the weight."""
-        return exp(min(self.network.depth * log(size), LARGEST)) if size > 0.0 else 0.0
+        return exp(min(self.network.degree * log(size), LARGEST)) if size > 0.0 else 0.0
 
     def _weights(self, layers: Parameters, size: float) -> tuple[FloatArray, FloatArray]:
         """Margins and weights at ``size`` times the layers."""

@@ -15,7 +15,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, NumericArray, finite_array, positive_int
+from implicitbias._arrays import (
+    EPS,
+    FloatArray,
+    NumericArray,
+    finite_array,
+    positive_int,
+    real_power,
+)
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.features import Features
@@ -81,7 +88,7 @@ class StationaryPoint:
     multipliers: FloatArray
     value: float
     margin: float
-    depth: int
+    depth: float
     kkt: KKT
     kind: Kind
     curvature: float
@@ -113,7 +120,7 @@ class StationaryPoint:
 
 
 def stationary_point(
-    A: NumericArray | Features, depth: int, start: NumericArray, groups: Groups | None = None
+    A: NumericArray | Features, depth: float, start: NumericArray, groups: Groups | None = None
 ) -> StationaryPoint:
     """The stationary point of min ||rho||_{2/L} s.t. Re(A rho) >= 1 that a direction leads to.
 
@@ -131,7 +138,7 @@ def stationary_point(
     Raises
     ------
     InvalidInputError
-        Wrong shapes, not finite, depth below 3, or a start without positive margins.
+        Wrong shapes, not finite, depth not above 2, or a start without positive margins.
     NoPredictionError
         No candidate's KKT residual reached 1e-8 (or rounding).
     """
@@ -164,7 +171,7 @@ def stationary_point(
 
 def many_starts(
     A: NumericArray | Features,
-    depth: int,
+    depth: float,
     seed: int = 0,
     num: int = 32,
     groups: Groups | None = None,
@@ -220,17 +227,17 @@ def globally_optimal(point: StationaryPoint, others: Sequence[StationaryPoint]) 
     return Verdict(claim, "undecided", best / point.value, f"none of {len(others)} was smaller")
 
 
-def checked_depth(depth: int) -> int:
-    """L as an int of at least 3."""
-    depth = positive_int(depth, "depth")
-    if depth < 3:
+def checked_depth(depth: float) -> float:
+    """L > 2, an int where it is whole."""
+    depth = real_power(depth, "depth")
+    if depth == 2.0:
         raise InvalidInputError(
-            f"depth is {depth}; the quasi-norm problem needs at least 3. Use l1_max_margin for 2."
+            "depth is 2; the quasi-norm problem needs more than that. Use l1_max_margin for 2."
         )
-    return depth
+    return int(depth) if depth % 1.0 == 0.0 else depth
 
 
-def _problem(A: Features, depth: int, groups: Groups) -> GroupedProblem:
+def _problem(A: Features, depth: float, groups: Groups) -> GroupedProblem:
     return GroupedProblem(
         groups.rows(A), groups.equations, groups.labels, groups.group_weights(None), 2 / depth
     )
@@ -321,7 +328,7 @@ def _step(problem: GroupedProblem, r: FloatArray) -> Point | None:
 
 def _finished(
     A: Features,
-    depth: int,
+    depth: float,
     groups: Groups,
     problem: GroupedProblem,
     start: NumericArray,

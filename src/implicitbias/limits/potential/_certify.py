@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.limits._limit import Certificate, relative_residual
 from implicitbias.limits.potential._problem import (
     PotentialProblem,
@@ -44,7 +44,7 @@ def certify(
     return Certified(refined.state, replace(certificate, error=error), nu)
 
 
-def _layer_error(curves: Curves, refined: Refined) -> float:
+def _layer_error(curves: ScalarCurves, refined: Refined) -> float:
     """max_l |dp_l|_inf / |p_l|_inf for the step that is left; 0 where a layer overflows."""
     t = refined.state.t
     if float(np.abs(refined.dt).max(initial=0.0)) <= STILL:
@@ -131,7 +131,7 @@ def _unresolved(problem: PotentialProblem, rho: FloatArray, t: FloatArray) -> Fl
 
 
 def seen_from(
-    problem: PotentialProblem, curves: Curves, state: PotentialState
+    problem: PotentialProblem, curves: ScalarCurves, state: PotentialState
 ) -> PotentialState | None:
     """The rho and nu of a state of ``curves``, at another scale, as a state of the problem's own.
 
@@ -147,7 +147,7 @@ def seen_from(
     return replace(state, t=t, mismatch=mismatch, system=None)
 
 
-def _excess(curves: Curves, t: FloatArray, du: FloatArray) -> float:
+def _excess(curves: ScalarCurves, t: FloatArray, du: FloatArray) -> float:
     """Log of sum_j Psi_j^*(rho_j) + Psi_j(s_j) - rho_j s_j at u(s) = u(t) + du; NaN outside."""
     log_u = curves.log_u_slope(t)
     with np.errstate(over="ignore"):

@@ -7,6 +7,7 @@ solver mean the same in any units. Signed columns (z_j, then -z_j) are numbered 
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,7 +19,7 @@ from implicitbias._arrays import (
     IntArray,
     NumericArray,
 )
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.features import Features
 from implicitbias.limits._equilibrating import equilibrating
 
@@ -134,16 +135,15 @@ def solve_program(program: EndProgram) -> tuple[FloatArray, FloatArray] | None:
     return x, np.asarray(answer.eqlin.marginals)
 
 
-def end_weights(curves: Curves) -> tuple[FloatArray, FloatArray]:
+def end_weights(curves: ScalarCurves) -> tuple[FloatArray, FloatArray]:
     """w^- and w^+, (m,) each: the length of the clock to either side; inf: that sign is locked."""
     sign = curves.orientation
     if curves.depth == 2:
         below = above = np.ones(curves.size)
     else:
-        low, high = curves.u_limits()
-        here = curves.u(curves.t0)
+        below, above = curves.clock_lengths()
         unit = np.exp((curves.depth - 2) * (curves.log_unit.min() - curves.log_unit))
-        below, above = (here - low) * unit, (high - here) * unit
+        below, above = below * unit, above * unit
     return (
         np.where(curves.dead | (curves.locked & (sign > 0)), np.inf, below),
         np.where(curves.dead | (curves.locked & (sign < 0)), np.inf, above),
@@ -153,15 +153,17 @@ def end_weights(curves: Curves) -> tuple[FloatArray, FloatArray]:
 class ExactCosts:
     """The costs of signed columns as rationals, in exact proportion where their curves are similar.
 
-    A start times r has the weights times r^{2 - L}. So with the layers at the start, (L, m),
+    A start times r has the weights times r^{2 - L}. So with the layers at the start, (k, m),
     similar coordinates have weights in the ratio of exact powers, and only the weight of the first
     of each kind is taken from float64.
     """
 
-    def __init__(self, program: EndProgram, depth: int, start: NumericArray | None) -> None:
-        self.program, self.depth = program, depth
-        self.start = None if start is None or np.iscomplexobj(start) else start
-        self._units: dict[tuple[int, tuple[Fraction, ...]], Fraction] = {}
+    def __init__(
+        self, program: EndProgram, curves: ScalarCurves, start: NumericArray | None
+    ) -> None:
+        self.program, self.curves = program, curves
+        self.start = None if start is None or np.iscomplexobj(start) else np.asarray(start.real)
+        self._units: dict[Hashable, Fraction] = {}
 
     def __call__(self, chosen: IntArray) -> list[Fraction]:
         """c_j for j in ``chosen``."""
@@ -170,14 +172,12 @@ class ExactCosts:
     def _cost(self, j: int) -> Fraction:
         program, place = self.program, j % self.program.size
         shift = int(program.column_exponents[place]) - program.cost_exponent
-        if self.depth == 2:
+        if self.curves.depth == 2:
             return Fraction(2) ** shift
         cost = Fraction(float(program.cost[j]))
         if self.start is None:
             return cost
-        layers = self.start[:, place]
-        sizes = sorted(Fraction(float(value)) for value in np.abs(layers))
-        side = int(np.prod(np.sign(layers))) * (1 if j < program.size else -1)
-        key = side, tuple(size / sizes[-1] for size in sizes)
-        power = sizes[-1] ** (2 - self.depth) * Fraction(2) ** shift
-        return self._units.setdefault(key, cost / power) * power
+        side = 1.0 if j < program.size else -1.0
+        kind, factor = self.curves.kind(self.start[:, place], side)
+        power = factor * Fraction(2) ** shift
+        return self._units.setdefault(kind, cost / power) * power

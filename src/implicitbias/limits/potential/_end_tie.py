@@ -44,7 +44,7 @@ class TieBreak:
         For L = 2, (k,); otherwise unused.
     """
 
-    depth: int
+    depth: float
     exponents: IntArray
     log_eta: FloatArray
 
@@ -61,7 +61,7 @@ class TieBreak:
         """g as an ``arb_mat`` for one."""
         from flint import arb, fmpq
 
-        two, power = arb(2), fmpq(2, self.depth)
+        two, power = arb(2), 2 / fmpq(*float(self.depth).as_integer_ratio())
         values = []
         for j, (k, eta) in enumerate(zip(self.exponents, self.log_eta, strict=True)):
             size = two ** int(k)

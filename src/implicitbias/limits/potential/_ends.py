@@ -3,8 +3,8 @@
 As alpha -> 0 the potential tends, up to a factor, to sum_j w_j |rho_j|; where that has several
 minimisers the next order decides: sum_j |rho_j|^{2/L} is maximised for L >= 3, whatever the
 weights, and sum_j |rho_j| (log |rho_j| - 2 log |eta_j|) is minimised for L = 2, eta_j being
-p_1 + sign(rho_j) p_2 at the start. As alpha -> infinity the potential is quadratic:
-sum_j rho_j^2 / (2 eta_j^{2L - 2}).
+p_1 + sign(rho_j) p_2 at the start (of u^2 - v^2: u or v, by that sign). As alpha -> infinity the
+potential is quadratic: sum_j rho_j^2 / (2 eta_j^{2L - 2}).
 
 Source: the ends follow from H_L's growth (Theorem 5 of Yun, Krishnan and Mobahi, ICLR 2021).
 """
@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import lstsq, qr
 
-from implicitbias._arrays import FloatArray, IntArray
-from implicitbias.coordinates import Curves
+from implicitbias._arrays import FloatArray
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, as_given, newton_system
 from implicitbias.features import exact_sum
 from implicitbias.limits.potential._end_face import Face, optimal_face
@@ -36,7 +36,6 @@ REFINEMENTS = 30  # each wins the digits that one solve keeps
 SETTLED = 1e-14  # relative corrections this short: the next would be rounding
 SMALLEST = 1e-100  # weight relative to the largest, whose square is to fit float64
 DRAWS = 8  # of the rounding of Z
-FAR = 40.0  # a clock this long makes the other exponential vanish
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +151,7 @@ def small_scale_end(problem: PotentialProblem) -> EndPoint:
     program = end_program(features, target, weights)
     face = optimal_face(
         program,
-        ExactCosts(program, curves.depth, problem.start),
+        ExactCosts(program, curves, problem.start),
         rounded=problem.start is None,
         seen=problem.seen,
     )
@@ -216,25 +215,22 @@ def _drawn(size: int) -> FloatArray:
     return np.random.default_rng(size).standard_normal((size, DRAWS))
 
 
-def _tie_broken(program: EndProgram, face: Face, curves: Curves) -> tuple[FloatArray, FloatArray]:
+def _tie_broken(
+    program: EndProgram, face: Face, curves: ScalarCurves
+) -> tuple[FloatArray, FloatArray]:
     from flint import ctx
 
     place = face.chosen % program.size
     signs = np.where(face.chosen < program.size, 1.0, -1.0)
     exponents = program.column_exponents[place]
-    log_eta = _log_eta(curves, place, signs) if curves.depth == 2 else np.zeros(place.size)
+    log_eta = np.zeros(place.size)
+    if curves.depth == 2:
+        sides = np.ones(curves.size)
+        sides[place] = signs
+        log_eta = 0.5 * curves.shifted(-float(curves.log_unit.max())).log_ahead(sides)[place]
     tie = TieBreak(curves.depth, exponents - exponents.max(), log_eta)
     with ctx.workprec(PRECISION):
         return break_tie(tie, face.equations, face.target, face.point)
-
-
-def _log_eta(curves: Curves, place: IntArray, signs: FloatArray) -> FloatArray:
-    """log |p_1 + sign p_2| at the start: rho ~ sign eta^2 e^{2 |s|} / 4 for long clocks."""
-    curves = curves.shifted(-float(curves.log_unit.max()))
-    far = np.zeros(curves.size)
-    far[place] = signs * FAR
-    logs = curves.log_abs_rho(curves.t0 + far)[place]
-    return np.asarray(0.5 * (logs + np.log(4.0)) - FAR)
 
 
 def _end_point(program: EndProgram, face: Face, x: FloatArray) -> EndPoint:

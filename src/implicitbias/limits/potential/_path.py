@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, as_given
 from implicitbias.limits.potential._problem import (
     MAX_PATH_STEPS,
@@ -201,7 +201,7 @@ def _first_scale(
     return own, system
 
 
-def _rests(curves: Curves) -> bool:
+def _rests(curves: ScalarCurves) -> bool:
     """Whether rho(0) = 0; locked coordinates have t0 = 0 and rho(0) != 0."""
     return not (curves.t0.any() or curves.locked.any())
 

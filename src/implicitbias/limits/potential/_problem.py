@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, Rows, Slopes, newton_system
 from implicitbias.features import ExactSums, Features, Precise, as_features
 from implicitbias.limits.potential._seen import Seen
@@ -69,7 +69,7 @@ class PotentialProblem:
 
     features: Features
     target: FloatArray
-    curves: Curves
+    curves: ScalarCurves
     log_excess: float = 0.0
     max_iterations: int = MAX_ITERATIONS
     start: FloatArray | None = None
@@ -91,7 +91,7 @@ class PotentialProblem:
         object.__setattr__(self, "features", as_features(self.features))
 
     @property
-    def actual_curves(self) -> Curves:
+    def actual_curves(self) -> ScalarCurves:
         """The curves at the scale that was asked for."""
         return self.curves.shifted(self.log_excess)
 
@@ -129,12 +129,14 @@ class PathError(Exception):
     ``curves``, those of the state, are given where the path could have gone on.
     """
 
-    def __init__(self, message: str, state: PotentialState, curves: Curves | None = None) -> None:
+    def __init__(
+        self, message: str, state: PotentialState, curves: ScalarCurves | None = None
+    ) -> None:
         super().__init__(message)
         self.state, self.curves = state, curves
 
 
-def log_dual_weights(curves: Curves) -> FloatArray:
+def log_dual_weights(curves: ScalarCurves) -> FloatArray:
     """log a_j = (L - 2) (log C_j - max log C), shape (m,)."""
     return np.asarray((curves.depth - 2) * (curves.log_unit - curves.log_unit.max()))
 
@@ -148,13 +150,13 @@ def at_actual_scale(
     return replace(problem, curves=problem.actual_curves, log_excess=0.0), state
 
 
-def slopes_at(curves: Curves, t: FloatArray) -> Slopes:
+def slopes_at(curves: ScalarCurves, t: FloatArray) -> Slopes:
     """log rho', log u' and log a at t."""
     return Slopes(curves.log_rho_slope(t), curves.log_u_slope(t), log_dual_weights(curves))
 
 
 def _moved(
-    curves: Curves,
+    curves: ScalarCurves,
     state: PotentialState,
     step: float,
     dt: FloatArray,
@@ -175,28 +177,29 @@ def _moved(
 
 
 def moved_along(
-    curves: Curves, state: PotentialState, step: float, dt: FloatArray, dnu: FloatArray
+    curves: ScalarCurves, state: PotentialState, step: float, dt: FloatArray, dnu: FloatArray
 ) -> PotentialState:
     """The state after a step along a path's tangent, its mismatch carried over whole."""
     return _moved(curves, state, step, dt, dnu, keep=1.0)
 
 
 def _with_rows(
-    problem: PotentialProblem, curves: Curves, state: PotentialState, rows: Rows
+    problem: PotentialProblem, curves: ScalarCurves, state: PotentialState, rows: Rows
 ) -> PotentialState:
-    """The same state in other rows. For L = 2 the mismatch follows from nu, exactly."""
+    """The same state in other rows. For L = 2 the mismatch follows from nu, to rounding."""
     if rows is state.rows:
         return state
     given = state.rows.dual_as_given(state.nu)
     nu = rows.dual_from_given(given, problem.features)
     mismatch = state.mismatch
     if curves.depth == 2:
-        mismatch = curves.t0 + rows.features.T @ nu - state.t
+        clock = curves.u(curves.t0) + rows.features.T @ nu
+        mismatch = (clock - curves.u(state.t)) * np.exp(-curves.log_u_slope(state.t))
     return replace(state, nu=nu, mismatch=mismatch, rows=rows)
 
 
 def linearise(
-    problem: PotentialProblem, curves: Curves, state: PotentialState, *, combine: bool = False
+    problem: PotentialProblem, curves: ScalarCurves, state: PotentialState, *, combine: bool = False
 ) -> tuple[NewtonSystem, PotentialState] | None:
     """The factored Newton system at a state, and the state in the rows it chose."""
     slopes = slopes_at(curves, state.t)
@@ -207,7 +210,7 @@ def linearise(
 
 
 def last_system(
-    problem: PotentialProblem, curves: Curves, state: PotentialState
+    problem: PotentialProblem, curves: ScalarCurves, state: PotentialState
 ) -> tuple[NewtonSystem, PotentialState] | None:
     """The system that led to a state, or one factored there: good enough for a tangent."""
     if state.system is not None:
@@ -217,7 +220,7 @@ def last_system(
 
 def correct(
     problem: PotentialProblem,
-    curves: Curves,
+    curves: ScalarCurves,
     target: FloatArray,
     state: PotentialState,
     *,
@@ -251,7 +254,7 @@ def correct(
 
 
 def newton_step(
-    curves: Curves, state: PotentialState, system: NewtonSystem, goal: FloatArray
+    curves: ScalarCurves, state: PotentialState, system: NewtonSystem, goal: FloatArray
 ) -> tuple[PotentialState, float, float] | None:
     """The state after a damped step, the step's length and what was missing relative to goal."""
     missing, part = _missing(system.rows.features, goal, curves, state.t)
@@ -266,7 +269,7 @@ def newton_step(
 
 
 def _missing(
-    features: Features, goal: FloatArray, curves: Curves, t: FloatArray
+    features: Features, goal: FloatArray, curves: ScalarCurves, t: FloatArray
 ) -> tuple[FloatArray, float]:
     """What is missing of the goal, and its size relative to the goal, or to the start if 0.
 

@@ -14,7 +14,7 @@ from scipy.optimize import linprog
 
 from implicitbias._arrays import FloatArray
 from implicitbias._nonnegative import nnls
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.features import Dense, Features
 from implicitbias.limits._equilibrating import equilibrating
 from implicitbias.limits.potential._end_program import OPTIONS
@@ -44,7 +44,7 @@ class Reachable:
         return self.residual <= CONSISTENT
 
 
-def reachable(features: Features, target: FloatArray, curves: Curves) -> Reachable:
+def reachable(features: Features, target: FloatArray, curves: ScalarCurves) -> Reachable:
     """Solve the sign-constrained least squares, then a linear program for the forced zeros."""
     locked, dead = curves.locked, curves.dead
     if not (locked.any() or dead.any()) or target.size == 0:  # or nothing is asked for

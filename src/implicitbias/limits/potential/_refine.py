@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, Rows, as_given, sharpened_system
 from implicitbias.features import ExactSums, precise_residual
 from implicitbias.limits.potential._doubt import (
@@ -177,7 +177,7 @@ class _Step:
     error: float
     asked: FloatArray
 
-    def taken(self, curves: Curves, length: float) -> PotentialState:
+    def taken(self, curves: ScalarCurves, length: float) -> PotentialState:
         """The state after the step, damped where it is long."""
         state, scale = self.state, min(1.0, STEP_CAP / length) if length > 0.0 else 1.0
         t = state.t + scale * self.dt
@@ -191,7 +191,7 @@ class _Step:
             system=None,
         )
 
-    def _light(self, curves: Curves, t: FloatArray, basis: IntArray) -> FloatArray:
+    def _light(self, curves: ScalarCurves, t: FloatArray, basis: IntArray) -> FloatArray:
         """The same with coordinates far below the largest moved as u asks for.
 
         In t they would approach the end of their clock by a constant a step.
@@ -213,7 +213,7 @@ class _Step:
 
 
 def _correction(
-    problem: PotentialProblem, curves: Curves, system: NewtonSystem, state: PotentialState
+    problem: PotentialProblem, curves: ScalarCurves, system: NewtonSystem, state: PotentialState
 ) -> _Step | None:
     """The step from the state's residuals; None where they do not fit float64."""
     rho = curves.rho(state.t)
@@ -242,7 +242,7 @@ def _correction(
 
 
 def _rounded(
-    curves: Curves, state: PotentialState, rho: FloatArray, e: FloatArray, f: FloatArray
+    curves: ScalarCurves, state: PotentialState, rho: FloatArray, e: FloatArray, f: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """What entries of Z that are e_i f_j off do to Z rho and, over u', to a Z^T nu.
 
@@ -257,7 +257,7 @@ def _rounded(
 
 
 def _with_mismatch(
-    problem: PotentialProblem, curves: Curves, system: NewtonSystem, state: PotentialState
+    problem: PotentialProblem, curves: ScalarCurves, system: NewtonSystem, state: PotentialState
 ) -> tuple[PotentialState, FloatArray, FloatArray]:
     """The state in the system's rows with the mismatch of its nu; what of it is unknown; asked."""
     rows, none = system.rows, np.full(curves.size, np.nan)
@@ -280,7 +280,7 @@ def _with_mismatch(
 
 
 def _with_small_targets(
-    problem: PotentialProblem, curves: Curves, system: NewtonSystem, state: PotentialState
+    problem: PotentialProblem, curves: ScalarCurves, system: NewtonSystem, state: PotentialState
 ) -> tuple[NewtonSystem, PotentialState] | None:
     """The same where targets that the path took for rounding are followed after all."""
     rows = system.rows

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import as_given
 from implicitbias.limits.potential._path import TINY_STEP, solve
 from implicitbias.limits.potential._problem import (
@@ -38,7 +38,7 @@ class _Node:
     """A point of the path: log alpha relative to the problem's, the state and its tangent."""
 
     x: float
-    curves: Curves
+    curves: ScalarCurves
     state: PotentialState
     dt: FloatArray
     dnu: FloatArray
@@ -97,7 +97,7 @@ def _first(problem: PotentialProblem, x: float) -> tuple[PotentialProblem, _Node
 
 
 def _corrected(
-    problem: PotentialProblem, curves: Curves, state: PotentialState, x: float
+    problem: PotentialProblem, curves: ScalarCurves, state: PotentialState, x: float
 ) -> _Node | None:
     """The node that Newton's method leads to; None where it leads nowhere.
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 
 DRAWS = 4  # of roundings that are independent of each other
 LARGEST_EXPONENT = 600.0
@@ -70,12 +70,12 @@ def rounding(seen: Seen | None, rho: FloatArray) -> float:
     return EPS if seen is None else relative_amounts(seen, rho, (EPS + seen.rounding) * np.abs(rho))
 
 
-def log_top(curves: Curves, t: FloatArray) -> float:
+def log_top(curves: ScalarCurves, t: FloatArray) -> float:
     """log |rho|_inf."""
     return float(np.max(curves.log_abs_rho(t), initial=-np.inf))
 
 
-def in_rho(curves: Curves, t: FloatArray, dt: FloatArray) -> FloatArray:
+def in_rho(curves: ScalarCurves, t: FloatArray, dt: FloatArray) -> FloatArray:
     """rho' dt / |rho|_inf, for dt of shape (m,) or (m, k); 0 where rho = 0."""
     top = log_top(curves, t)
     if top == -np.inf:
@@ -85,7 +85,9 @@ def in_rho(curves: Curves, t: FloatArray, dt: FloatArray) -> FloatArray:
         return np.asarray(slope * dt if dt.ndim == 1 else slope[:, None] * dt)
 
 
-def relative_move(seen: Seen | None, curves: Curves, t: FloatArray, moved: FloatArray) -> float:
+def relative_move(
+    seen: Seen | None, curves: ScalarCurves, t: FloatArray, moved: FloatArray
+) -> float:
     """|d beta|_inf / |beta|_inf at t for changes of rho over |rho|_inf, the worst column."""
     size = 0.0 if seen is None else _size(seen, curves, t)
     if seen is None or size == 0.0:
@@ -93,12 +95,14 @@ def relative_move(seen: Seen | None, curves: Curves, t: FloatArray, moved: Float
     return seen.largest(moved) / size
 
 
-def relative_change(seen: Seen | None, curves: Curves, t: FloatArray, dt: FloatArray) -> float:
+def relative_change(
+    seen: Seen | None, curves: ScalarCurves, t: FloatArray, dt: FloatArray
+) -> float:
     """The same for changes of t; 0 where rho = 0."""
     return relative_move(seen, curves, t, in_rho(curves, t, dt))
 
 
-def relative_error(seen: Seen | None, curves: Curves, t: FloatArray, dt: FloatArray) -> float:
+def relative_error(seen: Seen | None, curves: ScalarCurves, t: FloatArray, dt: FloatArray) -> float:
     """What dt and the rounding of t, of log rho and of S do to beta, relative to it."""
     top = log_top(curves, t)
     if top == -np.inf:
@@ -123,7 +127,7 @@ def _rounded(logs: FloatArray) -> FloatArray:
     return np.asarray(EPS * (4.0 + np.where(np.isfinite(logs), np.abs(logs), 0.0)))
 
 
-def _size(seen: Seen, curves: Curves, t: FloatArray) -> float:
+def _size(seen: Seen, curves: ScalarCurves, t: FloatArray) -> float:
     """|beta|_inf / |rho|_inf."""
     top = log_top(curves, t)
     if top == -np.inf:
@@ -134,7 +138,7 @@ def _size(seen: Seen, curves: Curves, t: FloatArray) -> float:
     return float(np.nan_to_num(np.abs(beta), nan=0.0).max(initial=0.0))
 
 
-def _still(curves: Curves, top: float) -> FloatArray | None:
+def _still(curves: ScalarCurves, top: float) -> FloatArray | None:
     """The imaginary parts that coordinates keep, over |rho|_inf; None where they are 0."""
     if not curves.imaginary.any():
         return None

@@ -14,13 +14,14 @@ arithmetic decides.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from implicitbias._arrays import EPS, TINY, FloatArray, IntArray
-from implicitbias.coordinates import Curves
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import Rows
 from implicitbias.features import Features
 from implicitbias.limits.potential._problem import PotentialProblem, log_dual_weights
@@ -49,7 +50,7 @@ class SlackMismatch:
 
 def slack_mismatch(
     problem: PotentialProblem,
-    curves: Curves,
+    curves: ScalarCurves,
     t: FloatArray,
     rows: Rows,
     basis: IntArray,
@@ -103,27 +104,29 @@ def _over(values: FloatArray, log_unit: FloatArray) -> FloatArray:
     return np.asarray(np.sign(values) * np.exp(np.minimum(logs, LARGEST_EXPONENT)))
 
 
-def basis_dual(curves: Curves, t: FloatArray, basis: IntArray) -> FloatArray:
+def basis_dual(curves: ScalarCurves, t: FloatArray, basis: IntArray) -> FloatArray:
     """B^T nu, (n,): what makes the equation hold on the basis."""
     sides = _sides(curves, t)
     lengths = _lengths(curves, sides) * np.exp(-log_dual_weights(curves))
     return _moved(curves, sides, lengths, t)[basis]
 
 
-def _moved(curves: Curves, sides: FloatArray, lengths: FloatArray, t: FloatArray) -> FloatArray:
+def _moved(
+    curves: ScalarCurves, sides: FloatArray, lengths: FloatArray, t: FloatArray
+) -> FloatArray:
     """(u(t) - u(t_0)) / a = v - w."""
     return lengths - sides * curves.slack(t) * np.exp(-log_dual_weights(curves))
 
 
-def _sides(curves: Curves, t: FloatArray) -> FloatArray:
+def _sides(curves: ScalarCurves, t: FloatArray) -> FloatArray:
     """+1 or -1: towards which end of its range a coordinate has moved."""
     return np.where(curves.locked, curves.orientation, np.where(t < 0.0, -1.0, 1.0))
 
 
-def _lengths(curves: Curves, sides: FloatArray) -> FloatArray:
+def _lengths(curves: ScalarCurves, sides: FloatArray) -> FloatArray:
     """E - u(t_0): the signed length of the clock to that end."""
-    low, high = curves.u_limits()
-    return np.where(sides > 0.0, high, low) - curves.u(curves.t0)
+    below, above = curves.clock_lengths()
+    return np.where(sides > 0.0, above, -below)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +147,9 @@ def _decided(
 ) -> _Decided:
     """The reduced costs of ``columns``: exactly, or 0 where they are images of one column."""
     if problem.start is not None and basis.size <= MOST_ROWS:
-        return _exact_costs(problem.features, problem.start, basis, columns, sides, lengths)
+        return _exact_costs(
+            problem.features, problem.curves, problem.start, basis, columns, sides, lengths
+        )
     factors = rows.features.columns(columns)
     sizes = np.abs(lengths[columns]) + np.abs(factors).T @ np.abs(lengths[basis])
     costs = lengths[columns] - factors.T @ lengths[basis]
@@ -161,6 +166,7 @@ def _decided(
 
 def _exact_costs(
     features: Features,
+    curves: ScalarCurves,
     start: FloatArray,
     basis: IntArray,
     columns: IntArray,
@@ -175,7 +181,8 @@ def _exact_costs(
     from flint import fmpq
 
     factors = _exact_factors(features, basis, columns)
-    kinds = [_kind(start[:, j], sides[j]) for j in (*basis, *columns)]
+    kinds = [_kind(curves, start[:, j], sides[j]) for j in (*basis, *columns)]
+    sized = {j: size for j, (_, size) in zip((*basis, *columns), kinds, strict=True)}
     costs, unknown = np.zeros(columns.size), np.zeros(columns.size)
     for index, column in enumerate(columns):
         own = kinds[basis.size + index]
@@ -190,7 +197,7 @@ def _exact_costs(
         terms = [
             _number(part / (size * int(sides[j]))) * lengths[j]
             for kind, part in parts.items()
-            for j, size in [(like[kind], _kind(start[:, like[kind]], sides[like[kind]])[1])]
+            for j, size in [(like[kind], sized[like[kind]])]
         ]
         costs[index] = sum(terms)
         unknown[index] = 8 * EPS * sum(map(abs, terms))
@@ -227,9 +234,9 @@ def _number(value: Any) -> float:
         return float(np.inf) if numerator > 0 else -float(np.inf)
 
 
-def _kind(layers: FloatArray, side: float) -> tuple[tuple[Any, ...], Any]:
-    """What a start's length depends on up to its size, and the factor |p_max|^{-(L - 2)}."""
-    sizes = sorted(_rational(abs(value)) for value in layers.tolist())
-    sign = int(np.prod(np.sign(layers))) * int(side)
-    ratios = tuple((ratio.p, ratio.q) for ratio in (size / sizes[-1] for size in sizes))
-    return (sign, tuple((int(p), int(q)) for p, q in ratios)), sizes[-1] ** (2 - len(sizes))
+def _kind(curves: ScalarCurves, layers: FloatArray, side: float) -> tuple[Hashable, Any]:
+    """What a start's length depends on, and an exact factor of it."""
+    from flint import fmpq
+
+    kind, factor = curves.kind(layers, side)
+    return kind, fmpq(factor.numerator, factor.denominator)
