@@ -304,3 +304,20 @@ def test_what_a_module_trains_to_is_predicted():
         (((module(X) - y) ** 2).sum() / 2).backward()
         optimizer.step()
     np.testing.assert_allclose(output(module, np.eye(4)), limit.coefficients, atol=5e-3)
+
+
+@pytest.mark.parametrize("power", [2, 3, 4])
+@pytest.mark.parametrize("turned", [False, True])
+def test_two_sides_in_either_order(power, turned):
+    torch.manual_seed(power)
+    sign = -1.0 if turned else 1.0
+    module = Function(lambda X, a, b: sign * (X @ (a**power - b**power)), (5,), (5,))
+    network, parameters = ib.from_torch(module)
+    assert repr(network) == repr(ib.TwoSidedDiagonalNetwork(5, power))
+    first, second = numbers(module.parameters())
+    expected = (second, first) if turned else (first, second)
+    for found, layer in zip(parameters, expected, strict=True):
+        np.testing.assert_array_equal(found, layer)
+    X = np.random.default_rng(0).standard_normal((4, 5))
+    again = ib.to_torch(network, parameters)
+    np.testing.assert_allclose(output(again, X), output(module, X), rtol=1e-14, atol=1e-14)

@@ -246,8 +246,8 @@ REFUSED = {
         lambda: Function(lambda X, u, v: X @ (u.abs() * v), (4,), (4,)),
         "not linear in its parameter 'w.0'",
     ),
-    "two sides": (
-        lambda: Function(lambda X, u, v: X @ (u**2 - v**2), (4,), (4,)),
+    "two powers": (
+        lambda: Function(lambda X, u, v: X @ (u**2 - v**3), (4,), (4,)),
         "not linear in its parameter 'w.0'",
     ),
     "a sum of layers": (

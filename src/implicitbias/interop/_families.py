@@ -19,9 +19,11 @@ from implicitbias.networks import (
     DiagonalNetwork,
     FullyConnectedNetwork,
     Network,
+    TwoSidedDiagonalNetwork,
 )
 
 MOST_CHAINS = 64  # orders of matrices that are tried
+POWERS = range(2, 9)  # D of u^D - v^D
 MOST_MATRICES = 256  # in an order to be found; stacks of nn.Linear have theirs
 
 Shape = tuple[int, ...]
@@ -49,10 +51,11 @@ def connected(widths: Sequence[int]) -> Candidate:
 
 
 def candidates(shapes: Sequence[Shape], d: int, evaluate: Evaluate) -> Iterator[Candidate]:
-    """Networks with parameters of these shapes: diagonal, fully connected, convolutional."""
+    """Networks with parameters of these shapes, the likelier ones first."""
     filters = any(len(shape) == 3 for shape in shapes)  # of nn.Conv1d: for d = 1 all are the same
     if not filters:
         yield from _diagonal(shapes, d)
+        yield from _two_sided(shapes, d)
         yield from islice(_chains(shapes, d), MOST_CHAINS)
     yield from _convolutional(shapes, d, evaluate)
 
@@ -66,6 +69,18 @@ def _diagonal(shapes: Sequence[Shape], d: int) -> Iterator[Candidate]:
         yield Candidate(
             DiagonalNetwork(d, len(shapes)), lambda arrays: tuple(array.ravel() for array in arrays)
         )
+
+
+def _two_sided(shapes: Sequence[Shape], d: int) -> Iterator[Candidate]:
+    """u^D - v^D in both orders, for small whole D."""
+    if len(shapes) == 2 and all(_is_vector(shape) and prod(shape) == d for shape in shapes):
+        for power in POWERS:
+            for step in (1, -1):
+
+                def read(arrays: Arrays, step: int = step) -> Parameters:
+                    return tuple(array.ravel() for array in arrays[::step])
+
+                yield Candidate(TwoSidedDiagonalNetwork(d, power), read)
 
 
 def _chains(shapes: Sequence[Shape], d: int) -> Iterator[Candidate]:
