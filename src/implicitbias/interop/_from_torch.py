@@ -33,8 +33,8 @@ def from_torch(module: Any, *, num_features: int | None = None) -> tuple[Network
     ``nn.Conv1d`` of one channel and stride 1 whose circular padding keeps the length, then
     ``nn.Linear(d, 1)``, these are rotated by the paddings on the left); vectors of d multiplied
     elementwise; u^D - v^D for D = 2, ..., 8; and, where M has at most 100,000 entries, a
-    ``TensorNetwork`` found entry by entry. A candidate is taken only if it is the same function of x and of the parameters: both are
-    evaluated at the module's parameters and at three random ones.
+    ``TensorNetwork`` found entry by entry. A candidate is taken only if it is the same function of
+    x and of the parameters: both are evaluated at the module's parameters and at three random ones.
 
     Parameters
     ----------
