@@ -110,3 +110,75 @@ def test_fifty_steps_agree(trained):
     expected = ib.interop.weights_from_layers(network, parameters)
     for one, other in zip(numbers(module.parameters()), expected, strict=True):
         assert relative(one, other, np.abs(other).max()) <= 1e-13
+
+
+def mirrored(array):
+    return (array + array[..., -np.arange(array.shape[-1])]) / 2
+
+
+def descended(name):
+    """A network, a problem, a start and a step size."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(4, 12)) / 3, rng.normal(size=4)
+    network, step = {
+        "fully connected, L = 2": (ib.FullyConnectedNetwork((12, 6)), 0.05),
+        "fully connected, L = 3": (ib.FullyConnectedNetwork((12, 6, 5)), 0.03),
+        "filters of 3": (ib.ConvolutionalNetwork(12, (3, 12)), 0.02),
+        "filters of full length, even": (ib.ConvolutionalNetwork(12, (12, 12)), 0.01),
+        "diagonal, L = 3": (ib.DiagonalNetwork(12, 3), 0.02),
+        "u^3 - v^3": (ib.TwoSidedDiagonalNetwork(12, 3), 0.02),
+        "one point, fully connected": (ib.FullyConnectedNetwork((12, 6)), 0.3),
+        "one point, filters of 3": (ib.ConvolutionalNetwork(12, (3, 12)), 0.1),
+    }[name]
+    init = ib.Initialization.random(network, 0.5, seed=1)
+    if name.startswith("one point"):
+        X, y = X[:1], y[:1]
+    if name.endswith("even"):
+        X, init = mirrored(X), ib.Initialization(mirrored(rng.normal(size=(2, 12))), 0.4)
+    return network, ib.Regression(X, y), init, step
+
+
+@pytest.mark.parametrize(
+    ("name", "predicted"),
+    [
+        ("fully connected, L = 2", False),
+        ("fully connected, L = 3", False),
+        ("filters of 3", False),
+        ("filters of full length, even", True),
+        ("diagonal, L = 3", True),
+        ("u^3 - v^3", True),
+        ("one point, fully connected", True),
+        ("one point, filters of 3", True),
+    ],
+)
+def test_a_thousand_steps_and_where_they_end(name, predicted):
+    """SGD in torch against gradient_descent, its end against the limit of its effective start."""
+    network, problem, init, step = descended(name)
+    module = ib.to_torch(network, init.parameters())
+    X, y = torch.from_numpy(problem.X), torch.from_numpy(problem.y)
+    optimizer = torch.optim.SGD(module.parameters(), lr=step)
+    recorder, ends = ib.DualRecorder(len(y)), []
+    for count in (1000, 4000):
+        for _ in range(count):
+            output = module(X)
+            output.retain_grad()
+            optimizer.zero_grad()
+            (((output - y) ** 2).sum() / 2).backward()
+            recorder.add(output.grad, step)
+            optimizer.step()
+        ends.append([layer.detach().numpy().copy() for layer in module.parameters()])
+    weights = [ib.Initialization.from_weights(network, end).directions for end in ends]
+    ours = ib.gradient_descent(
+        network, problem, init, step=step, until_residual=1e-300, max_steps=1000
+    )
+    for found, expected in zip(weights[0], ours.final_parameters, strict=True):
+        assert np.abs(found - expected).max() <= 1e-12 * np.abs(expected).max()
+    run = ib.Run.from_weights(network, problem, [init.parameters(), weights[1]], recorder.dual)
+    if not predicted:
+        assert "no effective start" in run.effective.reason
+        return
+    limit = ib.predict_limit(network, problem, run.effective_start)
+    error = np.abs(run.final_coefficients - limit.coefficients).max()
+    assert error <= 1e-12 * np.abs(limit.coefficients).max()
+    flow = ib.predict_limit(network, problem, init).coefficients
+    assert np.abs(run.final_coefficients - flow).max() > 1e-6
