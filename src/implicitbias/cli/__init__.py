@@ -22,6 +22,7 @@ import click
 
 from implicitbias import __version__
 from implicitbias.cli._commands import explain, flow, path, predict
+from implicitbias.cli._descend import descend
 from implicitbias.cli._verify import report_page, verify
 
 
@@ -128,5 +129,5 @@ def main() -> None:
     """
 
 
-for command in (verify, report_page, predict, explain, path, flow):
+for command in (verify, report_page, predict, explain, path, flow, descend):
     main.add_command(command)

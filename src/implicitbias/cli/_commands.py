@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from implicitbias._names import ROUTES
+from implicitbias.cli._layers import end_of, end_option
 from implicitbias.cli._model import LARGEST, Model, build_model
 from implicitbias.cli._options import Names, any_scale_option, model_options, scale_option
 from implicitbias.cli._output import (
@@ -45,6 +46,7 @@ json_option = click.option(
 @click.command(short_help="Predict where training ends, without training.")
 @model_options
 @any_scale_option
+@end_option
 @results_option
 @json_option
 @click.pass_context
@@ -56,32 +58,42 @@ def predict(ctx: click.Context, scale: float, out: Path | None, force: bool, as_
     Example: implicitbias predict data.csv --target y --depth 3 --scale 0.1
     """
     from implicitbias._errors import NoPredictionError
+    from implicitbias._results import plain
+    from implicitbias.comparison import compare
 
     with output(out, force, (COEFFICIENTS, RESULT, SAVED), (FIGURE,)) as directory:
         model = build_model(ctx)
+        end = end_of(ctx, model.network)
         try:
             limit = _limit(model, scale)
         except NoPredictionError as error:
             hint = "On the command line: implicitbias explain DATA ... --simulate"
             raise click.ClickException(f"{error}\n{hint}") from error
+        held = None if end is None else compare(end, limit)
         result = {"data": model.title} | limit_as_json(model, limit, scale)
+        if held is not None:
+            result["end"] = {"verdict": held.verdict, "error": plain(held.error)}
         if directory is not None:
             write(directory, model, limit, result, [("coefficient", limit.coefficients)])
     if as_json:
         print_json(result)
-        return
-    say(f"{limit.kind} by {limit.theorem}: {model.title}, scale {scale:g}")
-    for verdict in limit.assumptions:
-        say(f"  {verdict}")
-    say(f"  certificate: {limit.certificate}")
-    if limit.note:
-        say(f"  {limit.note}")
-    print_coefficients(model, limit.coefficients)
+    else:
+        say(f"{limit.kind} by {limit.theorem}: {model.title}, scale {scale:g}")
+        for verdict in limit.assumptions:
+            say(f"  {verdict}")
+        say(f"  certificate: {limit.certificate}")
+        if limit.note:
+            say(f"  {limit.note}")
+        if held is not None:
+            say(f"  the end of --end {held}")
+        print_coefficients(model, limit.coefficients)
+    ctx.exit(0 if held is None or held.agrees else 1)
 
 
 @click.command(short_help="Hold every result of the theory against DATA.")
 @model_options
 @scale_option
+@end_option
 @click.option(
     "--simulate",
     is_flag=True,
@@ -98,19 +110,28 @@ def explain(ctx: click.Context, scale: float, simulate: bool, as_json: bool) -> 
     Example: implicitbias explain data.csv --target y --simulate
     """
     from implicitbias import theorems
+    from implicitbias._results import plain
+    from implicitbias.comparison import compare
     from implicitbias.simulation import simulate_limit
 
     model = build_model(ctx)
     situation = (model.network, model.problem, model.init(scale))
+    end = end_of(ctx, model.network)
     found = theorems.explain(*situation)
+    held = None if end is None or found.limit is None else compare(end, found.limit)
     simulated = simulate_limit(*situation) if simulate and not found.data.fails else None
     if as_json:
         extra = {} if simulated is None else {"simulated": simulated.to_dict()}
+        if held is not None:
+            extra["end"] = {"verdict": held.verdict, "error": plain(held.error)}
         print_json({"data": model.title} | found.to_dict() | extra | {"columns": model.table.names})
         return
     say(f"{model.title}\n{found}")
     if simulated is not None:
         say(f"\n{simulated}")
+    if end is not None:
+        unsaid = "nothing is predicted that it could be held against."
+        say(f"\nThe end of --end {held or unsaid}")
 
 
 @click.command(short_help="Predict where training ends, for many scales.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -118,7 +119,7 @@ def build_model(ctx: click.Context) -> Model:
         table,
         problem,
         network,
-        _directions(network, options["seed"]),
+        _directions(network, options["seed"], options["init"]),
         title + (f" ({table.note})" if table.note else ""),
         intercept,
     )
@@ -213,10 +214,15 @@ def _regression(
     return problem, intercept, f", target projected ({data.missed:.3g} of its size left out)"
 
 
-def _directions(network: Network, seed: int | None) -> Parameters:
+def _directions(network: Network, seed: int | None, file: Path | None) -> Parameters:
     from implicitbias._model import directions_of
+    from implicitbias.cli._layers import start_of
     from implicitbias.initialization import Initialization
 
+    if file is not None:
+        if seed is not None:
+            raise click.UsageError("--seed draws a start and --init reads one; give one of them.")
+        return start_of(network, file)
     if seed is None:
         return directions_of(network)
     return Initialization.random(network, 1.0, seed=seed).directions

@@ -179,6 +179,13 @@ MODEL_OPTIONS = (
         "(convolutional: ones in Fourier space), but the last is zero; of fully connected networks "
         "the first.",
     ),
+    _option(
+        "--init",
+        metavar="FILE.npz",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Start from the layers in this file, times --scale: what numpy.savez(FILE, *layers) "
+        "writes.",
+    ),
 )
 
 

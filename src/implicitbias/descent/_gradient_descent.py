@@ -131,7 +131,9 @@ def gradient_descent(
         "sum" as above; "mean" divides L, and so all gradients, by n.
     over_loss
         Classification: gamma_k over the loss at Theta_k (of the batch, times n / b), with which the
-        margin grows exponentially faster. In logarithms: losses underflow at no loss.
+        margin grows exponentially faster. In logarithms: losses underflow at no loss. A step moves
+        margins by about gamma_k |d margin / dTheta|^2; from where that exceeds 1 on directions
+        zigzag, so let the steps of deep networks fall as their layers grow.
     loss
         Classification: "exponential", or "logistic", sum_i log(1 + exp(-y_i f_i)).
     activation

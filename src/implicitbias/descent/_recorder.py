@@ -8,7 +8,6 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, finite_array, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
-from implicitbias._numbers import numeric_array
 
 
 class DualRecorder:
@@ -67,8 +66,7 @@ class DualRecorder:
         gradient = finite_array(np.ravel(output_gradient), "output_gradient", shape=(None,))
         step = positive_float(step, "step", allow_zero=True)
         points = len(self._sum)
-        where = np.arange(points) if batch is None else numeric_array(batch, "batch", "indices")
-        where = np.ravel(where)
+        where = np.arange(points) if batch is None else np.ravel(np.asarray(batch))
         whole = where.dtype.kind in "iu" and np.all((where >= 0) & (where < points))
         if not whole or where.size != gradient.size:
             raise InvalidInputError(

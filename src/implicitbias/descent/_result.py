@@ -110,7 +110,7 @@ class Run(Flow):
         -------
         Run
             Its ``outcome`` is RESIDUAL_REACHED or MARGIN_REACHED where the last snapshot fits the
-            data to 1e-8, or separates them; else STEP_LIMIT. Times are not known: NaN.
+            data to 1e-8, or separates them; else STEP_LIMIT. Times count steps.
 
         Raises
         ------
@@ -244,10 +244,12 @@ def _from_weights(
     )
     size = f"residual {residual:.3g}" if isinstance(problem, Regression) else ""
     size = size or f"margin {float(looks.margin[-1]):.6g}"
+    with np.errstate(divide="ignore"):
+        log_times = np.log(counts)
     return kind(
         **found,
-        times=np.full(len(sets), np.nan),
-        log_times=np.full(len(sets), np.nan),
+        times=counts.astype(np.float64),
+        log_times=log_times,
         log_losses=looks.log_loss,
         residual=residual,
         outcome=reached if fits else Outcome.STEP_LIMIT,

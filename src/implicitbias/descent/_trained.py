@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import TINY, FloatArray, Parameters
+from implicitbias._arrays import TINY, FloatArray, Parameters, stable_norm
 from implicitbias.descent._losses import Look, MarginDescent, SquaredDescent
 from implicitbias.descent._model import model_of
 from implicitbias.descent._sharpness import sharpness
@@ -79,9 +79,11 @@ def read(trained: Trained, parameters: Parameters) -> dict[str, Any]:
     found["coefficients"] = beta
     if isinstance(problem, Classification):
         margins = (problem.y * outputs).min(axis=1)
-        lengths = np.linalg.norm(beta, axis=1)
-        units = np.where(margins > 0, margins, np.where(lengths > 0, lengths, 1.0))
-        found |= {"margins": margins, "directions": beta / units[:, None]}
+        units = [
+            margin if margin > 0.0 else stable_norm(row) or 1.0
+            for row, margin in zip(beta, margins, strict=True)
+        ]
+        found |= {"margins": margins, "directions": beta / np.array(units)[:, None]}
         with np.errstate(divide="ignore"):
             found["log_margins"] = np.log(np.maximum(margins, 0.0))
     return found

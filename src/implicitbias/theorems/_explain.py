@@ -121,6 +121,8 @@ class Explanation(Record):
         One per result about this task, most specific first.
     elsewhere
         The names of the results about the other task.
+    finite_steps
+        Whether runs of gradient descent from here have an effective start, ``Run.effective_start``.
     """
 
     situation: tuple[str, str, str]
@@ -128,6 +130,7 @@ class Explanation(Record):
     data: Verdict
     findings: tuple[Finding, ...]
     elsewhere: tuple[str, ...]
+    finite_steps: Verdict | None = None
 
     def _short(self) -> str:
         named = "no prediction" if self.limit is None else f"answered by {self.limit.theorem}"
@@ -161,6 +164,7 @@ class Explanation(Record):
             "\n".join((*self.situation, str(self.data))),
             self._headline(),
             *map(str, ordered),
+            *([] if self.finite_steps is None else [f"Finite steps: {self.finite_steps}"]),
             f"For {other}: {elsewhere}.",
         ]
         return _wrapped("\n\n".join(blocks))
@@ -193,6 +197,7 @@ class Explanation(Record):
             "answer": None if self.limit is None else self.limit.theorem,
             "results": [finding.to_dict() for finding in self.findings],
             "elsewhere": list(self.elsewhere),
+            "finite_steps": plain(self.finite_steps),
         }
 
 
@@ -244,7 +249,24 @@ def explain(
         data,
         findings,
         tuple(result.name for result in results if result.task != task),
+        _finite_steps(situation),
     )
+
+
+def _finite_steps(situation: Situation) -> Verdict:
+    """Whether layers decouple in real clocks, or there are two and one point."""
+    says = "runs of gradient descent have an effective start"
+    if situation.network.depth == 2 and situation.is_one_point:
+        return Verdict(says, "holds", 0.0, "two layers and one point")
+    whole = situation.decomposition.verdict
+    if not whole.holds:
+        return Verdict(says, whole.status, whole.value, f"it needs {whole.assumption}")
+    coordinates = situation.decoupled(situation.problem.X)
+    reduction = coordinates.reduction
+    for each in (reduction.data_verdict, reduction.start_verdict):
+        if not each.holds:
+            return Verdict(says, "fails", each.value, f"it needs that {each.assumption}")
+    return Verdict(says, "holds", whole.value, "layers decouple in real clocks")
 
 
 def _data(problem: Regression | Classification) -> Verdict:

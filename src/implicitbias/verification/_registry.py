@@ -2,6 +2,7 @@
 
 from implicitbias.verification import (
     _classification,
+    _descent,
     _directions,
     _lemma4,
     _regression,
@@ -17,4 +18,5 @@ CHECKS: tuple[Check, ...] = (
     *_theorem_1.checks(),
     *_classification.checks(),
     *_directions.checks(),
+    *_descent.checks(),
 )
