@@ -6,7 +6,7 @@ Claim: with whitened inputs the modes of a deep linear network decouple, and one
 :math:`s` follows a sigmoid, :math:`s e^{2st} / (e^{2st} - 1 + s / a_0)` for two layers from
 :math:`a_0`: it is learned at the time :math:`\\log(s / a_0 - 1) / 2s`, the strong ones first. A
 diagonal network on the identity has these modes. With more layers :math:`\\dot a = L a^{2 -
-2/L} (s - a)`: from the same small :math:`a_0` a mode waits longer and rises faster.
+2/L} (s - a)`: from the same small :math:`a_0` a mode waits longer.
 """
 
 import numpy as np

@@ -6,6 +6,7 @@ Claim: gradient descent on a linear predictor and separable data with an exponen
 :math:`w(t) = \\hat w \\log t + \\rho(t)` with a bounded :math:`\\rho`, :math:`\\hat w` the l2
 max-margin vector; so the norm grows like :math:`\\log t`, the loss falls like :math:`1 / t`,
 and the direction approaches :math:`\\hat w / \\|\\hat w\\|` only like :math:`1 / \\log t`.
+Steps are over the loss here, so that t, their sum, grows exponentially.
 """
 
 import numpy as np
