@@ -45,12 +45,10 @@ for rank, alpha in enumerate((1e-1, 1e-4, 1e-8)):
 lasso, oracle = rivals(problem)
 left.axhline(lasso, color="black", linestyle="--", linewidth=1, label="best lasso")
 left.axhline(oracle, color="black", linestyle=":", linewidth=1, label="oracle")
-left.set_xlabel("time")
-left.set_ylabel(r"$\|\beta - \beta^*\|^2$")
-left.set_ylim(oracle / 3, 5)
+left.set(xlabel="time", ylabel=r"$\|\beta - \beta^*\|^2$", ylim=(oracle / 3, 5))
 left.legend(frameon=False, fontsize="small")
 
-noises, ratios = np.array([0.03, 0.1, 0.3, 1.0]), []
+noises, ratios = [0.03, 0.1, 0.3, 1.0], []
 for noise in noises:
     one = []
     for seed in range(3):
@@ -63,7 +61,6 @@ ratios = np.array(ratios)
 right.loglog(noises, ratios[:, 0], "o-", color=plotting.COLOURS[2], label=f"flow, {name}")
 right.loglog(noises, ratios[:, 1], "s--", color="black", label="best lasso")
 right.axhline(1, color="black", linestyle=":", linewidth=1)
-right.set_xlabel("standard deviation of the noise")
-right.set_ylabel("error / the oracle's, median of 3")
+right.set(xlabel="standard deviation of the noise", ylabel="error / the oracle's, median of 3")
 right.legend(frameon=False)
 plt.show()

@@ -15,17 +15,16 @@ import implicitbias as ib
 from implicitbias import plotting
 
 rng = np.random.default_rng(6)
-X, y = rng.standard_normal((20, 5)), np.ones(20)
-y[X[:, 0] < 0] = -1.0
+X = rng.standard_normal((20, 5))
+y = np.where(X[:, 0] < 0, -1.0, 1.0)
 X[:, 0] += 0.3 * y
 problem, Z = ib.Classification(X, y), X * y[:, None]
 network = ib.FullyConnectedNetwork(widths=(5, 1))
 start = ib.Initialization.random(network, scale=0.1, seed=0)
-best = ib.predict_limit(network, problem, start).coefficients  # the same limit at every depth
-largest = 1 / np.linalg.norm(best)
+largest = 1 / np.linalg.norm(ib.predict_limit(network, problem, start).coefficients)
 print(f"largest margin {largest:.6f}")
 
-saved = np.unique(np.geomspace(10, 100_000, 80).astype(int))
+saved = np.unique(np.geomspace(10, 40_000, 80).astype(int))
 
 
 def gaps(step, power, over_loss):
@@ -44,21 +43,19 @@ def gaps(step, power, over_loss):
 
 figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
 late = saved > 1000
-for rank, (name, step, power, over_loss) in enumerate(
-    (
-        ("fixed steps", 0.02, 0.0, False),
-        (r"over the loss, $\propto k^{-1/2}$", 0.2, -0.5, True),
-        ("over the loss, constant", 0.02, 0.0, True),
-    )
-):
-    gap = gaps(step, power, over_loss)
+kinds = {
+    "fixed steps": (0.02, 0.0, False),
+    r"over the loss, $\propto k^{-1/2}$": (0.2, -0.5, True),
+    "over the loss, constant": (0.02, 0.0, True),
+}
+for rank, (name, kind) in enumerate(kinds.items()):
+    gap = gaps(*kind)
     slope = np.polyfit(np.log(saved[late]), np.log(gap[late]), 1)[0]
     product = (gap * np.log(saved))[late]
     print(f"{name}: gap {gap[-1]:.1e} after {saved[-1]} steps, ~ k^{slope:.2f};", end=" ")
     print(f"times log k {product.min():.2g} to {product.max():.2g}")
     look = {"color": plotting.COLOURS[rank], "linestyle": plotting.STYLES[rank]}
     ax.loglog(saved, gap, label=name, **look)
-ax.set_xlabel("step k")
-ax.set_ylabel("normalised margin below the largest, relative")
+ax.set(xlabel="step k", ylabel="normalised margin below the largest, relative")
 ax.legend(frameon=False)
 plt.show()

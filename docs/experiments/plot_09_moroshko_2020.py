@@ -50,9 +50,8 @@ ax.loglog(mus, curve, color="black", label=r"predicted, $\varepsilon \to 0$")
 for rank, depth in enumerate((1e1, 1e2, 1e3, 1e4)):
     errors, places, norms = [], [], []
     for mu in np.geomspace(1e-5, 10, 7):
-        start = ib.Initialization.last_layer_zero(
-            network, np.ones(d), scale=2 * np.sqrt(mu * depth)
-        )
+        scale = 2 * np.sqrt(mu * depth)
+        start = ib.Initialization.last_layer_zero(network, np.ones(d), scale=scale)
         flow = ib.gradient_flow(network, problem, start, until_margin=depth)
         log_loss = -flow.log_losses[-1]
         beta, places = flow.final_coefficients / log_loss, [*places, mu * depth / log_loss]
@@ -64,7 +63,7 @@ for rank, depth in enumerate((1e1, 1e2, 1e3, 1e4)):
     look = {"color": plotting.COLOURS[rank], "marker": plotting.MARKERS[rank]}
     name = rf"flows to a margin of $10^{rank + 1}$"
     ax.loglog(places, norms, linestyle="none", markersize=5, label=name, **look)
-ax.set_xlabel(r"$\mu = \alpha^2 / \log(1 / \varepsilon)$")
-ax.set_ylabel("l1 norm at margin 1, above the least")
+x = r"$\mu = \alpha^2 / \log(1 / \varepsilon)$"
+ax.set(xlabel=x, ylabel="l1 norm at margin 1, above the least")
 ax.legend(frameon=False)
 plt.show()
