@@ -44,6 +44,12 @@ for rank, noise in enumerate((0.0, 0.5, 1.0)):
     left.loglog(durations, scales, label=name, **look)
     right.loglog(durations, risks, label=name, **look)
     print(f"noise {noise:g}: scale {scales[-1]:.3g}, risk {risks[0]:.3g} -> {risks[-1]:.3g}")
+left.set_ylabel("effective scale, geometric mean")
+right.set_ylabel(r"$\|\beta - \beta^*\|^2$ of the limit from there")
+for ax in (left, right):
+    ax.set_xlabel("steps")
+left.legend(frameon=False)
+plt.show()
 
 # %%
 # The same by training on without noise: 2,000 steps with it, then until the data are fitted.
@@ -52,10 +58,3 @@ run = ib.gradient_descent(
     network, problem, start, step=step, label_noise=np.full(2000, 1.0), until_residual=1e-9
 )
 print(ib.compare(run, ib.predict_limit(network, problem, start)))
-
-left.set_ylabel("effective scale, geometric mean")
-right.set_ylabel(r"$\|\beta - \beta^*\|^2$ of the limit from there")
-for ax in (left, right):
-    ax.set_xlabel("steps")
-left.legend(frameon=False)
-plt.show()
