@@ -47,6 +47,13 @@ def minimum(session: nox.Session) -> None:
     session.run("pytest", *session.posargs, env=ONE_THREAD)
 
 
+@nox.session(python=OLDEST)
+def interop(session: nox.Session) -> None:
+    """Run the tests that need PyTorch, which the others skip."""
+    session.install("-e", ".[test,torch]")
+    session.run("pytest", "tests/interop", *session.posargs, env=ONE_THREAD)
+
+
 @nox.session(python=OTHERS[-1])
 def newest(session: nox.Session) -> None:
     """Run the tests with pre-releases of everything: what breaks next."""

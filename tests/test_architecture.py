@@ -35,7 +35,13 @@ RESULTS = SHARED | {
 # Each package or module may import these, and itself.
 MAY_IMPORT = {
     "__init__": RESULTS
-    | {"_names", "coordinates", "estimators", "plotting"},  # the public list, under TYPE_CHECKING
+    | {
+        "_names",
+        "coordinates",
+        "estimators",
+        "interop",
+        "plotting",
+    },  # the public list, under TYPE_CHECKING
     "_errors": set(),
     "_names": {"_errors"},
     "_html": set(),
@@ -52,12 +58,13 @@ MAY_IMPORT = {
     "networks": BASE,
     "initialization": BASE | {"networks"},
     "coordinates": BASE,
-    "_setting": SHARED | {"initialization", "coordinates"},
+    "_fit": SHARED | {"initialization"},
+    "_setting": SHARED | {"initialization", "coordinates", "_fit"},
     "dual": BASE | {"coordinates"},
     "flow": SHARED | {"initialization", "coordinates", "_setting", "dual"},
-    "descent": SHARED | {"initialization", "coordinates", "_setting", "flow"},
+    "descent": SHARED | {"initialization", "coordinates", "_fit", "_setting", "flow"},
     "limits": SHARED | {"coordinates", "dual"},
-    "theorems": SHARED | {"initialization", "coordinates", "_setting", "dual", "limits"},
+    "theorems": SHARED | {"initialization", "coordinates", "_fit", "_setting", "dual", "limits"},
     "_closing": SHARED | {"flow", "limits"},
     "comparison": SHARED | {"_closing", "initialization", "flow", "descent", "limits", "theorems"},
     "alignment": SHARED | {"flow", "limits", "_closing", "comparison"},
@@ -65,12 +72,13 @@ MAY_IMPORT = {
     | {"initialization", "flow", "limits", "theorems", "_closing", "comparison", "alignment"},
     "serialization": BASE,  # the results it builds are named by strings, and imported late
     "datasets": BASE | {"problems"},
+    "interop": BASE | {"networks"},
     "_model": SHARED | {"initialization"},
     "estimators": RESULTS | {"_model"},
     "verification": RESULTS | {"coordinates", "dual"},
     "plotting": RESULTS | {"coordinates"},
     "report": RESULTS | {"verification", "plotting"},
-    "cli": RESULTS | {"verification", "plotting", "report", "_model"},
+    "cli": RESULTS | {"verification", "plotting", "report", "interop", "_model"},
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.
@@ -174,6 +182,13 @@ def test_the_witness_never_sees_potentials_or_duals():
             for found in (whole.with_suffix(".py"), whole / "__init__.py"):
                 if parts[:2] == ["implicitbias", "flow"] and found.exists() and found not in seen:
                     waiting.append(found)
+
+
+def test_gradient_descent_never_sees_them_either():
+    """Only the effective start, which is worked out when a run has ended."""
+    sources = sorted((PACKAGE / "descent").glob("*.py"))
+    seeing = {path.name for path in sources if owners_imported(path) & HIDDEN_FROM_WITNESS}
+    assert seeing == {"_effective.py"}
 
 
 @pytest.mark.parametrize(("left", "right"), [*SIBLINGS, *(pair[::-1] for pair in SIBLINGS)])

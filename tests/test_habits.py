@@ -228,6 +228,8 @@ def test_the_reference_lists_the_public_names():
     found = listed(page)
     elsewhere = {"__version__", "plotting"}  # the figures have a table of their own
     assert found["implicitbias"] == set(implicitbias.__all__) - elsewhere
+    interop = set(implicitbias.interop.__all__)
+    assert found["implicitbias.interop"] == interop - set(implicitbias.__all__)
     plotting = {
         name: getattr(implicitbias.plotting, name) for name in implicitbias.plotting.__all__
     }

@@ -22,6 +22,7 @@ CONTRACT = {
     *("TensorNetwork", "OrthogonalNetwork", "lemma4"),
     *("gradient_flow", "predict_limit", "limit_path", "compare", "verify"),
     *("tensor_singular_vectors", "tensor_singular_residual"),
+    *("from_torch", "to_torch"),
     *("ImplicitBiasError", "InvalidInputError", "InfeasibleProblemError", "NoPredictionError"),
 }
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from implicitbias import datasets, estimators, plotting
+    from implicitbias import datasets, estimators, interop, plotting
     from implicitbias._errors import (
         CertificateWarning,
         ImplicitBiasError,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from implicitbias.descent import DualRecorder, EffectiveStart, Run, gradient_descent
     from implicitbias.flow import ActivationFlow, Flow, FlowState, gradient_flow
     from implicitbias.initialization import Initialization
+    from implicitbias.interop import from_torch, to_torch
     from implicitbias.limits import (
         Certificate,
         Limit,
@@ -69,7 +70,7 @@ __version__ = "0.2.0"
 # Where each public name lives. Modules are imported at first use: command-line help and scripts
 # that need one network should not wait for SciPy.
 _HOMES = {
-    "implicitbias": ("datasets", "estimators", "plotting"),
+    "implicitbias": ("datasets", "estimators", "interop", "plotting"),
     "implicitbias._errors": (
         "CertificateWarning",
         "ImplicitBiasError",
@@ -85,6 +86,7 @@ _HOMES = {
     "implicitbias.descent": ("DualRecorder", "EffectiveStart", "Run", "gradient_descent"),
     "implicitbias.flow": ("ActivationFlow", "Flow", "FlowState", "gradient_flow"),
     "implicitbias.initialization": ("Initialization",),
+    "implicitbias.interop": ("from_torch", "to_torch"),
     "implicitbias.limits": (
         "Certificate",
         "Limit",
@@ -125,7 +127,7 @@ _HOMES = {
         "unregister_theorem",
     ),
 }
-_MODULES = ("datasets", "estimators", "lemma4", "plotting")
+_MODULES = ("datasets", "estimators", "interop", "lemma4", "plotting")
 _FORMER = {"Reference": "LeastNorm"}  # names until the next minor version
 
 __all__ = [
@@ -174,8 +176,10 @@ __all__ = [
     "datasets",
     "estimators",
     "explain",
+    "from_torch",
     "gradient_descent",
     "gradient_flow",
+    "interop",
     "layer_alignment",
     "lemma4",
     "limit_path",
@@ -191,6 +195,7 @@ __all__ = [
     "tensor_singular_residual",
     "tensor_singular_vectors",
     "theorem_1",
+    "to_torch",
     "unregister_theorem",
     "verify",
 ]

@@ -72,7 +72,7 @@ class Outcome(Enum):
     PRECISION_REACHED = "the flow stopped where float64 cannot resolve it further"
     UNSTABLE = "rounding decided where the flow went: this is not known to be its end"
     STOPPED_BY_CALLBACK = "the callback asked to stop"
-    STEP_LIMIT = "the integrator stopped at its limit of steps or evaluations"
+    STEP_LIMIT = "stopped at the limit of steps or evaluations"
     DIVERGED = "the steps were too large, and the run left float64"
     GIVEN = "made elsewhere: only the end is known"
     FAILED = "the integrator failed"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from implicitbias._arrays import FloatArray, NumericArray
-from implicitbias._errors import InvalidInputError
+from implicitbias._fit import check_fit
 from implicitbias.coordinates import RealCoordinates, reduce_to_real
 from implicitbias.features import Features, as_features
 from implicitbias.initialization import Initialization
@@ -121,33 +121,6 @@ class Setting:
         coordinates = self.decoupled(self.problem.X)
         regression = isinstance(self.problem, Regression)
         return coordinates.reduces if regression else coordinates.exact
-
-
-def check_fit(network: Any, problem: Any, init: Any) -> None:
-    """Refuse a network, a problem and an initialization that do not belong together.
-
-    Raises
-    ------
-    InvalidInputError
-        A wrong type, sizes that differ, or directions of the wrong shape.
-    """
-    for value, kinds, name in (
-        (network, (Network,), "network"),
-        (problem, (Regression, Classification), "problem"),
-        (init, (Initialization,), "init"),
-    ):
-        if not isinstance(value, kinds):
-            expected = " or a ".join(kind.__name__ for kind in kinds)
-            raise InvalidInputError(
-                f"{name} is a {type(value).__name__}; expected a {expected}. The order of the "
-                "arguments is network, problem, init."
-            )
-    if network.num_features != problem.num_features:
-        raise InvalidInputError(
-            f"the network takes {network.num_features} features and the problem has "
-            f"{problem.num_features}."
-        )
-    init.check(network)
 
 
 def setting_of(network: Network, problem: Regression | Classification, init: Any) -> Setting:

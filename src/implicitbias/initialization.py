@@ -19,7 +19,7 @@ from implicitbias._arrays import (
     positive_int,
 )
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks import Network
+from implicitbias.networks import Network, layers_from_weights
 
 ROUNDING = 1e-12  # covers the way through the coordinates and back
 MAX_EXPONENT = 1 << 14  # far beyond float64, and small enough for ldexp
@@ -257,6 +257,35 @@ class Initialization:
         rng = np.random.default_rng(positive_int(seed, "seed", at_least=0))
         directions = [rng.standard_normal(shape) for shape in network.parameter_shapes]
         return cls(network.balanced(directions), scale, log_scale=log_scale)
+
+    @classmethod
+    def from_weights(cls, network: Network, weights: Any, layout: str = "torch") -> Initialization:
+        """vbar_l = the weights of a framework in the layout of ``network``, exactly; alpha = 1.
+
+        Fully connected: torch's Linear weights (out, in) are transposed, flax's Dense kernels
+        (in, out) are not. Convolutional: Conv1d weights (1, 1, k), flax's Conv kernels (k, 1, 1),
+        with stride 1 and circular "same" padding, then a linear layer (1, d) or (d, 1), which is
+        rotated by the sum of (k_l - 1) // 2. Other families: arrays of ``parameter_shapes``.
+        Vectors may also come as (k,).
+
+        Parameters
+        ----------
+        network
+            What is trained.
+        weights
+            One array a layer, first to last; or a mapping in that order from names to arrays: a
+            ``state_dict()``, nested parameters of flax (where Dense_2 comes before Dense_10).
+            Biases in a mapping must be zero and are left out: only right if they stay zero.
+        layout
+            "torch" or "flax". A square matrix cannot show which one it is in.
+
+        Raises
+        ------
+        InvalidInputError
+            An unknown layout, another number of weights, a shape that does not fit, a bias that is
+            not zero, NaN or infinities.
+        """
+        return cls(layers_from_weights(network, weights, layout), scale=1.0)
 
 
 def _checked_directions(directions: Any) -> Parameters:

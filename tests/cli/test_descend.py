@@ -7,12 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 import implicitbias as ib
+from helpers.draws import normal
 from implicitbias.cli import main
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(4, 7))
-Y = X @ RNG.normal(size=7)
-LAYERS = RNG.normal(size=(2, 7))
+X, TRUTH, LAYERS = normal(0, (4, 7), 7, (2, 7))
+Y = X @ TRUTH
 
 
 def run(*arguments):
@@ -91,7 +90,7 @@ def test_the_end_is_held_against_the_prediction(data, layers, tmp_path):
             good = run(command, data, "--target", "y", "--init", layers,
                        "--end", tmp_path / f"end {name}")  # fmt: skip
             assert good.exit_code == 0, good.output
-            assert "The end of --end agrees" in good.output.replace("  the end", "The end")
+            assert "he end that was given agrees" in good.output
     bad = run("predict", data, "--target", "y", "--init", layers, "--end", layers)
     assert bad.exit_code == 1
     assert "DISAGREES" in bad.output
@@ -113,3 +112,9 @@ def test_files_and_options_that_do_not_fit_are_refused(data, layers, tmp_path):
     pickled = run("predict", data, "--target", "y", "--end", objects)
     assert pickled.exit_code == 1
     assert "objects.npz holds no arrays" in pickled.output
+
+
+def test_both_ends_are_too_many(data, layers):
+    result = run("predict", data, "--target", "y", "--end", layers, "--torch", layers)
+    assert result.exit_code == 2
+    assert "give one of them" in result.output

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -283,3 +285,33 @@ def test_equal_columns_of_deep_networks_stay_equal(scale):
     assert limit.rate > 0.0
     flow = gradient_flow(network, problem, init, until_margin=1e12)
     np.testing.assert_allclose(flow.final_direction, limit.coefficients, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_face_on_which_flows_close_in_slowly():
+    """kappa = 0.9995: at log margin 1016, where beta overflows, the flow is not near its end."""
+    X = np.array([[1002.0, -1, -2, 998, 1], [1002, 0, -2, 1002, 1], [1000, 0, 0, 999, 1]])
+    X = np.vstack([X, [999.0, 2, -2, 998, 1]])
+    problem = Classification(X, [1, 1, 1, -1])
+    init = Initialization([np.ones(5), np.zeros(5)], scale=1.0)
+    found = predict_limit(DiagonalNetwork(5, 2), problem, init)
+    expected = np.array([0.001, -0.9985, 0.001, 0.0, 0.0])  # points 2, 3 and 4 are tight
+    np.testing.assert_allclose(found.coefficients, expected, rtol=1e-12, atol=1e-15)
+    assert found.rate == pytest.approx(0.0005)
+
+
+def test_equal_coordinates_share_what_is_hard_to_solve_for():
+    """Rows of S that are equal have one sum, which near-parallel points leave few digits of."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2, 2)) + 1e6
+    S = rng.standard_normal((2, 2))[[0, 1, 0]]
+    y, eta = np.array([-1.0, 1.0]), np.array([1.1, 1.9, 1.3])
+    network = OrthogonalNetwork(S, [np.eye(3)] * 2)
+    init = Initialization([eta, np.zeros(3)], scale=0.1)
+    found = predict_limit(network, Classification(X, y), init)
+    first, second = [[Fraction(value) for value in row] for row in X]
+    determinant = first[0] * second[1] - first[1] * second[0]
+    expected = [-(second[1] + first[1]) / determinant, (first[0] + second[0]) / determinant]
+    np.testing.assert_allclose(found.coefficients, np.array(expected, float), rtol=1e-8)
+    shares = found.spectrum[[0, 2]] / eta[[0, 2]] ** 2
+    np.testing.assert_allclose(shares[0], shares[1], rtol=1e-12)

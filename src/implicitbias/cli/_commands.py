@@ -85,7 +85,7 @@ def predict(ctx: click.Context, scale: float, out: Path | None, force: bool, as_
         if limit.note:
             say(f"  {limit.note}")
         if held is not None:
-            say(f"  the end of --end {held}")
+            say(f"  the end that was given {held}")
         print_coefficients(model, limit.coefficients)
     ctx.exit(0 if held is None or held.agrees else 1)
 
@@ -131,7 +131,7 @@ def explain(ctx: click.Context, scale: float, simulate: bool, as_json: bool) -> 
         say(f"\n{simulated}")
     if end is not None:
         unsaid = "nothing is predicted that it could be held against."
-        say(f"\nThe end of --end {held or unsaid}")
+        say(f"\nThe end that was given {held or unsaid}")
 
 
 @click.command(short_help="Predict where training ends, for many scales.")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,53 +15,84 @@ if TYPE_CHECKING:
     from implicitbias._arrays import FloatArray, Parameters
     from implicitbias.networks import Network
 
-END = "implicitbias.end"  # where ctx.meta keeps the file of --end
+END = "implicitbias.end"  # where ctx.meta keeps the files of --end and --torch
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+TORCH = (".pt", ".pth")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _remember_end(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
-    ctx.meta[END] = value
+def _remember(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    ctx.meta.setdefault(END, {})[param.opts[0]] = value
 
 
-end_option = click.option(
-    "--end",
-    metavar="FILE.npz",
-    type=FILE,
-    expose_value=False,
-    callback=_remember_end,
-    help="Where a training run ended, to be held against the prediction: its layers in their "
-    "order, or its coefficients alone.",
-)
+def end_option(command: Command) -> Command:
+    """Add ``--end`` and ``--torch``."""
+    end = click.option(
+        "--end",
+        metavar="FILE.npz",
+        type=FILE,
+        expose_value=False,
+        callback=_remember,
+        help="Where a training run ended, to be held against the prediction: its layers in their "
+        "order, or its coefficients alone.",
+    )
+    torch = click.option(
+        "--torch",
+        metavar="FILE.pt",
+        type=FILE,
+        expose_value=False,
+        callback=_remember,
+        help="The same from PyTorch: what torch.save(module.state_dict(), FILE) writes. Only "
+        "weights are read. --init takes such a file, too.",
+    )
+    return end(torch(command))
 
 
 def start_of(network: Network, file: Path) -> Parameters:
-    """The layers of a start.
+    """The layers of a start, from an archive of NumPy or a state dict of PyTorch.
 
     Raises
     ------
     InvalidInputError
         They are not those of the network, or the file holds none.
     """
+    if file.suffix.lower() in TORCH:
+        return _from_torch(network, file)
     return network.check_parameters(_arrays(file), f"{file.name}")
 
 
 def end_of(ctx: click.Context, network: Network) -> FloatArray | None:
-    """The coefficients of the end that ``--end`` names, (d,); None where it names none.
+    """The coefficients of the end that ``--end`` or ``--torch`` names, (d,); None without one.
 
     Raises
     ------
+    click.UsageError
+        Both are given.
     InvalidInputError
         As ``start_of``.
     """
     from implicitbias._arrays import finite_array
 
-    file = ctx.meta.get(END)
-    if file is None:
+    given = {name: file for name, file in ctx.meta[END].items() if file is not None}
+    if len(given) > 1:
+        raise click.UsageError("--end and --torch both say where training ended; give one of them.")
+    if not given:
         return None
+    ((name, file),) = given.items()
+    if name == "--torch" or file.suffix.lower() in TORCH:
+        return network.coefficients(_from_torch(network, file))
     arrays = _arrays(file)
     if len(arrays) == 1:
         return finite_array(arrays[0], f"{file.name}", shape=(network.num_features,))
     return network.coefficients(network.check_parameters(arrays, f"{file.name}"))
+
+
+def _from_torch(network: Network, file: Path) -> Parameters:
+    from implicitbias.initialization import Initialization
+    from implicitbias.interop import read_torch
+
+    return Initialization.from_weights(network, read_torch(file)).directions
 
 
 def _arrays(file: Path) -> list[Any]:

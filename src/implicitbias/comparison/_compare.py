@@ -38,7 +38,8 @@ def compare(
 
     A run of gradient descent ends elsewhere than the flow. Where ``limit`` is that of the run's own
     start, a point, the run is held against the limit of its effective start instead, and the
-    distance to ``limit`` is reported beside it.
+    distance to ``limit`` is reported beside it. Any end that fits the data is the limit of its
+    effective start; what the steps did is in ``effective``, in its factors and scales.
 
     Parameters
     ----------
@@ -54,6 +55,11 @@ def compare(
         The two do not belong to the same number of features, or to the same kind of problem.
     """
     agreement = largest_allowed(agreement, "agreement")
+    if is_result(flow) and not isinstance(flow, Flow):
+        raise InvalidInputError(
+            f"flow is a {type(flow).__name__}; expected a Flow, a Run or coefficients of shape "
+            "(d,). The order of the arguments is flow, limit."
+        )
     if not isinstance(limit, Limit):
         raise InvalidInputError(
             f"limit is a {type(limit).__name__}; expected a Limit. The order of the arguments is "
@@ -96,12 +102,7 @@ def _check_size(size: int, limit: Limit) -> None:
 
 def _plain(flow: Any, limit: Limit, agreement: float, is_direction: bool) -> Comparison:
     """Coefficients from elsewhere against a limit."""
-    if is_result(flow):
-        raise InvalidInputError(
-            f"flow is a {type(flow).__name__}; expected a Flow, a Run or coefficients of shape "
-            "(d,). The order of the arguments is flow, limit."
-        )
-    beta = finite_array(flow, "flow", shape=(None,))
+    beta = finite_array(flow, "flow", shape=(None,)).copy()
     _check_size(beta.size, limit)
     if not is_direction:
         error = relative_difference(beta, limit.coefficients)

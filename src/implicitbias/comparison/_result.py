@@ -12,7 +12,7 @@ from implicitbias._closing import Closing
 from implicitbias._errors import Outcome
 from implicitbias._html import Badge, Mark
 from implicitbias._results import Record
-from implicitbias.descent import EffectiveStart
+from implicitbias.descent import EffectiveStart, Run
 from implicitbias.flow import Flow
 from implicitbias.limits import UNIQUE, Limit
 
@@ -65,8 +65,12 @@ class Comparison(Record):
 
     @property
     def trained(self) -> bool:
-        """Whether the flow came to its end, so that there is something to compare."""
-        return self.flow.outcome in TRAINED
+        """Whether the flow came to its end, so that there is something to compare.
+
+        A run that fits the data did, though it was stopped by its number of steps.
+        """
+        fits = isinstance(self.flow, Run) and self.flow.fits
+        return fits or self.flow.outcome in TRAINED
 
     @property
     def agrees(self) -> bool:
@@ -112,6 +116,17 @@ class Comparison(Record):
         """As for every result, with the verdict."""
         return {"verdict": self.verdict} | super().to_dict()
 
+    def _effective_text(self) -> str:
+        """What is left to say of a run that was held against ``limit`` itself, in vain."""
+        if self.effective is None or self.agrees or "- effective limit" in "".join(self.pairs):
+            return ""
+        if self.effective.parameters is None:
+            return f"; {self.effective.reason}"
+        return (
+            "; steps of finite size move a run's end: hold it against predict_limit(network, "
+            "problem, run.effective_start)"
+        )
+
     def __str__(self) -> str:
         if self.closings:
             named = zip(self.pairs, self.closings, strict=False)
@@ -125,6 +140,7 @@ class Comparison(Record):
         if self.distance is not None:
             whose = "small-scale limit" if self.effective is None else "flow's own limit"
             text += f"; distance to the {whose} {self.distance:.2e}"
+        text += self._effective_text()
         if not self.trained:
             text += f"; {self.flow.outcome.value}"
         if self.undecided:

@@ -65,28 +65,33 @@ def effective_start(trained: Trained, end: Parameters, dual: FloatArray | None) 
 
 
 def _carried_back(trained: Trained, end: Parameters, dual: FloatArray | None) -> EffectiveStart:
-    if trained.obstacle or dual is None:
-        found = trained.obstacle or "nu = -sum_k gamma_k r_k was not recorded"
-        raise NoPredictionError(f"this run has no effective start: {found}. {INSTEAD}")
     setting = Setting(trained.network, trained.problem, trained.init)
-    layers = setting.init.parameters()
-    if setting.decomposition.verdict.holds:
-        coordinates = setting.decoupled(trained.problem.X)
-        if coordinates.exact:
-            before, ends = (_real(coordinates, each) for each in (layers, end))
-            curves = Curves.from_start(ends, 0.0)
-            start = _layers_at(curves, -(coordinates.reduction.features.T @ dual))
-            _refuse_unreachable(start)
-            turned = coordinates.reduction.layers(start)
-            parameters = setting.decomposition.parameters(turned, remainder_of=end)
-            return _measured(trained, parameters, before, start)
-    if setting.network.depth == 2 and trained.problem.rank == 1:
-        return _one_point(trained, layers, end, dual)
-    why = setting.decoupled(trained.problem.X).why_not
-    raise NoPredictionError(
-        "this run has no effective start: steps of finite size keep an identity where layers "
-        f"decouple in real clocks, or for two layers and one point; {why}. {INSTEAD}"
-    )
+    holds = setting.decomposition.verdict.holds
+    coordinates = setting.decoupled(trained.problem.X) if holds else None
+    decoupled = coordinates is not None and coordinates.exact
+    if trained.obstacle:
+        raise _refused(trained.obstacle)
+    if not decoupled and not (setting.network.depth == 2 and trained.problem.rank == 1):
+        why = setting.decomposition.verdict if coordinates is None else coordinates.why_not
+        raise _refused(
+            "steps of finite size keep an identity where layers decouple in real clocks, or for "
+            f"two layers and one point; {why}"
+        )
+    if dual is None:
+        raise _refused("nu = -sum_k gamma_k dL/df was not recorded; DualRecorder does it")
+    before = setting.init.parameters()
+    if coordinates is None or not coordinates.exact:
+        return _one_point(trained, before, end, dual)
+    ends = _real(coordinates, end)
+    start = _layers_at(Curves.from_start(ends, 0.0), -(coordinates.reduction.features.T @ dual))
+    _refuse_unreachable(start)
+    turned = coordinates.reduction.layers(start)
+    parameters = setting.decomposition.parameters(turned, remainder_of=end)
+    return _measured(trained, parameters, _real(coordinates, before), start)
+
+
+def _refused(why: str) -> NoPredictionError:
+    return NoPredictionError(f"this run has no effective start: {why}. {INSTEAD}")
 
 
 def _real(coordinates: DualCoordinates, layers: Parameters) -> FloatArray:
@@ -106,10 +111,10 @@ def _layers_at(curves: Curves, s: FloatArray) -> FloatArray:
 def _refuse_unreachable(start: FloatArray) -> None:
     lost = np.flatnonzero(~np.isfinite(start).all(axis=0))
     if lost.size:
-        raise NoPredictionError(
-            f"this run has no effective start: {lost.size} of {start.shape[1]} coordinates, the "
-            f"first of them {lost[0]}, ended where no flow of the run's clock passes. Its steps "
-            "were too large; try smaller ones."
+        raise _refused(
+            f"{lost.size} of {start.shape[1]} coordinates, the first of them {lost[0]}, ended "
+            "where no flow of the run's clock passes: its steps were too large, or took layers "
+            "below what float64 holds. Try smaller steps"
         )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from implicitbias._arrays import EPS, BoolArray, stable_norm
+from implicitbias._arrays import EPS, BoolArray, FloatArray, Parameters, stable_norm
 from implicitbias._errors import Outcome
 from implicitbias.descent._losses import Look
 from implicitbias.descent._model import LinearModel
@@ -50,8 +50,8 @@ def outcome_of(stop: Stop, k: int, look: Look, run: int) -> Outcome | None:
 def at_rest(stack: Stack, k: int, look: Look, run: int) -> Outcome | None:
     """PRECISION_REACHED or STATIONARY where a run has nowhere to go, asked at saved steps.
 
-    Its residual is a few roundings of X beta, or its layers are bit for bit those of the last saved
-    step; of a step 0 and of a batch or noise that may bring it on, nothing is said.
+    Its residual is a few roundings of X beta, or all steps to come would leave its layers bit for
+    bit; of a step that changes and of a batch or noise that may bring it on, nothing is said.
     """
     model, layers = stack.model, tuple(layer[run] for layer in stack.layers)
     if stack.plan.stop.residual is not None and isinstance(model, LinearModel):
@@ -61,20 +61,39 @@ def at_rest(stack: Stack, k: int, look: Look, run: int) -> Outcome | None:
             return Outcome.PRECISION_REACHED
     before = stack.traces[run].layers
     still = bool(before) and all(map(np.array_equal, layers, before[-1]))
-    quiet = stack.plan.batch_size is None and not stack.draws.noise and stack.gammas[run] > 0.0
-    if not (still and quiet):
+    if not still or stack.plan.batch_size is not None or stack.draws.noise:
         return None
-    zero = look.log_loss[run] > UNDERFLOW and _stationary(stack, run)
-    return Outcome.STATIONARY if zero else Outcome.PRECISION_REACHED
+    changes = _changes_to_come(stack, run)
+    if not any(change.any() for change in changes):
+        zero = look.log_loss[run] > UNDERFLOW
+        return Outcome.STATIONARY if zero else Outcome.PRECISION_REACHED
+    step = stack.steps[run]
+    if isinstance(step, float) and all(map(_rounds_off, layers, changes, [step] * len(layers))):
+        return Outcome.PRECISION_REACHED
+    return None
 
 
-def _stationary(stack: Stack, run: int) -> bool:
-    """Whether the gradient is exactly zero."""
-    layers = tuple(layer[run : run + 1] for layer in stack.layers)
+def _changes_to_come(stack: Stack, run: int) -> Parameters:
+    """The most that a step to come moves the layers by if the gradient stays, over its size.
+
+    Velocities tend to grad / (1 - mu), each from where it is, without a detour.
+    """
+    plan, layers = stack.plan, tuple(layer[run : run + 1] for layer in stack.layers)
     loss = stack.loss.keep(np.array([run]))
+    weight = 1.0 / stack.points if plan.reduction == "mean" else 1.0
     predictions = stack.model.predictions(layers, None)
-    pulls, _ = loss.pulls(predictions, np.ones(1), None, None)
-    return not any(layer.any() for layer in stack.model.gradients(layers, pulls, None))
+    pulls, _ = loss.pulls(predictions, np.ones(1), weight, None, None)
+    gradients = stack.model.gradients(layers, pulls, None)
+    mu = plan.momentum
+    return tuple(
+        np.maximum(np.abs(gradient[0] + mu * velocity[run]), np.abs(gradient[0]) / (1.0 - mu))
+        for gradient, velocity in zip(gradients, stack.velocity, strict=True)
+    )
+
+
+def _rounds_off(layer: FloatArray, change: FloatArray, step: float) -> bool:
+    moved = step * change
+    return np.array_equal(layer + moved, layer) and np.array_equal(layer - moved, layer)
 
 
 def sentence(run: Run, stop: Stop) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from implicitbias._arrays import ArrayLike, FloatArray, positive_int
 from implicitbias._errors import InvalidInputError, Outcome
-from implicitbias._setting import check_fit
+from implicitbias._fit import check_fit
 from implicitbias._threads import threads_for
 from implicitbias.descent._ends import sentence
 from implicitbias.descent._loop import Stack, Start, Trace

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray, Parameters
-from implicitbias._errors import Outcome
+from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.descent._draws import Draws
 from implicitbias.descent._ends import at_rest, outcome_of, undecided
 from implicitbias.descent._losses import Look, MarginDescent, SquaredDescent
@@ -110,11 +110,12 @@ class Stack:
         weight = 1.0 if batch is None else self.points / batch.shape[1]
         if plan.reduction == "mean":
             weight /= self.points
-        scales = np.full(len(self.gammas), weight) if plan.momentum else self.gammas * weight
-        pulls, logs = self.loss.pulls(predictions, scales, batch, noise)
+        steps = np.ones_like(self.gammas) if plan.momentum else self.gammas
+        pulls, logs = self.loss.pulls(predictions, steps, weight, batch, noise)
         self._count(pulls * self.gammas[:, None] if plan.momentum else pulls, batch)
         if plan.over_loss:
-            self.log_time = np.logaddexp(self.log_time, logs - np.log(weight))
+            logs = logs + np.log(self.gammas) if plan.momentum else logs
+            self.log_time = np.logaddexp(self.log_time, logs)
         else:
             self.time = self.time + self.gammas
         gradients = self.model.gradients(self.layers, pulls, batch)
@@ -146,6 +147,10 @@ class Stack:
 
     def _look(self, k: int, look: Look, save: bool) -> IntArray:
         """Save what is due, tell the callback, and return the places of the runs that go on."""
+        if not k and not look.finite.all():
+            raise InvalidInputError(
+                "the start's predictions f(x_i) do not fit float64. Choose a smaller scale."
+            )
         stop, going = self.plan.stop, np.ones(len(self.traces), dtype=bool)
         due = range(len(going)) if save else np.flatnonzero(undecided(stop, k, look)).tolist()
         for run in due:

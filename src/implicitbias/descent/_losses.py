@@ -64,6 +64,7 @@ class SquaredDescent:
         self,
         predictions: FloatArray,
         steps: FloatArray,
+        weight: float,
         batch: IntArray | None,
         noise: FloatArray | None,
     ) -> tuple[FloatArray, FloatArray]:
@@ -71,7 +72,7 @@ class SquaredDescent:
         residuals = predictions - (self.y if batch is None else self.y[batch])
         if noise is not None:
             residuals -= noise
-        return steps[:, None] * residuals, np.log(steps)
+        return (weight * steps)[:, None] * residuals, np.log(steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,7 @@ class MarginDescent:
     Attributes
     ----------
     over_loss
-        Whether steps are divided by the loss of the batch, scaled to all points.
+        Whether steps are divided by the loss of the batch, times its weight.
     """
 
     y: FloatArray
@@ -110,6 +111,7 @@ class MarginDescent:
         self,
         predictions: FloatArray,
         steps: FloatArray,
+        weight: float,
         batch: IntArray | None,
         noise: FloatArray | None,
     ) -> tuple[FloatArray, FloatArray]:
@@ -118,6 +120,6 @@ class MarginDescent:
         margins = labels * predictions
         logs = np.log(steps)
         if self.over_loss:
-            share = np.log(len(self.y) / margins.shape[1])
-            logs = logs - [self.loss.log_loss(row) + share for row in margins]
-        return -labels * np.exp(self.loss.log_pulls(margins) + logs[:, None]), logs
+            logs = logs - [self.loss.log_loss(row) + np.log(weight) for row in margins]
+        sizes = self.loss.log_pulls(margins) + logs[:, None] + np.log(weight)
+        return -labels * np.exp(sizes), logs

@@ -26,6 +26,7 @@ from implicitbias.problems import Classification, Regression
 Schedule: TypeAlias = float | FloatArray | Callable[[int], float]
 Reduction = Literal["sum", "mean"]
 MAX_STEPS = 100_000
+MOST = 2**53  # steps that can be counted in float64
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,8 @@ def plan_of(
     momentum = positive_float(momentum, "momentum", allow_zero=True)
     if momentum >= 1.0:
         raise InvalidInputError(f"momentum is {momentum:g}; expected a number from 0 to below 1.")
-    _one_of(reduction, "reduction", get_args(Reduction))
-    _one_of(loss, "loss", get_args(LossName))
+    one_of(reduction, "reduction", get_args(Reduction))
+    one_of(loss, "loss", get_args(LossName))
     over_loss = bool(over_loss)
     if over_loss and not classifies:
         raise InvalidInputError(
@@ -113,7 +114,7 @@ def plan_of(
         raise InvalidInputError("until_margin is for classification; give until_residual.")
     times = None if times is None else _saved_steps(times)
     check_callback(callback, "a FlowState")
-    most = positive_int(MAX_STEPS if max_steps is None else max_steps, "max_steps")
+    most = positive_int(MAX_STEPS if max_steps is None else max_steps, "max_steps", at_most=MOST)
     if max_steps is None and times is not None:
         most = max(int(times[-1]), 1)
     most = most if longest is None else min(most, longest)
@@ -194,8 +195,10 @@ def whole_steps(value: Any, name: str) -> IntArray:
     whole = array.ndim == 1 and array.size and array.dtype.kind in "iuf"
     if not whole or not np.all(np.isfinite(array)) or np.any(array != np.round(array)):
         raise InvalidInputError(f"{name} is {value!r}; expected whole numbers of steps, one array.")
-    if array[0] < 0 or np.any(np.diff(array) <= 0):
+    if array[0] < 0 or np.any(array[1:] <= array[:-1]):
         raise InvalidInputError(f"{name} is {value!r}; expected increasing numbers >= 0.")
+    if array[-1] > MOST:
+        raise InvalidInputError(f"{name} ends with {array[-1]}; expected {MOST} steps at most.")
     return array.astype(np.intp)
 
 
@@ -207,11 +210,18 @@ def _saved_steps(times: Any) -> IntArray:
 
 def _spread(most: int, num_points: int) -> IntArray:
     """At most so many steps: 0, then evenly in log k up to the last."""
-    steps = np.unique(np.round(np.geomspace(1, most, num_points - 1)).astype(np.intp))
-    return np.concatenate([np.zeros(1, dtype=np.intp), steps])
+    steps = np.geomspace(1, most, num_points - 1) if num_points > 2 else np.array([most])
+    return np.unique(np.append(0.0, np.round(steps))).astype(np.intp)
 
 
-def _one_of(value: Any, name: str, known: tuple[str, ...]) -> None:
+def one_of(value: Any, name: str, known: tuple[str, ...]) -> None:
+    """Refuse what is not among the known names.
+
+    Raises
+    ------
+    InvalidInputError
+        It is not.
+    """
     if value not in known:
         raise InvalidInputError(
             f"{name} is {value!r}; expected one of {', '.join(map(repr, known))}."

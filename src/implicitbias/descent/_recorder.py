@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, finite_array, positive_float, positive_int
+from implicitbias._arrays import FloatArray, IntArray, finite_array, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
+from implicitbias._numbers import numeric_array
 
 
 class DualRecorder:
@@ -63,15 +64,15 @@ class DualRecorder:
         InvalidInputError
             Not finite, or of the wrong size; an index that is none of a point.
         """
-        gradient = finite_array(np.ravel(output_gradient), "output_gradient", shape=(None,))
+        flat = numeric_array(output_gradient, "output_gradient", "numbers").ravel()
+        gradient: FloatArray = finite_array(flat, "output_gradient", shape=(None,))
         step = positive_float(step, "step", allow_zero=True)
         points = len(self._sum)
-        where = np.arange(points) if batch is None else np.ravel(np.asarray(batch))
-        whole = where.dtype.kind in "iu" and np.all((where >= 0) & (where < points))
-        if not whole or where.size != gradient.size:
+        where = np.arange(points) if batch is None else _indices(batch, points)
+        if where.size != gradient.size:
             raise InvalidInputError(
-                f"batch is {where!r} and output_gradient has {gradient.size} entries; expected an "
-                f"index from 0 to {points - 1} for each of them."
+                f"output_gradient has {gradient.size} entries for {where.size} points; expected "
+                "one for each."
             )
         change = np.zeros(points)
         np.add.at(change, where, -step * gradient)
@@ -80,3 +81,12 @@ class DualRecorder:
         self._lost = (total - self._sum) - change
         self._sum = total
         self.num_steps += 1
+
+
+def _indices(batch: Any, points: int) -> IntArray:
+    """The points of a batch, flat."""
+    where = numeric_array(batch, "batch", "indices of points").ravel()
+    whole = np.asarray(batch).dtype.kind != "b" and np.all(where == np.round(where))
+    if not whole or np.any((where < 0) | (where >= points)):
+        raise InvalidInputError(f"batch is {batch!r}; expected indices from 0 to {points - 1}.")
+    return where.astype(np.intp)

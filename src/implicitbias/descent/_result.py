@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from implicitbias._arrays import ArrayLike, FloatArray, IntArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError, NoPredictionError, Outcome
-from implicitbias._setting import check_fit
+from implicitbias._fit import check_fit
 from implicitbias.descent._effective import EffectiveStart, effective_start
-from implicitbias.descent._plan import Reduction, whole_steps
+from implicitbias.descent._plan import Reduction, one_of, whole_steps
 from implicitbias.descent._trained import Trained, read
 from implicitbias.flow import Flow, LossName
 from implicitbias.initialization import Initialization
 from implicitbias.networks import Activation, Network
 from implicitbias.problems import Classification, Regression
 
-FITTED = 1e-8  # residual of a run made elsewhere that counts as fitting the data
+FITTED = 1e-8  # residual that counts as fitting the data
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,7 +118,7 @@ class Run(Flow):
             Layers, dual or steps of the wrong shape, not finite, or too few.
         """
         return _from_weights(
-            cls, network, problem, list(snapshots), dual, steps, (loss, reduction), obstacle
+            cls, network, problem, snapshots, dual, steps, (loss, reduction), obstacle
         )
 
     @classmethod
@@ -134,6 +134,11 @@ class Run(Flow):
         """The network, the problem and the start; None of a run that was loaded."""
         trained = self._trained
         return None if trained is None else (trained.network, trained.problem, trained.init)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the residual is at most 1e-8, however the run ended; False for classes."""
+        return bool(self.residual <= FITTED)
 
     @property
     def best(self) -> int:
@@ -210,12 +215,21 @@ def _from_weights(
     kind: type[Run],
     network: Network,
     problem: Regression | Classification,
-    snapshots: list[Any],
+    snapshots: Any,
     dual: Any,
     steps: Any,
     loss: tuple[LossName, Reduction],
     obstacle: str,
 ) -> Run:
+    if not isinstance(network, Network):
+        raise InvalidInputError(
+            f"network is a {type(network).__name__}; expected a Network. The order of the "
+            "arguments is network, problem, snapshots."
+        )
+    one_of(loss[0], "loss", get_args(LossName))
+    one_of(loss[1], "reduction", get_args(Reduction))
+    if not isinstance(snapshots, Iterable):
+        raise InvalidInputError(f"snapshots is {snapshots!r}; expected a list of sets of layers.")
     sets = [
         network.check_parameters(layers, f"snapshots[{at}]") for at, layers in enumerate(snapshots)
     ]
@@ -226,7 +240,7 @@ def _from_weights(
         )
     init = Initialization(sets[0], scale=1.0)
     check_fit(network, problem, init)
-    nu = None if dual is None else finite_array(dual, "dual", shape=(problem.num_points,))
+    nu = None if dual is None else finite_array(dual, "dual", shape=(problem.num_points,)).copy()
     counts = np.arange(len(sets)) if steps is None else whole_steps(steps, "steps")
     if len(counts) != len(sets):
         raise InvalidInputError(

@@ -29,7 +29,7 @@ def sharpness(
     def gradient(theta: FloatArray) -> FloatArray:
         parts = np.split(theta, ends)
         stack = tuple(part.reshape(1, *shape) for part, shape in zip(parts, shapes, strict=True))
-        pulls, _ = loss.pulls(model.predictions(stack, None), np.full(1, factor), None, None)
+        pulls, _ = loss.pulls(model.predictions(stack, None), np.ones(1), factor, None, None)
         return np.concatenate([each.ravel() for each in model.gradients(stack, pulls, None)])
 
     def product(vector: FloatArray) -> FloatArray:

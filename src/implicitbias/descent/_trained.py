@@ -79,11 +79,9 @@ def read(trained: Trained, parameters: Parameters) -> dict[str, Any]:
     found["coefficients"] = beta
     if isinstance(problem, Classification):
         margins = (problem.y * outputs).min(axis=1)
-        units = [
-            margin if margin > 0.0 else stable_norm(row) or 1.0
-            for row, margin in zip(beta, margins, strict=True)
-        ]
-        found |= {"margins": margins, "directions": beta / np.array(units)[:, None]}
+        lengths = np.array([stable_norm(row) for row in beta])
+        units = np.where(margins > 0, margins, np.where(lengths > 0, lengths, 1.0))
+        found |= {"margins": margins, "directions": beta / units[:, None]}
         with np.errstate(divide="ignore"):
             found["log_margins"] = np.log(np.maximum(margins, 0.0))
     return found

@@ -21,7 +21,7 @@ from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._model import directions_of, network_of
 from implicitbias._names import DEPTH
 from implicitbias.estimators._data import fitted_data, new_data
-from implicitbias.estimators._end import End, end_of_training
+from implicitbias.estimators._end import End, beside_intercept, end_of_training
 from implicitbias.estimators._remedy import better_data, shortfall
 from implicitbias.features import as_features
 from implicitbias.problems import Classification, Offsets, reachable_part
@@ -67,8 +67,10 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
     dual_coef_
         (n,) multipliers of the margins, or None.
     dual_gap_, feasibility_, error_
-        The KKT residual, the largest violation of a margin, and an estimate of the angle between
-        ``coef_`` and the limit direction, or None (squared loss: as for FlowLimitRegressor).
+        The KKT residual, the largest violation of a margin, and an estimate of an angle, or None:
+        that between ``coef_`` and its limit direction, and no less than that between (``coef_``,
+        ``intercept_``) and theirs where the intercept is trained (squared loss: as for
+        FlowLimitRegressor, of ``coef_``).
     rank_, n_iter_, converged_, limit_, n_features_in_, feature_names_in_
         As for FlowLimitRegressor; the rank is that of X with its column of ones, if there is one.
 
@@ -154,18 +156,17 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         beta = end.coefficients[: X.shape[1]]
         scores = offsets.products(X, beta)
         if appended:
-            level = offsets.constant(-beta, float(end.coefficients[-1]))
-            if offsets.columns.size:
-                level = self._sharpened(level, scores, signs, problem.y)
-                lowest = float((signs * (scores + level)).min())
-                if self.separable_ and lowest > 0:
-                    beta, level = beta / lowest, level / lowest
-                    scores = scores / lowest
+            end, level, intercept = self._with_intercept(end, offsets, scores, signs, problem.y)
+            lowest = float((signs * (scores + level)).min()) if offsets.columns.size else 0.0
+            if self.separable_ and lowest > 0:
+                beta, level, intercept = beta / lowest, level / lowest, intercept / lowest
+                scores = scores / lowest
         else:
             level = -float(np.mean(moved @ beta)) if self.fit_intercept else 0.0
+            intercept = offsets.constant(beta, level)
         if self.separable_ and not (signs * (scores + level)).min() > 0:
             raise NoPredictionError(_too_narrow(problem.separability().verdict.value))
-        self._keep(end, beta, offsets.constant(beta, level))
+        self._keep(end, beta, intercept)
         self._offsets, self._level = offsets, level
         self.converged_ = bool(end.worst <= tol)
         if not self.separable_:
@@ -176,6 +177,23 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         if not self.converged_:
             self._warn(shortfall(end, tol, better_data(problem.X)))
         return self
+
+    def _with_intercept(
+        self,
+        end: End,
+        offsets: Offsets,
+        scores: FloatArray,
+        signs: FloatArray,
+        targets: FloatArray,
+    ) -> tuple[End, float, float]:
+        """The end with the error of beta itself, the level b + c^T beta, and b."""
+        beta, intercept = end.coefficients[:-1], float(end.coefficients[-1])
+        level = given = offsets.constant(-beta, intercept)
+        if offsets.columns.size:
+            level = self._sharpened(given, scores, signs, targets)
+        if level != given:
+            intercept = offsets.constant(beta, level)
+        return beside_intercept(end, given, level), level, intercept
 
     def _sharpened(
         self, level: float, scores: FloatArray, signs: FloatArray, targets: FloatArray

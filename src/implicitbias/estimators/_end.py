@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._arrays import EPS, FloatArray, Parameters
 from implicitbias._errors import NoPredictionError
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
@@ -36,7 +36,7 @@ class End:
     reached
         False where the Newton steps ran out before the limit.
     error
-        An estimate of |beta - beta*|_inf / |beta*|_inf, or None where there is none.
+        An estimate of |beta - beta*|_inf / |beta*|_inf, for directions of the angle; or None.
     """
 
     coefficients: FloatArray
@@ -52,7 +52,7 @@ class End:
     def worst(self) -> float:
         """The largest number that applies; NaN counts as infinite."""
         if isinstance(self.result, Limit):
-            return self.result.certificate.worst
+            return max(self.result.certificate.worst, self.error or 0.0)
         return float(np.nan_to_num(np.maximum(self.feasibility, self.gap), nan=np.inf))
 
 
@@ -93,6 +93,21 @@ def end_of_training(
         return End(flow.final_direction, flow, 0.0, np.nan, steps, None)
     left = flow.remaining_change
     return End(flow.final_coefficients, flow, flow.residual, left, steps, None)
+
+
+def beside_intercept(end: End, given: float, level: float) -> End:
+    """The end with the error of all but its last coefficient, an intercept.
+
+    Its level at the features' offsets was changed from the one given. The certificate is relative
+    to all coefficients, which says less of the others where the intercept is far larger.
+    """
+    whole, part = end.coefficients, end.coefficients[:-1]
+    if end.error is None or not part.any():
+        return end
+    share = max(float(np.linalg.norm(whole, p) / np.linalg.norm(part, p)) for p in (2, np.inf))
+    moved = abs(level - given) + EPS * abs(level) if level != given else 0.0
+    error = end.error + moved / float(np.linalg.norm(whole))
+    return replace(end, error=error * share)
 
 
 def of_limit(problem: Regression | Classification, limit: Limit) -> End:

@@ -46,6 +46,7 @@ from implicitbias.limits.potential._problem import (
 from implicitbias.limits.potential._reachable import Reachable, reachable
 from implicitbias.limits.potential._refine import MAX_CORRECTIONS
 from implicitbias.limits.potential._rough_path import rough_path
+from implicitbias.limits.potential._seen import Seen
 from implicitbias.limits.potential._sensitivity import PotentialSensitivity
 from implicitbias.limits.singular._vectors import (
     SingularVectors,
@@ -74,6 +75,7 @@ __all__ = [
     "PotentialSensitivity",
     "PotentialState",
     "Reachable",
+    "Seen",
     "SingularVectors",
     "StationaryPoint",
     "at_actual_scale",

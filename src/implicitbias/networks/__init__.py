@@ -7,6 +7,12 @@ from implicitbias.networks._convolutional import ConvolutionalNetwork
 from implicitbias.networks._decomposition import DenseDecomposition, OrthogonalDecomposition
 from implicitbias.networks._diagonal import DiagonalNetwork
 from implicitbias.networks._fully_connected import FullyConnectedNetwork
+from implicitbias.networks._layouts import (
+    as_numpy,
+    layers_from_weights,
+    left_padding,
+    weights_from_layers,
+)
 from implicitbias.networks._multilinear import multilinear_multiply
 from implicitbias.networks._orthogonal import OrthogonalNetwork
 from implicitbias.networks._point_svd import PointMaps
@@ -34,6 +40,10 @@ __all__ = [
     "SelectionDecomposition",
     "TensorNetwork",
     "as_activation",
+    "as_numpy",
     "layer_alignment",
+    "layers_from_weights",
+    "left_padding",
     "multilinear_multiply",
+    "weights_from_layers",
 ]

@@ -95,7 +95,7 @@ def _angle(
     size, left = float(np.linalg.norm(beta)), float(np.linalg.norm(change))
     if moved is not None:
         left += max(float(np.linalg.norm(_beta(situation, each))) for each in moved.T)
-    if situation.decomposition.is_exact:
+    if situation.decomposition.is_identity:
         return max(left / size, EPS)
     terms = float((situation.decomposition.lengths * np.abs(rho)).max())
     return max(left / size, EPS * max(1.0, terms / size))

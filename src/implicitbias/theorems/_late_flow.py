@@ -16,7 +16,7 @@ from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features
-from implicitbias.flow import flow_of, request
+from implicitbias.flow import Flow, flow_of, request
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MaxMargin, OptimalFace, on_face
 from implicitbias.networks import DiagonalNetwork
@@ -25,12 +25,14 @@ from implicitbias.theorems._situation import Situation, kept_signs
 
 Verdicts = tuple[Verdict, ...]
 LATE, FAR, LARGEST_LOG_MARGIN = 16.0, 25.0, 1000.0  # log margins where flows are read off
+CLOSE, FURTHEST = 5.0, 1e4  # where such as close in slowly are seen to have done so
 BEFORE_SLIDING = 34.0  # beyond it margins differ by less than rounding, and steps are dear
 CLOSING = 0.3  # a fall by e^{-0.3}, half of what kappa promises, is no standstill
 LATE_STEPS = 3000, 800  # several times what they take; where rows differ in length by 1e4
 FINE = (1e-11, 1e-10)  # their tolerance; the second where rounding stops the first
 LARGEST = 1 << 20  # entries of sparse data that a late flow may make dense
 STILL, NEAR = 1e-6, 1e-3  # by how much a reading may change, and be ahead of the flow
+LARGEST_EXPONENT = 600.0
 WEIGHTLESS = 40.0  # a point this far above the smallest margin pulls e^{-40} as much
 
 
@@ -52,12 +54,12 @@ def by_late_flow(
 
     def read(log_margin: float, tolerances: Sequence[float | None]) -> None:
         nonlocal idle
-        layers, direction, margins = _late_layers(situation, log_margin, tolerances, verdicts)
+        layers, direction, above = _late_layers(situation, log_margin, tolerances, verdicts)
         ends.append(face.end(log_weights(layers[:, moves], face)))
         require_found(ends[-1].error, verdicts)
         directions.append(direction)
         off = face.above[ends[-1].multipliers == 0.0]
-        idle = min(idle, float((margins[off] - margins.min()).min(initial=np.inf)))
+        idle = min(idle, float(above[off].min(initial=np.inf)))
 
     read(LATE, (None,))
     read(LATE, FINE)
@@ -80,6 +82,11 @@ def by_late_flow(
         done = idle >= WEIGHTLESS and moved <= STILL and near
         if done or log_margin == far:
             break
+    if not done and idle >= WEIGHTLESS and moved <= STILL and far == LATE + LARGEST_LOG_MARGIN:
+        log_margin = LATE + min(CLOSE / max(1.0 - face.kappa, 1e-9), FURTHEST)
+        far_off = _late_direction(situation, log_margin)
+        apart = float(np.linalg.norm(far_off - beta) / np.linalg.norm(beta))
+        done = apart <= NEAR
     verdict = Verdict(
         "the flow is done with the points off the margin, and near its end",
         "holds" if done else "fails",
@@ -118,32 +125,51 @@ def log_weights(layers: NumericArray, face: OptimalFace) -> FloatArray:
 def _late_layers(
     situation: Situation, log_margin: float, tolerances: Sequence[float | None], verdicts: Verdicts
 ) -> tuple[NumericArray, FloatArray, FloatArray]:
-    """The turned layers q_l of a late flow, its direction and margins; later for large starts."""
+    """The turned layers q_l of a late flow, its direction, and margins beyond the smallest.
+
+    Later for large starts.
+    """
     if not situation.problem.features.is_array:
         return _late_sparse_layers(situation, log_margin, tolerances, verdicts)
-    size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
-    lengths = situation.problem.features.row_norms()
-    apart = bool(lengths.max() > 1e4 * lengths.min())  # such flows are stiff, their steps dear
     for rtol in tolerances:
-        asked = request(
-            situation.problem,
-            until_log_margin=log_margin + max(0.0, 2.0 * float(size)),
-            rtol=rtol,
-            max_steps=LATE_STEPS[apart],
-        )
-        flow = flow_of(situation, asked)
+        flow = _late_flow(situation, log_margin, rtol)
         if flow.outcome.converged:
             break
-    if flow.final_parameters is None or flow.final_direction is None or not flow.outcome.converged:
+    direction, logs = flow.final_direction, flow.log_margins
+    layers = flow.final_parameters if flow.outcome.converged else None
+    if layers is None or direction is None or logs is None:
         raise NoPredictionError(
             "several l1 max-margin points have the same norm, and the flow that decides among them "
             f"stopped early: {flow.message}",
             verdicts,
         )
-    layers = situation.decomposition.coordinates(flow.final_parameters)
-    gauge = situation.reduction.gauge
-    margins = situation.problem.y * (situation.problem.X @ flow.final_coefficients)
-    return layers if gauge is None else layers / gauge, flow.final_direction, margins
+    turned, gauge = situation.decomposition.coordinates(layers), situation.reduction.gauge
+    margins = situation.problem.y * (situation.problem.X @ direction)
+    reached = np.exp(min(float(logs[-1]), LARGEST_EXPONENT))  # beta itself need not fit float64
+    above = reached * (margins / margins.min() - 1.0)
+    return turned if gauge is None else turned / gauge, direction, above
+
+
+def _late_flow(situation: Situation, log_margin: float, rtol: float | None = None) -> Flow:
+    size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
+    lengths = situation.problem.features.row_norms()
+    apart = bool(lengths.max() > 1e4 * lengths.min())  # such flows are stiff, their steps dear
+    asked = request(
+        situation.problem,
+        until_log_margin=log_margin + max(0.0, 2.0 * float(size)),
+        rtol=rtol,
+        max_steps=LATE_STEPS[apart],
+    )
+    return flow_of(situation, asked)
+
+
+def _late_direction(situation: Situation, log_margin: float) -> FloatArray:
+    """The direction alone, (d,), where layers do not fit float64; NaN if the flow stopped early."""
+    found = None
+    if situation.problem.features.is_array:
+        flow = _late_flow(situation, log_margin)
+        found = flow.final_direction if flow.outcome.converged else None
+    return np.full(situation.problem.num_features, np.nan) if found is None else found
 
 
 def _late_sparse_layers(
@@ -165,7 +191,7 @@ def _late_sparse_layers(
         problem=Classification(problem.features.columns(used), problem.y),
         init=Initialization([layer[used] for layer in init.directions], log_scale=init.log_scale),
     )
-    found, turned, margins = _late_layers(small, log_margin, tolerances, verdicts)
+    found, turned, above = _late_layers(small, log_margin, tolerances, verdicts)
     layers, direction = situation.coordinates.copy(), np.zeros(problem.num_features)
     layers[:, used], direction[used] = found, turned
-    return layers, direction, margins
+    return layers, direction, above

@@ -26,7 +26,7 @@ from implicitbias.limits import (
     solve,
 )
 from implicitbias.theorems._limit_problem import LimitProblem, Verdicts
-from implicitbias.theorems._regression import assemble_potential, potential_limit
+from implicitbias.theorems._regression import assemble_potential, only_solution, potential_limit
 from implicitbias.theorems._rounded_start import end_without_ties
 from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import Situation
@@ -158,10 +158,10 @@ def _end(
     real_rho = np.zeros(situation.curves.size)
     real_rho[~situation.reach.forced] = end.rho
     rho = situation.reduction.spectrum(real_rho)
-    coefficients = np.ascontiguousarray(situation.decomposition.coefficients(rho).real)
-    error = end.error
+    coefficients, error = situation.coefficients(real_rho), end.error
     if alpha == 0.0:
         error += end_without_ties(situation, real_rho, coefficients)
+    coefficients, error = only_solution(situation, coefficients, error)
     return Limit(
         coefficients,
         "point",

@@ -29,6 +29,7 @@ from implicitbias.limits import (
 from implicitbias.problems import UnitRows
 from implicitbias.theorems._rounded_start import (
     forced_by_rounding,
+    left_out,
     one_point_start_change,
     whole_layers,
 )
@@ -97,10 +98,16 @@ def assemble_potential(
             f"scale exp({situation.init.log_scale:.4g}).",
             verdicts,
         )
-    error = _error_of(situation, certificate.error, real_rho, coefficients)
-    if len(situation.targets) == coefficients.size < rho.size:  # one solution, however rho adds up
-        end = least_l2_end(situation.rows, situation.targets)
-        coefficients, error = end.rho, end.error
+    error = certificate.error
+    if error is not None:
+        if not kept.all() or decomposition.residual > 0.0:
+            change = _further(situation, problem)
+            there = situation.at_scale(
+                np.exp(situation.init.log_scale + change) if change else None
+            )
+            error += forced_by_rounding(there, real_rho, coefficients)
+            error += left_out(there, coefficients)
+        coefficients, error = only_solution(situation, coefficients, error)
     return Limit(
         coefficients,
         "point",
@@ -119,16 +126,26 @@ def assemble_potential(
     )
 
 
-def _error_of(
-    situation: Situation, error: float | None, rho: FloatArray, coefficients: FloatArray
-) -> float | None:
-    """The error of beta = S^T rho from that of rho: terms larger than their sum make it larger."""
-    size = float(np.abs(coefficients).max(initial=0.0))
-    if error is None or situation.decomposition.is_exact or size == 0.0:
-        return error
-    error += forced_by_rounding(situation, rho, coefficients)
-    terms = float((situation.decomposition.lengths * np.abs(rho)).max(initial=0.0))
-    return (error + EPS) * max(1.0, terms / size)
+def only_solution(
+    situation: Situation, coefficients: FloatArray, error: float
+) -> tuple[FloatArray, float]:
+    """X^{-1} y where X is square, if it is known better than a sum of coordinates, and its error.
+
+    As given otherwise.
+    """
+    if situation.decomposition.is_identity or len(situation.targets) < coefficients.size:
+        return coefficients, error
+    try:
+        end = least_l2_end(situation.rows, situation.targets)
+    except NoPredictionError:
+        return coefficients, error
+    return (end.rho, end.error) if end.error < error else (coefficients, error)
+
+
+def _further(situation: Situation, problem: PotentialProblem) -> float:
+    """How far, in log alpha, a problem on the situation's path is from the situation itself."""
+    there, own = problem.actual_curves.log_unit, situation.potential.curves.log_unit
+    return float(there[0] - own[0]) if there.size else 0.0
 
 
 def _layers(
@@ -140,9 +157,7 @@ def _layers(
         rho = problem.curves.rho(t)
         with np.errstate(divide="ignore"):
             t = moving.t_from_rho(np.sign(rho), np.log(np.abs(rho)))
-    change = 0.0
-    if moving.size:
-        change = float(moving.log_unit[0] - situation.potential.curves.log_unit[0])
+    change = _further(situation, problem)
     curves, forced = situation.curves.shifted(change), situation.reach.forced
     log_scale = situation.init.log_scale + change
     if forced.any():

@@ -44,6 +44,25 @@ def forced_by_rounding(situation: Situation, rho: FloatArray, coefficients: Floa
     return _apart(situation, solved.curves.rho(certify(solved, state).state.t), rho, coefficients)
 
 
+def left_out(situation: Situation, coefficients: FloatArray) -> float:
+    """|d beta|_inf / |beta|_inf for what a searched decomposition leaves out of the tensor.
+
+    Its part of beta(0): residual ||M(e)|| prod_l |r_l|, r_l what of layer l no coordinate holds.
+    """
+    decomposition, size = situation.decomposition, float(np.abs(coefficients).max(initial=0.0))
+    if decomposition.residual == 0.0 or size == 0.0:
+        return 0.0
+    start = situation.init.directions
+    inside = decomposition.parameters(decomposition.coordinates(start))
+    outside = [float(np.linalg.norm(v - kept)) for v, kept in zip(start, inside, strict=True)]
+    if min(outside) == 0.0:
+        return 0.0
+    tensor = float(np.linalg.norm(decomposition.S, axis=0).max())
+    logs = decomposition.depth * situation.init.log_scale + float(np.log(outside).sum())
+    with np.errstate(over="ignore"):
+        return float(decomposition.residual * tensor / size * np.exp(logs))
+
+
 def end_without_ties(situation: Situation, rho: FloatArray, coefficients: FloatArray) -> float:
     """The same at scale 0, where coordinates keep their sign by ties that may be rounding."""
     curves = situation.curves

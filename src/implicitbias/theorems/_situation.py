@@ -16,11 +16,19 @@ from implicitbias._arrays import (
     positive_int,
 )
 from implicitbias._errors import InvalidInputError
-from implicitbias._setting import Setting, check_fit
+from implicitbias._fit import check_fit
+from implicitbias._setting import Setting
 from implicitbias.coordinates import Curves
 from implicitbias.features import Dense, Features
 from implicitbias.initialization import Initialization
-from implicitbias.limits import MAX_ITERATIONS, OnePoint, PotentialProblem, Reachable, reachable
+from implicitbias.limits import (
+    MAX_ITERATIONS,
+    OnePoint,
+    PotentialProblem,
+    Reachable,
+    Seen,
+    reachable,
+)
 from implicitbias.networks import Network
 from implicitbias.problems import (
     Classification,
@@ -127,7 +135,25 @@ class Situation(Setting):
             rough_start=None
             if self.start_is_exact
             else (start, ROUNDED * float(np.abs(start).max(initial=0.0))),
+            seen=None if decomposition.is_identity else self._seen(kept),
         )
+
+    def _seen(self, kept: BoolArray) -> Seen:
+        """beta of the coordinates ``kept``."""
+
+        def coefficients(rho: FloatArray, imaginary: FloatArray | None) -> FloatArray:
+            whole = np.zeros((2, kept.size))
+            whole[0, kept] = rho
+            if imaginary is not None:
+                whole[1, kept] = imaginary
+            return self.coefficients(*whole)
+
+        return Seen(coefficients, self.decomposition.residual)
+
+    def coefficients(self, rho: FloatArray, imaginary: FloatArray | None = None) -> FloatArray:
+        """beta = S^T rho, (d,), of coordinates in the real phases of the reduction."""
+        spectrum = self.reduction.spectrum(rho, imaginary)
+        return np.ascontiguousarray(self.decomposition.coefficients(spectrum).real)
 
     @cached_property
     def start_parameters(self) -> Parameters:

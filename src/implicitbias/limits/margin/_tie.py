@@ -74,12 +74,28 @@ class OptimalFace:
         return bool(independent(self.rows).size > independent(self.rows[self.equal]).size)
 
     def end(self, omega: FloatArray) -> Entropy:
-        """The point of least entropy for the logarithms omega of the weights, (s,)."""
-        alike = np.vstack([self.rows, omega])
-        _, same, count = np.unique(alike, axis=1, return_inverse=True, return_counts=True)
-        found = least_entropy(self.rows[self.equal], self.rows[self.above], omega, self.interior)
-        shared = np.bincount(same.ravel(), found.t) / count  # equal to the last digit
-        return replace(found, t=shared[same.ravel()])
+        """The point of least entropy for the logarithms omega of the weights, (s,).
+
+        Equal columns share their sum in proportion to their weights, whatever it is.
+        """
+        _, first, same = np.unique(self.rows, axis=1, return_index=True, return_inverse=True)
+        same = same.ravel()
+        top = np.full(first.size, -np.inf)
+        np.maximum.at(top, same, omega)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            weights = np.where(omega == top[same], 1.0, np.exp(omega - top[same]))
+            together = np.bincount(same, weights)
+            interior = np.asarray(np.bincount(same, self.interior), dtype=np.float64)
+            found = self._merged(first, interior, top + np.log(together))
+        return replace(found, t=found.t[same] * weights / together[same])
+
+    def _merged(self, first: np.ndarray, interior: FloatArray, omega: FloatArray) -> Entropy:
+        """The same of the sums of equal columns, each given by its ``first`` one."""
+        equal, above = self.rows[self.equal][:, first], self.rows[self.above][:, first]
+        if independent(equal).size == first.size:  # no freedom but that among equal columns
+            t, error = refined(equal, interior, np.ones(self.equal.size))
+            return Entropy(t, np.zeros(self.above.size), error)
+        return least_entropy(equal, above, omega, interior)
 
     def only(self) -> tuple[FloatArray, float]:
         """The single point of a face of dimension 0, and its estimated relative error."""

@@ -20,6 +20,7 @@ from implicitbias.limits.potential._problem import (
     PotentialState,
     log_dual_weights,
 )
+from implicitbias.limits.potential._seen import log_top, relative_change, relative_move
 
 LAST_BIT = 2.0**-74  # of the terms of a product of ``Precise``
 DRAWS = 8
@@ -31,42 +32,32 @@ LIGHT = 60.0  # log
 LARGEST_EXPONENT = 600.0
 
 
-def relative_change(curves: Curves, t: FloatArray, dt: FloatArray) -> float:
-    """|rho' dt|_inf / |rho|_inf; 0 where rho = 0."""
-    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
-        if top == -np.inf:
-            return 0.0
-        logs = np.minimum(curves.log_rho_slope(t) - top, LARGEST_EXPONENT)
-        return float(np.max(np.exp(logs) * np.abs(dt), initial=0.0))
-
-
 def lost_to_rounding(
     problem: PotentialProblem, system: NewtonSystem, state: PotentialState, *, slacks: bool
 ) -> float:
-    """What rounding does to rho: of units, of clocks and, where Z is exact, of its products."""
-    curves, n = problem.curves, problem.target.size
-    sizes, clocks = np.zeros(n), _of_units(problem, state, slacks=slacks)
+    """What rounding does to beta: of units, of clocks and, where Z is exact, of its products."""
+    sizes = np.zeros(problem.target.size)
+    clocks = _of_units(problem, state, slacks=slacks)
     if problem.rounding is None:
         of_products = _of_products(problem, state, slacks=slacks)
         sizes, clocks = of_products[0], clocks + of_products[1]
-    return _swayed(curves, system, state.t, sizes, clocks)
+    return _swayed(problem, system, state.t, sizes, clocks)
 
 
 def lost_in_products(
     problem: PotentialProblem, system: NewtonSystem, state: PotentialState, *, slacks: bool
 ) -> float:
-    """What the last bits of Z rho and Z^T nu do to rho; ``slacks``: Z^T nu was not needed."""
+    """What the last bits of Z rho and Z^T nu do to beta; ``slacks``: Z^T nu was not needed."""
     sizes, clocks = _of_products(problem, state, slacks=slacks)
-    return _swayed(problem.curves, system, state.t, sizes, clocks)
+    return _swayed(problem, system, state.t, sizes, clocks)
 
 
 def lost_in_units(
     problem: PotentialProblem, system: NewtonSystem, state: PotentialState, *, slacks: bool
 ) -> float:
-    """What the rounding of the coordinates' units and clocks does to rho."""
+    """What the rounding of the coordinates' units and clocks does to beta."""
     none, clocks = np.zeros(problem.target.size), _of_units(problem, state, slacks=slacks)
-    return _swayed(problem.curves, system, state.t, none, clocks)
+    return _swayed(problem, system, state.t, none, clocks)
 
 
 def _of_products(
@@ -107,7 +98,7 @@ def _of_units(problem: PotentialProblem, state: PotentialState, *, slacks: bool)
 
 
 def lost_in_start(problem: PotentialProblem, system: NewtonSystem, state: PotentialState) -> float:
-    """What a start U_l^T v_l computed in float64 does to rho where two of its layers nearly tie.
+    """What a start U_l^T v_l computed in float64 does to beta where two of its layers nearly tie.
 
     Their offset is then rounding, and a coordinate that is taken to keep its sign may cross. Drawn
     starts are followed to the same clocks. Deep slacks are left to ``_slack``.
@@ -126,20 +117,22 @@ def lost_in_start(problem: PotentialProblem, system: NewtonSystem, state: Potent
     shift = float((part.log_unit - Curves.from_complex_start(kept, 0.0).log_unit)[0])
     moved, at = part.u_increment(part.t0, t[near] - part.t0), part.rho(t[near])
     slope = np.exp(part.log_rho_slope(t[near]))
-    clocks, own = np.zeros((curves.size, DRAWS)), 0.0
+    clocks = np.zeros((curves.size, DRAWS))
+    own = np.zeros_like(clocks)
     for column, drawn in enumerate(drawn_starts(kept, size)):
         other = Curves.from_complex_start(drawn, shift)
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
             du = moved * np.exp((curves.depth - 2) * (other.log_unit - part.log_unit))
             there = other.rho(other.t0 + other.t_increment(other.t0, du))
-            change, off = np.abs(there - at), (there - at) / slope
+            change, off = there - at, (there - at) / slope
         far = ~(np.abs(off) < LARGEST)  # of light coordinates: then what it is in rho counts
-        own = max(own, float(np.where(np.isfinite(change), change, np.inf)[far].max(initial=0.0)))
+        own[near, column] = np.where(far, np.where(np.isfinite(change), change, np.inf), 0.0)
         clocks[near, column] = np.where(far, 0.0, off)
     dt = system.solve(np.zeros((problem.target.size, DRAWS)), clocks)[0]
-    size = float(np.abs(curves.rho(t)).max())
-    own = own / size if size > 0.0 else 0.0
-    return own + relative_change(curves, t, np.abs(dt).max(axis=1))
+    largest = float(np.abs(curves.rho(t)).max())
+    own = own / largest if largest > 0.0 else 0.0 * own
+    at_once = relative_move(problem.seen, curves, t, own)
+    return at_once + relative_change(problem.seen, curves, t, dt)
 
 
 def drawn_starts(start: NumericArray, size: float) -> Iterator[NumericArray]:
@@ -158,23 +151,27 @@ def _draws(size: int, count: int) -> FloatArray:
 
 
 def _swayed(
-    curves: Curves,
+    problem: PotentialProblem,
     system: NewtonSystem,
     t: FloatArray,
     sizes: FloatArray,
     clocks: FloatArray,
 ) -> float:
-    """The largest change of rho for predictions and clocks that are off by about so much."""
-    top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
+    """The largest change of beta for predictions and clocks that are off by about so much."""
+    curves, top = problem.curves, log_top(problem.curves, t)
     if top == -np.inf:  # rho = 0
         return 0.0
     draws = _draws(sizes.size + clocks.size, DRAWS if system.rows.basis is not None else FEW)
     target = system.rows.combined(draws[: sizes.size] * sizes[:, None])
     moved = draws[sizes.size :] * np.minimum(clocks, LARGEST)[:, None]
-    basis, own = system.rows.basis, 0.0
+    basis, own = system.rows.basis, np.zeros((clocks.size, target.shape[1]))
     if basis is not None:  # changes of light coordinates are small in rho and overflow in t
         light = system.slopes.log_rho[basis] < top - LIGHT
-        largest = float(np.abs(target[light]).max(initial=0.0))
-        own = float(np.exp(min(np.log(largest) - top, LARGEST_EXPONENT))) if largest > 0.0 else 0.0
+        part = target[light]
+        with np.errstate(divide="ignore"):
+            sizes = np.exp(np.minimum(np.log(np.abs(part)) - top, LARGEST_EXPONENT))
+        own[basis[light]] = np.sign(part) * sizes
         target[light] = 0.0
-    return own + relative_change(curves, t, np.abs(system.solve(target, moved)[0]).max(axis=1))
+    moving = system.solve(target, moved)[0]
+    at_once = relative_move(problem.seen, curves, t, own)
+    return at_once + relative_change(problem.seen, curves, t, moving)

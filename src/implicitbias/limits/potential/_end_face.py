@@ -41,6 +41,7 @@ from implicitbias.limits.potential._extended import (
     floats_of,
     vanishing,
 )
+from implicitbias.limits.potential._seen import Seen, relative_amounts
 
 TIGHT = 1e-9  # d relative to c below which float64 does not decide
 LOST = 1e-13  # d relative to |A|^T |nu| below which it does not either
@@ -69,7 +70,7 @@ class Face:
     value
         b^T nu, the least weighted norm, computed beyond float64.
     missed
-        What was neglected in ``point``, relative to its largest entry.
+        What was neglected in each coordinate of rho, (m,).
     equations, target
         M and m with M x = m on the face, as ``arb_mat``; None where ``point`` is all of it.
     """
@@ -78,12 +79,14 @@ class Face:
     point: FloatArray
     nu: FloatArray
     value: float
-    missed: float
+    missed: FloatArray
     equations: Any = None
     target: Any = None
 
 
-def optimal_face(program: EndProgram, costs: ExactCosts, *, rounded: bool) -> Face:
+def optimal_face(
+    program: EndProgram, costs: ExactCosts, *, rounded: bool, seen: Seen | None = None
+) -> Face:
     """The face of all minimisers, decided beyond float64.
 
     Parameters
@@ -92,6 +95,8 @@ def optimal_face(program: EndProgram, costs: ExactCosts, *, rounded: bool) -> Fa
         The exact costs of signed columns.
     rounded
         Whether Z is itself rounded: then what is tied to the last digits is tied.
+    seen
+        In what errors of rho are measured.
 
     Raises
     ------
@@ -102,7 +107,7 @@ def optimal_face(program: EndProgram, costs: ExactCosts, *, rounded: bool) -> Fa
     if solved is not None:
         x, nu = solved
         tight = _near(program, nu)
-        found = _single_vertex(program, tight, nu)
+        found = _single_vertex(program, tight, nu, seen)
         if found is not None:
             return found
         basis = basis_columns(program, x, nu, tight)
@@ -121,7 +126,9 @@ def _near(program: EndProgram, nu: FloatArray) -> IntArray:
     return np.flatnonzero(np.isfinite(program.cost) & (distance <= doubt))
 
 
-def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face | None:
+def _single_vertex(
+    program: EndProgram, tight: IntArray, nu: FloatArray, seen: Seen | None
+) -> Face | None:
     """x_T where float64 settles it: A_T well conditioned, x_T >= 0, and no other column tight."""
     rows = len(program.target)
     if not 0 < tight.size <= rows:
@@ -141,9 +148,10 @@ def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face
         x = x + step
         nu, more = exact_sum(nu, more + q @ solve_triangular(r, apart, trans="T"))
     left = float(np.abs(missing).max()) if tight.size < rows else 0.0
-    missed = np.maximum(np.abs(step), -x) + left
-    sizes = program.sizes(tight)
-    error = float((sizes * missed).max() / (sizes * x).max()) + LAST_BIT / float(rcond)
+    rho = program.rho(tight, x)
+    missed = np.abs(program.rho(tight, np.maximum(np.abs(step), -x) + left))
+    missed[rho != 0.0] += LAST_BIT / float(rcond) * float(np.abs(rho).max())
+    error = relative_amounts(seen, rho, missed)
     if (
         left > UNREACHED * max(1.0, float(x.max()))
         or error > SETTLED
@@ -151,7 +159,7 @@ def _single_vertex(program: EndProgram, tight: IntArray, nu: FloatArray) -> Face
     ):
         return None
     value = -float(precise_residual(target[None], nu, np.zeros(1))[0]) + float(target @ more)
-    return Face(tight, np.maximum(x, 0.0), nu, value, error)
+    return Face(tight, np.maximum(x, 0.0), nu, value, missed)
 
 
 class _Simplex:
@@ -269,8 +277,8 @@ class _Simplex:
 
     def _face(self, tight: IntArray) -> Face:
         """The face that B and the other tight columns cut out."""
-        positive, parts = ~self.nothing, self.program.sizes(self.basis) * np.abs(self.x)
-        missed = float(parts[self.nothing].max(initial=0.0) / parts.max())
+        positive, nothing = ~self.nothing, self.nothing
+        missed = np.abs(self.program.rho(self.basis[nothing], self.x[nothing]))
         if tight.size:
             balls = self._tableau(tight)
             table = _floats_of_table(balls)
@@ -286,7 +294,7 @@ class _Simplex:
         along: FloatArray,
         positive: BoolArray,
         basic: BoolArray,
-        missed: float,
+        missed: FloatArray,
     ) -> Face:
         """x_i + G_ij x_j = x_i(B) over what can be positive, and 0 = G_ij x_j over other rows."""
         from flint import arb_mat

@@ -74,8 +74,8 @@ class TieBreak:
 
 def break_tie(
     tie: TieBreak, equations: Any, target: Any, start: FloatArray
-) -> tuple[FloatArray, float]:
-    """The minimiser over M x = m and the last correction, relative to the largest rho_j.
+) -> tuple[FloatArray, FloatArray]:
+    """The minimiser over M x = m and the last correction of it.
 
     Parameters
     ----------
@@ -112,14 +112,14 @@ def _minimiser(tie: TieBreak, matrix: FloatArray, target: FloatArray, x: FloatAr
 
 def _polished(
     tie: TieBreak, equations: Any, target: Any, matrix: FloatArray, x: FloatArray
-) -> tuple[FloatArray, float]:
+) -> tuple[FloatArray, FloatArray]:
     from flint import arb_mat
 
     gradient, curvature = tie.slopes(x)
     _, nu = _step(matrix, curvature, -gradient, np.zeros(len(matrix)))
     point, dual = column(x.tolist()), column(nu.tolist())
     transposed = equations.transpose()
-    size, previous = np.ldexp(1.0, tie.exponents), np.inf
+    size, previous, last = np.ldexp(1.0, tie.exponents), np.inf, np.full(x.size, np.inf)
     for _ in range(MAX_CORRECTIONS):
         mismatch = transposed * dual - tie.exact_gradient(point)
         missing = target - equations * point
@@ -130,10 +130,10 @@ def _polished(
             break
         point = middle(point + arb_mat(len(x), 1, dx.tolist()))
         dual = middle(dual + arb_mat(len(dnu), 1, dnu.tolist()))
-        previous = change
+        previous, last = change, dx
         if change < SETTLED:
             break
-    return floats_of(point), previous
+    return floats_of(point), last
 
 
 def _step(

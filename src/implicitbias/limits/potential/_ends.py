@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import lstsq, qr
 
-from implicitbias._arrays import EPS, FloatArray, IntArray
+from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.coordinates import Curves
 from implicitbias.dual import NewtonSystem, as_given, newton_system
-from implicitbias.features import Features, exact_sum
+from implicitbias.features import exact_sum
 from implicitbias.limits.potential._end_face import Face, optimal_face
 from implicitbias.limits.potential._end_program import (
     EndProgram,
@@ -30,6 +30,7 @@ from implicitbias.limits.potential._end_program import (
 from implicitbias.limits.potential._end_tie import TieBreak, break_tie
 from implicitbias.limits.potential._extended import PRECISION
 from implicitbias.limits.potential._problem import PotentialProblem, slopes_at
+from implicitbias.limits.potential._seen import relative, relative_amounts, rounding
 
 REFINEMENTS = 30  # each wins the digits that one solve keeps
 SETTLED = 1e-14  # relative corrections this short: the next would be rounding
@@ -42,7 +43,8 @@ FAR = 40.0  # a clock this long makes the other exponential vanish
 class EndPoint:
     """rho, nu, the relative duality gap, whether a tie had to be broken, and the error.
 
-    ``error`` estimates |rho - rho*|_inf / |rho*|_inf, from residuals beyond float64.
+    ``error`` estimates |beta - beta*|_inf / |beta*|_inf, beta = S^T rho, from residuals beyond
+    float64.
     """
 
     rho: FloatArray
@@ -76,23 +78,24 @@ def large_scale_end(problem: PotentialProblem) -> EndPoint:
         raise ValueError("the weights of the coordinates are further apart than float64 holds")
     exponent = int(np.frexp(np.abs(problem.target).max())[1])  # squares of rho are to fit float64
     target = np.ldexp(problem.target, -exponent)
-    rho, nu, gap, error = _refined(problem.features, target, system, slope, rate)
+    rho, nu, gap, error = _refined(problem, target, system, slope, rate)
     if problem.rounding is not None:
         e, f = problem.rounding
         sway = rate * f * float(e @ np.abs(nu))
         drawn = _drawn(sway.size) * sway[:, None]
         dt = system.solve(system.rows.combined(_doubt(problem, rho)), drawn)[0]
-        error += float(np.abs(slope[:, None] * dt).max() / np.abs(rho).max())
+        error += relative(problem.seen, rho, slope[:, None] * dt)
+    error += rounding(problem.seen, rho)
     with np.errstate(over="ignore", under="ignore"):
         rho = np.ldexp(rho, exponent)
         nu = np.ldexp(nu, exponent) * np.exp((2 - 2 * curves.depth) * unit)
     if not np.isfinite(rho).all():
         raise ValueError("the coefficients do not fit float64")
-    return EndPoint(rho, nu, gap, error=error + EPS)
+    return EndPoint(rho, nu, gap, error=error)
 
 
 def _refined(
-    features: Features,
+    problem: PotentialProblem,
     target: FloatArray,
     system: NewtonSystem,
     slope: FloatArray,
@@ -101,10 +104,9 @@ def _refined(
     """rho, nu with Z rho = y and rho / slope = rate Z^T nu, the duality gap, and the last change.
 
     Both residuals are evaluated beyond float64, rho and nu being sums of two numbers: where columns
-    are far apart no float64 nu has a small gap. The change is that of rho, relative to its largest
-    entry.
+    are far apart no float64 nu has a small gap. The change is what the last step did to beta.
     """
-    precise = features.precise
+    features, precise = problem.features, problem.features.precise
     rho, nu = np.zeros(slope.size), np.zeros(target.size)
     more_rho, more_nu, missing, mismatch = rho, nu, target, rho
     previous = gap = np.inf
@@ -112,7 +114,7 @@ def _refined(
         dt, dnu = system.solve(system.rows.target(missing), mismatch)
         rho, more_rho = exact_sum(rho, more_rho + slope * dt)
         nu, more_nu = exact_sum(nu, more_nu + system.rows.dual_as_given(dnu))
-        change = float(np.abs(slope * dt).max() / np.abs(rho).max())
+        change = relative(problem.seen, rho, slope * dt)
         left = max(change, gap)
         if (count > 1 and left < SETTLED) or (count > 4 and left > 0.5 * previous):
             break
@@ -152,21 +154,25 @@ def small_scale_end(problem: PotentialProblem) -> EndPoint:
         program,
         ExactCosts(program, curves.depth, problem.start),
         rounded=problem.start is None,
+        seen=problem.seen,
     )
-    x, error = face.point, face.missed
+    x, last = face.point, np.zeros(face.point.size)
     if face.equations is not None:
         x, last = _tie_broken(program, face, curves)
-        error = max(error, last)
-    end = _end_point(program, face, x, error + EPS)
+    end, seen = _end_point(program, face, x), problem.seen
+    error = max(
+        relative_amounts(seen, end.rho, face.missed),
+        relative(seen, end.rho, program.rho(face.chosen, last)),
+    )
     rank = int(np.count_nonzero(x)) if face.equations is None else face.equations.nrows()
-    more = _lost_in_data(problem, end.rho, rank, np.minimum(*weights))
-    return replace(end, error=end.error + more)
+    error += _lost_in_data(problem, end.rho, rank, np.minimum(*weights))
+    return replace(end, error=error + rounding(seen, end.rho))
 
 
 def _lost_in_data(
     problem: PotentialProblem, rho: FloatArray, rank: int, weights: FloatArray
 ) -> float:
-    """What the rounding of Z, and the part of y that rho leaves, change of it: on its face.
+    """What the rounding of Z, and the part of y that rho leaves, change of beta: on the face.
 
     With rho as weights where that is not unique; with the cheapest other columns where the rank of
     those of rho is less than that of the rows. Which coordinates are 0 is decided beyond rounding.
@@ -178,9 +184,10 @@ def _lost_in_data(
     right = _doubt(problem, rho)
     if few:
         right = np.column_stack([right, problem.precise.residual(rho, problem.target)])
-    right, size, change = right * units, float(np.abs(rho).max()), 0.0
+    right = right * units
     if not right.any():
         return 0.0
+    change = np.zeros((rho.size, right.shape[1]))
     part = features.columns(chosen) * np.abs(rho[chosen]) * units
     basis = qr(part, pivoting=True)[0]
     span, rest = basis[:, :rank], basis[:, rank:]
@@ -189,11 +196,12 @@ def _lost_in_data(
         others = np.flatnonzero((rho == 0.0) & np.isfinite(weights))
         columns = features.columns(others) * units / weights[others]
         order = qr(rest.T @ columns, mode="r", pivoting=True)[1][: rest.shape[1]]
-        columns, cost = columns[:, order], weights[others[order], None]
+        columns, others = columns[:, order], others[order]
         more = lstsq(rest.T @ columns, rest.T @ right, cond=SMALLEST)[0]
-        right, change = right - columns @ more, float(np.abs(more / cost).max())
-    own = lstsq(span.T @ part, span.T @ right, cond=SMALLEST)[0] * rho[chosen, None]
-    return max(change, float(np.abs(own).max())) / size
+        right, change[others] = right - columns @ more, more / weights[others, None]
+    own = lstsq(span.T @ part, span.T @ right, cond=SMALLEST)[0]
+    change[chosen] = own * np.abs(rho[chosen, None])
+    return relative(problem.seen, rho, change)
 
 
 def _doubt(problem: PotentialProblem, rho: FloatArray) -> FloatArray:
@@ -208,7 +216,7 @@ def _drawn(size: int) -> FloatArray:
     return np.random.default_rng(size).standard_normal((size, DRAWS))
 
 
-def _tie_broken(program: EndProgram, face: Face, curves: Curves) -> tuple[FloatArray, float]:
+def _tie_broken(program: EndProgram, face: Face, curves: Curves) -> tuple[FloatArray, FloatArray]:
     from flint import ctx
 
     place = face.chosen % program.size
@@ -229,9 +237,9 @@ def _log_eta(curves: Curves, place: IntArray, signs: FloatArray) -> FloatArray:
     return np.asarray(0.5 * (logs + np.log(4.0)) - FAR)
 
 
-def _end_point(program: EndProgram, face: Face, x: FloatArray, error: float) -> EndPoint:
+def _end_point(program: EndProgram, face: Face, x: FloatArray) -> EndPoint:
     """rho and nu in the units of the problem, and the duality gap there."""
     primal = float(program.cost[face.chosen] @ x)
     gap = abs(primal - face.value) / primal
     rho, nu = program.rho(face.chosen, x), program.dual(face.nu)
-    return EndPoint(rho, nu, gap, face.equations is not None, error)
+    return EndPoint(rho, nu, gap, face.equations is not None)

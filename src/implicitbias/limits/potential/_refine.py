@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import EPS, BoolArray, FloatArray, IntArray
+from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.coordinates import Curves
 from implicitbias.dual import NewtonSystem, Rows, as_given, sharpened_system
 from implicitbias.features import ExactSums, precise_residual
@@ -23,7 +23,6 @@ from implicitbias.limits.potential._doubt import (
     lost_in_start,
     lost_in_units,
     lost_to_rounding,
-    relative_change,
 )
 from implicitbias.limits.potential._problem import (
     STEP_CAP,
@@ -32,6 +31,11 @@ from implicitbias.limits.potential._problem import (
     last_system,
     linearise,
     log_dual_weights,
+)
+from implicitbias.limits.potential._seen import (
+    relative_amounts,
+    relative_change,
+    relative_error,
 )
 from implicitbias.limits.potential._slack import basis_dual, slack_mismatch
 
@@ -60,7 +64,7 @@ class Refined:
     dt
         The last Newton step, not taken: what t is off by, (m,).
     error
-        max_j |rho'_j dt_j| / max_j |rho_j|, what rounding does included.
+        |S^T rho' dt|_inf / |S^T rho|_inf, what rounding does included.
     system
         The Newton system that measured it, or None.
     slacks
@@ -118,7 +122,7 @@ def _corrected(
     curves, last = problem.curves, np.inf
     best = Refined(state, np.zeros(curves.size), np.inf)
     if problem.target.size == 0:  # nothing moves
-        return replace(best, error=_size(curves, state.t, best.dt))
+        return replace(best, error=_size(problem, state.t, best.dt))
     first = linearise(problem, curves, state, combine=True) if combined else None
     found = _sharp(problem, first or last_system(problem, curves, state))
     combine = combined or curves.depth == 2
@@ -223,17 +227,17 @@ def _correction(
     dt, dnu = system.solve(right, state.mismatch)
     if not (np.isfinite(dt).all() and np.isfinite(dnu).all()):
         return None
-    error = _size(curves, state.t, dt) + neglected
+    error = _size(problem, state.t, dt) + relative_amounts(problem.seen, rho, neglected)
     if problem.rounding is not None:
         doubt, sway = _rounded(curves, state, rho, *problem.rounding)
         if np.isfinite(asked).any():  # then ``unknown`` has it
             sway = np.zeros_like(sway)
-        moved = np.abs(system.solve(system.rows.combined(doubt), sway)[0]).max(axis=1)
-        error += _size(curves, state.t, moved)
+        moved = system.solve(system.rows.combined(doubt), sway)[0]
+        error += relative_change(problem.seen, curves, state.t, moved)
     if np.isinf(unknown).any():
         error = max(error, ANY)
     elif unknown.any():
-        error = max(error, _size(curves, state.t, system.solve(0.0 * right, unknown)[0]))
+        error = max(error, _size(problem, state.t, system.solve(0.0 * right, unknown)[0]))
     return _Step(state, dt, dnu, error, asked)
 
 
@@ -308,28 +312,26 @@ def _goal(problem: PotentialProblem, rows: Rows) -> tuple[FloatArray, BoolArray]
 
 def _in_rows(
     problem: PotentialProblem, rows: Rows, rho: FloatArray, missing: FloatArray
-) -> tuple[FloatArray, float]:
-    """B^{-1} (y - Z rho), and the largest part of B^{-1} y over rho that was taken for zero.
+) -> tuple[FloatArray, FloatArray]:
+    """B^{-1} (y - Z rho), and the parts of B^{-1} y that were taken for zero, (m,).
 
     What is below rounding of the largest rho cannot be followed, and need not; other terms that add
     up to zero can, and B^{-1} Z is rounded.
     """
+    neglected = np.zeros(rho.size)
     if rows.basis is None:
-        return missing, 0.0
+        return missing, neglected
     left = rows.combined(missing)
     goal, taken = _goal(problem, rows)
     largest = float(np.abs(rho).max(initial=0.0))
     zero = (goal == 0.0) | (taken & (np.abs(goal) <= NEGLIGIBLE * largest))
     zero &= rows.features.absolute(rho) <= NEGLIGIBLE * largest
     if not zero.any():
-        return left, 0.0
-    neglected = float(np.abs(goal[zero]).max()) / largest if largest > 0.0 else 0.0
+        return left, neglected
+    neglected[rows.basis[zero]] = np.abs(goal[zero]) if largest > 0.0 else 0.0
     return np.where(zero, -(rows.features @ rho), left), neglected
 
 
-def _size(curves: Curves, t: FloatArray, dt: FloatArray) -> float:
-    """|rho' dt| / |rho|, largest entries, beside what rounding of t and of log rho does."""
-    top = float(np.max(curves.log_abs_rho(t), initial=-np.inf))
-    if top == -np.inf:
-        return 0.0
-    return relative_change(curves, t, np.abs(dt) + EPS * np.abs(t)) + EPS * (4.0 + abs(top))
+def _size(problem: PotentialProblem, t: FloatArray, dt: FloatArray) -> float:
+    """|d beta| / |beta|, largest entries, beside what rounding of t, of log rho and of S does."""
+    return relative_error(problem.seen, problem.curves, t, dt)
