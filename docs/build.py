@@ -13,7 +13,12 @@ OUT = HERE / "_build"
 
 def main() -> int:
     """Build from nothing, with warnings as errors; return the exit code."""
-    for stale in (OUT, HERE / "auto_gallery", HERE / "reference" / "generated"):
+    for stale in (
+        OUT,
+        HERE / "auto_gallery",
+        HERE / "auto_experiments",
+        HERE / "reference" / "generated",
+    ):
         shutil.rmtree(stale, ignore_errors=True)
     began = time.perf_counter()
     code = build_main(

@@ -26,7 +26,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 html_math_renderer = "mathml"
-exclude_patterns = ["_build", "README.md", "gallery/*"]
+exclude_patterns = ["_build", "README.md", "gallery/*", "experiments/*"]
 nitpicky = False
 default_role = "math"
 keep_warnings = False
@@ -39,8 +39,8 @@ napoleon_use_rtype = False
 napoleon_attr_annotations = False
 
 sphinx_gallery_conf = {
-    "examples_dirs": "gallery",
-    "gallery_dirs": "auto_gallery",
+    "examples_dirs": ["gallery", "experiments"],
+    "gallery_dirs": ["auto_gallery", "auto_experiments"],
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,

@@ -9,7 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "implicitbias"
 MAX_LINES, MAX_BODY = 400, 60
-BUILT = {"_build", "auto_gallery", "generated"}  # what a build of the documentation leaves
+# what a build of the documentation leaves
+BUILT = {"_build", "auto_gallery", "auto_experiments", "generated"}
 
 GROUND = {
     *("_errors", "_names", "_html", "_results", "_verdicts", "_files", "_types"),
