@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from helpers.descents import NETWORKS, regression, separable, task
+from implicitbias import datasets
+from implicitbias._errors import Outcome
 from implicitbias.descent import gradient_descent
 from implicitbias.initialization import Initialization
-from implicitbias.networks import DiagonalNetwork
+from implicitbias.networks import DiagonalNetwork, FullyConnectedNetwork
 from implicitbias.problems import Regression
 from reference import brute_descent as brute
 
@@ -55,3 +57,14 @@ def test_units_of_the_data(unit):
         for each in (1.0, unit)
     ]
     assert runs[1].sharpness == pytest.approx(unit**2 * runs[0].sharpness, rel=1e-6)
+
+
+def test_where_gradients_underflow_it_is_zero():
+    """A run over the loss passes float64 with its points separated: no step was too large."""
+    problem = datasets.separable(8, 20, 0.5, seed=0)
+    network = FullyConnectedNetwork((20, 10))
+    init = Initialization.random(network, scale=0.5, seed=0)
+    run = gradient_descent(network, problem, init, step=0.01, over_loss=True)
+    assert run.outcome is Outcome.DIVERGED
+    assert run.sharpness == 0.0
+    assert "until_margin" in run.message and "sharpness" not in run.message

@@ -46,9 +46,10 @@ def sharpness(
             if not np.isfinite(hessian).all():
                 return float("nan")
             return float(np.linalg.eigvalsh((hessian + hessian.T) / 2.0)[-1])
-        if not np.isfinite(product(np.ones(at.size))).all():
-            return float("nan")
         first = np.random.default_rng(0).standard_normal(at.size)
+        image = product(first)
+        if not (np.isfinite(image).all() and image.any()):
+            return 0.0 if not image.any() else float("nan")  # gradients under- or overflow
         operator = LinearOperator((at.size, at.size), matvec=product, dtype=np.float64)
         try:
             values = eigsh(
