@@ -110,10 +110,10 @@ def sentence(run: Run, stop: Stop) -> str:
             return f"log loss {log_loss:.6g} <= {stop.log_loss:.6g} after {k} steps."
         case Outcome.STEP_LIMIT:
             return f"{size}log loss {log_loss:.6g} after {k} steps, the last that were allowed."
-        case Outcome.DIVERGED if run.margins is not None and run.margins[-1] > 0.0:
+        case Outcome.DIVERGED if run.margins is not None and run.margins[run.best] > 0.0:
             return (
-                f"float64 does not hold step {k}; the margin was {run.margins[-1]:.6g} at step "
-                f"{run.steps[-1]}. Stop there (until_margin), or let the steps fall."
+                f"float64 does not hold step {k}; the margin was {run.margins[run.best]:.6g} at "
+                f"step {run.steps[run.best]}. Stop there (until_margin), or let the steps fall."
             )
         case Outcome.DIVERGED:
             stable, best = run.largest_stable_step, run.best
