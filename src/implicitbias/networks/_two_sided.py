@@ -79,7 +79,7 @@ class TwoSidedDiagonalNetwork(Network):
         return float(self.__dict__["_power"])
 
     @property
-    def depth(self) -> float:  # type: ignore[override]
+    def depth(self) -> float:  # type: ignore[override]  # whole elsewhere, for the layers are counted
         """D, a whole number or a float; the parameters are two arrays whatever it is."""
         return int(self.degree) if self._whole else self.degree
 
