@@ -97,14 +97,18 @@ class Run(Flow):
             Layers of ``network.parameter_shapes``, first to last, two sets at least.
         dual
             nu = -sum_k gamma_k dL/df, (n,), as ``DualRecorder`` sums it up. Without it there is no
-            effective start.
+            effective start. Steps left out, recorded at another step size or at the wrong points,
+            momentum, Adam and clipping are noticed, and refused, where they move a coordinate's
+            clock by more than about twice what its finite steps do: usually from a few percent
+            on. Weight decay is not noticed, nor what is smaller, nor anything in fully connected
+            layers but one point's.
         steps
             The numbers of steps after which the snapshots were taken; 0, 1, ... by default.
         loss, reduction
             The loss that was descended, for the sharpness: see ``gradient_descent``.
         obstacle
-            What else kept the layers from following gradient descent, such as "momentum 0.9"; then
-            there is no effective start either.
+            What else kept the layers from following gradient descent, such as "momentum 0.9" or
+            "weight decay"; then there is no effective start either.
 
         Returns
         -------
@@ -246,9 +250,8 @@ def _from_weights(
         raise InvalidInputError(
             f"steps has {len(counts)} entries; expected one for each of {len(sets)} snapshots."
         )
-    trained = Trained(
-        network, problem, init, loss=loss[0], mean=loss[1] == "mean", obstacle=obstacle
-    )
+    mean = loss[1] == "mean"
+    trained = Trained(network, problem, init, loss[0], mean, None, obstacle, elsewhere=True)
     found = read(trained, tuple(np.stack(layer) for layer in zip(*sets, strict=True)))
     looks = trained.looks(found["coefficients"] @ problem.X.T)
     residual = float(looks.residual[-1])
