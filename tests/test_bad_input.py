@@ -18,6 +18,7 @@ from implicitbias.networks import (
     multilinear_multiply,
 )
 from implicitbias.problems import Classification, Regression
+from implicitbias.theorems import predict_limit
 
 X = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]])
 Y = np.array([1.0, -1.0])
@@ -216,3 +217,22 @@ def test_the_errors_are_value_errors_or_carry_evidence():
     with pytest.raises(InfeasibleProblemError) as caught:
         Regression([[1, 0], [1, 0]], [1, 2])
     np.testing.assert_allclose(caught.value.evidence, [-0.5, 0.5], rtol=1e-15)
+
+
+def test_articles_fit_the_names():
+    network, problem = DiagonalNetwork(2, 2), Regression([[1.0, 2.0]], [1.0])
+    with pytest.raises(InvalidInputError, match="expected an Initialization"):
+        predict_limit(network, problem, [[1.0, 1.0]] * 2)
+
+
+def test_what_cannot_be_read_is_not_called_ragged():
+    class Refusing:
+        """Like a tensor of PyTorch that requires grad."""
+
+        def __array__(self, *args, **kwargs):
+            raise RuntimeError("Use tensor.detach().numpy() instead.")
+
+    with pytest.raises(InvalidInputError, match=r"cannot be read as an array \(Use tensor\.detach"):
+        Regression([[1.0, 2.0]], Refusing())
+    with pytest.raises(InvalidInputError, match=r"X cannot be read as an array \(Use tensor"):
+        Regression(Refusing(), [1.0])

@@ -25,9 +25,10 @@ def check_fit(network: Any, problem: Any, init: Any) -> None:
     ):
         if not isinstance(value, kinds):
             expected = " or a ".join(kind.__name__ for kind in kinds)
+            article = "an" if expected.startswith("I") else "a"
             raise InvalidInputError(
-                f"{name} is a {type(value).__name__}; expected a {expected}. The order of the "
-                "arguments is network, problem, init."
+                f"{name} is a {type(value).__name__}; expected {article} {expected}. The order of "
+                "the arguments is network, problem, init."
             )
     if network.num_features != problem.num_features:
         raise InvalidInputError(

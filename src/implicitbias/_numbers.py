@@ -23,6 +23,10 @@ REMEDIES = {
 MISSING = ("NoneType", "NAType", "NaTType")
 
 
+# RuntimeError: tensors of PyTorch that require grad, or are on another device
+UNREAD = {False: "is not a rectangular array", True: "cannot be read as an array"}
+
+
 def numeric_array(value: Any, name: str, expected: str = "numbers") -> npt.NDArray[Any]:
     """Return ``value`` as a float64 or complex128 array, NaN and infinities included.
 
@@ -37,7 +41,7 @@ def numeric_array(value: Any, name: str, expected: str = "numbers") -> npt.NDArr
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
         raise InvalidInputError(
-            f"{name} is not a rectangular array ({error}); expected {expected}."
+            f"{name} {UNREAD[isinstance(error, RuntimeError)]} ({error}); expected {expected}."
         ) from None
     if array.dtype.kind not in "buifcO":
         raise InvalidInputError(

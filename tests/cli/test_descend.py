@@ -118,3 +118,17 @@ def test_both_ends_are_too_many(data, layers):
     result = run("predict", data, "--target", "y", "--end", layers, "--torch", layers)
     assert result.exit_code == 2
     assert "give one of them" in result.output
+
+
+def test_one_array_of_numpy_holds_layers_or_coefficients(data, layers, tmp_path):
+    np.save(tmp_path / "stack.npy", np.stack(LAYERS))
+    stacked, listed = (
+        run("predict", data, "--target", "y", "--init", file, "--json")
+        for file in (tmp_path / "stack.npy", layers)
+    )
+    assert stacked.exit_code == listed.exit_code == 0, stacked.output
+    assert stacked.stdout == listed.stdout
+    beta = list(json.loads(listed.stdout)["coefficients"].values())
+    np.save(tmp_path / "beta.npy", beta)
+    held = run("predict", data, "--target", "y", "--init", layers, "--end", tmp_path / "beta.npy")
+    assert held.exit_code == 0, held.output

@@ -8,6 +8,7 @@ import pytest
 from helpers.descents import regression, separable
 from implicitbias._errors import InvalidInputError, NoPredictionError, Outcome
 from implicitbias.descent import DualRecorder, Run, gradient_descent
+from implicitbias.initialization import Initialization
 
 
 def elsewhere(family="diagonal", batch=2, steps=400):
@@ -172,3 +173,26 @@ def test_what_from_weights_refuses(change, told):
     options = {"network": network, "problem": problem, "snapshots": [[np.ones(6)] * 3] * 2} | change
     with pytest.raises(InvalidInputError, match=told):
         Run.from_weights(**options)
+
+
+def test_a_gradient_that_was_not_retained():
+    with pytest.raises(
+        InvalidInputError, match=r"output_gradient is None.*output\.retain_grad\(\)"
+    ):
+        DualRecorder(3).add(None, 0.1)
+
+
+def test_a_recorder_says_how_far_it_is():
+    recorder = DualRecorder(3)
+    recorder.add([1.0, 1.0, 1.0], 0.1)
+    assert repr(recorder) == "DualRecorder(num_points=3, num_steps=1)"
+
+
+def test_the_recorder_itself_and_starts_may_be_given():
+    network, problem, snapshots, recorder = elsewhere(steps=50)
+    plain = Run.from_weights(network, problem, [snapshots[0], snapshots[-1]], recorder.dual)
+    start, end = (Initialization(snapshots[at], 1.0) for at in (0, -1))
+    named = {f"layers.{at}": layer for at, layer in enumerate(snapshots[-1])}
+    for last in (end, named):
+        run = Run.from_weights(network, problem, [start, last], recorder)
+        np.testing.assert_array_equal(run.effective.scales, plain.effective.scales)

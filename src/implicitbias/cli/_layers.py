@@ -59,7 +59,9 @@ def start_of(network: Network, file: Path) -> Parameters:
     """
     if file.suffix.lower() in TORCH:
         return _from_torch(network, file)
-    return network.check_parameters(_arrays(file), f"{file.name}")
+    arrays = _arrays(file)
+    stack = arrays[0] if len(arrays) == 1 and arrays[0].ndim > 1 else arrays  # from numpy.save
+    return network.check_parameters(stack, f"{file.name}")
 
 
 def end_of(ctx: click.Context, network: Network) -> FloatArray | None:
@@ -101,9 +103,10 @@ def _arrays(file: Path) -> list[Any]:
     from implicitbias._errors import InvalidInputError
 
     try:
-        with np.load(file, allow_pickle=False) as found:
-            if isinstance(found, np.ndarray):
-                return [found]
+        found = np.load(file, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return [found]
+        with found:
             return [found[name] for name in found.files]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InvalidInputError(

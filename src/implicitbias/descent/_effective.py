@@ -18,10 +18,17 @@ from implicitbias._errors import NoPredictionError
 from implicitbias._results import Record
 from implicitbias._setting import DualCoordinates, Setting
 from implicitbias.coordinates import ScalarCurves
+from implicitbias.descent._consistency import misses
 
 if TYPE_CHECKING:
     from implicitbias.descent._trained import Trained
 
+CHECK = (
+    "Check that every step was recorded once, before optimizer.step(), with the step size that the "
+    "optimizer took then and the batch's indices in its order, and that nothing else moved the "
+    "layers: momentum, Adam, weight decay or clipping (obstacle='Adam' tells it). Steps that turn "
+    "an offset over twice look the same: try smaller ones"
+)
 INSTEAD = "gradient_flow and predict_limit say what flows do; compare measures how far the run is."
 
 
@@ -84,17 +91,25 @@ def _carried_back(trained: Trained, end: Parameters, dual: FloatArray | None) ->
     if coordinates is None or not coordinates.exact:
         return _one_point(trained, before, end, dual)
     ends = _real(coordinates, end)
+    power = coordinates.reduction.power
+    if power is not None and power % 2.0 != 0.0 and (ends < 0.0).any():
+        raise _refused(
+            f"its steps took {np.count_nonzero((ends < 0.0).any(axis=0))} of {ends.shape[1]} "
+            f"coordinates to u or v below 0, where no flow of D = {power:g} gets. Try smaller steps"
+        )
     reduction = replace(coordinates.reduction, start=ends)
     curves = reduction.curves(0.0)
     start = _layers_at(curves, -(reduction.features.T @ dual))
-    _refuse_unreachable(start)
+    _refuse_unreachable(trained, start)
     parameters = setting.decomposition.parameters(reduction.layers(start), remainder_of=end)
-    if reduction.power is None:
-        return _measured(trained, parameters, _real(coordinates, before), start)
+    begins = _real(coordinates, before)
+    if power is None:
+        return _measured(trained, parameters, begins, start, ends)
     begun = coordinates.reduction.curves(trained.init.log_scale)
     with np.errstate(over="ignore"):
         factors = np.exp(2.0 * (curves.log_unit - begun.log_unit))
     factors[begun.locked | begun.dead] = np.nan
+    _refuse_inconsistent(trained, misses(begins, start, ends, power, factors[None]))
     return EffectiveStart(parameters, factors[None], trained.init.scale * np.sqrt(factors))
 
 
@@ -116,14 +131,26 @@ def _layers_at(curves: ScalarCurves, s: FloatArray) -> FloatArray:
         return np.asarray(curves.layers(curves.t0 + curves.t_increment(curves.t0, du)))
 
 
-def _refuse_unreachable(start: FloatArray) -> None:
+def _refuse_unreachable(trained: Trained, start: FloatArray) -> None:
     lost = np.flatnonzero(~np.isfinite(start).all(axis=0))
     if lost.size:
         raise _refused(
             f"{lost.size} of {start.shape[1]} coordinates, the first of them {lost[0]}, ended "
             "where no flow of the run's clock passes: its steps were too large, or took layers "
-            "below what float64 holds. Try smaller steps"
+            f"below what float64 holds. {CHECK if trained.elsewhere else 'Try smaller steps'}"
         )
+
+
+def _refuse_inconsistent(trained: Trained, missed: FloatArray) -> None:
+    """Refuse the dual of a loop elsewhere that is not of gradient descent to this end."""
+    worst = int(missed.argmax()) if missed.size else 0
+    if not trained.elsewhere or not missed.size or not missed[worst] > 1.0:
+        return
+    raise _refused(
+        f"carried back by the recorded dual, coordinate {worst} misses the start by "
+        f"{missed[worst]:.3g} times what steps of finite size explain, and so do "
+        f"{np.count_nonzero(missed > 1.0) - 1} of the other {missed.size - 1}. {CHECK}"
+    )
 
 
 def _one_point(
@@ -140,23 +167,28 @@ def _one_point(
         up = (first + second) * np.exp(-clock * svd.values) / 2.0
         down = (first - second) * np.exp(clock * svd.values) / 2.0
     start = np.array([up + down, up - down])
-    _refuse_unreachable(start)
+    _refuse_unreachable(trained, start)
     parameters = tuple(
         (np.ravel(v) + lift(new - old)).reshape(np.shape(v))
         for v, lift, new, old in zip(end, svd.lift, start, (first, second), strict=True)
     )
     kept = np.array([each(np.ravel(v)) for each, v in zip(svd.project, before, strict=True)])
-    return _measured(trained, parameters, kept, start)
+    return _measured(trained, parameters, kept, start, np.array([first, second]))
 
 
 def _measured(
-    trained: Trained, parameters: Parameters, before: FloatArray, after: FloatArray
+    trained: Trained,
+    parameters: Parameters,
+    before: FloatArray,
+    after: FloatArray,
+    end: FloatArray,
 ) -> EffectiveStart:
     """The effective start with the factors of its offsets, from coordinates (L, m)."""
     order = np.argsort(np.abs(before), axis=0, kind="stable")
     old, new = (_offsets(np.take_along_axis(p, order, axis=0)) for p in (before, after))
     with np.errstate(divide="ignore", invalid="ignore"):
         factors = np.where(old > 0.0, new / old, np.nan)
+    _refuse_inconsistent(trained, misses(before, after, end, None, factors))
     scales = trained.init.scale * np.prod(np.abs(factors) ** (0.5 / len(factors)), axis=0)
     return EffectiveStart(parameters, factors, scales)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from implicitbias._arrays import ArrayLike, FloatArray, positive_int
 from implicitbias._errors import InvalidInputError, Outcome
@@ -33,6 +34,7 @@ from implicitbias.problems import Classification, Regression
 
 GROUP = 1 << 16  # entries of a layer's stack: more run in groups, which stay in the cache
 Steps = float | FloatArray | Callable[[int], float]
+Seeds = int | Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
 class Options(TypedDict, total=False):
@@ -74,7 +76,7 @@ def gradient_descent(
     init: Initialization | Sequence[Initialization],
     *,
     step: Steps | Sequence[Steps],
-    seed: int | Sequence[int] = ...,
+    seed: Seeds = ...,
     **options: Unpack[Options],
 ) -> Any: ...
 
@@ -89,7 +91,7 @@ def gradient_descent(
     replacement: bool = False,
     label_noise: Steps = 0.0,
     momentum: float = 0.0,
-    seed: int | Sequence[int] = 0,
+    seed: Seeds = 0,
     reduction: Reduction = "sum",
     over_loss: bool = False,
     loss: LossName = "exponential",

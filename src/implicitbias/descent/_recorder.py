@@ -42,6 +42,9 @@ class DualRecorder:
         self._lost = np.zeros_like(self._sum)
         self.num_steps = 0
 
+    def __repr__(self) -> str:
+        return f"DualRecorder(num_points={self._sum.size}, num_steps={self.num_steps})"
+
     @property
     def dual(self) -> FloatArray:
         """nu so far, (n,)."""
@@ -64,6 +67,11 @@ class DualRecorder:
         InvalidInputError
             Not finite, or of the wrong size; an index that is none of a point.
         """
+        if output_gradient is None:
+            raise InvalidInputError(
+                "output_gradient is None; expected dL/df. PyTorch keeps it where "
+                "output.retain_grad() is called before loss.backward(), in the same step."
+            )
         flat = numeric_array(output_gradient, "output_gradient", "numbers").ravel()
         gradient: FloatArray = finite_array(flat, "output_gradient", shape=(None,))
         step = positive_float(step, "step", allow_zero=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, get_args
@@ -14,6 +14,7 @@ from implicitbias._errors import InvalidInputError, NoPredictionError, Outcome
 from implicitbias._fit import check_fit
 from implicitbias.descent._effective import EffectiveStart, effective_start
 from implicitbias.descent._plan import Reduction, one_of, whole_steps
+from implicitbias.descent._recorder import DualRecorder
 from implicitbias.descent._trained import Trained, read
 from implicitbias.flow import Flow, LossName
 from implicitbias.initialization import Initialization
@@ -79,8 +80,8 @@ class Run(Flow):
         cls,
         network: Network,
         problem: Regression | Classification,
-        snapshots: Iterable[Iterable[Any]],
-        dual: ArrayLike | None = None,
+        snapshots: Iterable[Initialization | Iterable[Any]],
+        dual: ArrayLike | DualRecorder | None = None,
         *,
         steps: ArrayLike | None = None,
         loss: LossName = "exponential",
@@ -94,17 +95,22 @@ class Run(Flow):
         network, problem
             What was trained, on what.
         snapshots
-            Layers of ``network.parameter_shapes``, first to last, two sets at least.
+            Layers of ``network.parameter_shapes``, first to last, two sets at least; each a list of
+            arrays, an ``Initialization``, or a state dict of PyTorch.
         dual
             nu = -sum_k gamma_k dL/df, (n,), as ``DualRecorder`` sums it up. Without it there is no
-            effective start.
+            effective start. Steps left out, recorded at another step size or at the wrong points,
+            momentum, Adam and clipping are noticed, and refused, where they move a coordinate's
+            clock by more than about twice what its finite steps do: usually from a few percent
+            on. Weight decay is not noticed, nor what is smaller, nor anything in fully connected
+            layers but one point's.
         steps
             The numbers of steps after which the snapshots were taken; 0, 1, ... by default.
         loss, reduction
             The loss that was descended, for the sharpness: see ``gradient_descent``.
         obstacle
-            What else kept the layers from following gradient descent, such as "momentum 0.9"; then
-            there is no effective start either.
+            What else kept the layers from following gradient descent, such as "momentum 0.9" or
+            "weight decay"; then there is no effective start either.
 
         Returns
         -------
@@ -211,6 +217,12 @@ class Run(Flow):
         return f"{self.outcome.name}, {self.num_steps} steps, log loss {self.log_losses[-1]:.6g}"
 
 
+def _layers_of(network: Network, snapshot: Any) -> Any:
+    if isinstance(snapshot, Mapping):
+        snapshot = Initialization.from_weights(network, snapshot)
+    return snapshot.parameters() if isinstance(snapshot, Initialization) else snapshot
+
+
 def _from_weights(
     kind: type[Run],
     network: Network,
@@ -228,10 +240,11 @@ def _from_weights(
         )
     one_of(loss[0], "loss", get_args(LossName))
     one_of(loss[1], "reduction", get_args(Reduction))
-    if not isinstance(snapshots, Iterable):
+    if not isinstance(snapshots, Iterable) or isinstance(snapshots, Mapping):
         raise InvalidInputError(f"snapshots is {snapshots!r}; expected a list of sets of layers.")
     sets = [
-        network.check_parameters(layers, f"snapshots[{at}]") for at, layers in enumerate(snapshots)
+        network.check_parameters(_layers_of(network, each), f"snapshots[{at}]")
+        for at, each in enumerate(snapshots)
     ]
     if len(sets) < 2:
         raise InvalidInputError(
@@ -240,15 +253,15 @@ def _from_weights(
         )
     init = Initialization(sets[0], scale=1.0)
     check_fit(network, problem, init)
+    dual = dual.dual if isinstance(dual, DualRecorder) else dual
     nu = None if dual is None else finite_array(dual, "dual", shape=(problem.num_points,)).copy()
     counts = np.arange(len(sets)) if steps is None else whole_steps(steps, "steps")
     if len(counts) != len(sets):
         raise InvalidInputError(
             f"steps has {len(counts)} entries; expected one for each of {len(sets)} snapshots."
         )
-    trained = Trained(
-        network, problem, init, loss=loss[0], mean=loss[1] == "mean", obstacle=obstacle
-    )
+    mean = loss[1] == "mean"
+    trained = Trained(network, problem, init, loss[0], mean, None, obstacle, elsewhere=True)
     found = read(trained, tuple(np.stack(layer) for layer in zip(*sets, strict=True)))
     looks = trained.looks(found["coefficients"] @ problem.X.T)
     residual = float(looks.residual[-1])

@@ -27,6 +27,8 @@ class Trained:
         Whether the loss was averaged over the points.
     obstacle
         Why steps like these keep no identity; empty where they do.
+    elsewhere
+        Whether the dual was recorded by others, and has to be checked.
     """
 
     network: Network
@@ -36,6 +38,7 @@ class Trained:
     mean: bool = False
     activation: Activation | None = None
     obstacle: str = ""
+    elsewhere: bool = False
 
     def sharpness(self, layers: Parameters) -> float:
         """lambda_max of the Hessian of the loss that the steps descend."""
