@@ -106,7 +106,7 @@ def test_files_and_options_that_do_not_fit_are_refused(data, layers, tmp_path):
     (tmp_path / "text.npz").write_text("no arrays")
     damaged = run("predict", data, "--target", "y", "--init", tmp_path / "text.npz")
     assert damaged.exit_code == 1
-    assert "text.npz holds no arrays" in damaged.output
+    assert "text.npz holds no arrays: it is no archive" in damaged.output
     objects = tmp_path / "objects.npz"
     np.savez(objects, np.array([{"a": 1}], dtype=object))
     pickled = run("predict", data, "--target", "y", "--end", objects)

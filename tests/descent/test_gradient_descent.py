@@ -246,7 +246,7 @@ def test_batches_of_all_points_are_the_full_batch():
 
 @pytest.mark.parametrize(
     ("times", "saved", "last"),
-    [([0], [0, 1], 1), ([3], [0, 3], 3), ([0, 2, 5], [0, 2, 5], 5), (np.array([4.0]), [0, 4], 4)],
+    [([0], [0], 0), ([3], [0, 3], 3), ([0, 2, 5], [0, 2, 5], 5), (np.array([4.0]), [0, 4], 4)],
 )
 def test_saved_steps(times, saved, last):
     network, problem, init = regression("diagonal")
@@ -334,3 +334,13 @@ def test_lists_of_other_lengths_are_refused(given, told):
     options = {name: value for name, value in given.items() if name != "init"}
     with pytest.raises(InvalidInputError, match=told):
         gradient_descent(network, problem, init, **options)
+
+
+def test_ranges_are_lists_of_seeds_and_no_step_is_a_run():
+    network, problem, init = regression("diagonal")
+    runs = gradient_descent(
+        network, problem, init, step=0.01, batch_size=1, seed=range(3), max_steps=5
+    )
+    assert [run.seed for run in runs] == [0, 1, 2]
+    none = gradient_descent(network, problem, init, step=0.01, times=[0])
+    assert none.num_steps == 0 and none.steps.tolist() == [0]

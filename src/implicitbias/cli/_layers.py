@@ -109,7 +109,9 @@ def _arrays(file: Path) -> list[Any]:
         with found:
             return [found[name] for name in found.files]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        why = reason(error)
+        if "pickle" in why:  # what NumPy takes anything else for
+            why = "it is no archive of arrays of numbers"
         raise InvalidInputError(
-            f"{file.name} holds no arrays: {reason(error)}. Expected what "
-            "numpy.savez(file, *layers) writes."
+            f"{file.name} holds no arrays: {why}. Expected what numpy.savez(file, *layers) writes."
         ) from None

@@ -73,12 +73,36 @@ def gradient_descent(
 def gradient_descent(
     network: Network,
     problem: Regression | Classification,
-    init: Initialization | Sequence[Initialization],
+    init: Sequence[Initialization],
     *,
     step: Steps | Sequence[Steps],
     seed: Seeds = ...,
     **options: Unpack[Options],
-) -> Any: ...
+) -> list[Run]: ...
+
+
+@overload
+def gradient_descent(
+    network: Network,
+    problem: Regression | Classification,
+    init: Initialization,
+    *,
+    step: Sequence[Steps],
+    seed: Seeds = ...,
+    **options: Unpack[Options],
+) -> list[Run]: ...
+
+
+@overload
+def gradient_descent(
+    network: Network,
+    problem: Regression | Classification,
+    init: Initialization,
+    *,
+    step: Steps,
+    seed: Sequence[int] | npt.NDArray[np.integer[Any]],
+    **options: Unpack[Options],
+) -> list[Run]: ...
 
 
 def gradient_descent(
@@ -302,7 +326,7 @@ def _stacked(
     """One start, step and seed for every run, and whether any was a list."""
     given = {"init": init, "step": step, "seed": seed}
     lists = {name: value for name, value in given.items() if isinstance(value, (list, tuple))}
-    if isinstance(seed, np.ndarray):
+    if isinstance(seed, (np.ndarray, range)):
         lists["seed"] = list(seed)
     sizes = {name: len(value) for name, value in lists.items()}
     if any(size == 0 for size in sizes.values()) or len(set(sizes.values())) > 1:

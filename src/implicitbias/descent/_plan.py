@@ -116,7 +116,7 @@ def plan_of(
     check_callback(callback, "a FlowState")
     most = positive_int(MAX_STEPS if max_steps is None else max_steps, "max_steps", at_most=MOST)
     if max_steps is None and times is not None:
-        most = max(int(times[-1]), 1)
+        most = int(times[-1])
     most = most if longest is None else min(most, longest)
     return Plan(
         batch_size,
