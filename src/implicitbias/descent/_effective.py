@@ -84,6 +84,12 @@ def _carried_back(trained: Trained, end: Parameters, dual: FloatArray | None) ->
     if coordinates is None or not coordinates.exact:
         return _one_point(trained, before, end, dual)
     ends = _real(coordinates, end)
+    power = coordinates.reduction.power
+    if power is not None and power % 2.0 != 0.0 and (ends < 0.0).any():
+        raise _refused(
+            f"it ended at {ends.min():.3g} in u or v, and for D = {power:g}, not an even number, "
+            "no flow from u, v >= 0 passes there. Try smaller steps"
+        )
     reduction = replace(coordinates.reduction, start=ends)
     curves = reduction.curves(0.0)
     start = _layers_at(curves, -(reduction.features.T @ dual))
