@@ -7,7 +7,7 @@ rho is large in beta where its row of S is long.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -29,18 +29,27 @@ class Seen:
         beta, (d,), of rho, (m,), and of the imaginary parts that coordinates keep, (m,), or None.
     rounding
         What the entries of S are off by, relative to |S_j|.
+    of_each
+        The coefficients of the rows of a (k, m) array, (k, d), if that is faster than one by one.
     """
 
     coefficients: Callable[[FloatArray, FloatArray | None], FloatArray]
     rounding: float
+    of_each: Callable[[FloatArray], FloatArray] | None = None
+    _last: dict[str, tuple[ScalarCurves, FloatArray, float]] = field(
+        default_factory=dict, repr=False
+    )
 
     def largest(self, moved: FloatArray) -> float:
         """|S^T moved|_inf, of the worst column of an (m, k) array; NaN counts as infinite."""
         if not moved.any():
             return 0.0
         with np.errstate(over="ignore", invalid="ignore"):
-            columns = moved.reshape(len(moved), -1).T
-            changes = np.array([self.coefficients(np.ascontiguousarray(c), None) for c in columns])
+            columns = np.ascontiguousarray(moved.reshape(len(moved), -1).T)
+            if self.of_each is not None:
+                changes = self.of_each(columns)
+            else:
+                changes = np.array([self.coefficients(column, None) for column in columns])
             return float(np.nan_to_num(np.abs(changes), nan=np.inf).max(initial=0.0))
 
     def of_amounts(self, amounts: FloatArray) -> float:
@@ -128,7 +137,14 @@ def _rounded(logs: FloatArray) -> FloatArray:
 
 
 def _size(seen: Seen, curves: ScalarCurves, t: FloatArray) -> float:
-    """|beta|_inf / |rho|_inf."""
+    """|beta|_inf / |rho|_inf; the last is remembered."""
+    last = seen._last.get("size")
+    if last is None or last[0] is not curves or last[1] is not t:
+        last = seen._last["size"] = curves, t, _measured(seen, curves, t)
+    return last[2]
+
+
+def _measured(seen: Seen, curves: ScalarCurves, t: FloatArray) -> float:
     top = log_top(curves, t)
     if top == -np.inf:
         return 0.0
