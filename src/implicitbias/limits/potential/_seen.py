@@ -89,9 +89,15 @@ def in_rho(curves: ScalarCurves, t: FloatArray, dt: FloatArray) -> FloatArray:
     top = log_top(curves, t)
     if top == -np.inf:
         return np.zeros_like(dt)
+    slope = _slope(curves, t, top)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        slope = np.exp(np.minimum(curves.log_rho_slope(t) - top, LARGEST_EXPONENT))
         return np.asarray(slope * dt if dt.ndim == 1 else slope[:, None] * dt)
+
+
+def _slope(curves: ScalarCurves, t: FloatArray, top: float) -> FloatArray:
+    """rho' / |rho|_inf for top = log |rho|_inf."""
+    with np.errstate(under="ignore"):
+        return np.asarray(np.exp(np.minimum(curves.log_rho_slope(t) - top, LARGEST_EXPONENT)))
 
 
 def relative_move(
@@ -120,15 +126,16 @@ def relative_error(seen: Seen | None, curves: ScalarCurves, t: FloatArray, dt: F
     if seen is None or size == 0.0:
         rounded = np.abs(dt) + EPS * np.abs(t)
         return relative_change(None, curves, t, rounded) + EPS * (4.0 + abs(top))
-    logs = curves.log_abs_rho(t)
+    logs, slope = curves.log_abs_rho(t), _slope(curves, t, top)
     amounts = (_rounded(logs) + seen.rounding) * np.exp(logs - top)
-    amounts = amounts + in_rho(curves, t, EPS * np.abs(t))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        amounts, moved = amounts + slope * (EPS * np.abs(t)), slope * dt
     kept, still = _still(curves, top), 0.0
     if kept is not None:
         with np.errstate(divide="ignore"):
             drawn = _draws(kept.size).T * (_rounded(np.log(np.abs(kept)) + top) * np.abs(kept))
         still = max(np.abs(seen.coefficients(0.0 * kept, each)).max() for each in drawn)
-    return (seen.largest(in_rho(curves, t, dt)) + seen.of_amounts(amounts) + still) / size
+    return (seen.largest(moved) + seen.of_amounts(amounts) + still) / size
 
 
 def _rounded(logs: FloatArray) -> FloatArray:
