@@ -127,4 +127,4 @@ def test_steps_that_take_u_or_v_below_0_have_a_reason():
     run = gradient_descent(
         network, problem, Initialization(start, 1.0), step=np.array([3.0]), max_steps=1
     )
-    assert "u or v below 0" in run.effective.reason and "D = 3" in run.effective.reason
+    assert "in u or v" in run.effective.reason and "D = 3" in run.effective.reason

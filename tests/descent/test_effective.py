@@ -20,6 +20,7 @@ from implicitbias.networks import (
     DiagonalNetwork,
     FullyConnectedNetwork,
     OrthogonalNetwork,
+    TwoSidedDiagonalNetwork,
 )
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import predict_limit
@@ -362,3 +363,13 @@ def test_why_there_is_none():
     one = Regression(X3[:1], Y3[:1])
     assert "two layers and one point" in no_start(deep, one, Initialization.random(deep, 0.5))
     assert "too large" in no_start(diagonal, problem, second, step=5.0)
+
+
+def test_two_sided_runs_that_end_below_zero_have_none():
+    """No flow from u, v >= 0 passes there: no complaint about a start that nobody gave."""
+    start = Initialization([[1.0], [1.0]], scale=1.0)
+    network, problem = TwoSidedDiagonalNetwork(1, 3), Regression([[1.0]], [-0.2])
+    run = gradient_descent(network, problem, start, step=0.3, max_steps=3000)
+    assert min(map(np.min, run.final_parameters)) < 0.0
+    with pytest.raises(NoPredictionError, match="no effective start: it ended at"):
+        _ = run.effective_start

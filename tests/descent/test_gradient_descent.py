@@ -11,7 +11,7 @@ from implicitbias.descent import gradient_descent
 from implicitbias.descent._draws import Draws
 from implicitbias.flow import FlowState
 from implicitbias.initialization import Initialization
-from implicitbias.networks import DiagonalNetwork
+from implicitbias.networks import DiagonalNetwork, TwoSidedDiagonalNetwork
 from implicitbias.problems import Regression
 from reference import brute_descent as brute
 
@@ -344,3 +344,14 @@ def test_ranges_are_lists_of_seeds_and_no_step_is_a_run():
     assert [run.seed for run in runs] == [0, 1, 2]
     none = gradient_descent(network, problem, init, step=0.01, times=[0])
     assert none.num_steps == 0 and none.steps.tolist() == [0]
+
+
+def test_steps_out_of_the_domain_end_the_run():
+    """u^2.5 needs u >= 0: a step below it is no step of the network."""
+    network = TwoSidedDiagonalNetwork(1, 2.5)
+    problem, init = Regression([[1.0]], [-0.2]), Initialization([[1.0], [1.0]], scale=1.0)
+    run = gradient_descent(network, problem, init, step=0.3)
+    assert run.outcome is Outcome.DIVERGED
+    assert min(layer.min() for layer in run.parameters) >= 0.0
+    assert "for which the network is defined" in run.message
+    assert gradient_descent(network, problem, init, step=0.01).outcome is Outcome.RESIDUAL_REACHED

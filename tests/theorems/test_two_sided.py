@@ -261,6 +261,36 @@ def test_extreme_entries_of_a_start():
     assert np.allclose(found.coefficients, expected, rtol=1e-12)
 
 
+WIDE = [  # starts whose weights span 1e78 and more: D = 30, limits by Newton's method, 900 digits
+    (
+        [[-1.0, 2.0, -1.0], [-1.0, -2.0, 1.0]],
+        [0.0, -2.0],
+        [0.23499304952441377, 0.743811091408969, 0.5468303903036583],
+        1e3,
+        [1.0, 0.49999999777397735, -4.4520453000540208e-9],
+    ),
+    (
+        [
+            [2.0, 1.0, -1.0, 1.0, 0.0],
+            [0.0, -2.0, 0.0, -2.0, -2.0],
+            [-2.0, 2.0, -2.0, 0.0, 1.0],
+        ],
+        [0.0, -3.0, 3.0],
+        [67.14771048911503, 0.0426461870274009, 0.3312020343431564, 49.2504160610275, 7.1928073481],
+        1.0,
+        [-1.0, 0.0, -0.5, 1.5, 0.0],
+    ),
+]
+
+
+@pytest.mark.parametrize(("X", "y", "start", "scale", "expected"), WIDE)
+def test_clocks_near_their_start_keep_their_digits(X, y, start, scale, expected):
+    problem, network = ib.Regression(X, y), ib.TwoSidedDiagonalNetwork(len(start), 30)
+    limit = ib.predict_limit(network, problem, ib.Initialization([start, start], scale=scale))
+    assert np.abs(limit.coefficients - expected).max() <= 1e-12
+    assert limit.certificate.error < 1e-12
+
+
 def test_sensitivities_are_differences():
     network, eta, h = TwoSidedDiagonalNetwork(2, 2.5), np.array([1.0, 1.3]), 1e-5
 

@@ -94,8 +94,8 @@ def _carried_back(trained: Trained, end: Parameters, dual: FloatArray | None) ->
     power = coordinates.reduction.power
     if power is not None and power % 2.0 != 0.0 and (ends < 0.0).any():
         raise _refused(
-            f"its steps took {np.count_nonzero((ends < 0.0).any(axis=0))} of {ends.shape[1]} "
-            f"coordinates to u or v below 0, where no flow of D = {power:g} gets. Try smaller steps"
+            f"it ended at {ends.min():.3g} in u or v, and for D = {power:g}, not an even number, "
+            "no flow from u, v >= 0 passes there. Try smaller steps"
         )
     reduction = replace(coordinates.reduction, start=ends)
     curves = reduction.curves(0.0)

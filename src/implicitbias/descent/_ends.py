@@ -115,6 +115,11 @@ def sentence(run: Run, stop: Stop) -> str:
                 f"float64 does not hold step {k}; the margin was {run.margins[run.best]:.6g} at "
                 f"step {run.steps[run.best]}. Stop there (until_margin), or let the steps fall."
             )
+        case Outcome.DIVERGED if run.trained_on and not run.trained_on[0].is_multilinear:
+            return (
+                f"step {k} leaves float64, or the layers for which the network is defined; the "
+                f"last step that was saved is {run.steps[-1]}. Try smaller steps."
+            )
         case Outcome.DIVERGED:
             stable, best = run.largest_stable_step, run.best
             return (

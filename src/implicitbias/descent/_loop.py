@@ -9,7 +9,7 @@ compensation: the effective start needs its digits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -88,7 +88,10 @@ class Stack:
                 last = k >= self.plan.stop.max_steps
                 if k % self.draws.epoch == 0 or k in saved or last:
                     predictions = self.model.predictions(self.layers, None)
-                    going = self._look(k, self.loss.look(predictions), k in saved)
+                    look = self.loss.look(predictions)
+                    inside = self.model.inside(self.layers)
+                    look = replace(look, finite=look.finite & inside)
+                    going = self._look(k, look, k in saved)
                     if not going.size:
                         return traces
                     if going.size < len(self.traces):

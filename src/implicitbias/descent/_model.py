@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray, Parameters
+from implicitbias._arrays import BoolArray, FloatArray, IntArray, Parameters
+from implicitbias._errors import InvalidInputError
 from implicitbias.networks import Activation, Network
 
 
@@ -15,6 +17,9 @@ class Model(Protocol):
 
     def predictions(self, layers: Parameters, batch: IntArray | None) -> FloatArray:
         """f(x_i) of the points of each run's batch, (R, b); of all points, (R, n), if None."""
+
+    def inside(self, layers: Parameters) -> BoolArray:
+        """Whether the network is defined for the layers of each run, (R,)."""
 
     def gradients(
         self, layers: Parameters, pulls: FloatArray, batch: IntArray | None
@@ -27,6 +32,17 @@ class LinearModel:
 
     def __init__(self, network: Network, X: FloatArray) -> None:
         self.network, self.X = network, X
+
+    def inside(self, layers: Parameters) -> BoolArray:
+        """Everywhere, but for u^D - v^D with D not a whole number."""
+        found = np.ones(len(layers[0]), dtype=bool)
+        if not self.network.is_multilinear:
+            for run in range(len(found)):
+                with suppress(InvalidInputError):
+                    found[run] = False
+                    self.network.in_domain(tuple(layer[run] for layer in layers), "layers")
+                    found[run] = True
+        return found
 
     def predictions(self, layers: Parameters, batch: IntArray | None) -> FloatArray:
         """X beta."""
@@ -55,6 +71,10 @@ class ActivatedModel:
 
     def __init__(self, network: Network, X: FloatArray, activation: Activation) -> None:
         self.network, self.X, self.activation = network, X, activation
+
+    def inside(self, layers: Parameters) -> BoolArray:
+        """Everywhere."""
+        return np.ones(len(layers[0]), dtype=bool)
 
     def predictions(self, layers: Parameters, batch: IntArray | None) -> FloatArray:
         """f(x_i; Theta)."""

@@ -154,6 +154,10 @@ class OrthogonalDecomposition(Record, ABC):
     def coefficients(self, rho: NumericArray) -> NumericArray:
         """Compute beta = S^T rho, (d,); complex where S is, its imaginary part then rounding."""
 
+    def coefficients_of_each(self, rows: NumericArray) -> NumericArray:
+        """The same for each row of a (k, m) array, (k, d)."""
+        return np.array([self.coefficients(row) for row in rows])
+
     @abstractmethod
     def _project(self, layer: int, vector: NumericArray) -> NumericArray:
         """U_l^T v."""
@@ -318,6 +322,10 @@ class DenseDecomposition(OrthogonalDecomposition):
     def coefficients(self, rho: NumericArray) -> NumericArray:
         """Compute beta = S^T rho."""
         return rho @ self.matrix
+
+    def coefficients_of_each(self, rows: NumericArray) -> NumericArray:
+        """All of them in one product."""
+        return rows @ self.matrix
 
     def _project(self, layer: int, vector: NumericArray) -> NumericArray:
         return vector @ self.columns[layer]

@@ -149,7 +149,13 @@ class Situation(Setting):
                 whole[1, kept] = imaginary
             return self.coefficients(*whole)
 
-        return Seen(coefficients, self.decomposition.residual)
+        def of_each(moved: FloatArray) -> FloatArray:
+            whole = np.zeros((len(moved), kept.size))
+            whole[:, kept] = moved
+            return np.asarray(decomposition.coefficients_of_each(reduction.spectrum(whole)).real)
+
+        decomposition, reduction = self.decomposition, self.reduction
+        return Seen(coefficients, decomposition.residual, of_each)
 
     def coefficients(self, rho: FloatArray, imaginary: FloatArray | None = None) -> FloatArray:
         """beta = S^T rho, (d,), of coordinates in the real phases of the reduction."""

@@ -67,3 +67,11 @@ def test_in_the_curves_parameters():
     assert relative_error(seen_by(S), curves, t, dt) == pytest.approx(expected, rel=1e-5)
     still = relative_error(seen_by(S), curves, t, 0.0 * dt)
     assert EPS < still < 100 * EPS
+
+
+def test_rows_at_once_are_rows_one_by_one():
+    S, rng = np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 0.0]]), np.random.default_rng(0)
+    single = Seen(lambda rho, still: S.T @ rho, 0.0)
+    stacked = Seen(lambda rho, still: S.T @ rho, 0.0, lambda rows: rows @ S)
+    for moved in (rng.standard_normal(3), rng.standard_normal((3, 5))):
+        assert stacked.largest(moved) == pytest.approx(single.largest(moved), rel=1e-15)

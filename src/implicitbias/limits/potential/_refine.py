@@ -45,6 +45,7 @@ MAX_CORRECTIONS = 60
 ROUGH = 1e-3  # steps this short are an estimate of the distance to the solution
 SHORT = 0.05  # up to here a step in t is as good as one in u
 DEEP = -5.0  # log slack from where on slacks say more than the clock itself
+WIDE = 20.0  # range of log a from where on no nu in the given rows holds every clock
 KEPT = 1e-6  # so short ones leave the Newton matrix as it is
 DRAWS = 8  # of the rounding of Z
 NEGLIGIBLE = 1e-14  # of the largest rho: targets of combined rows up to here count as zero
@@ -137,8 +138,7 @@ def _corrected(
         error = step.error if length < ROUGH else np.inf
         shorter = error <= ENOUGH and length < float(np.abs(best.dt).max())  # for the layers
         if error < best.error or shorter:
-            slacks = bool(np.isfinite(step.asked).any())
-            best = Refined(step.state, step.dt, error, found[0], slacks)
+            best = Refined(step.state, step.dt, error, found[0], step.asked is not None)
         stalled = length < ROUGH and error > STALLED * last
         done = error <= ENOUGH and length <= SETTLED
         if count == corrections or done or (stalled and combine):
@@ -168,14 +168,14 @@ def _sharp(
 class _Step:
     """A state with its true mismatch, the Newton step from it, and what it is off by.
 
-    ``asked`` is where the dual point wants a coordinate, or NaN.
+    ``asked`` is where the dual point wants a coordinate, or NaN; None where it was given rows.
     """
 
     state: PotentialState
     dt: FloatArray
     dnu: FloatArray
     error: float
-    asked: FloatArray
+    asked: FloatArray | None
 
     def taken(self, curves: ScalarCurves, length: float) -> PotentialState:
         """The state after the step, damped where it is long."""
@@ -204,6 +204,8 @@ class _Step:
         step = np.where(np.isfinite(step), step, np.sign(self.dt) * STEP_CAP)
         light = logs + curves.depth * STEP_CAP < top
         t = np.where(light, here + np.clip(step, -STEP_CAP, STEP_CAP), t)
+        if self.asked is None:
+            return t
         most = curves.t_from_rho(np.sign(self.asked), np.full(curves.size, top))
         with np.errstate(invalid="ignore"):
             asked = np.where(np.abs(self.asked) < np.abs(most), self.asked, most)
@@ -230,7 +232,7 @@ def _correction(
     error = _size(problem, state.t, dt) + relative_amounts(problem.seen, rho, neglected)
     if problem.rounding is not None:
         doubt, sway = _rounded(curves, state, rho, *problem.rounding)
-        if np.isfinite(asked).any():  # then ``unknown`` has it
+        if asked is not None:  # then ``unknown`` has it
             sway = np.zeros_like(sway)
         moved = system.solve(system.rows.combined(doubt), sway)[0]
         error += relative_change(problem.seen, curves, state.t, moved)
@@ -258,11 +260,12 @@ def _rounded(
 
 def _with_mismatch(
     problem: PotentialProblem, curves: ScalarCurves, system: NewtonSystem, state: PotentialState
-) -> tuple[PotentialState, FloatArray, FloatArray]:
+) -> tuple[PotentialState, FloatArray, FloatArray | None]:
     """The state in the system's rows with the mismatch of its nu; what of it is unknown; asked."""
-    rows, none = system.rows, np.full(curves.size, np.nan)
+    rows = system.rows
     deep = curves.depth > 2 and curves.log_slack(state.t).min(initial=np.inf) < DEEP
-    if rows.basis is not None and deep:
+    wide = curves.depth > 2 and np.ptp(log_dual_weights(curves)) > WIDE
+    if rows.basis is not None and (deep or wide):
         found = slack_mismatch(problem, curves, state.t, rows, rows.basis)
         nu = basis_dual(curves, state.t, rows.basis)
         state = replace(state, nu=nu, mismatch=found.mismatch, rows=rows)
@@ -276,7 +279,7 @@ def _with_mismatch(
     moved = curves.u_increment(curves.t0, state.t - curves.t0)
     left = -a * problem.precise.transposed_residual(given, moved / a)
     mismatch = left * np.exp(-curves.log_u_slope(state.t))
-    return replace(state, mismatch=mismatch), np.zeros(curves.size), none
+    return replace(state, mismatch=mismatch), np.zeros(curves.size), None
 
 
 def _with_small_targets(

@@ -7,7 +7,7 @@ rho is large in beta where its row of S is long.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -29,18 +29,27 @@ class Seen:
         beta, (d,), of rho, (m,), and of the imaginary parts that coordinates keep, (m,), or None.
     rounding
         What the entries of S are off by, relative to |S_j|.
+    of_each
+        The coefficients of the rows of a (k, m) array, (k, d), if that is faster than one by one.
     """
 
     coefficients: Callable[[FloatArray, FloatArray | None], FloatArray]
     rounding: float
+    of_each: Callable[[FloatArray], FloatArray] | None = None
+    _last: dict[str, tuple[ScalarCurves, FloatArray, float]] = field(
+        default_factory=dict, repr=False
+    )
 
     def largest(self, moved: FloatArray) -> float:
         """|S^T moved|_inf, of the worst column of an (m, k) array; NaN counts as infinite."""
         if not moved.any():
             return 0.0
         with np.errstate(over="ignore", invalid="ignore"):
-            columns = moved.reshape(len(moved), -1).T
-            changes = np.array([self.coefficients(np.ascontiguousarray(c), None) for c in columns])
+            columns = np.ascontiguousarray(moved.reshape(len(moved), -1).T)
+            if self.of_each is not None:
+                changes = self.of_each(columns)
+            else:
+                changes = np.array([self.coefficients(column, None) for column in columns])
             return float(np.nan_to_num(np.abs(changes), nan=np.inf).max(initial=0.0))
 
     def of_amounts(self, amounts: FloatArray) -> float:
@@ -80,9 +89,15 @@ def in_rho(curves: ScalarCurves, t: FloatArray, dt: FloatArray) -> FloatArray:
     top = log_top(curves, t)
     if top == -np.inf:
         return np.zeros_like(dt)
+    slope = _slope(curves, t, top)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        slope = np.exp(np.minimum(curves.log_rho_slope(t) - top, LARGEST_EXPONENT))
         return np.asarray(slope * dt if dt.ndim == 1 else slope[:, None] * dt)
+
+
+def _slope(curves: ScalarCurves, t: FloatArray, top: float) -> FloatArray:
+    """rho' / |rho|_inf for top = log |rho|_inf."""
+    with np.errstate(under="ignore"):
+        return np.asarray(np.exp(np.minimum(curves.log_rho_slope(t) - top, LARGEST_EXPONENT)))
 
 
 def relative_move(
@@ -111,15 +126,16 @@ def relative_error(seen: Seen | None, curves: ScalarCurves, t: FloatArray, dt: F
     if seen is None or size == 0.0:
         rounded = np.abs(dt) + EPS * np.abs(t)
         return relative_change(None, curves, t, rounded) + EPS * (4.0 + abs(top))
-    logs = curves.log_abs_rho(t)
+    logs, slope = curves.log_abs_rho(t), _slope(curves, t, top)
     amounts = (_rounded(logs) + seen.rounding) * np.exp(logs - top)
-    amounts = amounts + in_rho(curves, t, EPS * np.abs(t))
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        amounts, moved = amounts + slope * (EPS * np.abs(t)), slope * dt
     kept, still = _still(curves, top), 0.0
     if kept is not None:
         with np.errstate(divide="ignore"):
             drawn = _draws(kept.size).T * (_rounded(np.log(np.abs(kept)) + top) * np.abs(kept))
         still = max(np.abs(seen.coefficients(0.0 * kept, each)).max() for each in drawn)
-    return (seen.largest(in_rho(curves, t, dt)) + seen.of_amounts(amounts) + still) / size
+    return (seen.largest(moved) + seen.of_amounts(amounts) + still) / size
 
 
 def _rounded(logs: FloatArray) -> FloatArray:
@@ -128,7 +144,14 @@ def _rounded(logs: FloatArray) -> FloatArray:
 
 
 def _size(seen: Seen, curves: ScalarCurves, t: FloatArray) -> float:
-    """|beta|_inf / |rho|_inf."""
+    """|beta|_inf / |rho|_inf; the last is remembered."""
+    last = seen._last.get("size")
+    if last is None or last[0] is not curves or last[1] is not t:
+        last = seen._last["size"] = curves, t, _measured(seen, curves, t)
+    return last[2]
+
+
+def _measured(seen: Seen, curves: ScalarCurves, t: FloatArray) -> float:
     top = log_top(curves, t)
     if top == -np.inf:
         return 0.0

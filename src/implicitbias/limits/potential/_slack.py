@@ -6,10 +6,11 @@ combined rows (Z = B G) nothing else than the slacks and the *reduced costs* is 
 
     [u(t_0) + a Z^T nu - u(t)]_k / a_k = -(v_k - sum_i G_ik v_i) + w_k - sum_i G_ik w_i,
 
-v = (e - u(t_0)) / a and w = delta / a. Where columns tie, the reduced cost is 0 or tiny while its
-terms are not: rounding would replace it by something that exceeds the slack. Data and starts are
-binary fractions, so that it is a sum of a few lengths v with rational factors, which exact
-arithmetic decides.
+v = (e - u(t_0)) / a and w = delta / a; of coordinates that are not half the way to their end,
+v = 0 and w = (u(t_0) - u(t)) / a: near t_0 a slack has no digits of what moved. Where columns tie,
+the reduced cost is 0 or tiny while its terms are not: rounding would replace it by something that
+exceeds the slack. Data and starts are binary fractions, so that it is a sum of a few lengths v with
+rational factors, which exact arithmetic decides.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import EPS, TINY, FloatArray, IntArray
+from implicitbias._arrays import EPS, TINY, BoolArray, FloatArray, IntArray
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import Rows
 from implicitbias.features import Features
@@ -28,6 +29,7 @@ from implicitbias.limits.potential._problem import PotentialProblem, log_dual_we
 
 DIGITS = 1e-12  # of a step in t: what a reduced cost may be uncertain by
 COARSE = 1e-4  # the same for coordinates too small to count
+HALF = 0.5  # of the way to the end of a clock
 WHOLE = 0.5  # of a slack: one that is uncertain by more may be none, and rho is not bounded
 CHEAP = 50_000  # squared rows times columns that exact arithmetic may always decide
 MOST_ROWS = 250  # exact solves grow like the fourth power of the rows
@@ -62,26 +64,31 @@ def slack_mismatch(
     """
     sides, log_slope = _sides(curves, t), curves.log_u_slope(t)
     log_unit = log_slope - log_dual_weights(curves)
-    reach = sides * np.exp(curves.log_slack(t) - log_slope)
+    moved, from_end = _clocks(curves, sides, t)
+    slack = np.exp(np.where(from_end, curves.log_slack(t) - log_slope, 0.0))
+    near = np.exp(np.where(from_end, 0.0, -log_slope))
+    reach = np.where(from_end, sides * slack, -moved * near)
     asked = rows.features.conjugated(-log_unit, basis).T @ reach[basis]
-    lengths = _lengths(curves, sides) * np.exp(-log_dual_weights(curves))
+    lengths = np.where(from_end, _lengths(curves, sides), 0.0) * np.exp(-log_dual_weights(curves))
     costs = lengths - rows.features.T @ lengths[basis]
     sizes = np.abs(lengths) + rows.features.absolute_transposed(lengths[basis])
     doubt = 64 * EPS * sizes
     if problem.rounding is not None:
         e, f = problem.rounding
-        nu = rows.dual_as_given(_moved(curves, sides, lengths, t)[basis])
+        nu = rows.dual_as_given((moved * np.exp(-log_dual_weights(curves)))[basis])
         swing = f * float(e @ np.abs(nu))
         doubt = doubt + swing + rows.features.absolute_transposed(swing[basis])
     unknown = _over(doubt, log_unit)
     asked[basis], costs[basis], unknown[basis] = reach[basis], 0.0, 0.0
-    doubtful = np.flatnonzero(unknown > DIGITS)
+    logs = curves.log_rho_slope(t) - float(curves.log_abs_rho(t).max())
+    weights = np.exp(np.clip(logs, -LARGEST_EXPONENT, LARGEST_EXPONENT))
+    steep = np.where(from_end, 1.0, np.maximum(weights, 1.0))  # rho' >> |rho| around rho = 0
+    doubtful = np.flatnonzero(unknown * steep > DIGITS)
     if basis.size**2 * doubtful.size > CHEAP:  # then only where rho, or the way to it, feels it
-        logs = curves.log_rho_slope(t) - float(curves.log_abs_rho(t).max())
-        felt = unknown * np.exp(np.minimum(logs, LARGEST_EXPONENT)) > DIGITS
+        felt = unknown * weights > DIGITS
         felt |= unknown > COARSE
         unknown[~felt] = 0.0
-        doubtful = np.flatnonzero(felt & (unknown > DIGITS))
+        doubtful = np.flatnonzero(felt & (unknown * steep > DIGITS))
     if doubtful.size:
         exact = _decided(problem, rows, basis, doubtful, sides, lengths, doubt)
         costs[doubtful], unknown[doubtful] = exact.costs, _over(exact.unknown, log_unit[doubtful])
@@ -89,12 +96,13 @@ def slack_mismatch(
         shares = exact.factors * np.exp(np.minimum(log_ratio, LARGEST_EXPONENT))
         asked[doubtful] = shares.T @ reach[basis]
     asked = asked + _over(costs, log_unit)
+    left = sides * (asked + np.where(from_end, 0.0, _lengths(curves, sides) * near))
     with np.errstate(invalid="ignore"):
-        logs = np.log(np.maximum(sides * asked, TINY))  # underflow: further than a step can tell
-        logs = np.where(sides * asked >= 0.0, logs, np.nan)
+        logs = np.log(np.maximum(left, TINY))  # underflow: further than a step can tell
+        logs = np.where(left >= 0.0, logs, np.nan)
     wanted = curves.t_from_log_slack(sides, logs + log_slope)
-    unknown[unknown > WHOLE * np.abs(reach)] = np.inf  # nothing may be left of the slack
-    return SlackMismatch(reach - asked, np.where(unknown > DIGITS, unknown, 0.0), wanted)
+    unknown[from_end & (unknown > WHOLE * np.abs(reach))] = np.inf  # no slack may be left
+    return SlackMismatch(reach - asked, np.where(unknown * steep > DIGITS, unknown, 0.0), wanted)
 
 
 def _over(values: FloatArray, log_unit: FloatArray) -> FloatArray:
@@ -106,16 +114,16 @@ def _over(values: FloatArray, log_unit: FloatArray) -> FloatArray:
 
 def basis_dual(curves: ScalarCurves, t: FloatArray, basis: IntArray) -> FloatArray:
     """B^T nu, (n,): what makes the equation hold on the basis."""
-    sides = _sides(curves, t)
-    lengths = _lengths(curves, sides) * np.exp(-log_dual_weights(curves))
-    return _moved(curves, sides, lengths, t)[basis]
+    moved = _clocks(curves, _sides(curves, t), t)[0]
+    return np.asarray(moved * np.exp(-log_dual_weights(curves)))[basis]
 
 
-def _moved(
-    curves: ScalarCurves, sides: FloatArray, lengths: FloatArray, t: FloatArray
-) -> FloatArray:
-    """(u(t) - u(t_0)) / a = v - w."""
-    return lengths - sides * curves.slack(t) * np.exp(-log_dual_weights(curves))
+def _clocks(curves: ScalarCurves, sides: FloatArray, t: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """u(t) - u(t_0), and where that is half of the way to the end or more, read off the slack."""
+    moved, lengths = curves.u_increment(curves.t0, t - curves.t0), _lengths(curves, sides)
+    from_end = ~(np.abs(moved) < HALF * np.abs(lengths))
+    with np.errstate(invalid="ignore"):
+        return np.where(from_end, lengths - sides * curves.slack(t), moved), from_end
 
 
 def _sides(curves: ScalarCurves, t: FloatArray) -> FloatArray:
@@ -186,11 +194,11 @@ def _exact_costs(
     costs, unknown = np.zeros(columns.size), np.zeros(columns.size)
     for index, column in enumerate(columns):
         own = kinds[basis.size + index]
-        parts = {own[0]: own[1] * int(sides[column])}
-        like = {own[0]: column}
+        parts = {own[0]: own[1] * int(sides[column])} if lengths[column] != 0.0 else {}
+        like = dict.fromkeys(parts, column)
         for row, j in enumerate(basis):
             factor = factors[row, index]
-            if factor != 0:
+            if factor != 0 and lengths[j] != 0.0:
                 kind, size = kinds[row]
                 parts[kind] = parts.get(kind, fmpq(0)) - factor * size * int(sides[j])
                 like.setdefault(kind, j)
