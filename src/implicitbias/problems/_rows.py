@@ -63,10 +63,17 @@ class UnitRows:
         F = diag(2^{-columns}), or None for the identity; always None if not ``equilibrated``.
     """
 
-    def __init__(self, X: FloatArray | Features, *, equilibrated: bool = False) -> None:
+    def __init__(
+        self,
+        X: FloatArray | Features,
+        *,
+        equilibrated: bool = False,
+        scaling: tuple[IntArray, IntArray | None] | None = None,
+    ) -> None:
         X = as_features(X)
         self._X, self.shape = X, X.shape
-        scaling = equilibration(X) if equilibrated else (row_exponents(X), None)
+        if scaling is None:
+            scaling = equilibration(X) if equilibrated else (row_exponents(X), None)
         self.exponents, self.columns = scaling
         self.num_rows, self.width = X.shape[0], min(X.shape)
         is_wide = self.num_rows <= X.shape[1]
