@@ -15,6 +15,7 @@ else is left to QR, since squares lose half the digits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -29,6 +30,7 @@ from implicitbias.problems._rows import CLEAR_GRAM, rank_tolerance, rounding_of
 FEW = 2  # times n columns mostly tell
 MANY = 4  # times n: with no more columns than this, all of them are taken at once
 PIECES = 4  # few columns are taken from so many places at least
+NONE = np.zeros(0)  # weights of no other row
 SMALL = 1 << 14  # entries of an X whose columns are taken at once
 
 
@@ -55,7 +57,7 @@ def clearly_independent(X: Features, rows: IntArray, columns: IntArray | None) -
 def _few_columns(n: int, d: int) -> list[slice]:
     """Disjoint slices of about ``FEW`` n columns, all over the place."""
     width = max(1, min(FEW * n // PIECES, _scaling.BLOCK_ENTRIES // n))
-    count = max(PIECES, FEW * n // width)
+    count = max(PIECES, -(-FEW * n // width))
     starts = np.linspace(0, d - width, count).astype(np.intp)
     return [slice(int(start), int(start) + width) for start in starts]
 
@@ -71,7 +73,7 @@ class _Gram:
         self._width = 0
         gram = self._sum(parts) if X.is_array else self._whole()
         self.lengths = np.sqrt(np.diag(gram))
-        self._shift = np.inf
+        self._shift = math.inf
         if self.lengths.all():
             gram /= self.lengths
             gram /= self.lengths[:, None]
@@ -82,11 +84,14 @@ class _Gram:
         """A_S A_S^T, one block of columns at a time."""
         total = np.zeros((len(self._X),) * 2)
         for part in parts:
-            columns = None if self._columns is None else self._columns[part]
-            block = self._X.taken(part).shifted(self._rows, columns).toarray()
-            self._width += block.shape[1]
-            total += block @ block.T
+            total += self._product(part)
         return total
+
+    def _product(self, part: slice) -> FloatArray:
+        columns = None if self._columns is None else self._columns[part]
+        block = self._X.taken(part).shifted(self._rows, columns).toarray()
+        self._width += block.shape[1]
+        return block @ block.T
 
     def _whole(self) -> FloatArray:
         """A A^T of what is never an array."""
@@ -97,18 +102,19 @@ class _Gram:
     def _least(self) -> float:
         """t: the rounding, four times over, and twice the distances that count as independent."""
         n, d = self._X.shape
-        distance = float(np.sqrt(n) * rounding_of(np.zeros(1), (n, d)))
-        distance = 2 * max(distance, rank_tolerance((n, d)))
+        distance = 2 * max(math.sqrt(n) * float(rounding_of(NONE, (n, d))), rank_tolerance((n, d)))
         rounding = 4 * n * (n + self._width) * EPS
-        with np.errstate(over="ignore"):
-            return CLEAR_GRAM + rounding + d * float((distance / self.lengths.min()) ** 2)
+        shortest = float(self.lengths.min())
+        if shortest < math.sqrt(d) * distance:
+            return math.inf
+        return CLEAR_GRAM + rounding + d * (distance / shortest) ** 2
 
     def is_clear(self) -> bool:
         """Whether the Cholesky factorisation of H - t I succeeds."""
         if not self._shift < 1.0:
             return False
         shifted = self._gram.copy(order="F")
-        np.fill_diagonal(shifted, 1.0 - self._shift)
+        shifted.ravel("A")[:: len(shifted) + 1] = 1.0 - self._shift
         self._failed = int(dpotrf(shifted, lower=1, clean=0, overwrite_a=1)[1])
         return self._failed == 0
 
