@@ -13,7 +13,7 @@ from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.features._base import BLOCK, LARGEST_EXPONENT, Combined, Features, Index
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
-NORMAL = 1022  # 2^{-1022} and its inverse are normal numbers: products with them are exact
+NORMAL = 1022  # up to here 2^e and 2^{-e} are normal numbers: products round as ldexp does
 LEVEL = 27.0  # columns within e^{-27} of the heaviest are pivoted together
 INDEPENDENT = 1e-13  # a relative distance to the span below this is rounding
 NOISE = 1e-11  # entries of B^{-1} Z below this, where the weights say zero, are zero

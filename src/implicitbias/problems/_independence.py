@@ -19,8 +19,7 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-import scipy.linalg
-from scipy.linalg.lapack import dpotrf
+from scipy.linalg.lapack import dposv, dpotrf
 
 from implicitbias._arrays import EPS, FloatArray, IntArray
 from implicitbias.features import Features
@@ -130,8 +129,9 @@ class _Gram:
         weights = np.zeros(len(self._X))
         weights[last] = 1.0
         if last:
-            factor = scipy.linalg.cho_factor(before, lower=True, check_finite=False)
-            weights[:last] = -scipy.linalg.cho_solve(factor, self._gram[:last, last])
+            _, weights[:last], failed = dposv(before, -self._gram[:last, last], lower=1)
+            if failed:
+                return False
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             total = np.ldexp(weights / self.lengths, self._rows) @ self._X
             total = total if self._columns is None else np.ldexp(total, self._columns)

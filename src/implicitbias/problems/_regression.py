@@ -43,7 +43,8 @@ class Regression:
     X of short integers (in powers of two) is taken at its word, by integer arithmetic. Dependent
     rows, duplicates and zero rows with target zero included, are allowed as long as the targets
     agree; n > d then is as well.
-    X is factored in blocks and never copied whole, a sparse one never made dense but for a block.
+    Mostly a Gram matrix of few columns proves that all rows are independent; otherwise X is
+    factored in blocks. It is never copied whole, a sparse one never made dense but for a block.
 
     Parameters
     ----------

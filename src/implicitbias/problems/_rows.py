@@ -54,14 +54,15 @@ class UnitRows:
 
     n <= d: F X^T = Q R is factored over blocks of features, keeping R (n, n) alone; the rows of R^T
     are those of X F in the basis Q, to full precision (a Gram matrix would lose half the digits).
-    n > d: the rows themselves, normalised block by block.
+    n > d: the rows themselves, normalised block by block. ``scaling`` is what ``equilibration``
+    says, where that is known already.
 
     Attributes
     ----------
     exponents, norms
         ||F x_i|| = norms_i 2^{exponents_i}, so that neither overflows.
     columns
-        F = diag(2^{-columns}), or None for the identity; always None if not ``equilibrated``.
+        F = diag(2^{-columns}), or None for the identity, as where nothing was ``equilibrated``.
     """
 
     def __init__(
