@@ -69,7 +69,7 @@ class _Gram:
     ) -> None:
         self._X, self._rows = X, -rows
         self._columns = None if columns is None else -columns
-        self._width = 0
+        self._width = self._failed = 0
         gram = self._sum(parts) if X.is_array else self._whole()
         self.lengths = np.sqrt(np.diag(gram))
         self._shift = math.inf
