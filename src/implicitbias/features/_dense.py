@@ -13,6 +13,7 @@ from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.features._base import BLOCK, LARGEST_EXPONENT, Combined, Features, Index
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
+NORMAL = 1022  # up to here 2^e and 2^{-e} are normal numbers: products round as ldexp does
 LEVEL = 27.0  # columns within e^{-27} of the heaviest are pivoted together
 INDEPENDENT = 1e-13  # a relative distance to the span below this is rounding
 NOISE = 1e-11  # entries of B^{-1} Z below this, where the weights say zero, are zero
@@ -52,6 +53,8 @@ class Dense(Features):
 
     def shifted(self, rows: IntArray, columns: IntArray | None = None) -> Dense:
         """2^{e_i + f_j} Z_ij."""
+        if columns is None and np.abs(rows).max(initial=0) <= NORMAL:
+            return self.scaled(np.ldexp(1.0, rows), None)
         shifts = rows[:, None] if columns is None else rows[:, None] + columns
         return Dense(np.ldexp(self._array, shifts))
 

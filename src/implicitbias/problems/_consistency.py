@@ -51,21 +51,25 @@ def worst_contradiction(rows: UnitRows, basis: RowBasis, y: FloatArray) -> Contr
     if basis.weights is None:
         solution_norm = float(np.linalg.norm(basis.solve_transposed(targets[basis.rows])))
     worst = Contradiction(0.0, 0, float(y[0]))
+    others = np.ones(rows.num_rows, dtype=bool)
+    others[basis.rows] = False
     for block in rows.blocks():
-        weights = basis.combinations(rows, block)
+        index = np.flatnonzero(others[block]) + block.start
+        if index.size == 0:
+            continue
+        weights = basis.combinations(rows, index)
         forced = weights @ targets[basis.rows]
-        missing = np.abs(targets[block] - forced)
-        missing[basis.positions(block)] = 0.0
         rounding = rounding_of(weights, rows.shape) * solution_norm
-        missing = np.maximum(missing - np.where(rows.norms[block] > 0, rounding, 0.0), 0.0)
-        size = np.abs(targets[block]) + np.abs(weights) @ np.abs(targets[basis.rows])
+        rounding[rows.norms[index] == 0] = 0.0
+        missing = np.maximum(np.abs(targets[index] - forced) - rounding, 0.0)
+        size = np.abs(targets[index]) + np.abs(weights) @ np.abs(targets[basis.rows])
         ratios = missing / np.where(missing > 0, size, 1.0)
-        index = int(ratios.argmax())
-        if ratios[index] > worst.size:
-            row = block.start + index
+        most = int(ratios.argmax())
+        if ratios[most] > worst.size:
+            row = int(index[most])
             with np.errstate(over="ignore"):  # forced beyond float64: inf
-                value = np.ldexp(forced[index] * rows.norms[row], int(rows.exponents[row]) + common)
-            worst = Contradiction(float(ratios[index]), row, float(value))
+                value = np.ldexp(forced[most] * rows.norms[row], int(rows.exponents[row]) + common)
+            worst = Contradiction(float(ratios[most]), row, float(value))
     return worst
 
 

@@ -18,6 +18,7 @@ from implicitbias.problems._consistency import (
     share,
     worst_contradiction,
 )
+from implicitbias.problems._independence import clearly_independent
 from implicitbias.problems._inputs import (
     check_predictions,
     one_per_row,
@@ -29,6 +30,7 @@ from implicitbias.problems._rows import (
     distance_of_others,
     exact_row_basis,
 )
+from implicitbias.problems._scaling import equilibration
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -41,7 +43,8 @@ class Regression:
     X of short integers (in powers of two) is taken at its word, by integer arithmetic. Dependent
     rows, duplicates and zero rows with target zero included, are allowed as long as the targets
     agree; n > d then is as well.
-    X is factored in blocks and never copied whole, a sparse one never made dense but for a block.
+    Mostly a Gram matrix of few columns proves that all rows are independent; otherwise X is
+    factored in blocks. It is never copied whole, a sparse one never made dense but for a block.
 
     Parameters
     ----------
@@ -85,18 +88,14 @@ class Regression:
         X = features_of(X)
         targets = numeric_array(y, "y", f"numbers of shape ({X.shape[0]},)")
         y = finite_array(one_per_row(targets, "y", X.shape[0]), "y", shape=(X.shape[0],))
-        rows = UnitRows(X, equilibrated=True)
-        basis = exact_row_basis(rows)
-        contradiction = worst_contradiction(rows, basis, y)
-        if contradiction.size > CONSISTENCY_TOLERANCE:
-            raise _inconsistent(rows, basis, y, contradiction)
+        rows, inconsistency = _consistent_rows(X, y)
         self.__dict__.update(
             X=X.given,
             features=X,
             y=y,
-            rank=basis.rows.size,
-            rows=np.sort(basis.rows),
-            inconsistency=contradiction.size,
+            rank=rows.size,
+            rows=rows,
+            inconsistency=inconsistency,
         )
 
     @property
@@ -148,6 +147,19 @@ class Regression:
     def residual(self, predictions: ArrayLike) -> FloatArray:
         """r_i = dL/df_i = f_i - y_i, (n,)."""
         return check_predictions(predictions, self.num_points) - self.y
+
+
+def _consistent_rows(X: Features, y: FloatArray) -> tuple[NumericArray, float]:
+    """Independent rows, ascending, and by how much the others contradict them."""
+    scaling = equilibration(X)
+    if clearly_independent(X, *scaling):
+        return np.arange(len(X)), 0.0
+    rows = UnitRows(X, scaling=scaling)
+    basis = exact_row_basis(rows)
+    contradiction = worst_contradiction(rows, basis, y)
+    if contradiction.size > CONSISTENCY_TOLERANCE:
+        raise _inconsistent(rows, basis, y, contradiction)
+    return np.sort(basis.rows), contradiction.size
 
 
 def _inconsistent(

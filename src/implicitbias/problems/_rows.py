@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
+from scipy.linalg.lapack import dtrtrs
 
 from implicitbias._arrays import EPS, FloatArray, IntArray, NumericArray
 from implicitbias.features import Features, as_features
@@ -53,20 +54,28 @@ class UnitRows:
 
     n <= d: F X^T = Q R is factored over blocks of features, keeping R (n, n) alone; the rows of R^T
     are those of X F in the basis Q, to full precision (a Gram matrix would lose half the digits).
-    n > d: the rows themselves, normalised block by block.
+    n > d: the rows themselves, normalised block by block. ``scaling`` is what ``equilibration``
+    says, where that is known already.
 
     Attributes
     ----------
     exponents, norms
         ||F x_i|| = norms_i 2^{exponents_i}, so that neither overflows.
     columns
-        F = diag(2^{-columns}), or None for the identity; always None if not ``equilibrated``.
+        F = diag(2^{-columns}), or None for the identity, as where nothing was ``equilibrated``.
     """
 
-    def __init__(self, X: FloatArray | Features, *, equilibrated: bool = False) -> None:
+    def __init__(
+        self,
+        X: FloatArray | Features,
+        *,
+        equilibrated: bool = False,
+        scaling: tuple[IntArray, IntArray | None] | None = None,
+    ) -> None:
         X = as_features(X)
         self._X, self.shape = X, X.shape
-        scaling = equilibration(X) if equilibrated else (row_exponents(X), None)
+        if scaling is None:
+            scaling = equilibration(X) if equilibrated else (row_exponents(X), None)
         self.exponents, self.columns = scaling
         self.num_rows, self.width = X.shape[0], min(X.shape)
         is_wide = self.num_rows <= X.shape[1]
@@ -83,12 +92,12 @@ class UnitRows:
             return iter((slice(0, self.num_rows),))
         return row_blocks(self.num_rows, self.width)
 
-    def _raw(self, block: slice) -> FloatArray:
+    def _raw(self, block: slice | IntArray) -> FloatArray:
         if self._compressed is not None:
             return self._compressed[block]
         return self._scaled(block)
 
-    def _scaled(self, block: slice) -> FloatArray:
+    def _scaled(self, block: slice | IntArray) -> FloatArray:
         """Rows F x_i 2^{-e_i}: exact, except that entries below 2^{-1074} vanish."""
         columns = None if self.columns is None else -self.columns
         return self._X.rows(block).shifted(-self.exponents[block], columns).toarray()
@@ -102,8 +111,8 @@ class UnitRows:
             return None
         return short_integers(self._scaled(slice(0, self.num_rows)))
 
-    def block(self, block: slice) -> FloatArray:
-        """Rows u_i of a slice, (m, k)."""
+    def block(self, block: slice | IntArray) -> FloatArray:
+        """Some rows u_i, (m, k)."""
         norms = self.norms[block]
         return self._raw(block) / np.where(norms > 0, norms, 1.0)[:, None]
 
@@ -156,6 +165,21 @@ def upper_triangle(matrix: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.qr(matrix, mode="r"), dtype=np.float64)
 
 
+def _solve_triangular(
+    triangular: FloatArray, values: FloatArray, *, transposed: bool = False
+) -> FloatArray:
+    """R^{-1} values or R^{-T} values for R upper triangular; SciPy's checks cost more than that."""
+    if not values.size:
+        return np.zeros(values.shape)
+    if triangular.flags.f_contiguous:
+        found, failed = dtrtrs(triangular, values, trans=int(transposed))
+    else:
+        found, failed = dtrtrs(triangular.T, values, lower=1, trans=int(not transposed))
+    if failed:
+        raise np.linalg.LinAlgError(f"R is singular at {failed - 1}")
+    return np.asarray(found)
+
+
 @dataclass(frozen=True, eq=False)
 class RowBasis:
     """Independent rows b_1, .., b_r whose span holds all rows up to rounding.
@@ -178,22 +202,17 @@ class RowBasis:
 
     def solve(self, values: FloatArray) -> FloatArray:
         """R^{-1} values."""
-        return np.asarray(scipy.linalg.solve_triangular(self.triangular, values))
+        return _solve_triangular(self.triangular, values)
 
     def solve_transposed(self, values: FloatArray) -> FloatArray:
         """R^{-T} values: the smallest w with B w = values is Q times this."""
-        return np.asarray(scipy.linalg.solve_triangular(self.triangular, values, trans="T"))
+        return _solve_triangular(self.triangular, values, transposed=True)
 
-    def combinations(self, rows: UnitRows, block: slice) -> FloatArray:
-        """C with u_i = C B for a slice of the rows, (m, r)."""
+    def combinations(self, rows: UnitRows, block: slice | IntArray) -> FloatArray:
+        """C with u_i = C B for some of the rows, (m, r)."""
         if self.weights is not None:
             return self.weights[block]
         return self.solve((rows.block(block) @ self.orthonormal).T).T
-
-    def positions(self, block: slice) -> NumericArray:
-        """Which rows of a slice belong to the basis, counted from its start."""
-        inside = (self.rows >= block.start) & (self.rows < block.stop)
-        return np.asarray(self.rows[inside] - block.start)
 
 
 def row_basis(rows: UnitRows) -> RowBasis:
@@ -207,7 +226,9 @@ def row_basis(rows: UnitRows) -> RowBasis:
     for block in rows.blocks():
         stack = np.vstack([kept, rows.block(block)])
         candidates = np.concatenate([indices, np.arange(block.start, block.stop)])
-        triangular, order = scipy.linalg.qr(stack.T, mode="r", pivoting=True)[:2]
+        triangular, order = scipy.linalg.qr(stack.T, mode="r", pivoting=True, check_finite=False)[
+            :2
+        ]
         rank = int(np.sum(np.abs(np.diag(triangular)) > tolerance))
         if len(stack) == rows.num_rows:  # else rows dropped before may have been the better ones
             rank = _beyond_rounding(triangular, rank, rows.shape)
@@ -221,7 +242,7 @@ def _beyond_rounding(triangular: FloatArray, rank: int, shape: tuple[int, ...]) 
     """Count on from the clear rank while the next row is further off than rounding explains."""
     while rank < min(triangular.shape):
         before, column = triangular[:rank, :rank], triangular[:rank, rank]
-        weights = scipy.linalg.solve_triangular(before, column) if rank else column
+        weights = _solve_triangular(before, column) if rank else column
         if not np.abs(triangular[rank, rank]) > rounding_of(weights, shape):
             break
         rank += 1
