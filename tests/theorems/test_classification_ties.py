@@ -315,3 +315,15 @@ def test_equal_coordinates_share_what_is_hard_to_solve_for():
     np.testing.assert_allclose(found.coefficients, np.array(expected, float), rtol=1e-8)
     shares = found.spectrum[[0, 2]] / eta[[0, 2]] ** 2
     np.testing.assert_allclose(shares[0], shares[1], rtol=1e-12)
+
+
+def test_ties_that_rounding_alone_makes_are_no_locks():
+    """Sums of filters that differ by one bit: from them the flow ends elsewhere than from a tie."""
+    first = np.array([2.3113239773131626, 0.5044259842438971, 0.9070566851214442])
+    second = np.array([2.1869250683834327, 0.28976270218113087, 1.2461188761139401])
+    network = ConvolutionalNetwork(3, (3, 3))
+    problem = Classification([[1.0, 0.0, 1.0]], [-1.0])
+    with pytest.raises(NoPredictionError, match="tie, or vanish, in some coordinates to rounding"):
+        predict_limit(network, problem, Initialization([first, second], scale=1e-6))
+    given = predict_limit(network, problem, Initialization([first, first], scale=1e-6))
+    np.testing.assert_allclose(given.coefficients, [-0.5, 1.0, -0.5], atol=1e-12)

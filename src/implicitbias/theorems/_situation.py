@@ -67,6 +67,23 @@ class Situation(Setting):
         """The scalar curves of the coordinates, at the initialization's scale."""
         return self.reduction.curves(self.init.log_scale)
 
+    @cached_property
+    def ties_are_given(self) -> bool:
+        """Whether layers that tie in coordinates, or vanish there, do so whatever is rounded.
+
+        Besides coordinates that are not rounded: one layer twice, up to its sign, on one basis.
+        """
+        if self.start_is_exact:
+            return True
+        bases = self.decomposition.bases if not self.network.is_fourier else None
+        layers = [np.ravel(layer) for layer in self.init.directions]
+        return any(
+            (bases is None or np.array_equal(bases[i], bases[j]))
+            and (np.array_equal(layers[i], layers[j]) or np.array_equal(layers[i], -layers[j]))
+            for i in range(len(layers))
+            for j in range(i)
+        )
+
     @property
     def easier(self) -> str:
         """What would be easier to solve than this, as the end of a sentence."""
