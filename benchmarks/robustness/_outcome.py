@@ -195,6 +195,9 @@ def _check(problem: Problem, record: Record, limits: list[ib.Limit], patience: f
 def _follow(problem: Problem, record: Record, limit: ib.Limit, patience: float) -> None:
     if limit.rate is not None and limit.rate < SLOWEST:
         return
+    if any(one.status == "undecided" for one in limit.assumptions):  # it says so itself
+        record.route = "undecided by its own verdict"
+        return
     try:
         with limited(patience):
             found = angles(problem, limit.coefficients)
