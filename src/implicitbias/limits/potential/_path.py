@@ -16,6 +16,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, as_given
+from implicitbias.limits.potential._descent import descend, from_least_squares
 from implicitbias.limits.potential._problem import (
     MAX_PATH_STEPS,
     STEP_CAP,
@@ -129,14 +130,22 @@ def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
         excess = max(log_scale - first, 0.0)
     start = _start_predictions(problem, state)
     further = log_scale != first and excess == 0.0
-    moved = correct(problem, problem.curves, problem.target, state, rough=further)
-    if moved is None:
-        moved = follow(problem, _Path(start, problem.target, 0.0), state)
+    began = None
+    if log_scale < first and state.system is not None:
+        began = from_least_squares(problem, state.system, log_scale - first)
+    if began is not None:
+        change, moved = began
+        if change == log_scale - first:
+            return replace(problem, curves=curves), moved
+        first, problem = first + change, problem.shifted(change)
+    else:
+        found = correct(problem, problem.curves, problem.target, state, rough=further)
+        moved = found or follow(problem, _Path(start, problem.target, 0.0), state)
     problem = replace(problem, log_excess=excess)
     if not further:
         return problem, moved
     try:
-        problem, moved = rescale(problem, moved, log_scale - first)
+        problem, moved = _along_scale(problem, moved, log_scale - first)
     except PathError as error:
         if log_scale < first:
             raise
@@ -158,6 +167,8 @@ def _at_zero(problem: PotentialProblem, state: PotentialState) -> PotentialState
 def _start_predictions(problem: PotentialProblem, state: PotentialState) -> FloatArray:
     """Z rho(t_0), refused where its rounding alone exceeds the target."""
     rho = problem.curves.rho(problem.curves.t0)
+    if not rho.any() and problem.target.any():
+        return np.zeros_like(problem.target)
     with np.errstate(over="ignore", invalid="ignore"):
         start = np.asarray(problem.features @ rho)
         size = float(np.max(problem.features.absolute(rho), initial=0.0))
@@ -228,5 +239,16 @@ def rescale(
         if kept >= 0.0 or not problem.target.any():
             return replace(problem, log_excess=kept), state
         problem, log_scale_change = replace(problem, log_excess=0.0), kept
+    if log_scale_change < 0.0:
+        reached, state = descend(problem, state, log_scale_change)
+        if reached == log_scale_change:
+            return problem.shifted(log_scale_change), state
+        problem, log_scale_change = problem.shifted(reached), log_scale_change - reached
+    return _along_scale(problem, state, log_scale_change)
+
+
+def _along_scale(
+    problem: PotentialProblem, state: PotentialState, log_scale_change: float
+) -> tuple[PotentialProblem, PotentialState]:
     path = _Path(problem.target, problem.target, log_scale_change)
     return problem.shifted(log_scale_change), follow(problem, path, state)
