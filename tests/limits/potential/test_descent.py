@@ -9,9 +9,10 @@ import pytest
 
 from helpers.potentials import random_problem, theorem5_start
 from implicitbias.coordinates import Curves, TwoSidedCurves
-from implicitbias.dual import as_given
+from implicitbias.dual import as_given, mild_system
 from implicitbias.limits import PotentialProblem, PotentialState, certify, rescale, solve
 from implicitbias.limits.potential import _descent, _path
+from implicitbias.limits.potential._problem import slopes_at
 
 KINDS = ["equal", "uneven", "any", "locked", "two-sided"]
 
@@ -156,3 +157,19 @@ def test_the_first_point_is_the_weighted_least_squares_solution(kind, depth):
     nu = np.linalg.solve((z * weights) @ z.T, at_first.target - z @ start)
     expected = start + weights * (z.T @ nu)
     np.testing.assert_allclose(curves.rho(state.t)[movable], expected[movable], rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("depth", [2, 3, 5])
+def test_the_carried_mismatch_is_that_of_the_dual_point(kind, depth):
+    at_first, system, _ = _beginning(problem_of(kind, depth, 1e-3))
+    curves = at_first.curves.shifted(-0.6)
+    state = _descent._least_squares(at_first, curves, system)
+    near = mild_system(at_first.features, slopes_at(curves, state.t))
+    for _ in range(4):  # by one factorisation, ever further away
+        missing = at_first.target - at_first.features @ curves.rho(state.t)
+        state, _ = _descent._corrected(curves, state, near, missing)
+    a = np.exp((curves.depth - 2) * (curves.log_unit - curves.log_unit.max()))
+    moved = curves.u_increment(curves.t0, state.t - curves.t0)
+    expected = (a * (at_first.features.T @ state.nu) - moved) * np.exp(-curves.log_u_slope(state.t))
+    np.testing.assert_allclose(state.mismatch, expected, rtol=1e-9, atol=1e-9)
