@@ -10,7 +10,14 @@ import pytest
 from helpers.potentials import random_problem, theorem5_start
 from implicitbias.coordinates import Curves, TwoSidedCurves
 from implicitbias.dual import as_given, mild_system
-from implicitbias.limits import PotentialProblem, PotentialState, certify, rescale, solve
+from implicitbias.limits import (
+    PathError,
+    PotentialProblem,
+    PotentialState,
+    certify,
+    rescale,
+    solve,
+)
 from implicitbias.limits.potential import _descent, _path
 from implicitbias.limits.potential._problem import slopes_at
 
@@ -173,3 +180,24 @@ def test_the_carried_mismatch_is_that_of_the_dual_point(kind, depth):
     moved = curves.u_increment(curves.t0, state.t - curves.t0)
     expected = (a * (at_first.features.T @ state.nu) - moved) * np.exp(-curves.log_u_slope(state.t))
     np.testing.assert_allclose(state.mismatch, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("carried", [False, True])
+def test_a_dead_end_after_bent_steps_is_left_for_the_path_from_the_start(carried, monkeypatch):
+    problem = problem_of("equal", 3, 1e-12)
+    expected = certified(*solve(problem))
+    change = np.log(1e-11)
+    began = solve(problem.shifted(-change)) if carried else None
+    along, ways = _path._along_scale, []
+
+    def once_closed(given, state, log_scale_change):
+        ways.append(log_scale_change)
+        if len(ways) == 1:
+            raise PathError("closed", state)
+        return along(given, state, log_scale_change)
+
+    monkeypatch.setattr(_path, "_along_scale", once_closed)
+    solved, state = rescale(*began, change) if carried else solve(problem)
+    assert len(ways) == 2
+    assert ways[0] > ways[1]  # bent steps had come some way
+    np.testing.assert_allclose(certified(solved, state), expected, rtol=1e-9, atol=1e-12)

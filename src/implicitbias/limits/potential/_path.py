@@ -130,17 +130,13 @@ def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
         excess = max(log_scale - first, 0.0)
     start = _start_predictions(problem, state)
     further = log_scale != first and excess == 0.0
-    began = None
     if log_scale < first and state.system is not None:
-        began = from_least_squares(problem, state.system, log_scale - first)
-    if began is not None:
-        change, moved = began
-        if change == log_scale - first:
-            return replace(problem, curves=curves), moved
-        first, problem = first + change, problem.shifted(change)
-    else:
-        found = correct(problem, problem.curves, problem.target, state, rough=further)
-        moved = found or follow(problem, _Path(start, problem.target, 0.0), state)
+        arrived = _by_bent_steps(problem, state.system, log_scale - first)
+        if arrived is not None:
+            return replace(arrived[0], curves=curves), arrived[1]
+    moved = correct(problem, problem.curves, problem.target, state, rough=further)
+    if moved is None:
+        moved = follow(problem, _Path(start, problem.target, 0.0), state)
     problem = replace(problem, log_excess=excess)
     if not further:
         return problem, moved
@@ -240,11 +236,35 @@ def rescale(
             return replace(problem, log_excess=kept), state
         problem, log_scale_change = replace(problem, log_excess=0.0), kept
     if log_scale_change < 0.0:
-        reached, state = descend(problem, state, log_scale_change)
-        if reached == log_scale_change:
-            return problem.shifted(log_scale_change), state
-        problem, log_scale_change = problem.shifted(reached), log_scale_change - reached
+        reached = descend(problem, state, log_scale_change)
+        arrived = _the_rest(problem, reached, log_scale_change)
+        if arrived is not None:
+            return arrived
     return _along_scale(problem, state, log_scale_change)
+
+
+def _by_bent_steps(
+    problem: PotentialProblem, system: NewtonSystem, log_scale_change: float
+) -> tuple[PotentialProblem, PotentialState] | None:
+    """The solution at a smaller scale than the first one, its system given; None without."""
+    reached = from_least_squares(problem, system, log_scale_change)
+    return None if reached is None else _the_rest(problem, reached, log_scale_change)
+
+
+def _the_rest(
+    problem: PotentialProblem, reached: tuple[float, PotentialState], log_scale_change: float
+) -> tuple[PotentialProblem, PotentialState] | None:
+    """On from where bent steps led; None where they led nowhere, or into a dead end."""
+    change, state = reached
+    if change == 0.0:
+        return None
+    there = problem.shifted(change)
+    if change == log_scale_change:
+        return there, state
+    try:
+        return _along_scale(there, state, log_scale_change - change)
+    except PathError:
+        return None
 
 
 def _along_scale(
