@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from helpers.coordinates import KINDS, coordinates, start_layers, warnings_of
 from helpers.networks import laws
 from implicitbias._errors import InvalidInputError
-from implicitbias.coordinates import Curves, lemma4
+from implicitbias.coordinates import Curves, ScalarCurves, lemma4
 from reference.scalar_curves import integrate_layers
 
 seeds = st.integers(0, 2**32 - 1)
@@ -88,6 +88,42 @@ def test_slopes_are_derivatives(layers, log_scale, seed):
     ratio = curves.log_rho_slope(t) - curves.log_u_slope(t) + (curves.depth - 2) * curves.log_unit
     inside = np.abs(curves.log_u_slope(t)) < 15
     close(curves.psi_slope(s)[inside], np.exp(ratio)[inside], 1e-6)
+
+
+@laws
+@given(layers=coordinates(), log_scale=log_scales, seed=seeds)
+def test_rates_are_derivatives_of_log_slopes(layers, log_scale, seed):
+    curves = Curves.from_start(layers, log_scale)
+    t, step = parameters(curves, seed), 1e-4
+    for rate, logs in zip(
+        curves.slope_rates(t), (curves.log_rho_slope, curves.log_u_slope), strict=True
+    ):
+        with np.errstate(invalid="ignore"):
+            rise = (logs(t + step) - logs(t - step)) / (2 * step)
+        np.testing.assert_allclose(rate, np.where(curves.dead, 0.0, rise), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 5])
+def test_rates_of_equal_clocks_are_those_of_any(depth):
+    layers = np.ones((depth, 5))
+    layers[-1] = 0.0
+    curves, t = Curves.from_start(layers, -3.0), np.array([-300.0, -1.0, 0.0, 1e-3, 2.0])
+    assert curves.equal
+    for own, general in zip(
+        curves.slope_rates(t), ScalarCurves.slope_rates(curves, t), strict=True
+    ):
+        np.testing.assert_allclose(own, general, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+def test_closed_increments_are_the_relative_ones_times_the_slope(depth):
+    layers = np.ones((depth, 4))
+    layers[-1] = 0.0
+    curves = Curves.from_start(layers, 0.0)
+    t, dt = np.array([0.0, -2.0, 5.0, 1e-9]), np.array([1e-12, 3.0, -5.0, 0.5])
+    slope = np.exp(curves.log_u_slope(t))
+    close(curves.u_increment(t, dt), slope * curves.u_increment(t, dt, relative=True), 1e-14)
+    close(curves.u_increment(t, dt)[1:], (curves.u(t + dt) - curves.u(t))[1:], 1e-13)
 
 
 @laws

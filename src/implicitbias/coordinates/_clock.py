@@ -135,8 +135,9 @@ class Clock:
         """u(x + dx) - u(x), or that over (du/dx)(x)."""
         if self.shape.depth == 2:
             return dx
-        if relative and self._in_closed_form(x, dx):
-            return CLOSED[self.shape.depth](x, dx)
+        if self._in_closed_form(x, dx):
+            closed = CLOSED[self.shape.depth](x, dx)
+            return closed if relative else closed * np.exp(-self.shape.log_factors(x))
         pieces = (_short_relative, _panels_relative, _far_relative)
         return self._scaled(x, dx, pieces, relative=relative, linear=0.0)
 

@@ -236,6 +236,16 @@ class Curves(ScalarCurves):
         """Log of du/dt."""
         return self._unless_dead(-self._clock.shape.log_factors(self._x(t)), 0.0)
 
+    def slope_rates(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """d log rho' / dt and d log u' / dt to some digits; 0 where dead."""
+        if not (self.equal or (self.depth == 2 and self._start.turning is None)):
+            return super().slope_rates(t)
+        depth, tanh = self.depth, np.tanh(t)
+        rho = tanh * (2.0 * depth / (1.0 + (depth - 1.0) * tanh * tanh) + (depth - 2.0))
+        if self.depth == 2:
+            rho = np.where(self.locked, 2.0 * self.orientation, rho)
+        return self._unless_dead(rho, 0.0), -(depth - 2.0) * tanh
+
     def u_limits(self) -> tuple[FloatArray, FloatArray]:
         """Lower and upper end of u's range."""
         half = self._unless_dead(self._clock.half_range, np.inf)

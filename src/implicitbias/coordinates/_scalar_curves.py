@@ -11,6 +11,8 @@ import numpy as np
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray, NumericArray
 
+RATE_STEP = 2.0**-12  # over which slopes are compared
+
 
 class ScalarCurves(ABC):
     """m coordinates rho_j = psi_j(s_j), each increasing in its clock s_j, Psi_j' = psi_j convex.
@@ -128,6 +130,14 @@ class ScalarCurves(ABC):
     @abstractmethod
     def log_u_slope(self, t: FloatArray) -> FloatArray:
         """Log of du/dt."""
+
+    def slope_rates(self, t: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """d log rho' / dt and d log u' / dt to some digits; 0 where dead."""
+        below, above = t - RATE_STEP, t + RATE_STEP
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rho = (self.log_rho_slope(above) - self.log_rho_slope(below)) / (above - below)
+            clock = (self.log_u_slope(above) - self.log_u_slope(below)) / (above - below)
+        return np.where(np.isfinite(rho), rho, 0.0), np.where(np.isfinite(clock), clock, 0.0)
 
     @abstractmethod
     def u_limits(self) -> tuple[FloatArray, FloatArray]:

@@ -26,6 +26,7 @@ from scipy.special import expit
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.coordinates._complex_shape import Turning
 from implicitbias.coordinates._scalars import (
+    LOG2,
     MAX_NEWTON,
     QUADRATIC,
     SQUARED,
@@ -191,6 +192,8 @@ class Shape:
             x, real = np.empty_like(log_r), ~self.is_turning
             x[real] = self.take(real).x_from_log_r(log_r[real])
             return self.or_turning(x, Turning.x_from_log_r, log_r)
+        if self.depth == 2:  # sinh(2 x) / 2 or e^{2 x}
+            return self._by_kind(0.5 * arcsinh_exp(log_r + LOG2), 0.5 * log_r)
         lock = self.locked
         weights = np.concatenate([np.zeros_like(log_r[None]), np.cumsum(-0.5 * self.log_g, axis=0)])
         count = np.arange(2, self.depth + 1)[:, None]

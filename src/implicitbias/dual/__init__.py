@@ -1,6 +1,12 @@
 """The dual problem behind decomposable networks: value, gradient, Hessian, solves; size n."""
 
-from implicitbias.dual._newton import NewtonSystem, Slopes, newton_system, sharpened_system
+from implicitbias.dual._newton import (
+    NewtonSystem,
+    Slopes,
+    mild_system,
+    newton_system,
+    sharpened_system,
+)
 from implicitbias.dual._oracle import DualOracle
 from implicitbias.dual._rows import Rows, as_given
 
@@ -10,6 +16,7 @@ __all__ = [
     "Rows",
     "Slopes",
     "as_given",
+    "mild_system",
     "newton_system",
     "sharpened_system",
 ]

@@ -134,7 +134,7 @@ def newton_system(
     NewtonSystem or None
         None where Z has numerically dependent rows.
     """
-    mild = None if combine else _cholesky(given, slopes)
+    mild = None if combine else mild_system(given, slopes)
     if mild is not None:
         return mild
     log_weights = slopes.log_weights
@@ -146,7 +146,8 @@ def newton_system(
     return _combined(rows, slopes)
 
 
-def _cholesky(given: Features, slopes: Slopes) -> NewtonSystem | None:
+def mild_system(given: Features, slopes: Slopes) -> NewtonSystem | None:
+    """The system in the rows as given; None where weights or Z are not mild."""
     log_weights = slopes.log_weights
     log_top = float(log_weights.max())
     if log_top - float(log_weights.min()) > SAFE_LOG_RANGE or slopes.log_u.min() < SATURATED:

@@ -136,7 +136,8 @@ class Limit(Record):
     note
         What a reader should know besides, or "".
     num_iterations
-        Newton steps taken; 0 for closed forms and linear programs.
+        Newton steps taken, several of which may share a factorisation; 0 for closed forms and
+        linear programs.
     certified_to
         The largest certificate that was to count as an answer, or None.
     """

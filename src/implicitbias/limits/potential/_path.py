@@ -16,6 +16,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, as_given
+from implicitbias.limits.potential._descent import descend, from_least_squares
 from implicitbias.limits.potential._problem import (
     MAX_PATH_STEPS,
     STEP_CAP,
@@ -129,6 +130,10 @@ def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
         excess = max(log_scale - first, 0.0)
     start = _start_predictions(problem, state)
     further = log_scale != first and excess == 0.0
+    if log_scale < first and state.system is not None:
+        arrived = _by_bent_steps(problem, state.system, log_scale - first)
+        if arrived is not None:
+            return replace(arrived[0], curves=curves), arrived[1]
     moved = correct(problem, problem.curves, problem.target, state, rough=further)
     if moved is None:
         moved = follow(problem, _Path(start, problem.target, 0.0), state)
@@ -136,7 +141,7 @@ def solve(problem: PotentialProblem) -> tuple[PotentialProblem, PotentialState]:
     if not further:
         return problem, moved
     try:
-        problem, moved = rescale(problem, moved, log_scale - first)
+        problem, moved = _along_scale(problem, moved, log_scale - first)
     except PathError as error:
         if log_scale < first:
             raise
@@ -158,6 +163,8 @@ def _at_zero(problem: PotentialProblem, state: PotentialState) -> PotentialState
 def _start_predictions(problem: PotentialProblem, state: PotentialState) -> FloatArray:
     """Z rho(t_0), refused where its rounding alone exceeds the target."""
     rho = problem.curves.rho(problem.curves.t0)
+    if not rho.any() and problem.target.any():
+        return np.zeros_like(problem.target)
     with np.errstate(over="ignore", invalid="ignore"):
         start = np.asarray(problem.features @ rho)
         size = float(np.max(problem.features.absolute(rho), initial=0.0))
@@ -228,5 +235,40 @@ def rescale(
         if kept >= 0.0 or not problem.target.any():
             return replace(problem, log_excess=kept), state
         problem, log_scale_change = replace(problem, log_excess=0.0), kept
+    if log_scale_change < 0.0:
+        reached = descend(problem, state, log_scale_change)
+        arrived = _the_rest(problem, reached, log_scale_change)
+        if arrived is not None:
+            return arrived
+    return _along_scale(problem, state, log_scale_change)
+
+
+def _by_bent_steps(
+    problem: PotentialProblem, system: NewtonSystem, log_scale_change: float
+) -> tuple[PotentialProblem, PotentialState] | None:
+    """The solution at a smaller scale than the first one, its system given; None without."""
+    reached = from_least_squares(problem, system, log_scale_change)
+    return None if reached is None else _the_rest(problem, reached, log_scale_change)
+
+
+def _the_rest(
+    problem: PotentialProblem, reached: tuple[float, PotentialState], log_scale_change: float
+) -> tuple[PotentialProblem, PotentialState] | None:
+    """On from where bent steps led; None where they led nowhere, or into a dead end."""
+    change, state = reached
+    if change == 0.0:
+        return None
+    there = problem.shifted(change)
+    if change == log_scale_change:
+        return there, state
+    try:
+        return _along_scale(there, state, log_scale_change - change)
+    except PathError:
+        return None
+
+
+def _along_scale(
+    problem: PotentialProblem, state: PotentialState, log_scale_change: float
+) -> tuple[PotentialProblem, PotentialState]:
     path = _Path(problem.target, problem.target, log_scale_change)
     return problem.shifted(log_scale_change), follow(problem, path, state)

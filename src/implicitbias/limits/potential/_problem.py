@@ -233,7 +233,7 @@ def correct(
     """
     close = ROUGH if rough else FACTOR_KEPT
     goal = state.rows.target(target)
-    if not _missing(state.rows.features, goal, curves, state.t)[1] < FAR_OFF:
+    if not missing_from(state.rows.features, goal, curves, state.t)[1] < FAR_OFF:
         return None
     for count in range(MAX_CORRECTIONS):
         found = (last_system if count == 0 else linearise)(problem, curves, state)
@@ -257,7 +257,7 @@ def newton_step(
     curves: ScalarCurves, state: PotentialState, system: NewtonSystem, goal: FloatArray
 ) -> tuple[PotentialState, float, float] | None:
     """The state after a damped step, the step's length and what was missing relative to goal."""
-    missing, part = _missing(system.rows.features, goal, curves, state.t)
+    missing, part = missing_from(system.rows.features, goal, curves, state.t)
     if part == np.inf:
         return None
     dt, dnu = system.solve(missing, state.mismatch)
@@ -268,7 +268,7 @@ def newton_step(
     return _moved(curves, state, step, dt, dnu, 1.0 - step), length, part
 
 
-def _missing(
+def missing_from(
     features: Features, goal: FloatArray, curves: ScalarCurves, t: FloatArray
 ) -> tuple[FloatArray, float]:
     """What is missing of the goal, and its size relative to the goal, or to the start if 0.

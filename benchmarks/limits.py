@@ -1,0 +1,207 @@
+"""The time of limits of regression, beside another checkout and beside their linear algebra.
+
+    git worktree add ../before v0.2.0
+    python -m benchmarks.limits --before ../before/src        # a few minutes
+    python -m benchmarks.limits --only "L=2"                  # this checkout alone
+
+CPU seconds of one thread, the certificate included. Two processes, one a checkout, take turns on
+one case: the ratio is the median over turns, and both must return the same coefficients. Gram
+matrices are counted in this checkout; the floor is that many weighted ones with their Cholesky
+factors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+from scipy.linalg import lapack
+from scipy.linalg.blas import dsyrk
+from scipy.sparse import csr_array, random_array
+
+import implicitbias as ib
+
+SHORTEST = 0.05  # CPU seconds of a turn: shorter cases are repeated
+SAME = 1e-9  # coefficients of both checkouts, relative to the largest
+SOURCES = Path(__file__).resolve().parent.parent / "src"
+
+
+def cases():
+    """Name -> (data, n, d, start, L, scales)."""
+    found = {}
+
+    def add(data, n, d, start, depth, scales):
+        shown = f"{scales:g}" if np.ndim(scales) == 0 else "{:g}..{:g}, {:.0f}".format(*scales)
+        found[f"{data} {n} x {d}, {start}, L={depth:g}, scale {shown}"] = (
+            data, n, d, start, depth, scales,
+        )  # fmt: skip
+
+    for scale in (1.0, 1e-1, 1e-2, 1e-4, 1e-6, 1e-12):
+        add("Gaussian", 100, 1000, "Theorem 5", 2, scale)
+    for depth in (3, 4, 5):
+        for scale in (1e-1, 1e-2, 1e-4):
+            add("Gaussian", 100, 1000, "Theorem 5", depth, scale)
+    for data in ("decaying", "correlated"):
+        for depth in (2, 3):
+            add(data, 100, 1000, "Theorem 5", depth, 1e-2)
+    for depth in (2, 3):
+        add("Gaussian", 100, 1000, "random", depth, 1e-2)
+        add("Gaussian", 100, 1000, "two-sided", depth + 0.5 * (depth > 2), 1e-2)
+        add("Gaussian", 100, 200, "Theorem 5", depth, 1e-2)
+        add("Gaussian", 100, 10000, "Theorem 5", depth, 1e-2)
+        add("Gaussian", 300, 3000, "Theorem 5", depth, 1e-2)
+        add("Gaussian", 5, 20, "Theorem 5", depth, 1e-2)
+        add("CSR", 1000, 100000, "Theorem 5", depth, 1e-2)
+        add("Gaussian", 100, 1000, "Theorem 5", depth, (10.0, 1e-8 if depth == 2 else 1e-4, 60))
+    return found
+
+
+def data_of(kind, n, d):
+    """X and y."""
+    rng = np.random.default_rng(0)
+    if kind == "CSR":
+        X = random_array((n, d), density=1e-3, rng=rng, format="csr", data_sampler=rng.normal)
+        return csr_array(X), rng.standard_normal(n)
+    X, y = rng.standard_normal((n, d)), rng.standard_normal(n)
+    if kind == "decaying":
+        X *= np.arange(1.0, d + 1.0) ** -0.5
+    if kind == "correlated":
+        X = X / np.arange(1.0, d + 1.0) + 0.3 * rng.standard_normal((n, 1))
+    return X, y
+
+
+def problem_of(data, n, d, start, depth, scales):
+    """A function that computes the limit, or the limits, and the problem."""
+    problem = ib.Regression(*data_of(data, n, d))
+    if start == "two-sided":
+        network = ib.TwoSidedDiagonalNetwork(d, depth)
+        directions = [np.ones(d), np.ones(d)]
+    else:
+        network = ib.DiagonalNetwork(d, int(depth))
+        rng = np.random.default_rng(5)
+        directions = [rng.standard_normal(d) for _ in range(int(depth))]
+        if start == "Theorem 5":
+            directions = ib.Initialization.last_layer_zero(network, np.ones(d), 1.0).directions
+    if np.ndim(scales):
+        first, last, count = scales
+        alphas = np.geomspace(first, last, int(count))
+        return lambda: ib.limit_path(network, problem, directions, alphas), problem
+    init = ib.Initialization(directions, scale=scales)
+    return lambda: ib.predict_limit(network, problem, init), problem
+
+
+def grams_of(run, problem):
+    """How many weighted Gram matrices a run makes."""
+    kind, count = type(problem.features), []
+    gram = kind.gram
+    try:
+        kind.gram = lambda self, weights: (count.append(1), gram(self, weights))[1]
+        run()
+    finally:
+        kind.gram = gram
+    return len(count)
+
+
+def floor_of(problem):
+    """CPU seconds of one weighted Gram matrix and its Cholesky factors."""
+    rng = np.random.default_rng(1)
+    weights = rng.uniform(0.5, 1.5, problem.num_features)
+    dense = isinstance(problem.X, np.ndarray)
+
+    def once():
+        if dense:
+            gram = dsyrk(1.0, (problem.X * np.sqrt(weights)).T, trans=1)
+        else:
+            gram = problem.features.gram(weights)
+        lapack.dpotrf(gram + np.diag(gram.diagonal()), lower=0, clean=0, overwrite_a=1)
+
+    return seconds(once, 5)[0]
+
+
+def seconds(run, turns=1):
+    """Median CPU seconds, and the last result."""
+    run()
+    times = []
+    for _ in range(turns):
+        began, repeats = time.process_time(), 0
+        while time.process_time() - began < SHORTEST:
+            result, repeats = run(), repeats + 1
+        times.append((time.process_time() - began) / repeats)
+    return float(np.median(times)), result
+
+
+def serve():
+    """Answer one turn a line: seconds and coefficients, or with ``count`` the Gram matrices too."""
+    known, name, run, problem = cases(), None, None, None
+    for line in sys.stdin:
+        asked, *more = line.rstrip("\n").split("\t")
+        if asked != name:
+            name, (run, problem) = asked, problem_of(*known[asked])
+        spent, result = seconds(run)
+        answer = {"seconds": spent, "coefficients": np.ravel(result.coefficients).tolist()}
+        if more:
+            answer |= {"grams": grams_of(run, problem), "floor": floor_of(problem)}
+        print(json.dumps(answer), flush=True)
+
+
+class Checkout:
+    """A process that measures with the package of one checkout."""
+
+    def __init__(self, sources):
+        environment = dict(os.environ, PYTHONPATH=str(sources))
+        command = [sys.executable, str(Path(__file__).resolve()), "--serve"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, text=True, env=environment
+        )
+
+    def turn(self, *asked):
+        """Seconds and coefficients of one case."""
+        self.process.stdin.write("\t".join(asked) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+def main():
+    """Measure the cases one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--before", help="the src folder of another checkout")
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        return serve()
+    now = Checkout(SOURCES)
+    before = Checkout(Path(arguments.before).resolve()) if arguments.before else None
+    for name in (name for name in cases() if arguments.only in name):
+        counted = now.turn(name, "count")
+        here, there, ratios = [], [], []
+        for _ in range(arguments.turns):
+            own = now.turn(name)
+            here.append(own["seconds"])
+            if before:
+                other = before.turn(name)
+                there.append(other["seconds"])
+                ratios.append(there[-1] / here[-1])
+        text = f"{name}: {1e3 * np.median(here):.2f} ms, {counted['grams']} Gram matrices, "
+        text += f"{np.median(here) / (counted['grams'] * counted['floor']):.1f} times their floor"
+        if before:
+            a, b = np.array(own["coefficients"]), np.array(other["coefficients"])
+            apart = np.abs(a - b).max() / np.abs(b).max()
+            text += f"; before {1e3 * np.median(there):.2f} ms, {np.median(ratios):.2f} times as"
+            text += f" long; {apart:.0e} apart" + ("" if apart < SAME else ", NOT THE SAME")
+        print(text, flush=True)
+    return None
+
+
+if __name__ == "__main__":
+    main()

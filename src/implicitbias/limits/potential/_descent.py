@@ -1,0 +1,275 @@
+"""Down the scale in long steps, while weights are mild: the way most limits are reached.
+
+Newton's method and the path's tangent move t linearly, and rho is exponential in t. Here a step is
+*bent*, coordinate by coordinate: outwards so that rho moves as linearised, inwards so that the
+clock does; what the dual point makes of it is carried as the mismatch, as for any step. A path then
+needs few points, and the first is the weighted l2 solution, whose Gram matrix also proves the rank.
+A factorisation is kept while corrections by it contract. Where weights are no longer mild, or a
+step fails, ``_path`` goes on from the last point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray
+from implicitbias.coordinates import ScalarCurves
+from implicitbias.dual import NewtonSystem, mild_system
+from implicitbias.limits.potential._problem import (
+    FACTOR_KEPT,
+    HOPELESS_STEP,
+    MAX_CORRECTIONS,
+    PotentialProblem,
+    PotentialState,
+    missing_from,
+    slopes_at,
+)
+
+# Pairs are for L = 2, where the clock is t itself, and for L > 2.
+LOWER = (12.0, 0.6)  # in log scale: how far below the first scale bent steps begin, at most
+FARTHEST = (40.0, 25.0)  # in the log of rho: beyond, weights are not mild for most of the way
+FEWEST_ROWS = (50, 300)  # for L > 2: from here on Gram matrices cost more than bent steps, of
+#                          coordinates with one clock in closed form and of any
+LONGEST_FIRST = (20.0, 12.0)  # a first correction this long asks for a shorter way
+STEP_CAP = (5.0, 1.5)  # largest change of t in one correction, before it is bent
+FIRST_WIDTH, WIDEST = 1.5, 3.0  # in log scale
+SHORTEST = 1e-2  # path steps this short are left to others
+GOOD_FIRST = 1.0  # a first correction of this length asks for a step as wide as the last
+MISSED = 6.0  # so many times the targets off: the way was too long
+LONG = 1.0  # a correction this long asks for a new factorisation
+BENT = 0.03  # shorter ones stay straight
+FLOOR = 1e-3  # of rates, and of first corrections
+ROUGH, ROUGHLY_MET = 0.1, 0.5  # enough to follow a path: of t, and of the targets
+CONTRACTS = 0.2  # a factorisation is kept while every correction is this part of the last
+SETTLING, CONTRACTS_WELL = 0.03, 0.05  # the same near the end, for what comes after it
+SETTLED = 1e-8  # a correction this short leaves the rest to ``_refine``
+NEAR = 0.01  # weights that have changed by this much leave the Newton matrix for ``_refine``
+
+
+def from_least_squares(
+    problem: PotentialProblem, system: NewtonSystem, log_scale_change: float
+) -> tuple[float, PotentialState] | None:
+    """The start's least weighted l2 solution, taken as far towards a smaller scale as ``descend``.
+
+    Parameters
+    ----------
+    problem
+        At the scale where t moves by about one.
+    system
+        The Newton system at t_0, at that scale.
+    log_scale_change
+        To the scale asked for, < 0.
+
+    Returns
+    -------
+    tuple or None
+        The change of log scale that was reached and the state there; None if no step was.
+    """
+    if system.rows.basis is not None or not _pays(problem, log_scale_change):
+        return None
+    arrived = None
+    changes = [max(log_scale_change, -lower) for lower in LOWER]
+    for change in sorted(set(changes[problem.curves.depth > 2 :])):
+        curves = problem.curves.shifted(change)
+        began = _least_squares(problem, curves, system)
+        if began is not None:
+            arrived = _arrive(problem, curves, began, final=change == log_scale_change)
+        if arrived is not None:
+            break
+    if arrived is None:
+        return None
+    if change == log_scale_change:
+        return change, arrived[0]
+    rest = log_scale_change - change
+    reached, state = descend(problem.shifted(change), arrived[0], rest)
+    return (log_scale_change if reached == rest else change + reached), state
+
+
+def _pays(problem: PotentialProblem, log_scale_change: float) -> bool:
+    """Whether factorisations saved outweigh what bent steps evaluate, and weights stay mild."""
+    curves = problem.curves
+    if curves.depth == 2:
+        return -2.0 * log_scale_change < FARTHEST[0]
+    enough = FEWEST_ROWS[0 if curves.equal else 1]
+    return problem.target.size >= enough and -curves.depth * log_scale_change < FARTHEST[1]
+
+
+def _least_squares(
+    problem: PotentialProblem, curves: ScalarCurves, system: NewtonSystem
+) -> PotentialState | None:
+    """rho of the least weighted l2 norm, and the nu that fits its clocks in the same norm."""
+    t0, none = curves.t0, np.zeros(curves.size)
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        start = curves.rho(t0)
+        dt, _ = system.solve(problem.target - problem.features @ start, none)
+        rho = start + np.exp(system.slopes.log_rho) * dt
+        t = curves.t_from_rho(np.sign(rho), np.log(np.abs(rho)))
+        t = np.where(np.isfinite(t), t, t0)
+        moved = curves.u_increment(t0, t - t0, relative=True)
+        mismatch, nu = system.solve(np.zeros_like(problem.target), -moved)
+        mismatch = mismatch * np.exp(curves.log_u_slope(t0) - curves.log_u_slope(t))
+    if not (np.isfinite(mismatch).all() and np.isfinite(nu).all()):
+        return None
+    return PotentialState(t, nu, mismatch, system.rows)
+
+
+def descend(
+    problem: PotentialProblem, state: PotentialState, log_scale_change: float
+) -> tuple[float, PotentialState]:
+    """Follow the path to a smaller scale, as far as weights are mild and steps succeed.
+
+    Returns
+    -------
+    tuple
+        The change of log scale that was reached, all of it or less, and the state there.
+    """
+    x, width = 0.0, FIRST_WIDTH
+    if state.rows.basis is not None or not _pays(problem, log_scale_change):
+        return x, state
+    while state.iterations <= problem.max_iterations:
+        here = problem.curves.shifted(x)
+        system = state.system or mild_system(problem.features, slopes_at(here, state.t))
+        if system is None or system.rows.basis is not None:
+            break
+        tangent = _tangent(problem, here, state, system)
+        if not all(np.isfinite(each).all() for each in tangent):
+            break
+        arrived = None
+        while arrived is None:
+            width = min(width, WIDEST)
+            last = x - 1.15 * width < log_scale_change
+            there = log_scale_change if last else x - width
+            curves = problem.curves.shifted(there)
+            guess = _predicted(here, curves, state, there - x, *tangent)
+            arrived = _arrive(problem, curves, guess, final=last)
+            if arrived is None:
+                width = 0.5 * min(width, x - there)
+                if width < SHORTEST:
+                    return x, replace(state, system=None)
+        (state, first), x = arrived, there
+        if last:
+            return x, state
+        width *= min(2.5, max(0.5, (GOOD_FIRST / max(first, FLOOR)) ** 0.5))
+    return x, replace(state, system=None)
+
+
+def _tangent(
+    problem: PotentialProblem, here: ScalarCurves, state: PotentialState, system: NewtonSystem
+) -> tuple[FloatArray, FloatArray]:
+    """dt and dnu per unit of log scale, while Z rho stays."""
+    growth = problem.curves.depth * (problem.features @ here.rho(state.t))
+    dt, dnu = system.solve(-growth, np.zeros_like(state.t))
+    # u' dt = a Z^T dnu has to hold here to rounding, not where the system was factored
+    return dt * np.exp(system.slopes.log_u - here.log_u_slope(state.t)), dnu
+
+
+def _predicted(
+    here: ScalarCurves,
+    there: ScalarCurves,
+    state: PotentialState,
+    change: float,
+    dt: FloatArray,
+    dnu: FloatArray,
+) -> PotentialState:
+    """The state after a change of log scale: rho kept, and the tangent's change of it bent."""
+    straight = change * dt
+    with np.errstate(all="ignore"):
+        signs = np.where(here.locked, here.orientation, np.sign(state.t))
+        kept = there.t_from_rho(signs, here.log_abs_rho(state.t))
+        kept = np.where(np.isfinite(kept), kept, state.t) - state.t
+        rest = straight - kept
+        rate, _ = there.slope_rates(state.t + kept)
+        outwards = rate * rest > 0.0
+        rest = np.where(outwards, _bent(rest, rate), rest)
+    return _stepped(there, state, straight, kept + rest, state.mismatch, change * dnu)
+
+
+def _bent(step: FloatArray, rate: FloatArray) -> FloatArray:
+    """d with (e^{rate d} - 1) / rate = step, as far as there is one."""
+    rate = np.where(np.abs(rate) < FLOOR, FLOOR, rate)
+    return np.asarray(np.log1p(np.maximum(rate * step, -0.9)) / rate)
+
+
+def _stepped(
+    curves: ScalarCurves,
+    state: PotentialState,
+    straight: FloatArray,
+    step: FloatArray,
+    mismatch: FloatArray,
+    dnu: FloatArray,
+) -> PotentialState:
+    """The state after a step in t whose dual point moved as for a straight one."""
+    t = state.t + step
+    mismatch = mismatch + (straight - curves.u_increment(state.t, step, relative=True))
+    if curves.depth > 2:
+        with np.errstate(over="ignore", invalid="ignore"):
+            mismatch = mismatch * np.exp(curves.log_u_slope(state.t) - curves.log_u_slope(t))
+    return replace(state, t=t, nu=state.nu + dnu, mismatch=mismatch, system=None)
+
+
+def _arrive(
+    problem: PotentialProblem, curves: ScalarCurves, state: PotentialState, *, final: bool
+) -> tuple[PotentialState, float] | None:
+    """Corrections at a fixed scale by few factorisations, and how long the first one was.
+
+    None where they do not converge, or weights are not mild.
+    """
+    system, last, first = state.system, np.inf, np.inf
+    close, met = (SETTLED, SETTLED) if final else (ROUGH, ROUGHLY_MET)
+    for count in range(MAX_CORRECTIONS):
+        if system is None:
+            system = mild_system(problem.features, slopes_at(curves, state.t))
+            last = np.inf
+        if system is None or state.iterations > problem.max_iterations:
+            return None
+        missing, part = missing_from(problem.features, problem.target, curves, state.t)
+        step = _corrected(curves, state, system, missing) if part < MISSED else None
+        if step is None or (count == 0 and step[1] > LONGEST_FIRST[curves.depth > 2]):
+            return None
+        state, length = step
+        first = length if count == 0 else first
+        longest = max(length, part)
+        kept: NewtonSystem | None = system
+        if final and longest < FACTOR_KEPT:
+            kept = _if_near(curves, state, system)
+        slow = longest > last * (CONTRACTS_WELL if final and longest < SETTLING else CONTRACTS)
+        rounded = slow and longest < FACTOR_KEPT and kept is not None
+        if rounded or (length < close and part < met):
+            return replace(state, system=kept), first
+        system = None if slow or length > LONG else system
+        last = longest
+    return None
+
+
+def _if_near(
+    curves: ScalarCurves, state: PotentialState, system: NewtonSystem
+) -> NewtonSystem | None:
+    """The system, if it was factored so near that it measures what is left."""
+    changes = slopes_at(curves, state.t).log_weights - system.slopes.log_weights
+    return system if float(np.abs(changes).max(initial=0.0)) < NEAR else None
+
+
+def _corrected(
+    curves: ScalarCurves, state: PotentialState, system: NewtonSystem, missing: FloatArray
+) -> tuple[PotentialState, float] | None:
+    """The state after a bent correction by a system factored elsewhere, and its length."""
+    mismatch = state.mismatch
+    with np.errstate(over="ignore", invalid="ignore"):
+        if curves.depth == 2:
+            dt, dnu = system.solve(missing, mismatch)
+        else:  # u' dt = a Z^T dnu + u' w with u' at this t
+            ratio = np.exp(system.slopes.log_u - curves.log_u_slope(state.t))
+            dt, dnu = system.solve(missing, mismatch / ratio)
+            dt = dt * ratio
+    length = float(np.abs(dt).max(initial=0.0))
+    if not (length < HOPELESS_STEP and np.isfinite(dnu).all()):
+        return None
+    part = min(1.0, STEP_CAP[curves.depth > 2] / length) if length > 0.0 else 1.0
+    step = straight = part * dt
+    if length > BENT:
+        outwards, inwards = curves.slope_rates(state.t)
+        step = _bent(straight, np.where(outwards * straight >= 0.0, outwards, inwards))
+    moved = _stepped(curves, state, straight, step, (1.0 - part) * mismatch, part * dnu)
+    return replace(moved, iterations=state.iterations + 1), length
