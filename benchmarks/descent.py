@@ -87,6 +87,9 @@ def effective_errors(seeds: range) -> None:
         outcomes[run.outcome.name] += 1
         if run.residual > 1e-11:
             continue
+        if run.effective.parameters is None:  # steps far too large, said by name
+            outcomes["without an effective start"] += 1
+            continue
         limit = ib.predict_limit(network, problem, run.effective_start).coefficients
         own = ib.predict_limit(network, problem, init).coefficients
         end = run.final_coefficients
