@@ -198,6 +198,9 @@ def _follow(problem: Problem, record: Record, limit: ib.Limit, patience: float) 
     if any(one.status == "undecided" for one in limit.assumptions):  # it says so itself
         record.route = "undecided by its own verdict"
         return
+    if "locked" in limit.theorem:  # layers followed in floats do not stay equal near a saddle
+        record.route = "kept signs, which layers in floats do not keep"
+        return
     try:
         with limited(patience):
             found = angles(problem, limit.coefficients)
