@@ -10,7 +10,12 @@ from flint import arb, ctx, fmpq, fmpq_mat
 
 from implicitbias._errors import NoPredictionError
 from implicitbias.initialization import Initialization
-from implicitbias.networks import ConvolutionalNetwork, OrthogonalNetwork, TensorNetwork
+from implicitbias.networks import (
+    ConvolutionalNetwork,
+    FullyConnectedNetwork,
+    OrthogonalNetwork,
+    TensorNetwork,
+)
 from implicitbias.problems import Regression
 from implicitbias.theorems import limit_path, predict_limit
 from reference.precise_curves import WORK
@@ -177,3 +182,17 @@ def test_zeros_that_only_rounding_forces_on_a_path(seed):
         network, problem, Initialization(layers, scale=1e-4), certified_to=np.inf
     ).certificate
     np.testing.assert_allclose(whole.errors[0], one.error, rtol=0.5, atol=1e-14)
+
+
+def test_rows_that_offsets_hide_beyond_float64():
+    """The second feature counts 4e-25 of a prediction: residuals to 75 bits do not see it."""
+    X = np.array([[1.0, 0.75, 1700000046000.0], [1.0, -0.1875, 1700000017000.0]])
+    y = np.array([850000023000.0, 850000008500.0])
+    network = FullyConnectedNetwork((3, 2, 2, 1))
+    init = Initialization.random(network, 1e-5, seed=1)
+    found = predict_limit(network, Regression(X, y), init)
+    rows = rationals(X)
+    expected = rows.transpose() * (rows * rows.transpose()).solve(rationals(y).transpose())
+    expected = np.array([int(expected[k, 0].p) / int(expected[k, 0].q) for k in range(3)])
+    missed = np.abs(found.coefficients - expected).max() / 0.5
+    assert missed <= found.certificate.error <= 1e-8

@@ -36,6 +36,7 @@ REFINEMENTS = 30  # each wins the digits that one solve keeps
 SETTLED = 1e-14  # relative corrections this short: the next would be rounding
 SMALLEST = 1e-100  # weight relative to the largest, whose square is to fit float64
 DRAWS = 8  # of the rounding of Z
+BEYOND = 2.0**-75  # relative: what residuals beyond float64 are evaluated to
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +85,7 @@ def large_scale_end(problem: PotentialProblem) -> EndPoint:
         drawn = _drawn(sway.size) * sway[:, None]
         dt = system.solve(system.rows.combined(_doubt(problem, rho)), drawn)[0]
         error += relative(problem.seen, rho, slope[:, None] * dt)
+    error += _lost_beyond(problem, system, (slope, rate), (rho, nu))
     error += rounding(problem.seen, rho)
     with np.errstate(over="ignore", under="ignore"):
         rho = np.ldexp(rho, exponent)
@@ -91,6 +93,21 @@ def large_scale_end(problem: PotentialProblem) -> EndPoint:
     if not np.isfinite(rho).all():
         raise ValueError("the coefficients do not fit float64")
     return EndPoint(rho, nu, gap, error=error)
+
+
+def _lost_beyond(
+    problem: PotentialProblem,
+    system: NewtonSystem,
+    units: tuple[FloatArray, FloatArray],
+    point: tuple[FloatArray, FloatArray],
+) -> float:
+    """What the last digits of residuals beyond float64 do to beta: offsets may hide a row."""
+    (slope, rate), (rho, nu) = units, point
+    features = problem.features
+    missing = BEYOND * features.absolute(rho)[:, None] * _drawn(nu.size)
+    apart = BEYOND * features.absolute_transposed(nu)[:, None] * _drawn(rho.size)
+    dt, _ = system.solve(system.rows.combined(missing), rate[:, None] * apart)
+    return relative(problem.seen, rho, slope[:, None] * dt)
 
 
 def _refined(
