@@ -146,8 +146,12 @@ class ScalarCurves(ABC):
     def clock_lengths(self) -> tuple[FloatArray, FloatArray]:
         """From u(t0) down to the lower end of u's range, and up to the upper one."""
         low, high = self.u_limits()
-        here = self.u(self.t0)
-        return here - low, high - here
+        here, near = self.u(self.t0), self.slack(self.t0)  # the latter of all digits near an end
+        up = np.where(self.locked, self.orientation > 0.0, self.t0 > 0.0)
+        down = np.where(self.locked, self.orientation < 0.0, self.t0 < 0.0)
+        known = np.isfinite(near)
+        below = np.where(down & known, near, here - low)
+        return below, np.where(up & known, near, high - here)
 
     @abstractmethod
     def log_slack(self, t: FloatArray) -> FloatArray:
