@@ -16,6 +16,7 @@ from implicitbias.coordinates._clock import Clock
 from implicitbias.coordinates._divergence import log_divergence, log_growth
 from implicitbias.coordinates._equal_clock import unit_clock
 from implicitbias.coordinates._inverse import advance, x_from_log_slack, x_from_u
+from implicitbias.coordinates._points import LARGEST, EqualPoint, Point
 from implicitbias.coordinates._scalar_curves import ScalarCurves, exp
 from implicitbias.coordinates._start import Start, start_from, start_from_complex
 
@@ -226,6 +227,13 @@ class Curves(ScalarCurves):
         t = np.where(self.locked, locked, np.where(zero, 0.0, x * np.sign(sign)))
         return np.where(self.dead & ~zero, np.nan, t)
 
+    def point(self, t: FloatArray) -> Point:
+        """What a step from t asks for, evaluated once; t must stay as it is."""
+        unit = self._rho_unit if self.equal else None
+        if unit is not None and self.depth * np.abs(t).max(initial=0.0) < LARGEST:
+            return EqualPoint(self, t, unit, self._log_rho_unit)
+        return Point(self, t)
+
     # the clock
 
     def u(self, t: FloatArray) -> FloatArray:
@@ -333,9 +341,23 @@ class Curves(ScalarCurves):
 
     def log_divergence(self, t: FloatArray, t_other: FloatArray) -> FloatArray:
         """Log of the divergence, -inf where t = t_other; never under- or overflows."""
+        if t_other is self.t0 and self._from_rest(t):
+            return self._log_divergence_from_rest(t)
         dx = self._x(t - t_other)
         gap = log_divergence(self._clock, self._x(t_other), dx)
         return self._unless_dead(gap + 2.0 * self._log_size, -np.inf)
+
+    def _from_rest(self, t: FloatArray) -> bool:
+        """Whether equal coordinates started at t = 0, and nothing overflows at t."""
+        return self.equal and not self.t0.any() and self.depth * np.abs(t).max(initial=0.0) < FAR
+
+    def _log_divergence_from_rest(self, t: FloatArray) -> FloatArray:
+        """log C^2 (r u - sinh^2 / 2): at least half of r u, since r is convex in u > 0."""
+        sinh = np.sinh(t)
+        square = sinh * sinh
+        r = sinh * (1.0 + square) ** (0.5 * (self.depth - 1))
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(r * self.u(t) - 0.5 * square) + 2.0 * self._log_size)
 
     def _potential(self, step: FloatArray) -> FloatArray:
         sign, log_size = log_growth(self._clock.shape, self._x(self.t0), self._x(step))
@@ -344,6 +366,12 @@ class Curves(ScalarCurves):
     @cached_property
     def _log_rho_unit(self) -> FloatArray:
         return 2.0 * self._log_size + (self.depth - 2) * self.log_unit
+
+    @cached_property
+    def _rho_unit(self) -> FloatArray | None:
+        """The unit of rho; None where it, or rho of moderate t, may not fit float64."""
+        largest = float(np.abs(self._log_rho_unit).max(initial=0.0))
+        return np.exp(self._log_rho_unit) if largest < LARGEST else None
 
     def _x(self, t: FloatArray) -> FloatArray:
         """The shape's parameter, or a step in it: mirrored where locked negative."""

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial, chebyshev
 from scipy.interpolate import PPoly
-from scipy.special import expit
 
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates._integrals import reach
@@ -46,8 +45,10 @@ def log_q_of(log_tau: FloatArray, depth: int) -> FloatArray:
     log_q = np.minimum(log_tau, log_tau / depth)
     with np.errstate(invalid="ignore"):  # infinite and NaN targets stay what they are
         for _ in range(MAX_NEWTON):
-            value = log_q + 0.5 * (depth - 1) * np.logaddexp(0.0, 2.0 * log_q)
-            step = (log_tau - value) / (1.0 + (depth - 1) * expit(2.0 * log_q))
+            smaller = np.exp(-2.0 * np.abs(log_q))
+            value = log_q + (depth - 1) * (np.maximum(log_q, 0.0) + 0.5 * np.log1p(smaller))
+            share = np.where(log_q > 0.0, 1.0, smaller) / (1.0 + smaller)
+            step = (log_tau - value) / (1.0 + (depth - 1) * share)
             step = np.where(np.isnan(step), 0.0, step)
             log_q = log_q + step
             if np.all(np.abs(step) <= QUADRATIC):
