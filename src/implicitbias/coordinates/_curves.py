@@ -13,12 +13,17 @@ import numpy as np
 from implicitbias._arrays import BoolArray, FloatArray, IntArray, NumericArray, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates._clock import Clock
-from implicitbias.coordinates._divergence import log_divergence, log_growth
+from implicitbias.coordinates._divergence import (
+    are_moderate,
+    log_divergence,
+    log_divergence_from_rest,
+    log_growth,
+)
 from implicitbias.coordinates._equal_clock import unit_clock
 from implicitbias.coordinates._inverse import advance, x_from_log_slack, x_from_u
 from implicitbias.coordinates._points import LARGEST, EqualPoint, Point
 from implicitbias.coordinates._scalar_curves import ScalarCurves, exp
-from implicitbias.coordinates._start import Start, start_from, start_from_complex
+from implicitbias.coordinates._start import Start, equal_layers, start_from, start_from_complex
 
 LARGEST_EXPONENT = 600.0
 FAR = 40.0  # a clock this long makes the other exponential vanish
@@ -321,6 +326,8 @@ class Curves(ScalarCurves):
 
     def _real_layers(self, t: FloatArray) -> NumericArray:
         start, shape, x = self._start, self._clock.shape, self._x(t)
+        if self.equal and are_moderate(self._log_size, x):
+            return equal_layers(start, self._log_size, x)
         moved = [shape.base(x) + self._log_size, shape.log_next(x) + self._log_size]
         others = start.log_others + (self._log_size - start.log_size)
         moved += [shape.log_factor(x, i) + other for i, other in enumerate(others)]
@@ -341,23 +348,11 @@ class Curves(ScalarCurves):
 
     def log_divergence(self, t: FloatArray, t_other: FloatArray) -> FloatArray:
         """Log of the divergence, -inf where t = t_other; never under- or overflows."""
-        if t_other is self.t0 and self._from_rest(t):
-            return self._log_divergence_from_rest(t)
+        if self.equal and t_other is self.t0 and not t_other.any() and are_moderate(t):
+            return log_divergence_from_rest(self._clock, t) + 2.0 * self._log_size
         dx = self._x(t - t_other)
         gap = log_divergence(self._clock, self._x(t_other), dx)
         return self._unless_dead(gap + 2.0 * self._log_size, -np.inf)
-
-    def _from_rest(self, t: FloatArray) -> bool:
-        """Whether equal coordinates started at t = 0, and nothing overflows at t."""
-        return self.equal and not self.t0.any() and self.depth * np.abs(t).max(initial=0.0) < FAR
-
-    def _log_divergence_from_rest(self, t: FloatArray) -> FloatArray:
-        """log C^2 (r u - sinh^2 / 2): at least half of r u, since r is convex in u > 0."""
-        sinh = np.sinh(t)
-        square = sinh * sinh
-        r = sinh * (1.0 + square) ** (0.5 * (self.depth - 1))
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(r * self.u(t) - 0.5 * square) + 2.0 * self._log_size)
 
     def _potential(self, step: FloatArray) -> FloatArray:
         sign, log_size = log_growth(self._clock.shape, self._x(self.t0), self._x(step))

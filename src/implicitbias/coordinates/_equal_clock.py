@@ -22,9 +22,10 @@ from scipy.interpolate import PPoly
 
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates._integrals import reach
-from implicitbias.coordinates._scalars import MAX_NEWTON, QUADRATIC, log_cosh
+from implicitbias.coordinates._scalars import LOG2, MAX_NEWTON, QUADRATIC, log_cosh
 
 PI = Fraction("3.14159265358979323846264338327950288419716939937510582097494459")
+CLOSED_UP_TO = 300.0  # of x: from here on nothing but rounding is left
 DEGREE = 11
 PIECES = 16
 POINTS = 0.5 * (1.0 + chebyshev.chebpts1(DEGREE + 1))
@@ -84,6 +85,10 @@ class UnitClock:
 
     def u(self, x: FloatArray) -> FloatArray:
         """u(x), odd."""
+        if self.n == 1:
+            return np.asarray(np.arctan(np.sinh(np.clip(x, -CLOSED_UP_TO, CLOSED_UP_TO))))
+        if self.n == 2:
+            return np.tanh(x)
         w = np.tanh(np.abs(x))
         near = w * self.near(np.minimum(w, self.split) ** 2)
         far = self.total - (np.exp(self.log_slack(np.abs(x))) - self.total_rest)
@@ -95,6 +100,11 @@ class UnitClock:
 
     def log_reach(self, x: FloatArray) -> FloatArray:
         """log K: the slack over the slope, x >= 0."""
+        if self.n == 1:  # arctan(1 / sinh x) cosh x
+            sinh = np.sinh(np.minimum(x, CLOSED_UP_TO))
+            return np.asarray(np.log(np.arctan2(1.0, sinh) * np.sqrt(1.0 + sinh * sinh)))
+        if self.n == 2:
+            return np.asarray(np.log1p(np.exp(-2.0 * x)) - LOG2)
         return np.asarray(np.log(self.tail(np.tanh(x))))
 
     def x_from(self, u: FloatArray, log_slack: FloatArray) -> FloatArray:

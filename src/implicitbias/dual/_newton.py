@@ -34,7 +34,7 @@ from implicitbias.dual._rows import (
 from implicitbias.features import Features
 
 SAFE_RCOND = 1e-9  # below it the Gram matrix has lost more than half of the digits
-ROUGH_RCOND = 2e-5  # the same of single precision, where a digit is left
+ROUGH_RCOND = 3e-6  # the same of single precision, where a digit is left
 SAFE_LOG_RANGE = 40.0  # of log weights: wider ones go to combined rows at once
 SATURATED = -14.0  # log u' below this: dt = w + a Z^T dnu / u' would lose six digits
 MODERATE = 300.0  # log: numbers of this size are multiplied, larger ones by their logarithms
