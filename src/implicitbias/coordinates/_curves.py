@@ -121,11 +121,13 @@ class Curves(ScalarCurves):
 
     def shifted(self, log_scale_change: float) -> Curves:
         """Return the same directions at a scale exp(log_scale_change) times as large."""
-        return replace(
+        there = replace(
             self,
             log_unit=self.log_unit + log_scale_change,
             _log_size=self._log_size + log_scale_change,
         )
+        there.__dict__["_some_dead"] = self._some_dead
+        return there
 
     def take(self, keep: BoolArray | IntArray) -> Curves:
         """Return the coordinates ``keep`` (indices or a mask) alone."""

@@ -37,9 +37,11 @@ STEP_CAP = (5.0, 1.5)  # largest change of t in one correction, before it is ben
 FIRST_WIDTH, WIDEST = 1.5, 3.0  # in log scale
 SHORTEST = 1e-2  # path steps this short are left to others
 GOOD_FIRST = 1.0  # a first correction of this length asks for a step as wide as the last
-MISSED = 6.0  # so many times the targets off: the way was too long
+MISSED = (50.0, 6.0)  # so many times the targets off: the way was too long
 LONG = 1.0  # a correction this long asks for a new factorisation
 BENT = 0.03  # shorter ones stay straight
+FREE = 0.3  # steps this long are free of rho where that is
+LIGHT = 1e-2  # of the largest
 FLOOR = 1e-3  # of rates, and of first corrections
 ROUGH, ROUGHLY_MET = 0.1, 0.5  # enough to follow a path: of t, and of the targets
 CONTRACTS = 0.2  # a factorisation is kept while every correction is this part of the last
@@ -197,6 +199,21 @@ def _predicted(
     return _stepped(began, state, straight, kept + rest, state.mismatch, change * dnu)[0]
 
 
+def _bent_step(here: Point, straight: FloatArray) -> FloatArray:
+    """Outwards by the rate of rho, inwards by that of the clock.
+
+    For L = 2 straight where rho stays too small to count: t is the clock then.
+    """
+    outwards, inwards = here.rates
+    step = _bent(straight, np.where(outwards * straight >= 0.0, outwards, inwards))
+    if here.curves.depth > 2 or float(np.abs(straight).max()) < FREE:
+        return step
+    with np.errstate(over="ignore", invalid="ignore"):
+        there = np.abs(here.curves.point(here.t + straight).rho)
+        light = there < LIGHT * np.abs(here.rho).max()
+    return np.where(light, straight, step)
+
+
 def _bent(step: FloatArray, rate: FloatArray) -> FloatArray:
     """d with (e^{rate d} - 1) / rate = step, as far as there is one."""
     rate = np.where(np.abs(rate) < FLOOR, FLOOR, rate)
@@ -242,7 +259,9 @@ def _arrive(
         with np.errstate(over="ignore", invalid="ignore"):
             missing = problem.target - problem.features @ point.rho
         part = float(np.abs(missing).max()) / size
-        step = _corrected(point, state, system, missing) if part < MISSED else None
+        step = (
+            _corrected(point, state, system, missing) if part < MISSED[curves.depth > 2] else None
+        )
         if step is None or (count == 0 and step[2] > LONGEST_FIRST[curves.depth > 2]):
             return None
         state, point, length = step
@@ -285,8 +304,7 @@ def _corrected(
     part = min(1.0, STEP_CAP[deep] / length) if length > 0.0 else 1.0
     step = straight = part * dt if part < 1.0 else dt
     if length > BENT:
-        outwards, inwards = here.rates
-        step = _bent(straight, np.where(outwards * straight >= 0.0, outwards, inwards))
+        step = _bent_step(here, straight)
     dnu = part * dnu
     moved, there = _stepped(here, state, straight, step, (1.0 - part) * mismatch, dnu)
     return replace(moved, iterations=state.iterations + 1), there, length
