@@ -33,6 +33,18 @@ def test_a_start_far_from_the_target_falls_back_to_the_potential():
         predict_limit(network, problem, start, theorem="Theorem 6")
 
 
+@pytest.mark.parametrize("scale", [1e5, 1e6, 1e8])
+def test_what_rounding_keeps_from_interpolating_is_no_answer(scale):
+    """beta is right to 1e-16 of its largest entry, and X beta misses y by scale^2 eps."""
+    network, problem = DiagonalNetwork(4, 2), Regression([[1.0, 2.0, -1.0, -2.0]], [1.0])
+    start = Initialization([np.ones(4)] * 2, scale=scale)
+    with pytest.raises(NoPredictionError, match="the start predicts values"):
+        predict_limit(network, problem, start)
+    with pytest.raises(NoPredictionError, match="certified only to") as refused:
+        predict_limit(network, problem, start, theorem="beyond Theorem 6")
+    assert refused.value.certificate.feasibility > 1e-6
+
+
 def test_the_first_refusal_is_the_one_that_is_raised():
     """No other result names this end."""
     network = ConvolutionalNetwork(3, [2, 3])

@@ -136,8 +136,7 @@ def test_signs_are_kept_where_products_underflow():
 
 
 def test_a_path_marks_what_is_refused():
-    X = [[1.0, 2.0, -1.0, -2.0], [0.0, 1.0, 0.0, -1.0]]
-    network, problem = DiagonalNetwork(4, 2), Regression(X, [1.0, 0.25])
+    network, problem = DiagonalNetwork(4, 2), Regression([[1.0, 2.0, -1.0, -2.0]], [1.0])
     with pytest.warns(CertificateWarning, match="1 of 2 scales .* 1e\\+08"):
         path = limit_path(network, problem, [np.ones(4)] * 2, [1e8, 1.0])
     np.testing.assert_array_equal(path.refused, [True, False])
