@@ -15,6 +15,7 @@ from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.features._base import BLOCK, LARGEST_EXPONENT, Combined, Features, Index
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
+PAYS_SINGLE = 1 << 14  # entries of Z from where on single precision saves time
 SINGLE = (1e-9, 1e9)  # largest entries of rows whose Gram matrix fits float32
 NORMAL = 1022  # up to here 2^e and 2^{-e} are normal numbers: products round as ldexp does
 LEVEL = 27.0  # columns within e^{-27} of the heaviest are pivoted together
@@ -94,9 +95,9 @@ class Dense(Features):
 
     def rough_gram(self, weights: FloatArray) -> npt.NDArray[np.float32] | None:
         """The same in single precision for weights up to 1; None where rows do not fit it."""
-        if not self._fits_single:
-            return None
         rows, columns = self.shape
+        if self._array.size < PAYS_SINGLE or not self._fits_single:
+            return None
         block = max(1, GRAM_BLOCK // max(rows, 1))
         gram = np.zeros((rows, rows), dtype=np.float32, order="F")
         for start in range(0, columns, block):

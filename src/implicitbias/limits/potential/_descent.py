@@ -29,10 +29,10 @@ from implicitbias.limits.potential._problem import (
 
 # Pairs are for L = 2, where the clock is t itself, and for L > 2.
 LOWER = (12.0, 0.6)  # in log scale: how far below the first scale bent steps begin, at most
-FARTHEST = (40.0, 40.0)  # in the log of rho: beyond, weights are not mild for most of the way
+FARTHEST = (40.0, 60.0)  # in the log of rho: beyond, weights are not mild for most of the way
 FEWEST_ROWS = (50, 300)  # for L > 2: from here on Gram matrices cost more than bent steps, of
 #                          coordinates with one clock in closed form and of any
-LONGEST_FIRST = (20.0, 12.0)  # a first correction this long asks for a shorter way
+LONGEST_FIRST = (30.0, 12.0)  # a first correction this long asks for a shorter way
 STEP_CAP = (5.0, 1.5)  # largest change of t in one correction, before it is bent
 FIRST_WIDTH, WIDEST = 1.5, 3.0  # in log scale
 SHORTEST = 1e-2  # path steps this short are left to others
@@ -46,7 +46,7 @@ FLOOR = 1e-3  # of rates, and of first corrections
 ROUGH, ROUGHLY_MET = 0.1, 0.5  # enough to follow a path: of t, and of the targets
 CONTRACTS = 0.2  # a factorisation is kept while every correction is this part of the last
 SETTLING, CONTRACTS_WELL = 0.03, 0.05  # the same near the end, for what comes after it
-SETTLED = 1e-11  # a correction this short leaves the rest to ``_refine``
+SETTLED = 2e-13  # a correction this short leaves the rest to ``_refine``
 NEAR = 0.1  # weights that have changed by this much leave the Newton matrix for ``_refine``
 
 

@@ -247,7 +247,7 @@ def correct(
         return None
     known: NewtonSystem | None = None
     for count in range(MAX_CORRECTIONS):
-        well = known is None or known.rcond > WELL_CONDITIONED
+        well = rough and (known is None or known.rcond > WELL_CONDITIONED)
         if count == 0:
             found = last_system(problem, curves, state, rough=well)
         else:
