@@ -267,13 +267,12 @@ def _arrive(
         state, point, length = step
         first = length if count == 0 else first
         longest = max(length, part)
-        kept: NewtonSystem | None = system
-        if final and longest < FACTOR_KEPT:
-            kept = _if_near(point, system)
         slow = longest > last * (CONTRACTS_WELL if final and longest < SETTLING else CONTRACTS)
-        rounded = slow and longest < FACTOR_KEPT and kept is not None
-        if rounded or (length < close and part < met):
-            return replace(state, system=kept), first
+        settled = length < close and part < met
+        if settled or (slow and longest < FACTOR_KEPT):
+            kept = _if_near(point, system) if final else system
+            if settled or kept is not None:
+                return replace(state, system=kept), first
         system = None if slow or length > LONG else system
         last = longest
     return None
