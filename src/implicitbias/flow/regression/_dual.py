@@ -15,6 +15,7 @@ matrices of 7 n rows here.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.integrate import LSODA, OdeSolver
@@ -25,13 +26,14 @@ from implicitbias._setting import DualCoordinates
 from implicitbias.dual import DualOracle
 from implicitbias.flow._decoupled import fits, orientations
 from implicitbias.flow._rest import NEGLIGIBLE, SOLVED, Rest
-from implicitbias.flow.integrators._step import finite
+from implicitbias.flow.regression._dual_velocity import velocity_of
 from implicitbias.flow.regression._loss import SquaredLoss
 from implicitbias.flow.regression._system import FlowSystem, Reading, relative
 from implicitbias.initialization import Initialization
 
 RTOL = 1e-10
 FINEST = 1e-13
+STRIDE = 8  # steps between two looks at the residual, each worth an evaluation
 OF_SLACK = 1e-3  # the integrator's error over the slack at the end
 
 
@@ -58,28 +60,40 @@ class DualFlow(FlowSystem):
         self.log_time_unit = log_unit - (self.curves.depth - 2) * self.oracle.log_unit
         tol = RTOL if tol is None else tol
         self.rtol = min(tol, max(FINEST, OF_SLACK * self._slack_at_the_end()))
+        self.rhs = velocity_of(self.oracle, self.unit)
+        self.stride = STRIDE if self.rhs.direct else 1
 
     def integrator(self, first_step: float, bound: float) -> OdeSolver:
         """LSODA with the velocity y - Z rho and the Jacobian -Z diag(psi') Z^T."""
-        oracle, unit = self.oracle, self.unit
         return LSODA(
-            lambda _, state: finite(-oracle.gradient(unit * state)),
+            self.rhs.velocity,
             0.0,
             self.start,
             bound,
             first_step=first_step,
             rtol=self.rtol,
             atol=self.rtol,
-            jac=lambda _, state: finite(-unit * oracle.hessian(unit * state)),
+            jac=self.rhs.jacobian,
         )
 
     def read(self, state: FloatArray) -> Reading:
         """Return the loss and the residual."""
-        return self.loss.read(self.oracle.gradient(self.unit * state) + self.loss.y)
+        return self.loss.read(self.rhs.predictions(state))
 
     def coefficients(self, state: FloatArray) -> FloatArray:
         """Compute beta = S^T rho."""
-        return self._from_spectrum(self.oracle.spectrum(self.unit * state), self.curves.imaginary)
+        return self._from_spectrum(self.rhs.spectrum(state), self.curves.imaginary)
+
+    def snapshot(self, state: FloatArray) -> Any:
+        """The state itself where it is enough, since few points are kept in the end."""
+        return state.copy() if self.rhs.direct else super().snapshot(state)
+
+    def unfolded(self, snapshots: list[Any]) -> tuple[FloatArray, FloatArray]:
+        """beta, (T, d), and the logs of the losses, (T,)."""
+        if not self.rhs.direct:
+            return super().unfolded(snapshots)
+        points = [(self.coefficients(state), self.read(state).log_loss) for state in snapshots]
+        return super().unfolded(points)
 
     def parameters(self, state: FloatArray) -> Parameters | None:
         """p_l = P_l(Z^T nu) in the network's layers; the rest of them never moves."""
@@ -138,7 +152,7 @@ class DualFlow(FlowSystem):
         """
         if self.fits:
             return None
-        rho = self.oracle.spectrum(self.unit * state)
+        rho = self.rhs.spectrum(state)
         driver = -(reading.residual_vector @ self.oracle.features)
         lengths = self.oracle.lengths
         driven = np.abs(driver) > NEGLIGIBLE * lengths * stable_norm(reading.residual_vector)
