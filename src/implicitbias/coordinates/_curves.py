@@ -212,7 +212,7 @@ class Curves(ScalarCurves):
     def direct(self) -> tuple[Direct, FloatArray] | None:
         """For equal offsets, where the units of rho and what they multiply are within float64."""
         if not self.equal or not np.all(
-            (SMALLEST_UNIT < self._log_rho_unit) & (self._log_rho_unit < LARGEST_EXPONENT)
+            (self._log_rho_unit > SMALLEST_UNIT) & (self._log_rho_unit < LARGEST_EXPONENT)
         ):
             return None
         return Direct(self.depth), exp(self._log_rho_unit)

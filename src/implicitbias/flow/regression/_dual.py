@@ -59,7 +59,8 @@ class DualFlow(FlowSystem):
         log_unit = float(np.log(self.unit))
         self.log_time_unit = log_unit - (self.curves.depth - 2) * self.oracle.log_unit
         tol = RTOL if tol is None else tol
-        self.rtol = min(tol, max(FINEST, OF_SLACK * self._slack_at_the_end()))
+        self.slack = self._slack_at_the_end()
+        self.rtol = min(tol, max(FINEST, OF_SLACK * self.slack))
         self.rhs = velocity_of(self.oracle, self.unit)
         self.stride = STRIDE if self.rhs.direct else 1
 
@@ -98,7 +99,7 @@ class DualFlow(FlowSystem):
     def parameters(self, state: FloatArray) -> Parameters | None:
         """p_l = P_l(Z^T nu) in the network's layers; the rest of them never moves."""
         reduction = self.coordinates.reduction
-        t = reduction.level(self.curves, self.oracle.points(self.unit * state))
+        t = reduction.level(self.curves, self.oracle.points(self._dual(state)))
         layers = reduction.layers(self.curves.layers(t))
         if not np.isfinite(layers).all():
             return None
@@ -108,7 +109,7 @@ class DualFlow(FlowSystem):
         """sqrt(r^T Z diag(psi') Z^T r)."""
         driver = reading.residual_vector @ self.oracle.features
         with np.errstate(over="ignore", invalid="ignore"):
-            slopes = self.unit * self.oracle.slopes(self.unit * state)
+            slopes = self.unit * self.oracle.slopes(self._dual(state))
             return stable_norm(np.sqrt(slopes) * driver)
 
     def fastest_time(self, reading: Reading) -> float:
@@ -122,11 +123,11 @@ class DualFlow(FlowSystem):
 
     def size(self, state: FloatArray) -> float:
         """Norm of the layers' decoupled coordinates."""
-        return stable_norm(self.oracle.layers(self.unit * state).ravel())
+        return stable_norm(self.oracle.layers(self._dual(state)).ravel())
 
     def rounding(self, state: FloatArray) -> float:
         """What one rounding of Z^T nu and of rho adds to the relative residual."""
-        return self.loss.relative(self.oracle.rounding(self.unit * state))
+        return self.loss.relative(self.oracle.rounding(self._dual(state)))
 
     def noise(self, state: FloatArray) -> float:
         """A thousand roundings: stiff integration damps its own errors far below its tolerance."""
@@ -134,14 +135,14 @@ class DualFlow(FlowSystem):
 
     def newton_change(self, state: FloatArray, reading: Reading) -> FloatArray | None:
         """S^T diag(psi') Z^T dnu for the Newton step Z diag(psi') Z^T dnu = -r."""
-        hessian, target = self.oracle.hessian(self.unit * state), -reading.residual_vector
+        hessian, target = self.oracle.hessian(self._dual(state)), -reading.residual_vector
         if not np.isfinite(hessian).all():
             return None
         step = shortest_solution(hessian, target)
         if stable_norm(hessian @ step - target) > SOLVED * stable_norm(target):
             return None
         return self._from_spectrum(
-            self.oracle.slopes(self.unit * state) * (step @ self.oracle.features)
+            self.oracle.slopes(self._dual(state)) * (step @ self.oracle.features)
         )
 
     def rest(self, state: FloatArray, reading: Reading, size: float) -> Rest | None:
@@ -152,7 +153,7 @@ class DualFlow(FlowSystem):
         """
         if self.fits:
             return None
-        rho = self.rhs.spectrum(state)
+        rho = self.oracle.spectrum(self._dual(state))
         driver = -(reading.residual_vector @ self.oracle.features)
         lengths = self.oracle.lengths
         driven = np.abs(driver) > NEGLIGIBLE * lengths * stable_norm(reading.residual_vector)
@@ -180,7 +181,11 @@ class DualFlow(FlowSystem):
 
     def accepted(self, state: FloatArray) -> None:
         """Measure the clocks from the step just taken."""
-        self.oracle.rebase(self.unit * state)
+        self.oracle.rebase(self._dual(state))
+
+    def _dual(self, state: FloatArray) -> FloatArray:
+        """nu, (n,)."""
+        return self.unit * state
 
     def _from_spectrum(self, rho: FloatArray, imaginary: FloatArray | None = None) -> FloatArray:
         spectrum = self.coordinates.reduction.spectrum(rho, imaginary)

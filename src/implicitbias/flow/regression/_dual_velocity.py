@@ -10,7 +10,6 @@ from implicitbias._arrays import FloatArray
 from implicitbias.dual import DualOracle
 from implicitbias.flow.integrators._step import finite
 
-
 UNSEEN = 1e-9  # slopes below this part of the largest: Newton's iteration needs none of them
 
 
