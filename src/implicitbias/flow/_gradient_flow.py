@@ -127,7 +127,10 @@ def gradient_flow(
         as take seconds up to a hundred points, and up to four times as many while a regression's
         loss falls or its state grows.
     rtol
-        Relative tolerance of the integrator; by default what the route needs for 1e-9 in beta.
+        Relative tolerance of the integrator; by default what the route needs for 1e-9 in beta at
+        the end and, where ``times`` or ``max_time`` are given, at these times. Else the dual of a
+        regression has beta right to 1e-9 on the way only up to a relative 1e-9 or so of the time:
+        where a coordinate jumps, 1e-6 in beta.
     num_points
         Save at most so many points, t = 0 and the end included, log-spaced in time.
     times

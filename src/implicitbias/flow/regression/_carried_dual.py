@@ -11,14 +11,17 @@ from scipy.integrate import OdeSolver
 
 from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
 from implicitbias._setting import DualCoordinates
-from implicitbias.flow.regression._dual import DualFlow
+from implicitbias.flow.regression._dual import ALONG, FINEST, DualFlow
 from implicitbias.flow.regression._dual_radau import DualRadau
 from implicitbias.flow.regression._dual_velocity import DualVelocity
 from implicitbias.flow.regression._loss import SquaredLoss
 from implicitbias.flow.regression._system import Reading
 from implicitbias.initialization import Initialization
 
-CARRIED_RTOL = 1e-7  # of t, by an estimate of lower order than the method
+CARRIED_RTOL = 1e-5  # of t, by an estimate of lower order than the method
+CARRIED_ALONG = 1e-7  # the same where beta on the way is asked for
+FEW_POINTS = 150  # up to which factors of 7 n rows are worth the digits
+MOST_EVALUATIONS, POINTS = 6e4, 100.0
 CARRIED_FROM = 1e-5  # slack at the end over the range of the clock
 
 
@@ -34,9 +37,12 @@ class CarriedDualFlow(DualFlow):
         coordinates: DualCoordinates,
         start: Parameters,
         tol: float | None,
+        along: bool = False,
     ) -> None:
-        super().__init__(loss, init, coordinates, start, tol)
-        self.rtol, self.stride = CARRIED_RTOL if tol is None else tol, 1
+        super().__init__(loss, init, coordinates, start, tol, along)
+        default = CARRIED_ALONG if along else CARRIED_RTOL
+        self.rtol, self.stride = default if tol is None else tol, 1
+        self.most_evaluations = int(MOST_EVALUATIONS / (1.0 + (loss.y.size / POINTS) ** 3))
         self.rhs = DualVelocity(self.oracle, self.unit)
         self.start = np.concatenate([self.start, self.curves.t0])
 
@@ -83,9 +89,11 @@ def dual_flow(
     coordinates: DualCoordinates,
     start: Parameters,
     tol: float | None,
+    along: bool,
 ) -> DualFlow:
-    """The dual flow that resolves its end."""
-    flow = DualFlow(loss, init, coordinates, start, tol)
-    if flow.slack >= CARRIED_FROM:
+    """The dual flow that resolves its end, and what is before it where ``along`` asks for that."""
+    flow = DualFlow(loss, init, coordinates, start, tol, along)
+    closely = along and tol is None and loss.y.size <= FEW_POINTS
+    if flow.slack >= (FINEST / ALONG if closely else CARRIED_FROM):
         return flow
-    return CarriedDualFlow(loss, init, coordinates, start, tol)
+    return CarriedDualFlow(loss, init, coordinates, start, tol, along)

@@ -8,8 +8,10 @@ the one minimiser of D; the conserved quantities hold by construction.
 
 LSODA with the exact Jacobian took fewer evaluations than scipy's BDF and Radau at every depth and
 scale tried (L = 2, 3, 4, scales 1e-2 to 1e2; BDF and Radau also left the domain of D for good where
-LSODA came back), and less time than the 13th order method of the parameters, which would factor
-matrices of 7 n rows here.
+LSODA came back), and less time than the 13th order method of ``_dual_radau``.
+
+LSODA errs relative to nu. Where a coordinate jumps, beta moves by 1/slack while nu moves by its own
+size: what is an error of 1e-9 in the time of the jump is 1e-9/slack in beta at a given time.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from implicitbias.initialization import Initialization
 RTOL = 1e-10
 FINEST = 1e-13
 STRIDE = 8  # steps between two looks at the residual, each worth an evaluation
+ALONG = 1e-11  # over the slack: brings beta to 1e-9 wherever it jumps
 OF_SLACK = 1e-3  # the integrator's error over the slack at the end
 
 
@@ -50,6 +53,7 @@ class DualFlow(FlowSystem):
         coordinates: DualCoordinates,
         start: Parameters,
         tol: float | None,
+        along: bool = False,
     ) -> None:
         self.loss, self.coordinates, self.first_layers = loss, coordinates, start
         self.curves = coordinates.reduction.curves(init.log_scale)
@@ -58,8 +62,9 @@ class DualFlow(FlowSystem):
         self.unit = self._natural_size()
         log_unit = float(np.log(self.unit))
         self.log_time_unit = log_unit - (self.curves.depth - 2) * self.oracle.log_unit
-        tol = RTOL if tol is None else tol
         self.slack = self._slack_at_the_end()
+        if tol is None:
+            tol = max(FINEST, ALONG * self.slack) if along else RTOL
         self.rtol = min(tol, max(FINEST, OF_SLACK * self.slack))
         self.rhs = velocity_of(self.oracle, self.unit)
         self.stride = STRIDE if self.rhs.direct else 1

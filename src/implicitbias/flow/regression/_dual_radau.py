@@ -28,6 +28,8 @@ WORTH = 0.3  # a change of t from which on its error is estimated; of contractio
 FARTHEST = 2.0  # change of t in one iteration, as linearised
 LOST = 50.0  # a change of t that says that the step is hopeless
 HOPELESS = 10.0  # estimated error that rejects a step before Newton's method has converged
+AHEAD = 0.5  # of the time to the end of a clock, the longest step
+UNSEEN = 1e-6  # what a column adds to I in Newton's matrix, below which it is left out
 SHORTEST = 1e-290
 BENT = 0.03  # change of t from which on it is bent to move rho, or u, as linearised
 LEAST_RATE, MOST_BACK = 1e-3, -0.9
@@ -65,12 +67,14 @@ class DualRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         super().__init__(lambda _, y: y, 0.0, start, t_bound, vectorized=False)
         self.features, self.target, self.rates, self.curves = features, target, rates, curves
         self.staged = curves.take(np.tile(np.arange(size), STAGES))
+        self.lengths = np.linalg.norm(features, axis=0)
         self.points, self.tol, self.h, self.h_taken = points, tol, first_step, first_step
         self.stages = np.zeros((STAGES, points + size))
         self.mismatch = self.before = np.zeros(size)  # of u, over du/dt: now, and a step ago
         self.lost = np.zeros(points + size)
 
     def _step_impl(self) -> tuple[bool, str | None]:
+        self.h = min(self.h, AHEAD * self._time_to_an_end())
         while True:
             h = min(self.h, self.t_bound - self.t)
             if h < SHORTEST:
@@ -92,6 +96,14 @@ class DualRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         self.h = h * min(factor, 1.0 if iterations > MAX_ITERATIONS // 2 else GROWTH)
         return True, None
 
+    def _time_to_an_end(self) -> float:
+        """Until a clock is over at its present rate: t runs away there, faster than polynomials."""
+        t = self.y[self.points :]
+        with np.errstate(all="ignore"):
+            rate = self.rates * ((self.target - self.features @ self.curves.rho(t)) @ self.features)
+            left = np.exp(self.curves.log_slack(t)) / np.abs(rate)
+        return float(np.min(left[(rate * t > 0.0) & (left > 0.0)], initial=np.inf))
+
     def _solve(self, h: float) -> tuple[FloatArray | None, FloatArray, float, int]:
         """Solve the stage equations: changes of nu and t, what u is off by, error, iterations."""
         matrix, top, n = tableau()[1], tableau()[2], self.points
@@ -102,14 +114,17 @@ class DualRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         t, span = t0 + ahead[:, n:], self._spans(t0[None])
         relative = self._increments(np.tile(t0, (STAGES, 1)), ahead[:, n:])
         spans, newton, last, error = self._spans(t), None, np.inf, np.inf
-        off = (self.rates * (nu @ self.features) * span + (self.mismatch - relative)) * (spans / span)
+        off = (self.rates * (nu @ self.features) * span + (self.mismatch - relative)) * (
+            spans / span
+        )
         for iteration in range(1, MAX_ITERATIONS + 1):
             rho, slopes = self.curves.rho(t), np.exp(self.curves.log_rho_slope(t))
             self.nfev += STAGES
             if not (np.isfinite(rho).all() and np.isfinite(slopes * spans).all()):
                 break
             velocities = self.target - rho @ self.features.T
-            newton = newton or _Newton(h, matrix, self.features, slopes * spans * self.rates)
+            weights = slopes * spans * self.rates
+            newton = newton or _Newton(h, matrix, self.features, self.lengths, weights)
             residual = h * (matrix @ (velocities - (slopes * off) @ self.features.T)) - nu
             change = newton.change(residual)
             pulled = self.rates * (change @ self.features) * spans
@@ -161,17 +176,25 @@ class _Newton:
     """The factors of I + h (A x I) diag(Z D_k Z^T), and of I + h Z D_s Z^T / s for the error."""
 
     def __init__(
-        self, h: float, matrix: FloatArray, features: FloatArray, weights: FloatArray
+        self,
+        h: float,
+        matrix: FloatArray,
+        features: FloatArray,
+        lengths: FloatArray,
+        weights: FloatArray,
     ) -> None:
-        roots = features * np.sqrt(weights)[:, None, :]
-        grams = np.stack([root @ root.T for root in roots])
-        coupled = h * (matrix[:, None, :, None] * grams.transpose(1, 0, 2))
-        whole = coupled.reshape(len(matrix) * len(features), -1)
-        whole[np.diag_indices_from(whole)] += 1.0
-        self.lu = dgetrf(whole, overwrite_a=1)[:2]
-        filtering = FILTER * h * grams[-1]
-        filtering[np.diag_indices_from(filtering)] += 1.0
-        self.filtering = dgetrf(filtering, overwrite_a=1)[:2]
+        weights = h * weights
+        seen = np.flatnonzero(weights.max(axis=0) * lengths**2 > UNSEEN)
+        roots = features[:, seen] * np.sqrt(weights[:, seen])[:, None, :]
+        grams = np.matmul(roots, roots.transpose(0, 2, 1))
+        size = grams.shape[0] * grams.shape[1]
+        # blocks a_ik G_k, transposed: in Fortran's order nothing is copied
+        whole = (matrix.T[:, None, :, None] * grams[:, :, None, :]).reshape(size, size)
+        whole.ravel()[:: size + 1] += 1.0
+        self.lu = dgetrf(whole.T, overwrite_a=1)[:2]
+        filtering = FILTER * grams[-1]
+        filtering.ravel()[:: len(filtering) + 1] += 1.0
+        self.filtering = dgetrf(filtering.T, overwrite_a=1)[:2]
 
     def change(self, residual: FloatArray) -> FloatArray:
         """Of nu at the stages, (s, n)."""

@@ -7,6 +7,7 @@ from math import isfinite
 import numpy as np
 
 from implicitbias._arrays import FloatArray
+from implicitbias.coordinates import Direct
 from implicitbias.dual import DualOracle
 from implicitbias.flow.integrators._step import finite
 
@@ -52,11 +53,9 @@ class DirectVelocity(DualVelocity):
 
     direct = True
 
-    def __init__(self, oracle: DualOracle, unit: float) -> None:
+    def __init__(self, oracle: DualOracle, unit: float, curve: Direct, sizes: FloatArray) -> None:
         super().__init__(oracle, unit)
-        found = oracle.curves.direct()
-        assert found is not None
-        self.curve, self.sizes = found
+        self.curve, self.sizes = curve, sizes
         self.features, self.target = np.ascontiguousarray(oracle.features.toarray()), oracle.target
         self.start = oracle.curves.u(oracle.curves.t0)
         self.rates = unit * oracle.weights
@@ -96,4 +95,5 @@ class DirectVelocity(DualVelocity):
 
 def velocity_of(oracle: DualOracle, unit: float) -> DualVelocity:
     """The faster one where it exists."""
-    return (DualVelocity if oracle.curves.direct() is None else DirectVelocity)(oracle, unit)
+    direct = oracle.curves.direct()
+    return DualVelocity(oracle, unit) if direct is None else DirectVelocity(oracle, unit, *direct)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from scipy.integrate import OdeSolver
@@ -97,7 +98,7 @@ def integrate(
         *arrays,
         state,
         reading,
-        end,
+        cast(End, end),
         drift,
         look.count,
         solver.nfev,
