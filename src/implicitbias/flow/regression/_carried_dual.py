@@ -23,6 +23,7 @@ CARRIED_ALONG = 1e-7  # the same where beta on the way is asked for
 FEW_POINTS = 150  # up to which factors of 7 n rows are worth the digits
 MOST_EVALUATIONS, POINTS = 6e4, 100.0
 CARRIED_FROM = 1e-5  # slack at the end over the range of the clock
+CARRIED_TO = 1e-16  # where the increments of nu in one step resolve it no more, either
 
 
 class CarriedDualFlow(DualFlow):
@@ -94,6 +95,7 @@ def dual_flow(
     """The dual flow that resolves its end, and what is before it where ``along`` asks for that."""
     flow = DualFlow(loss, init, coordinates, start, tol, along)
     closely = along and tol is None and loss.y.size <= FEW_POINTS
-    if flow.slack >= (FINEST / ALONG if closely else CARRIED_FROM):
+    coarsest = FINEST / ALONG if closely else CARRIED_FROM
+    if not CARRIED_TO <= flow.slack < coarsest:
         return flow
     return CarriedDualFlow(loss, init, coordinates, start, tol, along)

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 from scipy.linalg.lapack import dgetrf, dgetrs
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray, stable_norm
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.flow.integrators._radau import FILTER, STAGES, continued, interpolation, tableau
 
@@ -100,9 +100,12 @@ class DualRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         """Until a clock is over at its present rate: t runs away there, faster than polynomials."""
         t = self.y[self.points :]
         with np.errstate(all="ignore"):
-            rate = self.rates * ((self.target - self.features @ self.curves.rho(t)) @ self.features)
-            left = np.exp(self.curves.log_slack(t)) / np.abs(rate)
-        return float(np.min(left[(rate * t > 0.0) & (left > 0.0)], initial=np.inf))
+            rho = self.curves.rho(t)
+            driver = (self.target - self.features @ rho) @ self.features
+            noise = EPS * self.lengths * (stable_norm(self.target) + self.lengths @ np.abs(rho))
+            left = np.exp(self.curves.log_slack(t)) / np.abs(self.rates * driver)
+        ending = (driver * t > 0.0) & (np.abs(driver) > noise) & (left > 0.0)
+        return float(np.min(left[ending], initial=np.inf))
 
     def _solve(self, h: float) -> tuple[FloatArray | None, FloatArray, float, int]:
         """Solve the stage equations: changes of nu and t, what u is off by, error, iterations."""
