@@ -31,7 +31,7 @@ class Direct:
             return np.asarray(0.5 * np.sinh(2.0 * u))
         size = np.abs(u)
         slack = total_clock(self.depth)[0] - size
-        if not slack.min(initial=np.inf) > 0.0:
+        if not np.minimum.reduce(slack, axis=None, initial=np.inf) > 0.0:
             return np.full_like(u, np.nan)
         if self.depth == 3:  # sinh t = tan u
             sinh = np.tan(u)
@@ -47,7 +47,7 @@ class Direct:
             return np.asarray(np.cosh(2.0 * u))
         size = np.abs(u)
         slack = total_clock(self.depth)[0] - size
-        if not slack.min(initial=np.inf) > 0.0:
+        if not np.minimum.reduce(slack, axis=None, initial=np.inf) > 0.0:
             return np.full_like(u, np.nan)
         z = unit_clock(self.depth).sech_squared_from(size, slack)
         return np.asarray((1.0 + self.depth * (1.0 / z - 1.0)) / z ** (self.depth - 2))

@@ -99,7 +99,7 @@ def test_ends_closer_than_the_clock_resolves(depth, scale, start):
 
 
 def test_where_float64_loses_the_slack_the_parameters_take_over():
-    case = diagonal(7, 1e-4, n=2, d=4)
+    case = diagonal(5, 1e-6, n=2, d=4)
     dual = gradient_flow(case.network, case.problem, case.init, route="dual")
     assert dual.outcome is Outcome.PRECISION_REACHED
     above_the_floor = np.maximum(dual.log_losses, dual.log_losses[-1])

@@ -44,6 +44,10 @@ class DualVelocity:
         """rho, (m,); NaN for what is outside the domain."""
         return self.oracle.spectrum(self.unit * state)
 
+    def spectra(self, states: FloatArray) -> FloatArray:
+        """rho of each of a stack of states, (T, m)."""
+        return np.stack([self.spectrum(state) for state in states])
+
 
 class DirectVelocity(DualVelocity):
     """The same where rho is one function of the clock: two products and a handful of functions.
@@ -84,6 +88,12 @@ class DirectVelocity(DualVelocity):
         with np.errstate(over="ignore", invalid="ignore"):
             rho = self._spectrum(state)
         return super().spectrum(state) if np.isnan(rho).any() else rho
+
+    def spectra(self, states: FloatArray) -> FloatArray:
+        """The same in one product where all are inside of the domain."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            rho = self._spectrum(states)
+        return super().spectra(states) if np.isnan(rho).any() else rho
 
     def _spectrum(self, state: FloatArray) -> FloatArray:
         rho: FloatArray = self.sizes * self.curve.r(self._clock(state))
