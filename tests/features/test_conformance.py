@@ -73,7 +73,8 @@ def test_gram_matrices(case, block):
     assert gram.flags.f_contiguous
     close(gram, upper((A * weights) @ A.T))
     rough = Z.rough_gram(weights)
-    assert rough is None or np.allclose(rough, gram, rtol=1e-4, atol=1e-5 * np.abs(gram).max())
+    rough = gram if rough is None else rough  # not every kind has one, nor do small ones
+    np.testing.assert_allclose(rough, gram, rtol=1e-4, atol=1e-5 * np.abs(gram).max())
     rows, columns = Z.lengths
     assert (rows >= np.linalg.norm(A, axis=1)).all()
     assert (columns >= np.linalg.norm(A, axis=0)).all()
