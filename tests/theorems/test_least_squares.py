@@ -13,6 +13,7 @@ from implicitbias.initialization import Initialization
 from implicitbias.networks import DiagonalNetwork, OrthogonalNetwork, TwoSidedDiagonalNetwork
 from implicitbias.problems import Regression
 from implicitbias.theorems import explain, limit_path, predict_limit, sensitivity
+from reference import precise_potential
 from reference.tied_flow import diagonal_end, two_sided_end
 
 DIAGONAL, TWO_SIDED = "beyond Theorem 5, least squares", "two-sided, least squares"
@@ -201,3 +202,31 @@ def test_flows_and_runs_agree_or_are_not_there_yet():
     assert run.outcome is not Outcome.RESIDUAL_REACHED and compare(run, limit).agrees
     elsewhere = np.array([2.0, 0.0, 0.0, -3.0])
     assert compare(elsewhere, limit).verdict == "DISAGREES"
+
+
+def beside(seed, depth):
+    """Data (A, y) that kept signs reach, and with columns B that a further row drives to 0.
+
+    Of (A B; 0 b) with b > 0 and (y; -1) the residual is (0; 1): B has multipliers b.
+    """
+    rng = np.random.default_rng(seed)
+    A, B = rng.integers(-3, 4, (2, 4)).astype(float), rng.integers(-3, 4, (2, 2)).astype(float)
+    layers = rng.integers(2, 9, (depth, 6)) / 8.0
+    layers[1, :3] = layers[0, :3] = layers[:, :3].min(axis=0)
+    layers[1, 4:] = layers[0, 4:] = layers[:, 4:].min(axis=0)
+    y = A @ rng.uniform(0.2, 2.0, 4)
+    whole = np.block([[A, B], [np.zeros((1, 4)), np.array([[1.0, 2.0]])]])
+    return A, y, layers, Regression(whole, [*y, -1.0])
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-2, 1e-6])
+@pytest.mark.parametrize("depth", [2, 3, 4])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_errors_against_newtons_method_in_many_digits(seed, depth, scale):
+    A, y, layers, problem = beside(seed, depth)
+    limit = predict_limit(DiagonalNetwork(6, depth), problem, Initialization(list(layers), scale))
+    assert limit.theorem == DIAGONAL
+    np.testing.assert_allclose(limit.fitted, [*y, 0.0], rtol=0, atol=1e-15 * np.abs(y).max())
+    expected = precise_potential.limit(A, y, [list(layer[:4]) for layer in layers], scale)
+    error = np.abs(limit.coefficients - [*expected, 0.0, 0.0]).max() / np.abs(expected).max()
+    assert error <= 1e-13 and error <= 10.0 * limit.certificate.error
