@@ -13,13 +13,14 @@ import numpy as np
 from implicitbias._arrays import BoolArray, FloatArray, IntArray, NumericArray, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates._clock import Clock
+from implicitbias.coordinates._direct import Direct
 from implicitbias.coordinates._divergence import log_divergence, log_growth
-from implicitbias.coordinates._equal_clock import unit_clock
 from implicitbias.coordinates._inverse import advance, x_from_log_slack, x_from_u
 from implicitbias.coordinates._scalar_curves import ScalarCurves, exp
 from implicitbias.coordinates._start import Start, start_from, start_from_complex
 
 LARGEST_EXPONENT = 600.0
+SMALLEST_UNIT = -300.0  # log: r, which may be as large as its inverse, is squared by slopes
 FAR = 40.0  # a clock this long makes the other exponential vanish
 
 
@@ -199,14 +200,22 @@ class Curves(ScalarCurves):
 
         NaN outside the range.
         """
-        size = np.abs(u)
-        slack = self._clock.half_range - size
-        unit = self._log_rho_unit
-        if self.depth == 2 or not self.equal or unit.max(initial=0.0) > LARGEST_EXPONENT:
+        direct = self.direct()
+        if direct is None or self.depth == 2:
             return self.rho(self.t_from_u(u))
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # outside the range
-            rho = exp(unit) * unit_clock(self.depth).r_from(size, slack)
-        return np.where(slack > 0.0, np.copysign(rho, u), np.nan)
+        inside = np.abs(u) < self._clock.half_range
+        rho = np.full_like(u, np.nan)
+        with np.errstate(over="ignore"):
+            rho[inside] = np.broadcast_to(direct[1], u.shape)[inside] * direct[0].r(u[inside])
+        return rho
+
+    def direct(self) -> tuple[Direct, FloatArray] | None:
+        """For equal offsets, where the units of rho and what they multiply are within float64."""
+        if not self.equal or not np.all(
+            (self._log_rho_unit > SMALLEST_UNIT) & (self._log_rho_unit < LARGEST_EXPONENT)
+        ):
+            return None
+        return Direct(self.depth), exp(self._log_rho_unit)
 
     def log_rho_slope(self, t: FloatArray) -> FloatArray:
         """Log of d rho / dt, in actual units."""
@@ -297,8 +306,11 @@ class Curves(ScalarCurves):
 
     def log_ahead(self, sides: FloatArray) -> FloatArray:
         """2 log |p_1 + side p_2| at the start, L = 2: |rho| ~ (p_1 + side p_2)^2 e^{2 |s|} / 4."""
-        logs = self.log_abs_rho(self.t0 + sides * FAR)
-        return np.asarray(logs + np.log(4.0) - 2.0 * FAR)
+        logs = self.log_abs_rho(self.t0 + sides * FAR) + np.log(4.0) - 2.0 * FAR
+        if self._start.turning is not None:
+            return np.asarray(logs)
+        ahead = 2.0 * (self._log_size + sides * self.t0) + np.where(self.locked, np.log(4.0), 0.0)
+        return np.where(self.locked & (sides != self.orientation), logs, ahead)
 
     # layers and potentials
 

@@ -31,6 +31,7 @@ PIECES = 16
 POINTS = 0.5 * (1.0 + chebyshev.chebpts1(DEGREE + 1))
 
 
+@lru_cache(maxsize=64)
 def total_clock(depth: int) -> tuple[float, float]:
     """c_L = B(1/2, (L-2)/2) / 2 as a float and what the float misses; infinite for L = 2."""
     if depth == 2:
@@ -119,6 +120,17 @@ class UnitClock:
         y = (self.n * slack[~near]) ** (2.0 / self.n)
         r[~near] = y ** (-0.5 * self.n - 1.0) * self.tail_r(y)
         return r
+
+    def sech_squared_from(self, u: FloatArray, slack: FloatArray) -> FloatArray:
+        """sech^2 x with u(x) = u >= 0, from u and total - u > 0."""
+        if self.n == 1:
+            return np.asarray(1.0 / (1.0 + np.tan(u) ** 2))
+        if self.n == 2:
+            return np.asarray(slack * (2.0 - slack))
+        small = np.minimum(u, self.u_split)
+        w = small * self.near_inverse(small**2)
+        y = np.minimum((self.n * slack) ** (2.0 / self.n), self.y_split)
+        return np.asarray(np.where(u <= self.u_split, 1.0 - w * w, y * self.tail_inverse(y)))
 
     @cached_property
     def y_split(self) -> float:

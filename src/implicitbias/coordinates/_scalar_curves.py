@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray, NumericArray
+from implicitbias.coordinates._direct import Direct
 
 RATE_STEP = 2.0**-12  # over which slopes are compared
 
@@ -108,6 +109,10 @@ class ScalarCurves(ABC):
     def rho_from_u(self, u: FloatArray) -> FloatArray:
         """rho at the clock u; NaN outside the range."""
         return self.rho(self.t_from_u(u))
+
+    def direct(self) -> tuple[Direct, FloatArray] | None:
+        """r and what of it is rho, rho = units r(u), if one function of u serves all; else None."""
+        return None
 
     @abstractmethod
     def log_rho_slope(self, t: FloatArray) -> FloatArray:
