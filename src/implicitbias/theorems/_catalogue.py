@@ -83,8 +83,8 @@ _top_singular = ClosedForm(_classification.one_point_direction)
 _quasi_norm = ClosedForm(_classification.quasi_norm_limit)
 
 _LEAST_SQUARES = (
-    "beta tends to S^T rho, rho = argmin sum_j Psi_j^*(rho_j) s.t. X S^T rho = X S^T rho_fit, "
-    "rho_fit the least-squares fit of y under the signs that the start keeps"
+    "beta tends to S^T rho, rho = argmin sum_j Psi_j^*(rho_j) s.t. X S^T rho = the least-squares "
+    "fit of y under the start's signs"
 )
 _BREGMAN = "Alvarez, Bolte and Brahic (SICON 2004), for the dual flow's Bregman divergence"
 

@@ -18,7 +18,7 @@ from implicitbias.theorems._situation import Situation
 
 @needs(orthogonally_decomposable, single_data_phase, real_start)
 def unreachable_signs(situation: Situation) -> Verdict:
-    """No interpolator has the signs that the locked coordinates keep."""
+    """No interpolator has the start's signs."""
     found = reachable_signs(situation)
     return Verdict(
         "no interpolator has the start's signs",
@@ -30,7 +30,7 @@ def unreachable_signs(situation: Situation) -> Verdict:
 
 @needs(orthogonally_decomposable, single_data_phase, real_start, unreachable_signs)
 def exact_ties(situation: Situation) -> Verdict:
-    """Layers that tie or vanish in these coordinates do so whatever is rounded."""
+    """Layers that tie or vanish in coordinates do so exactly."""
     exact = situation.start_is_exact
     return counted(
         "layers that tie in coordinates, or vanish there, do so exactly",
@@ -42,7 +42,7 @@ def exact_ties(situation: Situation) -> Verdict:
 
 @needs(orthogonally_decomposable, single_data_phase, real_start, unreachable_signs)
 def strict_fit(situation: Situation) -> Verdict:
-    """The least-squares fit under these signs tells which coordinates it forces to 0."""
+    """The least-squares fit is strictly complementary."""
     assumption = "the least-squares fit under these signs is strictly complementary"
     try:
         fit = situation.signed_fit
@@ -60,11 +60,11 @@ def strict_fit(situation: Situation) -> Verdict:
 
 @needs(two_sided, positive_pair)
 def pairs_unreachable(situation: Situation) -> Verdict:
-    """No interpolator has the signs of the coordinates where u(0) or v(0) is 0."""
+    """No interpolator has the signs that zeros of u(0) and v(0) keep."""
     return unreachable_signs(situation)
 
 
 @needs(two_sided, positive_pair, pairs_unreachable)
 def pairs_fit(situation: Situation) -> Verdict:
-    """The least-squares fit under these signs tells which coordinates it forces to 0."""
+    """The least-squares fit is strictly complementary."""
     return strict_fit(situation)
