@@ -123,12 +123,12 @@ def least_squares() -> Measurement:
 
     x_j and 2 x_j compete; flows of the parameters may slip off the saddle.
     """
-    rng = np.random.default_rng(3)
-    X, y = rng.standard_normal((6, 5)), rng.standard_normal(6)
-    problem, first = Regression(np.hstack([X, 2.0 * X]), y), rng.uniform(0.5, 1.5, 10)
+    rng = np.random.default_rng(4)
+    X, y = rng.standard_normal((6, 8)), rng.standard_normal(6)
+    problem, first = Regression(np.hstack([X, 2.0 * X]), y), rng.uniform(0.5, 1.5, 16)
     init = Initialization([first, first], scale=1.0)
-    comparison = verify(DiagonalNetwork(10, 2), problem, init, routes=["dual"])
-    settings = {"depth": 2, "scale": 1.0, "seed of data and start": 3}
+    comparison = verify(DiagonalNetwork(16, 2), problem, init, routes=["dual"])
+    settings = {"depth": 2, "scale": 1.0, "seed of data and start": 4}
     return _measured(problem, "beyond Theorem 5, least squares", [comparison], settings)
 
 
