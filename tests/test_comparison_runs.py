@@ -153,7 +153,10 @@ def test_a_round_trip_keeps_effective_start_and_sharpness(tmp_path):
     assert np.array_equal(again.dual, RUN.dual) and np.array_equal(again.steps, RUN.steps)
     assert again.trained_on is None
     found = compare(again, LIMIT)
-    assert found.verdict == "DISAGREES" and "run.effective_start" in str(found)
+    assert found.verdict == "undecided" and not found.agrees
+    assert "does not know its network" in str(found) and "run.effective_start" in str(found)
+    save(found, tmp_path / "undecided.json")
+    assert str(load(tmp_path / "undecided.json")) == str(found)
     assert compare(again, predict_limit(NETWORK, PROBLEM, again.effective_start)).agrees
     comparison = compare(RUN, LIMIT)
     save(comparison, tmp_path / "comparison.json")
@@ -165,6 +168,11 @@ def test_a_loaded_run_without_an_effective_start_keeps_the_reason(tmp_path):
     heavy = gradient_descent(NETWORK, PROBLEM, INIT, step=0.02, momentum=0.5, max_steps=5)
     save(heavy, tmp_path / "run.json")
     assert load(tmp_path / "run.json").effective.reason == heavy.effective.reason
+
+
+def test_a_loaded_run_that_has_not_come_to_its_end_disagrees(tmp_path):
+    save(gradient_descent(NETWORK, PROBLEM, INIT, step=0.02, max_steps=5), tmp_path / "run.json")
+    assert compare(load(tmp_path / "run.json"), LIMIT).verdict == "DISAGREES"
 
 
 def test_smaller_steps_tend_to_the_flow():

@@ -25,6 +25,7 @@ from implicitbias.networks import (
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import predict_limit
 from reference import brute_descent as brute
+from reference import precise_descent as precise
 
 X3, Y3 = np.array([[1.0, 2.0, -1.0], [0.5, -1.0, 1.0]]), np.array([1.0, 0.5])
 FAMILIES = ["diagonal", "orthogonal", "convolutional"]
@@ -60,13 +61,18 @@ def coordinates(family, network, layers):
     return np.fft.fft(np.array(layers), axis=1, norm="ortho").real
 
 
-def path_of(p, Z, y, step, count, seed, size, delta):
-    """The layers p after every step, and gamma_k g_k, by plain loops."""
-    n = len(y)
+def drawn(n, count, seed, size, delta):
+    """The batches and the label noise of a run."""
     draws = Draws([seed], n, size, replacement=False, noise=bool(delta))
     found = [draws.next() for _ in range(count)]
     batches = None if size is None else [batch[0] for batch, _ in found]
-    shifts = [delta * signs[0] for _, signs in found] if delta else None
+    return batches, [delta * signs[0] for _, signs in found] if delta else None
+
+
+def path_of(p, Z, y, step, count, seed, size, delta):
+    """The layers p after every step, and gamma_k g_k, by plain loops."""
+    n = len(y)
+    batches, shifts = drawn(n, count, seed, size, delta)
     steps = np.full(count, step)
     path = brute.descend("diagonal", p, Z, y, steps, batches=batches, shifts=shifts)
     layers, pulls = np.array(path.layers), []
@@ -78,17 +84,6 @@ def path_of(p, Z, y, step, count, seed, size, delta):
     return layers, np.array(pulls)
 
 
-def expected_factors(layers, pulls):
-    """prod_k 1 - (gamma_k g_k)^2 prod_{m != l, q} p_m^2, l in the order of the start's sizes."""
-    order = np.argsort(np.abs(layers[0]), axis=0, kind="stable")
-    ordered = np.array([np.take_along_axis(p, order, axis=0) for p in layers])[:-1]
-    factors = []
-    for index in range(1, ordered.shape[1]):
-        others = np.delete(ordered, (0, index), axis=1).prod(axis=1)
-        factors.append(np.prod(1.0 - (pulls * others) ** 2, axis=0))
-    return np.array(factors)
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("depth", [2, 3, 4, 6])
 @pytest.mark.parametrize(("size", "delta"), [(None, 0.0), (2, 0.3)])
@@ -97,13 +92,26 @@ def test_every_offset_shrinks_by_its_factors(family, depth, size, delta):
     run = gradient_descent(
         network, Regression(X, y), init, step=0.02, batch_size=size, label_noise=delta, max_steps=60
     )
-    layers, pulls = path_of(p, Z, y, 0.02, 60, 0, size, delta)
-    expected = expected_factors(layers, pulls)
-    assert np.abs(1.0 - expected).max() > 1e-4
-    np.testing.assert_allclose(run.effective.offset_factors, expected, rtol=1e-11, atol=1e-12)
+    batches, shifts = drawn(3, 60, 0, size, delta)
+    law, expected = precise.offset_factors(p, Z, y, 0.02, batches, shifts, count=60)
+    np.testing.assert_allclose(law, expected, rtol=1e-15)
+    assert np.abs(1.0 - law).max() > 1e-4
+    np.testing.assert_allclose(run.effective.offset_factors, law, rtol=1e-12, atol=0)
     np.testing.assert_allclose(
-        run.effective.scales, np.prod(np.abs(expected), axis=0) ** (0.5 / (depth - 1)), rtol=1e-11
+        run.effective.scales, np.prod(np.abs(law), axis=0) ** (0.5 / (depth - 1)), rtol=1e-12
     )
+
+
+@pytest.mark.parametrize("power", [2, 2.5, 3, 4])
+def test_offsets_of_pairs_shrink_by_their_factors(power):
+    X, y = X3, Y3
+    u, v = np.array([1.0, 0.8, 0.6]), np.array([1.0, 0.5, 0.9])
+    network, init = TwoSidedDiagonalNetwork(3, power), Initialization([u, v], 1.0)
+    run = gradient_descent(network, Regression(X, y), init, step=0.01, max_steps=60)
+    assert run.num_steps == 60
+    expected = precise.pair_factors(u, v, power, X, y, 0.01, 60)
+    assert np.abs(1.0 - expected).max() > 1e-4
+    np.testing.assert_allclose(run.effective.offset_factors[0], expected, rtol=1e-12)
 
 
 @settings(laws, max_examples=25)
@@ -264,7 +272,7 @@ def test_one_point_of_a_convolution_that_is_not_even(points):
             pull = 0.01 * multiples @ (problem.X @ brute.convolutional([a, b], x)[0] - problem.y)
             expected, total = expected - sign * pull * M @ expected, total + pull
         expected = expm(sign * total * M) @ expected
-        np.testing.assert_allclose(start[0] + sign * start[1], expected, atol=1e-11)
+        np.testing.assert_allclose(start[0] + sign * start[1], expected, rtol=0, atol=1e-12)
     limit = predict_limit(network, problem, run.effective_start)
     np.testing.assert_allclose(run.final_coefficients, limit.coefficients, atol=1e-10)
 

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.draws import normal
 from implicitbias import Regression, datasets
 from implicitbias._errors import InvalidInputError
 from implicitbias.estimators import FlowLimitRegressor
@@ -196,3 +197,19 @@ def test_ties_between_features_survive_an_intercept(depth):
     alone = FlowLimitRegressor(init_scale=0, depth=depth, fit_intercept=False)
     alone.fit(differences, differences @ [1.0, 2.0, 3.0, 5.0])
     np.testing.assert_allclose(2 * coef[:4], alone.coef_, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("depth", [2, 3])
+def test_features_that_never_start_leave_least_squares_of_the_others(depth, intercept):
+    """init_direction (1, 0, 1, 0): ordinary least squares of two features on five points."""
+    X, y = normal(3, (5, 6), 5)
+    direction = np.array([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
+    model = FlowLimitRegressor(depth=depth, init_direction=direction, fit_intercept=intercept)
+    with pytest.warns(ConvergenceWarning, match="with the signs that init_direction keeps"):
+        model.fit(X, y)
+    expected = LinearRegression(fit_intercept=intercept).fit(X[:, [0, 4]], y)
+    np.testing.assert_allclose(model.coef_[[0, 4]], expected.coef_, rtol=1e-12)
+    np.testing.assert_array_equal(model.coef_[[1, 2, 3, 5]], 0.0)
+    np.testing.assert_allclose(model.intercept_, expected.intercept_, rtol=0, atol=1e-13)
+    assert not model.interpolates_ and model.converged_

@@ -52,7 +52,12 @@ SITUATIONS = [
     (TENSOR, CLASSIFY, random, None),
     (SHORT, ONE_POINT, random, "beyond Theorem 6"),
     (DIAGONAL, CLASSIFY, lambda n: Initialization.random(n, 0.1, gap=0.1), "Corollary 2"),
-    (DIAGONAL, REGRESS, lambda n: Initialization([np.ones(8)] * 3, log_scale=-2000.0), None),
+    (
+        DIAGONAL,
+        REGRESS,
+        lambda n: Initialization([np.ones(8)] * 3, log_scale=-2000.0),
+        "beyond Theorem 5, least squares",
+    ),
 ]
 
 

@@ -105,7 +105,8 @@ def build_model(ctx: click.Context) -> Model:
         problem, intercept, remark = _classification(table, options, file)
     else:
         trained = family not in SEPARATE or ctx.info_name not in PREDICTIONS
-        problem, intercept, remark = _regression(table, options, file, metric=trained)
+        metric = trained or options["init"] is not None  # from which training may not fit the data
+        problem, intercept, remark = _regression(table, options, file, metric=metric)
     network = network_of(family, depth, problem.num_features, width=options["width"] or 1)
     title = (
         f"{network.family} network of {_layers(network)} on {file}, {len(table.y)} x "

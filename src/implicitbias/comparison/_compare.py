@@ -24,6 +24,11 @@ from implicitbias.flow import Flow
 from implicitbias.limits import Limit, relative_difference
 from implicitbias.theorems import predicted, situation_of
 
+LOADED = (
+    "a run that was loaded does not know its network, nor whether the limit is that of its own "
+    "start: hold it against predict_limit(network, problem, run.effective_start)"
+)
+
 
 @renamed(tol="agreement")
 def compare(
@@ -31,7 +36,7 @@ def compare(
 ) -> Comparison:
     """Hold one end of training against one limit; assert only what the limit's kind promises.
 
-    - a point: |beta_flow - beta|_inf / |beta|_inf;
+    - a point: |beta_flow - beta|_inf / |beta|_inf, or over the flow's largest |beta| where it is 0;
     - a direction: the angle, and the exponent with which it falls against the predicted one;
     - a small-scale limit: the exact identity beta_flow = X^+ y + alpha P Wbar_1 W_2 ... w_L at the
       flow's end, relative to |X^+ y|_inf, with the distance itself reported beside it.
@@ -39,7 +44,8 @@ def compare(
     A run of gradient descent ends elsewhere than the flow. Where ``limit`` is that of the run's own
     start, a point, the run is held against the limit of its effective start instead, and the
     distance to ``limit`` is reported beside it. Any end that fits the data is the limit of its
-    effective start; what the steps did is in ``effective``, in its factors and scales.
+    effective start; what the steps did is in ``effective``, in its factors and scales. A run that
+    was loaded does not know its network: unless it is at ``limit``, the comparison is undecided.
 
     Parameters
     ----------
@@ -138,8 +144,10 @@ def _given(beta: FloatArray) -> Flow:
 def _effectively(found: Comparison, run: Run) -> Comparison:
     """A run against the limit of its effective start, if ``limit`` is that of its own start."""
     effective = run.effective
-    if run.trained_on is None or effective.parameters is None or found.limit.kind != "point":
+    if effective.parameters is None or found.limit.kind != "point":
         return replace(found, effective=effective)
+    if run.trained_on is None:
+        return replace(found, effective=effective, doubt=LOADED if found.trained else "")
     network, problem, init = run.trained_on
     try:
         own = predicted(situation_of(network, problem, init)).coefficients
@@ -163,7 +171,7 @@ def _effectively(found: Comparison, run: Run) -> Comparison:
 def _error(flow: Flow, limit: Limit) -> tuple[float, float | None]:
     end = flow.final_coefficients
     if limit.kind != "small-scale limit":
-        return relative_difference(end, limit.coefficients), None
+        return apart(end, limit.coefficients, flow), None
     if limit.unreached is None or flow.final_parameters is None:
         return np.inf, None
     never_moved = _through_later_layers(limit.unreached, flow.final_parameters)
@@ -171,6 +179,16 @@ def _error(flow: Flow, limit: Limit) -> tuple[float, float | None]:
     distance = np.linalg.norm(end - limit.coefficients)
     size = max(float(np.linalg.norm(limit.coefficients)), np.finfo(float).tiny)
     return relative_difference(end, expected), float(distance) / size
+
+
+def apart(found: FloatArray, expected: FloatArray, flow: Flow) -> float:
+    """|found - expected|_inf / |expected|_inf; where nothing is expected, over the flow's largest.
+
+    No flow reaches 0, and none of its entries there says how near it has come.
+    """
+    if expected.any() or not flow.coefficients.any():
+        return relative_difference(found, expected)
+    return float(np.abs(found).max()) / float(np.abs(flow.coefficients).max())
 
 
 def _through_later_layers(first: FloatArray, parameters: Parameters) -> FloatArray:

@@ -26,6 +26,9 @@ TRAINED = (
     *(Outcome.LOSS_REACHED, Outcome.GIVEN),
 )
 
+# Of flows with a limit that does not fit the data: at rest, or elsewhere for good.
+ENDED = (Outcome.STATIONARY, Outcome.RESIDUAL_REACHED, Outcome.GIVEN)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Record):
@@ -52,6 +55,8 @@ class Comparison(Record):
     effective
         The effective start of a run, with the factors by which its offsets shrank and the effective
         scale of each coordinate; None for flows.
+    doubt
+        Why nothing can be said of a run that is not at the limit; "" where something can.
     """
 
     error: float
@@ -62,13 +67,17 @@ class Comparison(Record):
     distance: float | None = None
     closings: tuple[Closing, ...] = ()
     effective: EffectiveStart | None = None
+    doubt: str = ""
 
     @property
     def trained(self) -> bool:
         """Whether the flow came to its end, so that there is something to compare.
 
-        A run that fits the data did, though it was stopped by its number of steps.
+        A run that fits the data did, though it was stopped by its number of steps. Where the limit
+        does not fit them a flow came to its end at rest, or however it was stopped at the limit.
         """
+        if self.limit.fitted is not None:
+            return self.error <= self.tolerance or self.flow.outcome in ENDED
         fits = isinstance(self.flow, Run) and self.flow.fits
         return fits or self.flow.outcome in TRAINED
 
@@ -91,10 +100,13 @@ class Comparison(Record):
         """Whether nothing can be said: the flow ended too early, or no one point is predicted.
 
         Its direction has hardly begun to close in, or would at a rate of 0; or the prediction is
-        one of several points of a face, and does not say which.
+        one of several points of a face, and does not say which; or it does not fit the data, and
+        the flow was stopped before it came to rest; or there is a ``doubt``.
         """
+        if self.doubt:
+            return not self.agrees
         if not self.closings:
-            return False
+            return self.limit.fitted is not None and not self.trained
         apart = self.pairs.get(BOTH, 0.0) > SAME_WAY
         unnamed = any(one.assumption == UNIQUE and not one.holds for one in self.limit.assumptions)
         early = unnamed or not any(one.decided for one in self.closings)
@@ -120,6 +132,8 @@ class Comparison(Record):
         """What is left to say of a run that was held against ``limit`` itself, in vain."""
         if self.effective is None or self.agrees or "- effective limit" in "".join(self.pairs):
             return ""
+        if self.doubt:
+            return f"; {self.doubt}"
         if self.effective.parameters is None:
             return f"; {self.effective.reason}"
         return (
@@ -143,7 +157,9 @@ class Comparison(Record):
         text += self._effective_text()
         if not self.trained:
             text += f"; {self.flow.outcome.value}"
-        if self.undecided:
+        if self.limit.fitted is not None:
+            text += "; the limit does not fit the data"
+        if self.undecided and self.closings:
             enough = min(one.enough for one in self.closings)
             if np.isfinite(enough):
                 text += f"; follow the flow further (until_log_margin={enough:.3g})"

@@ -10,9 +10,9 @@ import numpy as np
 
 from implicitbias._arrays import largest_allowed
 from implicitbias._closing import DELAY, angle_between
-from implicitbias._errors import InvalidInputError
+from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._names import renamed
-from implicitbias.comparison._compare import compare
+from implicitbias.comparison._compare import apart, compare
 from implicitbias.comparison._result import BOTH, TOLERANCE, Comparison
 from implicitbias.flow import Flow, flow_of, margin_flows, request
 from implicitbias.initialization import Initialization
@@ -76,6 +76,8 @@ def verify(
     if isinstance(problem, Regression):
         limit = predicted(situation)
         flows = [flow_of(situation, replace(asked, route=route)) for route in wanted]
+        if limit.fitted is not None:  # a saddle, which flows of the parameters may slip off
+            flows = [flow for flow in flows if flow.outcome is Outcome.STATIONARY] or flows
     else:
         require_applicable(situation)  # before long work
         limit, flows = _classified(situation, asked.log_target, wanted)
@@ -85,7 +87,7 @@ def verify(
     closings = tuple(replace(closing, delay=delay) for one in single for closing in one.closings)
     error = min(pairs.values()) if closings else max(pairs.values())
     if len(flows) == 2:
-        pairs[BOTH] = _between_flows(situation, *flows)
+        pairs[BOTH] = _between_flows(situation, limit, *flows)
         error = error if closings else max(error, pairs[BOTH])
     return Comparison(error, agreement, flows[0], limit, pairs, single[0].distance, closings)
 
@@ -114,10 +116,14 @@ def _height(flow: Flow) -> float:
     return float(np.asarray(flow.log_margins)[-1])
 
 
-def _between_flows(situation: Situation, first: Flow, second: Flow) -> float:
+def _between_flows(situation: Situation, limit: Limit, first: Flow, second: Flow) -> float:
     """How far parameter and dual flow are apart: at their ends, or at the first's margin."""
     if first.log_margins is None or first.final_direction is None:
-        return relative_difference(second.final_coefficients, first.final_coefficients)
+        if limit.coefficients.any():
+            return relative_difference(second.final_coefficients, first.final_coefficients)
+        return apart(
+            second.final_coefficients - first.final_coefficients, limit.coefficients, first
+        )
     if not np.isfinite(_height(first)):  # it has not separated the points
         return np.inf
     there = margin_flows(situation).to(_height(first), "dual")

@@ -18,6 +18,7 @@ from implicitbias._names import DEPTH
 from implicitbias.estimators._data import fitted_data, new_data
 from implicitbias.estimators._end import End, end_of_training
 from implicitbias.estimators._remedy import better_data, better_scale, shortfall
+from implicitbias.limits import Limit
 from implicitbias.problems import Equations, equations
 
 
@@ -72,8 +73,10 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         ||X beta + b - y|| / ||y - mean(y)|| (mean 0 without intercept), of the part of y that can
         be reached.
     interpolates_
-        Whether the data can be fitted at all. Where not, y is first projected on the range of X:
-        training then converges to a least-squares solution, and this is which.
+        Whether training fits the data. Where they cannot be fitted at all, y is first projected on
+        the range of X: training then converges to a least-squares solution, and this is which. From
+        an ``init_direction`` with zeros it may not reach those that fit; then the limit is that of
+        the least-squares fit of the other features.
     rank_
         Rank of X (centred, if there is an intercept).
     n_iter_
@@ -162,13 +165,20 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         simulated = self.network == "convolutional"  # where the metric of the data counts
         data = equations(X, y, self.fit_intercept, isometric=simulated)
         end = end_of_training(network, data.problem, directions, scale, max_iter)
-        self.interpolates_, self.rank_ = data.reached, data.problem.rank
+        signed = isinstance(end.result, Limit) and end.result.fitted is not None
+        if signed and not simulated:  # then the metric of the data counts, too
+            data = equations(X, y, self.fit_intercept)
+            end = end_of_training(network, data.problem, directions, scale, max_iter)
+        self.interpolates_, self.rank_ = data.reached and not signed, data.problem.rank
         self._keep(data, end)
         self.converged_ = bool(end.reached and end.worst <= tol)
         if not self.interpolates_:
             self._warn(
-                "no coefficients fit the data exactly: the limit is a least-squares solution "
-                "(y projected on the range of X), and interpolates_ is False."
+                "no coefficients fit the data exactly"
+                + (" with the signs that init_direction keeps" if signed else "")
+                + ": the limit is a least-squares solution "
+                + ("under these" if signed else "(y projected on the range of X)")
+                + ", and interpolates_ is False."
             )
         if not end.reached:
             more = f"max_iter={self.max_iter} Newton steps led no further: allow more."

@@ -48,6 +48,7 @@ from implicitbias.limits.potential._refine import MAX_CORRECTIONS
 from implicitbias.limits.potential._rough_path import rough_path
 from implicitbias.limits.potential._seen import Seen
 from implicitbias.limits.potential._sensitivity import PotentialSensitivity
+from implicitbias.limits.potential._signed_fit import STRICT, SignedFit, signed_fit
 from implicitbias.limits.singular._vectors import (
     SingularVectors,
     singular_residual_of_network,
@@ -61,6 +62,7 @@ __all__ = [
     "KKT",
     "MAX_CORRECTIONS",
     "MAX_ITERATIONS",
+    "STRICT",
     "UNIQUE",
     "Certificate",
     "EndPoint",
@@ -76,6 +78,7 @@ __all__ = [
     "PotentialState",
     "Reachable",
     "Seen",
+    "SignedFit",
     "SingularVectors",
     "StationaryPoint",
     "at_actual_scale",
@@ -101,6 +104,7 @@ __all__ = [
     "rough_path",
     "seen_from",
     "separable_with_signs",
+    "signed_fit",
     "singular_residual_of_network",
     "singular_vectors_near",
     "small_scale_end",

@@ -135,6 +135,9 @@ class Limit(Record):
         asymptotically; None where no result gives it.
     note
         What a reader should know besides, or "".
+    fitted
+        X beta where no interpolator has the signs that the start keeps: the least-squares fit of y
+        under them, (n,), to which ``certificate.feasibility`` refers; None where X beta = y.
     num_iterations
         Newton steps taken, several of which may share a factorisation; 0 for closed forms and
         linear programs.
@@ -155,6 +158,7 @@ class Limit(Record):
     note: str = ""
     num_iterations: int = 0
     certified_to: float | None = None
+    fitted: FloatArray | None = None
 
     def _short(self) -> str:
         d, worst = self.coefficients.size, self.certificate.worst

@@ -2,6 +2,7 @@
 
 from implicitbias.problems._classification import Classification
 from implicitbias.problems._evidence import SignedRows
+from implicitbias.problems._exact import exact_rank
 from implicitbias.problems._intercept import Equations, equations, reachable_part
 from implicitbias.problems._labels import distinct_labels, label_array
 from implicitbias.problems._offsets import Offsets
@@ -21,6 +22,7 @@ __all__ = [
     "decide",
     "distinct_labels",
     "equations",
+    "exact_rank",
     "label_array",
     "reachable_part",
     "refuse_extreme_units",

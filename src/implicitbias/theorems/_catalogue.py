@@ -13,7 +13,9 @@ from typing import Literal
 from implicitbias._verdicts import Verdict
 from implicitbias.theorems import _assumptions as measured
 from implicitbias.theorems import _classification, _regression
+from implicitbias.theorems import _fit_assumptions as fits
 from implicitbias.theorems import _pair_assumptions as pairs
+from implicitbias.theorems._least_squares import LeastSquares
 from implicitbias.theorems._limit_problem import ClosedForm, LimitProblem, Nothing, SmallScale
 from implicitbias.theorems._potential import Potential
 from implicitbias.theorems._situation import Situation
@@ -75,9 +77,16 @@ _ONE_POINT = (
 
 
 _potential = Potential()
+_least_squares = LeastSquares(_potential)
 _one_point = ClosedForm(_regression.one_point_limit)
 _top_singular = ClosedForm(_classification.one_point_direction)
 _quasi_norm = ClosedForm(_classification.quasi_norm_limit)
+
+_LEAST_SQUARES = (
+    "beta tends to S^T rho, rho = argmin sum_j Psi_j^*(rho_j) s.t. X S^T rho = the least-squares "
+    "fit of y under the start's signs"
+)
+_BREGMAN = "Alvarez, Bolte and Brahic (SICON 2004), for the dual flow's Bregman divergence"
 
 REGRESSION = (
     Theorem(
@@ -164,6 +173,23 @@ REGRESSION = (
         "the dual flow of a two-layer network at one point",
     ),
     Theorem(
+        "beyond Theorem 5, least squares",
+        "regression",
+        _LEAST_SQUARES,
+        (
+            measured.orthogonally_decomposable,
+            measured.single_data_phase,
+            measured.real_start,
+            fits.unreachable_signs,
+            fits.exact_ties,
+            fits.strict_fit,
+        ),
+        _least_squares,
+        "a DiagonalNetwork from layers that are equal, or of which two are 0, in coordinates whose "
+        "signs do not reach the targets",
+        _BREGMAN,
+    ),
+    Theorem(
         "two-sided, from u = v",
         "regression",
         "beta tends to argmin alpha^2 sum_j eta_j^2 q_D(z_j / (alpha eta_j)^D) s.t. X z = y, "
@@ -182,6 +208,16 @@ REGRESSION = (
         _potential,
         "a TwoSidedDiagonalNetwork and Initialization([u, v], scale) with u, v >= 0",
         "Azulay et al. (ICML 2021) for D = 2; the dual flow for other D",
+    ),
+    Theorem(
+        "two-sided, least squares",
+        "regression",
+        _LEAST_SQUARES,
+        (pairs.two_sided, pairs.positive_pair, fits.pairs_unreachable, fits.pairs_fit),
+        _least_squares,
+        "a TwoSidedDiagonalNetwork from u, v >= 0 with zeros, on targets that the signs these keep "
+        "do not reach",
+        _BREGMAN,
     ),
     Theorem(
         "fully connected, small scale",

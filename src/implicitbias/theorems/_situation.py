@@ -27,7 +27,9 @@ from implicitbias.limits import (
     PotentialProblem,
     Reachable,
     Seen,
+    SignedFit,
     reachable,
+    signed_fit,
 )
 from implicitbias.networks import Network
 from implicitbias.problems import (
@@ -42,7 +44,7 @@ ROUNDED = 2 * EPS  # of |x_i| |S_j|: an entry of X S^T
 EXTREME = 460  # exponents of 2 above which squares of data may not fit float64
 SCALE_FREE = {  # kept at other scales
     *("rows", "targets", "coordinates", "reduction", "one_point"),
-    *("rows_are_exact", "start_is_exact"),
+    *("rows_are_exact", "start_is_exact", "signed_fit"),
 }
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
@@ -52,6 +54,7 @@ class Situation(Setting):
     """What is trained, on what, from where; what theorems ask of it is computed on demand."""
 
     max_iterations: int = MAX_ITERATIONS
+    fit: SignedFit | None = None  # whose targets the problem has, in place of those out of reach
 
     def at_scale(self, scale: float | None) -> Situation:
         """The same from another scale in (0, inf); from this one if None."""
@@ -98,6 +101,8 @@ class Situation(Setting):
         Of sparse data, features without an entry are set aside too: nothing moves them.
         """
         curves = self.curves
+        if self.fit is not None:
+            return Reachable(0.0, self.fit.forced)
         if not self.rows.is_array:
             if curves.locked.any() or curves.dead.any() or curves.t0.any():
                 raise InvalidInputError(
@@ -108,6 +113,34 @@ class Situation(Setting):
             return Reachable(0.0, self.rows.largest(0) == 0.0)
         found = reachable(self.reduction.features, self.targets, self.curves)
         return Reachable(0.0, np.ones_like(found.forced)) if self._only_zero(found) else found
+
+    @cached_property
+    def signed_fit(self) -> SignedFit:
+        """The least-squares fit of all points under the signs that locked coordinates keep.
+
+        Raises
+        ------
+        RuntimeError
+            It ran out of iterations.
+        """
+        problem, decomposition, rounding = self.problem, self.decomposition, None
+        reduction = self.decoupled(problem.X).reduction
+        if not self.rows_are_exact:
+            unit = ROUNDED + decomposition.residual
+            rounding = unit * problem.features.row_norms(), decomposition.lengths
+        return signed_fit(
+            reduction.features, problem.y, reduction.curves(self.init.log_scale), rounding
+        )
+
+    def fitting(self, targets: FloatArray) -> Situation:
+        """The same on other targets of the fit, (n,), with the coordinates 0 that it forces to 0.
+
+        Of independent rows: what is fitted contradicts itself on the others by its rounding.
+        """
+        problem = Regression(self.rows, targets[self.problem.rows])
+        there = replace(self, problem=problem, fit=self.signed_fit)
+        there.__dict__["signed_fit"] = self.signed_fit
+        return there
 
     def _only_zero(self, found: Reachable) -> bool:
         """Whether y = 0 and as many rows as coordinates leave nothing but 0, some locked."""
@@ -131,9 +164,11 @@ class Situation(Setting):
         features = features.taken(kept)
         if not (self.rows.is_array and every.size):
             return self._potential_of(features, self.targets, kept, every)
-        rest = Regression(features, self.targets)
+        # what was fitted is consistent but for its rounding
+        consistent = self.targets if self.fit is None else np.zeros_like(self.targets)
+        rest = Regression(features, consistent)
         rows = rest.features.rows(rest.rows)
-        return self._potential_of(rows, rest.y[rest.rows], kept, rest.rows)
+        return self._potential_of(rows, self.targets[rest.rows], kept, rest.rows)
 
     def _potential_of(
         self, features: Features, targets: FloatArray, kept: BoolArray, rows: IntArray

@@ -57,6 +57,12 @@ def checks() -> tuple[Check, ...]:
             theorem_6_fully_connected,
         ),
         *(_fully_connected_check(widths) for widths in ((10, 6), (10, 6, 5))),
+        Check(
+            "beyond Theorem 5, least squares",
+            "diagonal, L = 2, equal layers, scale 1",
+            "Gaussian, every feature twice",
+            least_squares,
+        ),
     )
 
 
@@ -110,6 +116,20 @@ def theorem_5_orthogonal() -> Measurement:
     network = OrthogonalNetwork(rng.standard_normal((14, 12)), bases)
     init = Initialization.last_layer_zero(network, rng.uniform(0.5, 1.5, 14), scale=0.5)
     return _measured(problem, "Theorem 5", [_verified(network, problem, init)], settings)
+
+
+def least_squares() -> Measurement:
+    """Signs that no interpolator has: the dual flow comes to rest where the fit's limit is.
+
+    x_j and 2 x_j compete; flows of the parameters may slip off the saddle.
+    """
+    rng = np.random.default_rng(4)
+    X, y = rng.standard_normal((6, 8)), rng.standard_normal(6)
+    problem, first = Regression(np.hstack([X, 2.0 * X]), y), rng.uniform(0.5, 1.5, 16)
+    init = Initialization([first, first], scale=1.0)
+    comparison = verify(DiagonalNetwork(16, 2), problem, init, routes=["dual"])
+    settings = {"depth": 2, "scale": 1.0, "seed of data and start": 4}
+    return _measured(problem, "beyond Theorem 5, least squares", [comparison], settings)
 
 
 def corollary_5(depth: int, scale: float) -> Measurement:
