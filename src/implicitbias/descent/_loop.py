@@ -17,7 +17,7 @@ from implicitbias._arrays import FloatArray, IntArray, Parameters
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.descent._draws import Draws
 from implicitbias.descent._ends import at_rest, outcome_of, undecided
-from implicitbias.descent._losses import Look, MarginDescent, SquaredDescent
+from implicitbias.descent._losses import DescentLoss, Look
 from implicitbias.descent._model import Model
 from implicitbias.descent._plan import Plan, Schedule, value_at
 from implicitbias.flow import FlowState
@@ -54,7 +54,7 @@ class Stack:
     def __init__(
         self,
         model: Model,
-        loss: SquaredDescent | MarginDescent,
+        loss: DescentLoss,
         plan: Plan,
         starts: Sequence[Start],
     ) -> None:
