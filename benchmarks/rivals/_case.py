@@ -66,6 +66,10 @@ class Case:
         ones = np.ones(self.num_features)
         return ib.Initialization.last_layer_zero(self.network, ones, self.scale)
 
+    def build(self) -> None:
+        """Build all three, as is done for every rival, before the clock starts."""
+        _ = self.problem, self.network, self.init
+
     @cached_property
     def start(self) -> np.ndarray:
         """Theta(0), flat."""
