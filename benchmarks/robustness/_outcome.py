@@ -67,6 +67,7 @@ class Record:
     checked: bool = False
     wrong: bool = False
     unremarkable: bool = False  # refused, though there is an answer and the numbers are moderate
+    far_apart: bool = False  # unremarkable but for units more than 1e8 apart
     tied: bool = False
     script: str = ""
 
@@ -189,7 +190,9 @@ def _check(problem: Problem, record: Record, limits: list[ib.Limit], patience: f
         there = bool(refused) and all(
             value is not None and np.isfinite(value).all() for value in refused
         )
-        record.unremarkable = there and problem.moderate and _representable(problem, refused)
+        ordinary = there and problem.moderate and _representable(problem, refused)
+        record.unremarkable = ordinary and not problem.far_apart
+        record.far_apart = ordinary and problem.far_apart
 
 
 def _follow(problem: Problem, record: Record, limit: ib.Limit, patience: float) -> None:

@@ -13,6 +13,7 @@ import implicitbias as ib
 
 Array = np.ndarray
 LARGEST = 40  # entries of X that a printed script may have
+APART = 1e8  # units of columns or rows: further apart may be refused
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Problem:
     scales: list[float]  # of a path
     kinds: dict[str, str] = field(default_factory=dict)
     moderate: bool = True
+    far_apart: bool = False  # the columns, or the rows, by more than APART
 
     def ask(self) -> list[ib.Limit]:
         """The limits of the package, one for each scale."""
@@ -120,7 +122,15 @@ def draw(seed: int) -> Problem:
         and start != "nearly equal layers"
         and all(1e-9 <= alpha <= 1e6 for alpha in problem.alphas() if 0 < alpha < np.inf)
     )
+    problem.far_apart = data == "units" and any(_spread(X, axis) > APART for axis in (0, 1))
     return problem
+
+
+def _spread(X: Array, axis: int) -> float:
+    """The largest entry's ratio between columns (0) or rows (1) that are not 0."""
+    sizes = np.abs(X).max(axis=axis)
+    sizes = sizes[sizes > 0]
+    return float(sizes.max() / sizes.min()) if sizes.size else 1.0
 
 
 def _already(problem: Problem) -> Array:

@@ -36,6 +36,7 @@ def lines(records: list[Record]) -> Iterator[str]:
         "certified, not checked": len(certified) - len(checked),
         "refused (NoPredictionError)": _count(records, "refused"),
         "  unremarkable ones": sum(record.unremarkable for record in records),
+        "  so but for units over 1e8 apart": sum(record.far_apart for record in records),
         "without a solution (InfeasibleProblemError)": _count(records, "infeasible"),
         "invalid (InvalidInputError)": _count(records, "invalid"),
         "UNTYPED exceptions": _count(records, "untyped exception"),

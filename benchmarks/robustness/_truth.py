@@ -170,6 +170,7 @@ def _one_point(problem: Problem) -> Truth:
     dense, x, y = _dense(problem), problem.X[row], float(problem.y[row])
     layers = [np.ravel(layer) for layer in problem.layers]
     if problem.task == "classification":
+        _require_one_side(problem)
         beta = precise_one_point.direction(dense, x, layers, y)
         return Truth([_scaled(problem, np.array(beta))], "one point, exponentials")
     values: list[Array | None] = [
@@ -179,6 +180,16 @@ def _one_point(problem: Problem) -> Truth:
         for alpha in problem.alphas()
     ]
     return Truth(values, "one point, exponentials")
+
+
+def _require_one_side(problem: Problem) -> None:
+    """Multiples of one point are separable where all y_i x_i lie on one side of 0."""
+    column = int(np.argmax(problem.X.any(axis=0)))
+    if (
+        len({0.0, *np.sign(problem.y * problem.X[:, column])}) != 2
+        or not problem.X.any(axis=1).all()
+    ):
+        raise NoReferenceError("multiples of one point on both sides of 0")
 
 
 def _dense(problem: Problem) -> Array:

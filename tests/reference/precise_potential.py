@@ -75,6 +75,8 @@ def precise_limit(
     curves = [Coordinate([layer[j] for layer in layers]) for j in range(width)]
     alive = moving_coordinates(rows, target, curves)
     if not alive:
+        if any(value != 0 for value in target):
+            raise NoReferenceError("every coordinate stays at 0, which does not meet y")
         return [arb(0)] * width
     rows = [[row[j] for j in alive] for row in rows]
     kept = independent_rows(rows, target)

@@ -180,8 +180,8 @@ def test_zeros_that_only_rounding_forces(seed):
     check_balanced(np.array([[1.0, 0.5, 1.0, 0.5]]), np.zeros(1), 2, seed, 1e-4)
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("scale", [1e-3, 3e-8])
+@pytest.mark.parametrize("seed", [*range(4), 20])  # 20: the largest sum is 0 before rounding
+@pytest.mark.parametrize("scale", [1e-3, 3e-8, 1e-12])
 def test_one_point_from_balanced_filters(seed, scale):
     """Differences of the two spectra are rounding, and the clock makes them the answer."""
     X = np.array([[1.0, 0.5, 1.0, 0.0, 1.0, 0.0, 1.0, 0.5]])

@@ -33,6 +33,8 @@ class LimitProblem(ABC):
 
     exists: ClassVar[bool] = True
     """Whether there is a limit to name."""
+    at_own_scale: ClassVar[bool] = True
+    """Whether it is the limit from the start's own scale."""
 
     @abstractmethod
     def at(
@@ -114,6 +116,7 @@ class SmallScale(LimitProblem):
     """A limit that the theory gives as the scale tends to 0."""
 
     solve: Solve
+    at_own_scale: ClassVar[bool] = False
 
     def at(
         self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from implicitbias._arrays import ArrayLike, BoolArray, FloatArray, check_callback, largest_allowed
-from implicitbias._errors import CertificateWarning, InvalidInputError
+from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
 from implicitbias._html import Badge
 from implicitbias._names import renamed
 from implicitbias._results import Record
@@ -20,7 +20,7 @@ from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Regression
-from implicitbias.theorems._predict import applicable
+from implicitbias.theorems._predict import applicable, applicable_in_turn, first_answer
 from implicitbias.theorems._situation import Situation, situation_of
 
 
@@ -148,24 +148,47 @@ def limit_path(
         )
     situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
-        result, verdicts = applicable(situation)
-        limits = result.limit.path(situation, result.name, verdicts, alphas, callback)
-    limits = [
-        replace(limit, certified_to=certified_to)
-        if limit.certificate.worst <= certified_to
-        else _refused(limit, certified_to)
-        for limit in limits
-    ]
-    path = LimitPath(alphas, tuple(limits), result.name)
+        path = _first_whole_path(situation, alphas, certified_to, callback)
     if path.refused.any():
         first = int(np.argmax(path.refused))
         warnings.warn(
             f"{path.refused.sum()} of {alphas.size} scales could not be certified and are NaN; the "
-            f"first, {alphas[first]:g}: {limits[first].note}",
+            f"first, {alphas[first]:g}: {path.limits[first].note}",
             CertificateWarning,
             stacklevel=3,  # past ``renamed``
         )
     return path
+
+
+def _first_whole_path(
+    situation: Situation,
+    alphas: FloatArray,
+    certified_to: float,
+    callback: Callable[[int], object] | None,
+) -> LimitPath:
+    """The path of the first result that refuses no scale, else the one that refuses the fewest."""
+    refusals: list[NoPredictionError] = []
+    best: LimitPath | None = None
+    for result, verdicts in applicable_in_turn(situation):
+        try:
+            limits = result.limit.path(situation, result.name, verdicts, alphas, callback)
+        except NoPredictionError as error:
+            refusals.append(error)
+            continue
+        kept = tuple(
+            replace(limit, certified_to=certified_to)
+            if limit.certificate.worst <= certified_to
+            else _refused(limit, certified_to)
+            for limit in limits
+        )
+        path = LimitPath(alphas, kept, result.name)
+        if best is None or path.refused.sum() < best.refused.sum():
+            best = path
+        if not best.refused.any():
+            return best
+    if best is not None:
+        return best
+    raise refusals[0]  # there is a first result, or applicable_in_turn has raised
 
 
 def limit_at_end(
@@ -183,8 +206,10 @@ def limit_at_end(
     """
     situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
-        result, verdicts = applicable(situation)
-        return result.limit.at(situation, result.name, verdicts, scale)
+        return first_answer(
+            situation,
+            lambda result, verdicts: result.limit.at(situation, result.name, verdicts, scale),
+        )
 
 
 def rough_limit_path(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -90,10 +91,25 @@ def predicted(
         if isinstance(problem, Classification):
             problem.require_separable()
             situation, exponent = in_moderate_units(situation)
-        result, verdicts = applicable(situation) if theorem is None else _asked(situation, theorem)
-        limit = result.limit.at(situation, result.name, verdicts)
-        if exponent:
-            limit = _in_units(limit, -exponent)
+
+        def ask(result: Theorem, verdicts: tuple[Verdict, ...]) -> Limit:
+            limit = result.limit.at(situation, result.name, verdicts)
+            limit = _in_units(limit, -exponent) if exponent else limit
+            return _certified(limit, situation, result, verdicts, certified_to)
+
+        if theorem is not None:
+            return ask(*_asked(situation, theorem))
+        return first_answer(situation, ask)
+
+
+def _certified(
+    limit: Limit,
+    situation: Situation,
+    result: Theorem,
+    verdicts: tuple[Verdict, ...],
+    certified_to: float,
+) -> Limit:
+    """The limit, if its certificate is as good as asked for."""
     if not limit.certificate.worst <= certified_to:
         raise NoPredictionError(
             f"{result.name} applies, but its limit was certified only to "
@@ -162,6 +178,49 @@ def applicable(situation: Situation) -> tuple[Theorem, tuple[Verdict, ...]]:
         situation.derived["applicable"] = _first_applicable(situation)
     found: tuple[Theorem, tuple[Verdict, ...]] = situation.derived["applicable"]
     return found
+
+
+def applicable_in_turn(situation: Situation) -> Iterator[tuple[Theorem, tuple[Verdict, ...]]]:
+    """Each result none of whose assumptions fails, and whose limit is computed in a way of its own.
+
+    Where the first cannot be solved or certified, or names no limit at an end of the scale, another
+    may. One that speaks of another scale than the start's speaks first or not at all.
+
+    Raises
+    ------
+    NoPredictionError
+        As ``applicable``.
+    """
+    first, verdicts = applicable(situation)
+    yield first, verdicts
+    tried = [first.limit]
+    theorems = theorems_about(task_of(situation.problem))
+    for result in theorems[theorems.index(first) + 1 :]:
+        if result.limit in tried or not result.limit.at_own_scale:
+            continue
+        verdicts = result.measure(situation)
+        if not any(verdict.fails for verdict in verdicts):
+            tried.append(result.limit)
+            yield result, (*verdicts, *_dropped_rows(situation.problem))
+
+
+def first_answer(
+    situation: Situation, ask: Callable[[Theorem, tuple[Verdict, ...]], Limit]
+) -> Limit:
+    """What is answered first by the results that apply, in turn.
+
+    Raises
+    ------
+    NoPredictionError
+        None answers: as the first says.
+    """
+    refusals: list[NoPredictionError] = []
+    for result, verdicts in applicable_in_turn(situation):
+        try:
+            return ask(result, verdicts)
+        except NoPredictionError as error:
+            refusals.append(error)
+    raise refusals[0]  # there is a first result, or applicable_in_turn has raised
 
 
 def _asked(situation: Situation, name: str) -> tuple[Theorem, tuple[Verdict, ...]]:

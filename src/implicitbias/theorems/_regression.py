@@ -36,6 +36,7 @@ from implicitbias.theorems._rounded_start import (
 from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
+UNMET = 1e-6
 CORRECTIONS = 3  # of seminormal equations: each wins the digits that one solve keeps
 
 
@@ -198,7 +199,10 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
     if coefficients.size == 1:  # y / x, which the layers' products need not resolve
         end = least_l2_end(situation.rows, situation.targets)
         coefficients, error = end.rho, end.error
-    residual = relative_residual(situation.problem.features, coefficients, situation.problem.y)
+    residual = max(
+        relative_residual(situation.problem.features, coefficients, situation.problem.y),
+        _unmet(situation, coefficients),
+    )
     return Limit(
         coefficients,
         "point",
@@ -209,6 +213,18 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
         moved[0] * moved[1],
         np.array([nu]),
     )
+
+
+def _unmet(situation: Situation, coefficients: FloatArray) -> float:
+    """|x^T beta - y| / |y| where that is a millionth or more, rounding or not; else 0.
+
+    Coefficients 1e10 times what they add up to are right to rounding, and yet no interpolator.
+    """
+    target = situation.targets[:1]
+    missing = situation.rows.rows([0]).precise.residual(coefficients, target)
+    size = float(np.abs(target[0]))
+    ratio = float(np.abs(missing[0])) / size if size > 0.0 else 0.0
+    return ratio if ratio > UNMET else 0.0
 
 
 def _one_point_error(

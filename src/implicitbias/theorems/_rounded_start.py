@@ -24,6 +24,7 @@ from implicitbias.problems import Regression
 from implicitbias.theorems._situation import Situation
 
 DRAWS = 3
+NOTHING = 16.0  # roundings of the start below which a sum of two layers' coordinates may be 0
 FIRST_ORDER = 1e-9  # larger changes of beta are no small ones
 
 
@@ -121,7 +122,8 @@ def one_point_start_change(
 ) -> float:
     """|d beta|_inf for rounding of the start's singular coordinates, drawn a few times.
 
-    Sums and differences a +- b grow by e^{+-nu s}: where they are rounding they need not stay it.
+    Sums and differences a +- b grow by e^{+-nu s}: where they are rounding they need not stay it,
+    and where they may be none at all (a balanced start) nothing grows, so that 0 is tried, too.
     What they do at the same clock is made up for by a step of it, or by solving again.
     """
     svd, one = situation.one_point, situation.one_point_problem
@@ -130,9 +132,9 @@ def one_point_start_change(
     start = np.array([svd.first, svd.second])
     noise = 2.0 * EPS * np.abs(start).max(axis=1, keepdims=True)  # a layer of zeros is exact
     rng, largest = np.random.default_rng(0), 0.0
-    for _ in range(DRAWS):
-        drawn = noise * rng.standard_normal(start.shape)
-        other = replace(one, first=svd.first + drawn[0], second=svd.second + drawn[1])
+    others = [start + noise * rng.standard_normal(start.shape) for _ in range(DRAWS)]
+    for first, second in [*others, *_without_rounding(start)]:
+        other = replace(one, first=first, second=second)
         change = _one_point_change(situation, coefficients, moved, other.layers(nu))
         if not change <= FIRST_ORDER * float(np.abs(coefficients).max()):
             clock = solve_one_point(other)
@@ -142,6 +144,17 @@ def one_point_start_change(
                 change = float(np.abs(beta - coefficients).max())
         largest = max(largest, change if np.isfinite(change) else np.inf)
     return largest
+
+
+def _without_rounding(start: FloatArray) -> list[FloatArray]:
+    """The start (2, m) with sums and differences of its rows 0 where they may be rounding."""
+    turned = np.array([start[0] + start[1], start[0] - start[1]])
+    nothing = np.abs(turned) <= NOTHING * EPS * float(np.linalg.norm(start))
+    nothing &= (start != 0.0).all(axis=0)
+    if not nothing.any():
+        return []
+    turned[nothing] = 0.0
+    return [np.array([turned[0] + turned[1], turned[0] - turned[1]]) / 2.0]
 
 
 def _one_point_change(
