@@ -49,7 +49,10 @@ class Checkout:
         """Ask for one turn of one case."""
         self.process.stdin.write("\t".join(asked) + "\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{asked[0]}: the process of a checkout ended; its error is above.")
+        return json.loads(line)
 
 
 def in_turn(now, before, name, turns):
