@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray, Parameters
+from implicitbias._arrays import FloatArray, IntArray, Parameters, compensated
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.descent._draws import Draws
 from implicitbias.descent._ends import at_rest, outcome_of, undecided
@@ -143,10 +143,7 @@ class Stack:
             whole = np.zeros_like(self.dual)
             np.add.at(whole, (np.arange(len(batch))[:, None], batch), pulls)
             pulls = whole
-        change = -pulls - self.lost
-        total = self.dual + change
-        self.lost = (total - self.dual) - change
-        self.dual = total
+        self.dual, self.lost = compensated(self.dual, self.lost, -pulls)
 
     def _look(self, k: int, look: Look, save: bool) -> IntArray:
         """Save what is due, tell the callback, and return the places of the runs that go on."""
