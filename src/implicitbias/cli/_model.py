@@ -76,8 +76,9 @@ def build_model(ctx: click.Context) -> Model:
         Data that cannot be used.
     """
     from implicitbias._model import network_of
+    from implicitbias.cli._read import read_table
     from implicitbias.cli._source import name_of
-    from implicitbias.cli._tables import Selection, read_table
+    from implicitbias.cli._tables import Selection
 
     options = ctx.meta[OPTIONS]
     family, depth = options["network"], _depth(options)

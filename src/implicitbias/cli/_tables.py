@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
@@ -98,26 +97,6 @@ class Selection:
                 + (" and those dropped." if self.drop else ".")
             )
         return left
-
-
-def read_table(path: Path, selection: Selection) -> Table:
-    """Read a CSV, Parquet, Excel or .npz file, packed or not, or standard input ("-").
-
-    Raises
-    ------
-    InvalidInputError
-        The file is not what it seems to be, or holds anything but finite numbers in the columns
-        selected; the message names rows and columns.
-    """
-    from implicitbias.cli import _binary, _csv
-    from implicitbias.cli._cells import table_of
-    from implicitbias.cli._source import name_of, read
-
-    kind, content = read(path)
-    readers = {"parquet": _binary.read_parquet, "npz": _binary.read_npz}
-    readers["excel"] = _binary.read_excel
-    reader = readers.get(kind, _csv.read_csv)
-    return table_of(reader(content, visible(name_of(path)), selection), selection)
 
 
 def _unnamed(names: Sequence[str]) -> list[str]:

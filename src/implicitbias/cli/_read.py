@@ -1,0 +1,27 @@
+"""A table from a file of any kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from implicitbias.cli import _binary, _csv
+from implicitbias.cli._cells import table_of
+from implicitbias.cli._printing import visible
+from implicitbias.cli._source import name_of, read
+from implicitbias.cli._tables import Selection, Table
+
+
+def read_table(path: Path, selection: Selection) -> Table:
+    """Read a CSV, Parquet, Excel or .npz file, packed or not, or standard input ("-").
+
+    Raises
+    ------
+    InvalidInputError
+        The file is not what it seems to be, or holds anything but finite numbers in the columns
+        selected; the message names rows and columns.
+    """
+    kind, content = read(path)
+    readers = {"parquet": _binary.read_parquet, "npz": _binary.read_npz}
+    readers["excel"] = _binary.read_excel
+    reader = readers.get(kind, _csv.read_csv)
+    return table_of(reader(content, visible(name_of(path)), selection), selection)
