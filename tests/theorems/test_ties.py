@@ -201,3 +201,14 @@ def test_zero_targets_of_a_square_system_end_at_zero(depth, apart):
     """Though a linear program takes the second row for the first, and (1, 1) for an answer."""
     found = predicted([[1.0, -1.0], [1.0, -1.0 - apart]], np.zeros(2), np.ones((depth, 2)), 0.5)
     np.testing.assert_array_equal(found.coefficients, 0.0)
+
+
+@pytest.mark.parametrize("second", [0.25, 0.875, -1.5])
+def test_shares_of_a_tie_of_two_layers_have_all_digits(second):
+    """At scale 0 two equal columns share y like (p_1 + p_2)^2: to rounding, as the error says."""
+    start = [np.array([0.875, 1.5, 0.625]), np.array([second, 0.25, 0.625])]
+    path = limit_path(DiagonalNetwork(3, 2), Regression([[1.0] * 3], [1.0]), start, [0.0])
+    weights = (start[0] + start[1]) ** 2  # exact in binary
+    found = path.coefficients[0]
+    np.testing.assert_allclose(found, weights / weights.sum(), rtol=4e-16)
+    assert path.errors[0] < 1e-15

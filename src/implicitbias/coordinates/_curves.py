@@ -297,8 +297,11 @@ class Curves(ScalarCurves):
 
     def log_ahead(self, sides: FloatArray) -> FloatArray:
         """2 log |p_1 + side p_2| at the start, L = 2: |rho| ~ (p_1 + side p_2)^2 e^{2 |s|} / 4."""
-        logs = self.log_abs_rho(self.t0 + sides * FAR)
-        return np.asarray(logs + np.log(4.0) - 2.0 * FAR)
+        logs = self.log_abs_rho(self.t0 + sides * FAR) + np.log(4.0) - 2.0 * FAR
+        if self._start.turning is not None:
+            return np.asarray(logs)
+        ahead = 2.0 * (self._log_size + sides * self.t0) + np.where(self.locked, np.log(4.0), 0.0)
+        return np.where(self.locked & (sides != self.orientation), logs, ahead)
 
     # layers and potentials
 
