@@ -104,7 +104,7 @@ def test_a_fault_of_ours_is_one_message(monkeypatch, data):
     monkeypatch.setattr("implicitbias.cli._csv.read_csv", raising)
     result = CliRunner().invoke(main, ["predict", data, "--target", "y"])
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: an unforeseen KeyError in _read.py, line ")
+    assert result.stderr.startswith("Error: an unforeseen KeyError in _tables.py, line ")
     assert "Please report it" in result.stderr
 
 
