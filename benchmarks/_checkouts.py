@@ -58,12 +58,13 @@ class Checkout:
 def in_turn(now, before, name, turns):
     """Seconds here and there, their ratio turn by turn, and how far the coefficients are apart.
 
-    An answer holds "seconds" and "coefficients"; without another checkout, the rest is empty.
-    The first turn of each is not counted: it imports and fills caches.
+    An answer holds "seconds" and "coefficients"; without another checkout, or where that one has no
+    answer (null), the rest is empty. The first turn of each is not counted: it imports and fills
+    caches.
     """
     here, there, apart = [], [], None
-    for each in filter(None, (now, before)):
-        each.turn(name)
+    now.turn(name)
+    before = before if before and before.turn(name) else None
     for _ in range(turns):
         own = now.turn(name)
         here.append(own["seconds"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from math import sqrt
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -209,8 +210,16 @@ def compensated(
     return moved, (moved - total) - change
 
 
+SMALL_SQUARE = 1e-200  # between this and its inverse a square has lost nothing that counts
+
+
 def stable_norm(vector: FloatArray) -> float:
     """||v|| without over- or underflow of the squares."""
+    if vector.ndim == 1 and vector.dtype == np.float64:
+        with np.errstate(over="ignore", invalid="ignore"):
+            square = float(np.dot(vector, vector))
+        if SMALL_SQUARE < square < 1.0 / SMALL_SQUARE:
+            return sqrt(square)
     top = float(np.abs(vector).max(initial=0.0))
     if top == 0.0 or not np.isfinite(top):
         return top

@@ -36,6 +36,23 @@ def regression_flow(tensor, X, y, layers, times):
     return np.array([beta_of(tensor, np.split(state, cuts)) for state in solution.y.T])
 
 
+def diagonal_flow(X, y, layers, times):
+    """beta at the given times of a diagonal network's flow, (T, d)."""
+    shape = np.shape(layers)
+
+    def velocity(_, state):
+        layers = state.reshape(shape)
+        driver = -X.T @ (X @ layers.prod(axis=0) - y)
+        others = [np.delete(layers, index, axis=0).prod(axis=0) for index in range(shape[0])]
+        return (driver * np.array(others)).ravel()
+
+    solution = solve_ivp(
+        velocity, (0.0, float(times[-1])), np.ravel(layers), method="DOP853", t_eval=times,
+        rtol=3e-14, atol=1e-16,
+    )  # fmt: skip
+    return np.array([state.reshape(shape).prod(axis=0) for state in solution.y.T])
+
+
 def _all_but_one(pulled, parts, index):
     for layer in reversed(parts[index + 1 :]):
         pulled = pulled @ layer

@@ -13,13 +13,20 @@ import numpy as np
 from implicitbias._arrays import BoolArray, FloatArray, IntArray, NumericArray, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates._clock import Clock
-from implicitbias.coordinates._divergence import log_divergence, log_growth
-from implicitbias.coordinates._equal_clock import unit_clock
+from implicitbias.coordinates._direct import Direct
+from implicitbias.coordinates._divergence import (
+    are_moderate,
+    log_divergence,
+    log_divergence_from_rest,
+    log_growth,
+)
 from implicitbias.coordinates._inverse import advance, x_from_log_slack, x_from_u
+from implicitbias.coordinates._points import LARGEST, EqualPoint, Point
 from implicitbias.coordinates._scalar_curves import ScalarCurves, exp
-from implicitbias.coordinates._start import Start, start_from, start_from_complex
+from implicitbias.coordinates._start import Start, equal_layers, start_from, start_from_complex
 
 LARGEST_EXPONENT = 600.0
+SMALLEST_UNIT = -300.0  # log: r, which may be as large as its inverse, is squared by slopes
 FAR = 40.0  # a clock this long makes the other exponential vanish
 
 
@@ -115,11 +122,13 @@ class Curves(ScalarCurves):
 
     def shifted(self, log_scale_change: float) -> Curves:
         """Return the same directions at a scale exp(log_scale_change) times as large."""
-        return replace(
+        there = replace(
             self,
             log_unit=self.log_unit + log_scale_change,
             _log_size=self._log_size + log_scale_change,
         )
+        there.__dict__["_some_dead"] = self._some_dead
+        return there
 
     def take(self, keep: BoolArray | IntArray) -> Curves:
         """Return the coordinates ``keep`` (indices or a mask) alone."""
@@ -199,14 +208,22 @@ class Curves(ScalarCurves):
 
         NaN outside the range.
         """
-        size = np.abs(u)
-        slack = self._clock.half_range - size
-        unit = self._log_rho_unit
-        if self.depth == 2 or not self.equal or unit.max(initial=0.0) > LARGEST_EXPONENT:
+        direct = self.direct()
+        if direct is None or self.depth == 2:
             return self.rho(self.t_from_u(u))
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # outside the range
-            rho = exp(unit) * unit_clock(self.depth).r_from(size, slack)
-        return np.where(slack > 0.0, np.copysign(rho, u), np.nan)
+        inside = np.abs(u) < self._clock.half_range
+        rho = np.full_like(u, np.nan)
+        with np.errstate(over="ignore"):
+            rho[inside] = np.broadcast_to(direct[1], u.shape)[inside] * direct[0].r(u[inside])
+        return rho
+
+    def direct(self) -> tuple[Direct, FloatArray] | None:
+        """For equal offsets, where the units of rho and what they multiply are within float64."""
+        if not self.equal or not np.all(
+            (self._log_rho_unit > SMALLEST_UNIT) & (self._log_rho_unit < LARGEST_EXPONENT)
+        ):
+            return None
+        return Direct(self.depth), exp(self._log_rho_unit)
 
     def log_rho_slope(self, t: FloatArray) -> FloatArray:
         """Log of d rho / dt, in actual units."""
@@ -225,6 +242,13 @@ class Curves(ScalarCurves):
         locked = np.where(zero, -np.inf, np.where(sign == orientation, x, np.nan)) * orientation
         t = np.where(self.locked, locked, np.where(zero, 0.0, x * np.sign(sign)))
         return np.where(self.dead & ~zero, np.nan, t)
+
+    def point(self, t: FloatArray) -> Point:
+        """What a step from t asks for, evaluated once; t must stay as it is."""
+        unit = self._rho_unit if self.equal else None
+        if unit is not None and self.depth * np.abs(t).max(initial=0.0) < LARGEST:
+            return EqualPoint(self, t, unit, self._log_rho_unit)
+        return Point(self, t)
 
     # the clock
 
@@ -316,6 +340,8 @@ class Curves(ScalarCurves):
 
     def _real_layers(self, t: FloatArray) -> NumericArray:
         start, shape, x = self._start, self._clock.shape, self._x(t)
+        if self.equal and are_moderate(self._log_size, x):
+            return equal_layers(start, self._log_size, x)
         moved = [shape.base(x) + self._log_size, shape.log_next(x) + self._log_size]
         others = start.log_others + (self._log_size - start.log_size)
         moved += [shape.log_factor(x, i) + other for i, other in enumerate(others)]
@@ -336,6 +362,8 @@ class Curves(ScalarCurves):
 
     def log_divergence(self, t: FloatArray, t_other: FloatArray) -> FloatArray:
         """Log of the divergence, -inf where t = t_other; never under- or overflows."""
+        if self.equal and t_other is self.t0 and not t_other.any() and are_moderate(t):
+            return log_divergence_from_rest(self._clock, t) + 2.0 * self._log_size
         dx = self._x(t - t_other)
         gap = log_divergence(self._clock, self._x(t_other), dx)
         return self._unless_dead(gap + 2.0 * self._log_size, -np.inf)
@@ -347,6 +375,12 @@ class Curves(ScalarCurves):
     @cached_property
     def _log_rho_unit(self) -> FloatArray:
         return 2.0 * self._log_size + (self.depth - 2) * self.log_unit
+
+    @cached_property
+    def _rho_unit(self) -> FloatArray | None:
+        """The unit of rho; None where it, or rho of moderate t, may not fit float64."""
+        largest = float(np.abs(self._log_rho_unit).max(initial=0.0))
+        return np.exp(self._log_rho_unit) if largest < LARGEST else None
 
     def _x(self, t: FloatArray) -> FloatArray:
         """The shape's parameter, or a step in it: mirrored where locked negative."""

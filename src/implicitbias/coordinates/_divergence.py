@@ -32,6 +32,7 @@ class Rates(Protocol):
         """log dr/dx."""
 
 
+MODERATE = 40.0  # exponents
 BLOCK = 1024  # coordinates treated together: bounds the memory of the nodes
 
 
@@ -65,6 +66,23 @@ def log_divergence(clock: Clock, a: FloatArray, dx: FloatArray) -> FloatArray:
     if not near.all():
         result[~near] = _far(clock.take(~near), a[~near], dx[~near])
     return result
+
+
+def are_moderate(*arrays: FloatArray) -> bool:
+    """Whether products of a few exponentials of these fit float64."""
+    return all(np.abs(values).max(initial=0.0) < MODERATE for values in arrays)
+
+
+def log_divergence_from_rest(clock: Clock, x: FloatArray) -> FloatArray:
+    """The same from 0 to x where all offsets are equal: log (r u - sinh^2 / 2).
+
+    At least half of r u, since r is convex in u > 0: nothing cancels.
+    """
+    sinh = np.sinh(x)
+    square = sinh * sinh
+    r = sinh * np.exp(0.5 * (clock.shape.depth - 1) * np.log1p(square))
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(r * clock.u(x) - 0.5 * square))
 
 
 def near_divergence(shape: Rates, a: FloatArray, dx: FloatArray) -> FloatArray:

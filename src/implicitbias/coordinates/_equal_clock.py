@@ -19,18 +19,19 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import Chebyshev, Polynomial, chebyshev
 from scipy.interpolate import PPoly
-from scipy.special import expit
 
 from implicitbias._arrays import FloatArray
 from implicitbias.coordinates._integrals import reach
-from implicitbias.coordinates._scalars import MAX_NEWTON, QUADRATIC, log_cosh
+from implicitbias.coordinates._scalars import LOG2, MAX_NEWTON, QUADRATIC, log_cosh
 
 PI = Fraction("3.14159265358979323846264338327950288419716939937510582097494459")
+CLOSED_UP_TO = 300.0  # of x: from here on nothing but rounding is left
 DEGREE = 11
 PIECES = 16
 POINTS = 0.5 * (1.0 + chebyshev.chebpts1(DEGREE + 1))
 
 
+@lru_cache(maxsize=64)
 def total_clock(depth: int) -> tuple[float, float]:
     """c_L = B(1/2, (L-2)/2) / 2 as a float and what the float misses; infinite for L = 2."""
     if depth == 2:
@@ -46,8 +47,10 @@ def log_q_of(log_tau: FloatArray, depth: int) -> FloatArray:
     log_q = np.minimum(log_tau, log_tau / depth)
     with np.errstate(invalid="ignore"):  # infinite and NaN targets stay what they are
         for _ in range(MAX_NEWTON):
-            value = log_q + 0.5 * (depth - 1) * np.logaddexp(0.0, 2.0 * log_q)
-            step = (log_tau - value) / (1.0 + (depth - 1) * expit(2.0 * log_q))
+            smaller = np.exp(-2.0 * np.abs(log_q))
+            value = log_q + (depth - 1) * (np.maximum(log_q, 0.0) + 0.5 * np.log1p(smaller))
+            share = np.where(log_q > 0.0, 1.0, smaller) / (1.0 + smaller)
+            step = (log_tau - value) / (1.0 + (depth - 1) * share)
             step = np.where(np.isnan(step), 0.0, step)
             log_q = log_q + step
             if np.all(np.abs(step) <= QUADRATIC):
@@ -83,6 +86,10 @@ class UnitClock:
 
     def u(self, x: FloatArray) -> FloatArray:
         """u(x), odd."""
+        if self.n == 1:
+            return np.asarray(np.arctan(np.sinh(np.clip(x, -CLOSED_UP_TO, CLOSED_UP_TO))))
+        if self.n == 2:
+            return np.tanh(x)
         w = np.tanh(np.abs(x))
         near = w * self.near(np.minimum(w, self.split) ** 2)
         far = self.total - (np.exp(self.log_slack(np.abs(x))) - self.total_rest)
@@ -94,6 +101,11 @@ class UnitClock:
 
     def log_reach(self, x: FloatArray) -> FloatArray:
         """log K: the slack over the slope, x >= 0."""
+        if self.n == 1:  # arctan(1 / sinh x) cosh x
+            sinh = np.sinh(np.minimum(x, CLOSED_UP_TO))
+            return np.asarray(np.log(np.arctan2(1.0, sinh) * np.sqrt(1.0 + sinh * sinh)))
+        if self.n == 2:
+            return np.asarray(np.log1p(np.exp(-2.0 * x)) - LOG2)
         return np.asarray(np.log(self.tail(np.tanh(x))))
 
     def x_from(self, u: FloatArray, log_slack: FloatArray) -> FloatArray:
@@ -119,6 +131,17 @@ class UnitClock:
         y = (self.n * slack[~near]) ** (2.0 / self.n)
         r[~near] = y ** (-0.5 * self.n - 1.0) * self.tail_r(y)
         return r
+
+    def sech_squared_from(self, u: FloatArray, slack: FloatArray) -> FloatArray:
+        """sech^2 x with u(x) = u >= 0, from u and total - u > 0."""
+        if self.n == 1:
+            return np.asarray(1.0 / (1.0 + np.tan(u) ** 2))
+        if self.n == 2:
+            return np.asarray(slack * (2.0 - slack))
+        small = np.minimum(u, self.u_split)
+        w = small * self.near_inverse(small**2)
+        y = np.minimum((self.n * slack) ** (2.0 / self.n), self.y_split)
+        return np.asarray(np.where(u <= self.u_split, 1.0 - w * w, y * self.tail_inverse(y)))
 
     @cached_property
     def y_split(self) -> float:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from copy import copy
 from fractions import Fraction
 from typing import Self
 
 import numpy as np
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray, NumericArray
+from implicitbias.coordinates._direct import Direct
+from implicitbias.coordinates._points import Point
 
 RATE_STEP = 2.0**-12  # over which slopes are compared
 
@@ -83,6 +86,13 @@ class ScalarCurves(ABC):
     def take(self, keep: BoolArray | IntArray) -> Self:
         """Return the coordinates ``keep`` (indices or a mask) alone."""
 
+    def remembering(self) -> Self:
+        """The same, which keeps what it found at the last two t: those must stay as they are."""
+        kept = copy(self)
+        for name in ("log_abs_rho", "rho", "log_rho_slope", "log_u_slope", "u"):
+            kept.__dict__[name] = _Remembered(getattr(self, name))
+        return kept
+
     # rho
 
     @abstractmethod
@@ -109,6 +119,10 @@ class ScalarCurves(ABC):
         """rho at the clock u; NaN outside the range."""
         return self.rho(self.t_from_u(u))
 
+    def direct(self) -> tuple[Direct, FloatArray] | None:
+        """r and what of it is rho, rho = units r(u), if one function of u serves all; else None."""
+        return None
+
     @abstractmethod
     def log_rho_slope(self, t: FloatArray) -> FloatArray:
         """Log of d rho / dt, in actual units."""
@@ -120,6 +134,10 @@ class ScalarCurves(ABC):
         rho = 0 (sign 0, or log_abs_rho -inf) is t = 0 where crossing or dead and t = -+inf, the
         limit, where locked.
         """
+
+    def point(self, t: FloatArray) -> Point:
+        """What a step from t asks for, evaluated once; t must stay as it is."""
+        return Point(self, t)
 
     # the clock
 
@@ -251,6 +269,23 @@ class ScalarCurves(ABC):
     @abstractmethod
     def _potential(self, step: FloatArray) -> FloatArray:
         """Psi at t0 + step."""
+
+
+class _Remembered:
+    """A function of one array that keeps its last two values; these are closed to writing."""
+
+    def __init__(self, function: Callable[[FloatArray], FloatArray]) -> None:
+        self._function = function
+        self._last: list[tuple[FloatArray, FloatArray]] = []
+
+    def __call__(self, t: FloatArray) -> FloatArray:
+        for known, value in self._last:
+            if known is t:
+                return value
+        value = self._function(t)
+        value.flags.writeable = False
+        self._last = [(t, value), *self._last[:1]]
+        return value
 
 
 def exp(log_value: FloatArray) -> FloatArray:

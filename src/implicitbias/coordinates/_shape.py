@@ -25,6 +25,7 @@ from scipy.special import expit
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.coordinates._complex_shape import Turning
+from implicitbias.coordinates._equal_clock import log_q_of
 from implicitbias.coordinates._scalars import (
     LOG2,
     MAX_NEWTON,
@@ -194,6 +195,8 @@ class Shape:
             return self.or_turning(x, Turning.x_from_log_r, log_r)
         if self.depth == 2:  # sinh(2 x) / 2 or e^{2 x}
             return self._by_kind(0.5 * arcsinh_exp(log_r + LOG2), 0.5 * log_r)
+        if self.equal:
+            return arcsinh_exp(log_q_of(log_r, self.depth))
         lock = self.locked
         weights = np.concatenate([np.zeros_like(log_r[None]), np.cumsum(-0.5 * self.log_g, axis=0)])
         count = np.arange(2, self.depth + 1)[:, None]

@@ -12,17 +12,11 @@ from __future__ import annotations
 import numpy as np
 
 from implicitbias._arrays import FloatArray
+from implicitbias.coordinates._gauss import gauss
 from implicitbias.coordinates._shape import Shape
 
-
-def _gauss(count: int) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Legendre nodes and weights on [0, 1]."""
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return 0.5 * (1.0 + nodes), 0.5 * weights
-
-
-NODES, WEIGHTS = _gauss(14)
-SHORTER = ((0.02, _gauss(4)), (0.25, _gauss(8)))  # up to these parts of a panel, fewer suffice
+NODES, WEIGHTS = gauss(14)
+SHORTER = ((0.02, gauss(4)), (0.25, gauss(8)))  # up to these parts of a panel, fewer suffice
 MULTIPLIED = 8  # depth up to which products beat powers
 
 

@@ -113,6 +113,22 @@ def start_from(coordinates: FloatArray, log_scale: float) -> Start:
     )
 
 
+def equal_layers(start: Start, log_size: FloatArray, x: FloatArray) -> FloatArray:
+    """The layers, (L, m) in their original order, where all offsets are equal.
+
+    C sinh x and C cosh x, and cosh x times what the others are at x = 0.
+    """
+    sinh = np.sinh(x)
+    cosh, size = np.sqrt(1.0 + sinh * sinh), np.exp(log_size)
+    others = np.exp(start.log_others + (log_size - start.log_size))
+    moved = np.concatenate([[sinh * size, cosh * size], cosh * others])
+    moved[0] *= start.signs[1:].prod(axis=0)
+    moved[1:] *= start.signs[1:]
+    result = np.empty_like(moved)
+    np.put_along_axis(result, start.order, moved, axis=0)
+    return result
+
+
 def start_from_complex(coordinates: ComplexArray, log_scale: float) -> Start:
     """The same for complex layers: those with an imaginary part turn."""
     depth, turns = len(coordinates), np.any(coordinates.imag != 0.0, axis=0)

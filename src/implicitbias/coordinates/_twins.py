@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.features import Features, as_features
 
 FEW = 3  # rows that tell most columns apart
+_KNOWN: WeakKeyDictionary[Features, IntArray] = WeakKeyDictionary()  # data meet many starts
 
 
 def exact_twins(
@@ -32,9 +34,10 @@ def exact_twins(
     columns = features.shape[1]
     labels, signs = np.arange(columns), np.ones(columns)
     alike = _repeated(features)
-    if alike.size:
-        found, signs[alike] = _labelled(features.taken(alike), start[:, alike], mirrored)
-        labels[alike] = columns + found
+    if not alike.size:
+        return labels, signs
+    found, signs[alike] = _labelled(features.taken(alike), start[:, alike], mirrored)
+    labels[alike] = columns + found
     return np.unique(labels, return_inverse=True)[1].astype(np.intp), signs
 
 
@@ -42,9 +45,11 @@ def _repeated(features: Features) -> IntArray:
     """The columns whose magnitudes in the first few rows are those of another."""
     if not features.is_array:
         return np.arange(features.shape[1])
-    first = np.abs(features.rows(slice(FEW)).toarray())
-    _, labels, counts = np.unique(_sums(first), return_inverse=True, return_counts=True)
-    return np.flatnonzero(counts[labels] > 1)
+    if features not in _KNOWN:
+        first = np.abs(features.rows(slice(FEW)).toarray())
+        _, labels, counts = np.unique(_sums(first), return_inverse=True, return_counts=True)
+        _KNOWN[features] = np.flatnonzero(counts[labels] > 1)
+    return _KNOWN[features]
 
 
 def _labelled(features: Features, start: FloatArray, mirrored: bool) -> tuple[IntArray, FloatArray]:

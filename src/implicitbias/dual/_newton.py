@@ -16,6 +16,8 @@ both hold the identity on B and stay bounded where neither rho' nor u' nor a wou
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.linalg import LinAlgError, lapack, lu_factor
@@ -32,9 +34,15 @@ from implicitbias.dual._rows import (
 from implicitbias.features import Features
 
 SAFE_RCOND = 1e-9  # below it the Gram matrix has lost more than half of the digits
+ROUGH_RCOND = 3e-6  # the same of single precision, where a digit is left
 SAFE_LOG_RANGE = 40.0  # of log weights: wider ones go to combined rows at once
 SATURATED = -14.0  # log u' below this: dt = w + a Z^T dnu / u' would lose six digits
+MODERATE = 300.0  # log: numbers of this size are multiplied, larger ones by their logarithms
 DOMINANT = 7.0  # log: an entry this far above the identity calls for a new basis
+MOST_KEPT = 2000  # rows up to which the factor of Z Z^T is remembered
+
+Factored = tuple[tuple[FloatArray, FloatArray], float]
+_PLAIN: WeakKeyDictionary[Features, Factored | None] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +61,17 @@ class Slopes:
 
 @dataclass(frozen=True, eq=False)
 class NewtonSystem:
-    """The factored linear system at one point; ``solve`` may be called many times."""
+    """The factored linear system at one point; ``solve`` may be called many times.
+
+    ``rcond`` is the reciprocal condition number of a Gram matrix with unit diagonal.
+    """
 
     rows: Rows
     slopes: Slopes
     log_top: float = 0.0
     cholesky: tuple[FloatArray, FloatArray] = field(default=(np.ones(0), np.ones(0)), repr=False)
     combined: tuple[Features, Features, tuple[FloatArray, IntArray]] | None = None  # V, G, LU
+    rcond: float = 0.0
 
     def at_scale(self, log_change: float) -> NewtonSystem:
         """The system of the same point with rho exp(log_change) times as large."""
@@ -73,17 +85,27 @@ class NewtonSystem:
         """
         if self.combined is not None:
             return self._solve_combined(target, mismatch, *self.combined)
-        slopes, features = self.slopes, self.rows.features
+        features, (growth, rate) = self.rows.features, self._factors
         scale, factor = self.cholesky
         scale = _like(scale, target)
-        with np.errstate(over="ignore", divide="ignore"):
-            lifted = np.sign(target) * np.exp(np.log(np.abs(target)) - self.log_top)
-        right = lifted - features @ (
-            _like(np.exp(slopes.log_rho - self.log_top), mismatch) * mismatch
-        )
+        right = self._lifted(target)
+        if mismatch.any():
+            right = right - features @ (_like(growth, mismatch) * mismatch)
         dnu = scale * lapack.dpotrs(factor, scale * right, lower=0)[0]
-        rate = _like(np.exp(slopes.log_a - slopes.log_u), mismatch)
-        return mismatch + rate * (features.T @ dnu), dnu
+        return mismatch + _like(rate, mismatch) * (features.T @ dnu), dnu
+
+    @cached_property
+    def _factors(self) -> tuple[FloatArray, FloatArray]:
+        """rho' over the largest weight, and a / u'."""
+        slopes = self.slopes
+        return np.exp(slopes.log_rho - self.log_top), np.exp(slopes.log_a - slopes.log_u)
+
+    def _lifted(self, target: FloatArray) -> FloatArray:
+        """The target over the largest weight."""
+        with np.errstate(over="ignore", divide="ignore"):
+            if abs(self.log_top) < MODERATE:
+                return np.asarray(target * np.exp(-self.log_top))
+            return np.asarray(np.sign(target) * np.exp(np.log(np.abs(target)) - self.log_top))
 
     def _solve_combined(
         self,
@@ -114,7 +136,7 @@ def weighted_gram(features: Features, weights: FloatArray) -> FloatArray:
 
 
 def newton_system(
-    given: Features, rows: Rows, slopes: Slopes, *, combine: bool = False
+    given: Features, rows: Rows, slopes: Slopes, *, combine: bool = False, rough: bool = False
 ) -> NewtonSystem | None:
     """Factor the system, changing the rows where the weights ask for it.
 
@@ -128,13 +150,15 @@ def newton_system(
         log rho', log u', log a.
     combine
         Combine rows even where the weights do not ask for it.
+    rough
+        As for ``mild_system``.
 
     Returns
     -------
     NewtonSystem or None
         None where Z has numerically dependent rows.
     """
-    mild = None if combine else mild_system(given, slopes)
+    mild = None if combine else mild_system(given, slopes, rough=rough)
     if mild is not None:
         return mild
     log_weights = slopes.log_weights
@@ -146,13 +170,40 @@ def newton_system(
     return _combined(rows, slopes)
 
 
-def mild_system(given: Features, slopes: Slopes) -> NewtonSystem | None:
-    """The system in the rows as given; None where weights or Z are not mild."""
+def mild_system(given: Features, slopes: Slopes, *, rough: bool = False) -> NewtonSystem | None:
+    """The system in the rows as given; None where weights or Z are not mild.
+
+    ``rough``: by a Gram matrix of single precision where that is well conditioned. Corrections by
+    it contract, the residuals being those of float64.
+    """
     log_weights = slopes.log_weights
     log_top = float(log_weights.max())
     if log_top - float(log_weights.min()) > SAFE_LOG_RANGE or slopes.log_u.min() < SATURATED:
         return None
-    gram = given.gram(np.exp(log_weights - log_top))
+    weights = np.exp(log_weights - log_top)
+    found, gram = None, None
+    if len(given) <= MOST_KEPT and not (log_weights - log_top).any():
+        found = _plain(given)
+    elif rough:
+        gram = given.rough_gram(weights)
+    if gram is not None:
+        found = _factored(gram.astype(np.float64), ROUGH_RCOND)
+    if found is None:
+        found = _factored(given.gram(weights), SAFE_RCOND)
+    if found is None:
+        return None
+    return NewtonSystem(as_given(given), slopes, log_top, found[0], rcond=found[1])
+
+
+def _plain(given: Features) -> Factored | None:
+    """``_factored`` of Z Z^T, where many starts begin: remembered."""
+    if given not in _PLAIN:
+        _PLAIN[given] = _factored(given.gram(np.ones(given.shape[1])), SAFE_RCOND)
+    return _PLAIN[given]
+
+
+def _factored(gram: FloatArray, safe_rcond: float) -> Factored | None:
+    """1 / sqrt(diagonal), the Cholesky factor between these, and rcond; None below a safe one."""
     diagonal = np.diag(gram)
     if not np.all(diagonal > 0):
         return None
@@ -162,9 +213,8 @@ def mild_system(given: Features, slopes: Slopes) -> NewtonSystem | None:
     sizes = np.abs(gram)
     norm = float((sizes.sum(axis=0) + sizes.sum(axis=1)).max()) - 1.0
     factor, info = lapack.dpotrf(gram, lower=0, clean=0, overwrite_a=1)
-    if info != 0 or lapack.dpocon(factor, norm, uplo="U")[0] < SAFE_RCOND:
-        return None
-    return NewtonSystem(as_given(given), slopes, log_top, (scale, factor))
+    rcond = lapack.dpocon(factor, norm, uplo="U")[0] if info == 0 else 0.0
+    return ((scale, factor), float(rcond)) if rcond >= safe_rcond else None
 
 
 def sharpened_system(

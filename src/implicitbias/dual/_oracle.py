@@ -97,6 +97,11 @@ class DualOracle:
             self._points_at = nu.copy(), t
         return t
 
+    def place(self, nu: FloatArray, t: FloatArray) -> None:
+        """Take t as the curves' parameter at nu: more than Z^T nu tells."""
+        self._points_at = nu.copy(), t
+        self._spectrum_at = nu.copy(), self.curves.rho(t)
+
     def rebase(self, nu: FloatArray) -> None:
         """Measure from nu on: points near it become cheap, and keep their slack's digits."""
         if not self.curves.equal:

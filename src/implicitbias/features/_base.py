@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20  # entries of an array that is made for a moment
 COPIED = 1 << 17  # the same where signs are taken off
 SQUARES = (1e-140, 1e140)  # norms whose entries' squares neither under- nor overflow
+SLIGHTLY = 1.0 + 1e-8  # more than what rounds in a norm
 LARGEST_EXPONENT = 600.0
 Index = Any  # whatever chooses rows or columns of a NumPy array along one axis
 
@@ -132,6 +134,11 @@ class Features(ABC):
         parts = [np.abs(self.columns(part)).T @ np.abs(vector) for part in self.blocks(COPIED)]
         return np.concatenate(parts) if parts else np.zeros((0, *vector.shape[1:]))
 
+    @cached_property
+    def lengths(self) -> tuple[FloatArray, FloatArray]:
+        """Norms of rows and columns, rounded up: |Z| |v| <= row norms |v|, the same of Z^T."""
+        return SLIGHTLY * self.row_norms(), SLIGHTLY * self.column_norms()
+
     def gram(self, weights: FloatArray) -> FloatArray:
         """Z diag(weights) Z^T for weights >= 0: its upper triangle, (n, n) in Fortran's order."""
         total = np.zeros((self.shape[0],) * 2, order="F")
@@ -139,6 +146,10 @@ class Features(ABC):
             half = self.columns(part) * np.sqrt(weights[part])
             total += half @ half.T
         return np.asfortranarray(np.triu(total))
+
+    def rough_gram(self, weights: FloatArray) -> npt.NDArray[np.float32] | None:
+        """The same in single precision for weights up to 1; None where it does not fit or pay."""
+        return None
 
     def entries(self) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
         """Rows, columns and values of the nonzero entries, some at a time."""

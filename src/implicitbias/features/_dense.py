@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.linalg import lu_factor, lu_solve, qr
-from scipy.linalg.blas import dsyrk
+from scipy.linalg.blas import dsyrk, ssyrk
 
 from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.features._base import BLOCK, LARGEST_EXPONENT, Combined, Features, Index
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
+PAYS_SINGLE = 1 << 14  # entries of Z from where on single precision saves time
+SINGLE = (1e-9, 1e9)  # largest entries of rows whose Gram matrix fits float32
 NORMAL = 1022  # up to here 2^e and 2^{-e} are normal numbers: products round as ldexp does
 LEVEL = 27.0  # columns within e^{-27} of the heaviest are pivoted together
 INDEPENDENT = 1e-13  # a relative distance to the span below this is rounding
@@ -88,6 +92,29 @@ class Dense(Features):
             part = self._array[:, start : start + block] * np.sqrt(weights[start : start + block])
             gram = dsyrk(1.0, part.T, beta=1.0, c=gram, trans=1, overwrite_c=1)
         return np.asarray(gram)
+
+    def rough_gram(self, weights: FloatArray) -> npt.NDArray[np.float32] | None:
+        """The same in single precision for weights up to 1; None where rows do not fit it."""
+        rows, columns = self.shape
+        if self._array.size < PAYS_SINGLE or not self._fits_single:
+            return None
+        block = max(1, GRAM_BLOCK // max(rows, 1))
+        gram = np.zeros((rows, rows), dtype=np.float32, order="F")
+        for start in range(0, columns, block):
+            part, roots = self._array[:, start : start + block], np.sqrt(weights)
+            half = np.empty(part.shape, dtype=np.float32)
+            np.multiply(
+                part, roots[start : start + block], out=half, dtype=half.dtype, casting="same_kind"
+            )
+            gram = ssyrk(1.0, half.T, beta=1.0, c=gram, trans=1, overwrite_c=1)
+        return np.asarray(gram)
+
+    @cached_property
+    def _fits_single(self) -> bool:
+        """Whether squares of entries, times weights of e^-40, are normal numbers of float32."""
+        sizes = self.largest(1)
+        low, high = SINGLE
+        return bool(sizes.size and low < sizes.min() and sizes.max() < high)
 
     def entries(self) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
         """The nonzero entries, row by row."""

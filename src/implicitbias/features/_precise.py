@@ -99,6 +99,8 @@ class _Split:
         self, leading: Product, rest: Product, vector: FloatArray, axis: int
     ) -> tuple[FloatArray, FloatArray]:
         """A v by parts of v, at unit size in between so that no number overflows."""
+        if axis == 1 and self._in_one_unit:
+            return self._times_plain(leading, rest, vector)
         x, exponents = np.frexp(vector)
         exponents = np.where(x != 0.0, exponents + self.units[axis] + self.sizes[axis], LOWEST)
         common = int(exponents.max(initial=LOWEST))
@@ -107,6 +109,22 @@ class _Split:
         first, last = (np.ldexp(part, -self.sizes[axis]) for part in (first, x - first))
         exact, low = leading @ first, leading @ last + rest @ (first + last)
         unit = self.units[1 - axis] + common
+        return np.ldexp(exact, unit), np.ldexp(low, unit)
+
+    @cached_property
+    def _in_one_unit(self) -> bool:
+        """Whether columns need no units of their own."""
+        return isinstance(self.units[1], int) and not self.sizes[1].any()
+
+    def _times_plain(
+        self, leading: Product, rest: Product, vector: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """The same by one power of two for all of v."""
+        common = int(np.frexp(float(np.abs(vector).max(initial=0.0)))[1])
+        x = vector * 2.0**-common if abs(common) < MODERATE else np.ldexp(vector, -common)
+        first = rounded_to(x, np.asarray(1.5 * 2.0 ** (52 - self.bits)))
+        exact, low = leading @ first, leading @ (x - first) + rest @ x
+        unit = self.units[0] + common
         return np.ldexp(exact, unit), np.ldexp(low, unit)
 
 

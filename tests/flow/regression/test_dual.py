@@ -9,6 +9,7 @@ from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.flow import gradient_flow, has_dual_flow
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork
 from implicitbias.problems import Regression
+from reference import brute_flow, precise_potential
 
 
 @pytest.mark.parametrize("scale", [1e-2, 1e2])
@@ -60,15 +61,61 @@ def test_rows_that_depend_on_each_other():
     assert distance(flow.final_coefficients, case.limit(0.1)) <= 1e-9
 
 
+@pytest.mark.parametrize("depth", [2, 3, 4, 5])
+def test_right_to_1e_9_at_given_times(depth):
+    case = diagonal(depth, 0.1)
+    init, whole = case.init, gradient_flow(case.network, case.problem, case.init, route="dual")
+    times = np.geomspace(1e-3, 0.5, 60) * whole.times[-1]
+    exact = brute_flow.diagonal_flow(case.problem.X, case.problem.y, init.parameters(), times)
+    flow = gradient_flow(case.network, case.problem, init, route="dual", times=times)
+    assert np.abs(np.diff(exact, axis=0)).max() > 0.05 * np.abs(exact).max()
+    apart = np.abs(flow.coefficients[1:] - exact).max() / np.abs(exact).max()
+    assert apart <= 1e-9
+    for saved, beta in zip(whole.times[1:-1:20], whole.coefficients[1:-1:20], strict=True):
+        near = [
+            gradient_flow(case.network, case.problem, init, route="dual", max_time=time)
+            for time in (saved * (1 - 1e-8), saved, saved * (1 + 1e-8))
+        ]
+        before, there, after = (flow.final_coefficients for flow in near)
+        moved = np.abs(after - before) + 1e-8 * np.abs(there).max()
+        assert np.all(np.abs(beta - there) <= moved)
+
+
+@pytest.mark.parametrize(("depth", "scale"), [(4, 1e-6), (5, 1e-4), (6, 1e-3), (8, 1e-2)])
+@pytest.mark.parametrize("start", ["Theorem 5", "random"])
+def test_ends_closer_than_the_clock_resolves(depth, scale, start):
+    case = diagonal(depth, 1.0, n=2, d=4)
+    layers = case.init.directions
+    if start == "random":
+        layers = list(np.random.default_rng(depth).uniform(0.3, 1.2, (depth, 4)))
+        layers[-1] *= -1.0
+    init = Initialization(layers, scale)
+    limit = np.array(precise_potential.limit(case.problem.X, case.problem.y, layers, scale))
+    flow = gradient_flow(case.network, case.problem, init, route="dual")
+    assert (flow.outcome, flow.method) == (Outcome.RESIDUAL_REACHED, "Radau IIA, order 13")
+    assert distance(flow.final_coefficients, limit) <= 1e-9
+    beta = case.network.coefficients(flow.final_parameters)
+    assert distance(beta, flow.final_coefficients) <= 1e-11
+
+
 def test_where_float64_loses_the_slack_the_parameters_take_over():
-    case = diagonal(5, 1e-3, n=2, d=4)
+    case = diagonal(5, 1e-6, n=2, d=4)
     dual = gradient_flow(case.network, case.problem, case.init, route="dual")
     assert dual.outcome is Outcome.PRECISION_REACHED
     above_the_floor = np.maximum(dual.log_losses, dual.log_losses[-1])
     assert np.all(np.diff(above_the_floor) <= 1e-6)
     auto = gradient_flow(case.network, case.problem, case.init)
     assert auto.route == "parameters"
-    assert auto.outcome is Outcome.RESIDUAL_REACHED
+
+
+def test_a_callback_changes_nothing():
+    case = diagonal(3, 0.1)
+    alone, watched = (
+        gradient_flow(case.network, case.problem, case.init, route="dual", callback=callback)
+        for callback in (None, lambda state: False)
+    )
+    assert alone.num_steps == watched.num_steps
+    np.testing.assert_array_equal(alone.coefficients, watched.coefficients)
 
 
 def test_scales_whose_time_is_beyond_float64():

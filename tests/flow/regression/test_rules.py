@@ -179,7 +179,7 @@ class ParameterVelocity:
 class Standing:
     """A system whose residual nothing changes."""
 
-    outputs = "coefficients"
+    outputs, stride = "coefficients", 1
 
     def __init__(self, rounding=1e-9):
         self.level = rounding

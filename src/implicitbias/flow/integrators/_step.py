@@ -1,4 +1,4 @@
-"""One guarded step of any integrator: no warnings, no infinities, its complaint in words."""
+"""Guarded steps of any integrator: no warnings, no infinities, its complaint in words."""
 
 from __future__ import annotations
 
@@ -19,14 +19,22 @@ def finite(array: FloatArray) -> FloatArray:
     return np.nan_to_num(array, nan=HUGE, posinf=HUGE, neginf=-HUGE)
 
 
-def step(solver: OdeSolver) -> str | None:
-    """One step; the integrator's complaint if it failed."""
+def steps(solver: OdeSolver, most: int, due: float) -> tuple[int, str | None]:
+    """Up to ``most`` steps, none from beyond ``due``: how many succeeded, and its complaint."""
+    taken = 0
     with (
         warnings.catch_warnings(record=True) as caught,
-        np.errstate(over="ignore", invalid="ignore"),
+        np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
         warnings.simplefilter("always")
-        message = solver.step()
-    if solver.status != "failed":
-        return None
-    return " ".join(str(warning.message) for warning in caught) or str(message)
+        while taken < most and solver.status == "running" and solver.t <= due:
+            message = solver.step()
+            if solver.status == "failed":
+                return taken, " ".join(str(one.message) for one in caught) or str(message)
+            taken += 1
+    return taken, None
+
+
+def step(solver: OdeSolver) -> str | None:
+    """One step; the integrator's complaint if it failed."""
+    return steps(solver, 1, np.inf)[1]

@@ -8,13 +8,16 @@ the one minimiser of D; the conserved quantities hold by construction.
 
 LSODA with the exact Jacobian took fewer evaluations than scipy's BDF and Radau at every depth and
 scale tried (L = 2, 3, 4, scales 1e-2 to 1e2; BDF and Radau also left the domain of D for good where
-LSODA came back), and less time than the 13th order method of the parameters, which would factor
-matrices of 7 n rows here.
+LSODA came back), and less time than the 13th order method of ``_dual_radau``.
+
+LSODA errs relative to nu. Where a coordinate jumps, beta moves by 1/slack while nu moves by its own
+size: what is an error of 1e-9 in the time of the jump is 1e-9/slack in beta at a given time.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.integrate import LSODA, OdeSolver
@@ -25,13 +28,15 @@ from implicitbias._setting import DualCoordinates
 from implicitbias.dual import DualOracle
 from implicitbias.flow._decoupled import fits, orientations
 from implicitbias.flow._rest import NEGLIGIBLE, SOLVED, Rest
-from implicitbias.flow.integrators._step import finite
+from implicitbias.flow.regression._dual_velocity import velocity_of
 from implicitbias.flow.regression._loss import SquaredLoss
 from implicitbias.flow.regression._system import FlowSystem, Reading, relative
 from implicitbias.initialization import Initialization
 
 RTOL = 1e-10
 FINEST = 1e-13
+STRIDE = 32  # steps between two looks at the residual: a look costs as much as two steps
+ALONG = 1e-11  # over the slack: brings beta to 1e-9 wherever it jumps
 OF_SLACK = 1e-3  # the integrator's error over the slack at the end
 
 
@@ -48,6 +53,7 @@ class DualFlow(FlowSystem):
         coordinates: DualCoordinates,
         start: Parameters,
         tol: float | None,
+        along: bool = False,
     ) -> None:
         self.loss, self.coordinates, self.first_layers = loss, coordinates, start
         self.curves = coordinates.reduction.curves(init.log_scale)
@@ -56,35 +62,54 @@ class DualFlow(FlowSystem):
         self.unit = self._natural_size()
         log_unit = float(np.log(self.unit))
         self.log_time_unit = log_unit - (self.curves.depth - 2) * self.oracle.log_unit
-        tol = RTOL if tol is None else tol
-        self.rtol = min(tol, max(FINEST, OF_SLACK * self._slack_at_the_end()))
+        self.slack = self._slack_at_the_end()
+        if tol is None:
+            tol = max(FINEST, ALONG * self.slack) if along else RTOL
+        self.rtol = min(tol, max(FINEST, OF_SLACK * self.slack))
+        self.rhs = velocity_of(self.oracle, self.unit)
+        self.stride = STRIDE if self.rhs.direct else 1
 
     def integrator(self, first_step: float, bound: float) -> OdeSolver:
         """LSODA with the velocity y - Z rho and the Jacobian -Z diag(psi') Z^T."""
-        oracle, unit = self.oracle, self.unit
         return LSODA(
-            lambda _, state: finite(-oracle.gradient(unit * state)),
+            self.rhs.velocity,
             0.0,
             self.start,
             bound,
             first_step=first_step,
             rtol=self.rtol,
             atol=self.rtol,
-            jac=lambda _, state: finite(-unit * oracle.hessian(unit * state)),
+            jac=self.rhs.jacobian,
         )
 
     def read(self, state: FloatArray) -> Reading:
         """Return the loss and the residual."""
-        return self.loss.read(self.oracle.gradient(self.unit * state) + self.loss.y)
+        return self.loss.read(self.rhs.predictions(state))
 
     def coefficients(self, state: FloatArray) -> FloatArray:
         """Compute beta = S^T rho."""
-        return self._from_spectrum(self.oracle.spectrum(self.unit * state), self.curves.imaginary)
+        return self._from_spectrum(self.rhs.spectrum(state), self.curves.imaginary)
+
+    def snapshot(self, state: FloatArray) -> Any:
+        """The state itself where it is enough, since few points are kept in the end."""
+        return state.copy() if self.rhs.direct else super().snapshot(state)
+
+    def unfolded(self, snapshots: list[Any]) -> tuple[FloatArray, FloatArray]:
+        """beta, (T, d), and the logs of the losses, (T,)."""
+        if not self.rhs.direct:
+            return super().unfolded(snapshots)
+        rho = self.rhs.spectra(np.stack(snapshots))
+        spectra = self.coordinates.reduction.spectrum(rho, self.curves.imaginary)
+        beta = self.coordinates.decomposition.coefficients_of_each(spectra).real
+        with np.errstate(over="ignore", invalid="ignore"):
+            predictions = rho @ self.oracle.features.toarray().T
+        log_losses = [self.loss.read(row).log_loss for row in predictions]
+        return np.ascontiguousarray(beta), np.array(log_losses)
 
     def parameters(self, state: FloatArray) -> Parameters | None:
         """p_l = P_l(Z^T nu) in the network's layers; the rest of them never moves."""
         reduction = self.coordinates.reduction
-        t = reduction.level(self.curves, self.oracle.points(self.unit * state))
+        t = reduction.level(self.curves, self.oracle.points(self._dual(state)))
         layers = reduction.layers(self.curves.layers(t))
         if not np.isfinite(layers).all():
             return None
@@ -94,7 +119,7 @@ class DualFlow(FlowSystem):
         """sqrt(r^T Z diag(psi') Z^T r)."""
         driver = reading.residual_vector @ self.oracle.features
         with np.errstate(over="ignore", invalid="ignore"):
-            slopes = self.unit * self.oracle.slopes(self.unit * state)
+            slopes = self.unit * self.oracle.slopes(self._dual(state))
             return stable_norm(np.sqrt(slopes) * driver)
 
     def fastest_time(self, reading: Reading) -> float:
@@ -108,11 +133,11 @@ class DualFlow(FlowSystem):
 
     def size(self, state: FloatArray) -> float:
         """Norm of the layers' decoupled coordinates."""
-        return stable_norm(self.oracle.layers(self.unit * state).ravel())
+        return stable_norm(self.oracle.layers(self._dual(state)).ravel())
 
     def rounding(self, state: FloatArray) -> float:
         """What one rounding of Z^T nu and of rho adds to the relative residual."""
-        return self.loss.relative(self.oracle.rounding(self.unit * state))
+        return self.loss.relative(self.oracle.rounding(self._dual(state)))
 
     def noise(self, state: FloatArray) -> float:
         """A thousand roundings: stiff integration damps its own errors far below its tolerance."""
@@ -120,14 +145,14 @@ class DualFlow(FlowSystem):
 
     def newton_change(self, state: FloatArray, reading: Reading) -> FloatArray | None:
         """S^T diag(psi') Z^T dnu for the Newton step Z diag(psi') Z^T dnu = -r."""
-        hessian, target = self.oracle.hessian(self.unit * state), -reading.residual_vector
+        hessian, target = self.oracle.hessian(self._dual(state)), -reading.residual_vector
         if not np.isfinite(hessian).all():
             return None
         step = shortest_solution(hessian, target)
         if stable_norm(hessian @ step - target) > SOLVED * stable_norm(target):
             return None
         return self._from_spectrum(
-            self.oracle.slopes(self.unit * state) * (step @ self.oracle.features)
+            self.oracle.slopes(self._dual(state)) * (step @ self.oracle.features)
         )
 
     def rest(self, state: FloatArray, reading: Reading, size: float) -> Rest | None:
@@ -138,7 +163,7 @@ class DualFlow(FlowSystem):
         """
         if self.fits:
             return None
-        rho = self.oracle.spectrum(self.unit * state)
+        rho = self.oracle.spectrum(self._dual(state))
         driver = -(reading.residual_vector @ self.oracle.features)
         lengths = self.oracle.lengths
         driven = np.abs(driver) > NEGLIGIBLE * lengths * stable_norm(reading.residual_vector)
@@ -166,7 +191,11 @@ class DualFlow(FlowSystem):
 
     def accepted(self, state: FloatArray) -> None:
         """Measure the clocks from the step just taken."""
-        self.oracle.rebase(self.unit * state)
+        self.oracle.rebase(self._dual(state))
+
+    def _dual(self, state: FloatArray) -> FloatArray:
+        """nu, (n,)."""
+        return self.unit * state
 
     def _from_spectrum(self, rho: FloatArray, imaginary: FloatArray | None = None) -> FloatArray:
         spectrum = self.coordinates.reduction.spectrum(rho, imaginary)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from scipy.integrate import OdeSolver
@@ -12,7 +14,7 @@ from implicitbias._errors import Outcome
 from implicitbias.flow._budget import Budget, Callback, End
 from implicitbias.flow._result import FlowState
 from implicitbias.flow._stability import ErrorGrowth
-from implicitbias.flow.integrators._step import step
+from implicitbias.flow.integrators._step import steps
 from implicitbias.flow.regression._record import Recorder, TimesRecorder
 from implicitbias.flow.regression._rules import RegressionRules
 from implicitbias.flow.regression._system import FlowSystem, Reading
@@ -27,7 +29,7 @@ class Trajectory:
     """Saved points and the end of one integration, in the system's own time tau.
 
     ``growth`` is the exponent by which errors may have grown, ``step_times`` and ``step_losses``
-    are tau and the log of the loss after every step.
+    are tau and the log of the loss at every look.
     """
 
     times: FloatArray
@@ -52,57 +54,91 @@ def integrate(
 ) -> Trajectory:
     """Follow the flow from its start until a rule, the budget or the callback ends it."""
     state = system.start
-    reading = system.read(state)
-    start = (0.0, system.coefficients(state), reading.log_loss)
+    reading, points = system.read(state), [system.snapshot(state)]
     end = rules.check(system, state, reading, 0.0)
     first = FIRST_POINT * system.fastest_time(reading) if end is None else 1.0
     end = end or _beyond_float64(first)
     if end is not None:
-        arrays, none = Recorder(1.0, 2).arrays((start,)), np.zeros(0)
-        return Trajectory(*arrays, state, reading, end, 0.0, 0, 0, 0.0, none, none)
+        arrays, none = system.unfolded(points), np.zeros(0)
+        return Trajectory(np.zeros(1), *arrays, state, reading, end, 0.0, 0, 0, 0.0, none, none)
     recorder = _recorder(system, budget, first)
     bound = _bound(system, budget)
     solver = system.integrator(min(FIRST_STEP * first, bound), bound)
-    time, drift, steps, growth = 0.0, 0.0, 0, ErrorGrowth(system)
+    time, drift, growth = 0.0, 0.0, ErrorGrowth(system)
     passed, sizes = list[tuple[float, float]](), list[float]()
-    while end is None:
-        failure = step(solver)
-        steps += 1
-        if failure is not None:
-            end = rules.gave_up(system, state, reading, failure)
-            break
-        after = system.read(solver.y)
-        end = rules.lost(system, state, reading, after)
+    for look in _looks(system, solver, recorder, budget, callback):
+        if look.taken:
+            after = system.read(solver.y)
+            end = rules.lost(system, state, reading, after)
+            if end is not None:
+                break
+            _save(solver, system, recorder)
+            state, reading, time = solver.y, after, float(solver.t)
+            system.accepted(state)
+            passed.append((time, reading.log_loss))
+            drift = max(drift, system.drift(state))
+            growth.note(state, time)
+            end = rules.check(system, state, reading, time, look.taken)
+            sizes.append(stable_norm(state))
+        if end is None and look.failure is not None:
+            end = rules.gave_up(system, state, reading, look.failure)
+        if end is None:
+            half = len(passed) // 2
+            moving = passed[half][1] - reading.log_loss > FALLING
+            moving = moving or sizes[-1] > GROWING * sizes[half]
+            end = _interruption(system, solver, reading, look, moving, budget)
         if end is not None:
             break
-        _save(solver, system, recorder)
-        state, reading, time = solver.y, after, float(solver.t)
-        system.accepted(state)
-        passed.append((time, reading.log_loss))
-        drift = max(drift, system.drift(state))
-        growth.note(state, time)
-        end = rules.check(system, state, reading, time)
-        if end is None:
-            sizes.append(stable_norm(state))
-            moving = passed[steps // 2][1] - reading.log_loss > FALLING
-            moving = moving or sizes[-1] > GROWING * sizes[steps // 2]
-            end = _interruption(system, solver, reading, steps, moving, budget, callback)
-    last = (time, system.coefficients(state), reading.log_loss)
-    arrays = recorder.arrays((start, last))
+    times = np.array([0.0, *recorder.times, time])
+    arrays = system.unfolded([*points, *recorder.points, system.snapshot(state)])
     growth.note(state, time, now=True)
     step_times, step_losses = np.array(passed).reshape(-1, 2).T
     return Trajectory(
+        times,
         *arrays,
         state,
         reading,
-        end,
+        cast(End, end),
         drift,
-        steps,
+        look.count,
         solver.nfev,
         growth.exponent,
         step_times,
         step_losses,
     )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Where the loss is looked at: steps so far, since the last look; what stopped them."""
+
+    count: int
+    taken: int
+    stopped: bool
+    failure: str | None
+
+
+def _looks(
+    system: FlowSystem,
+    solver: OdeSolver,
+    recorder: Recorder,
+    budget: Budget,
+    callback: Callback | None,
+) -> Iterator[_Look]:
+    """Step on for ever: a look where a point is due, else after as many steps as it may wait."""
+    count, most = 0, system.stride
+    while True:
+        due, taken, stopped, failure = recorder.next_due, 0, False, None
+        if budget.max_steps is not None:
+            most = min(most, budget.max_steps - count)
+        while taken < most and solver.status == "running" and solver.t <= due and not stopped:
+            some, failure = steps(solver, most - taken if callback is None else 1, due)
+            taken += some
+            if callback is not None and some:
+                reading = system.read(solver.y)
+                stopped = bool(callback(_flow_state(system, solver.t, reading, count + taken)))
+        count += taken
+        yield _Look(count + (failure is not None), taken, stopped, failure)
 
 
 def _beyond_float64(first: float) -> End | None:
@@ -132,27 +168,25 @@ def _save(solver: OdeSolver, system: FlowSystem, recorder: Recorder) -> None:
     dense = None
     for due in recorder.due(solver.t):
         dense = dense or solver.dense_output()
-        state = dense(due)
-        recorder.add(due, system.coefficients(state), system.read(state).log_loss)
+        recorder.add(due, system.snapshot(dense(due)))
 
 
 def _interruption(
     system: FlowSystem,
     solver: OdeSolver,
     reading: Reading,
-    steps: int,
+    look: _Look,
     moving: bool,
     budget: Budget,
-    callback: Callback | None,
 ) -> End | None:
-    if callback is not None and callback(_flow_state(system, solver.t, reading, steps)):
-        return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {steps} steps.")
+    if look.stopped:
+        return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {look.count} steps.")
     if solver.status == "finished":
         return End(
             Outcome.TIME_REACHED,
             f"max_time = {budget.max_time:.4g} with residual {reading.residual:.1e}.",
         )
-    spent = budget.spent(steps, solver.nfev, system.most_evaluations, moving)
+    spent = budget.spent(look.count, solver.nfev, system.most_evaluations, moving)
     if spent is not None:
         return End(
             Outcome.STEP_LIMIT,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import exp
+from typing import Any
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray
 
+LARGEST_EXPONENT = 709.0
 DENSEST = 64  # points a decade to begin with
 
 
@@ -24,45 +27,32 @@ class Recorder:
         self.log_ratio = float(np.log(10.0)) / DENSEST
         self.index = 0
         self.times: list[float] = []
-        self.coefficients: list[FloatArray] = []
-        self.log_losses: list[float] = []
+        self.points: list[Any] = []
+
+    @property
+    def next_due(self) -> float:
+        """The time to save next."""
+        exponent = self.index * self.log_ratio
+        return self.first * exp(exponent) if exponent < LARGEST_EXPONENT else np.inf
 
     def due(self, time: float) -> Iterator[float]:
         """Yield the times to save next that are before ``time``; ``add`` each before the next."""
-        while (due := self._next()) < time:
+        while (due := self.next_due) < time:
             yield due
 
-    def add(self, time: float, coefficients: FloatArray, log_loss: float) -> None:
-        """Save a point of the grid, and make room if there is none."""
+    def add(self, time: float, point: Any) -> None:
+        """Save a point of the grid, whatever stands for it, and make room if there is none."""
         self.index += 1
         if self.room <= 0:
             return
-        self._append(time, coefficients, log_loss)
+        self.times.append(time)
+        self.points.append(point)
         while len(self.times) > self.room:
             self._halve()
 
-    def arrays(
-        self, ends: tuple[tuple[float, FloatArray, float], ...]
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Times (T,), coefficients (T, d) and log losses (T,), between the given ends."""
-        (start, *last) = ends
-        saved = list(zip(self.times, self.coefficients, self.log_losses, strict=True))
-        rows = [start, *saved, *last]
-        times, coefficients, log_losses = zip(*rows, strict=True)
-        return np.array(times), np.stack(coefficients), np.array(log_losses)
-
-    def _next(self) -> float:
-        with np.errstate(over="ignore"):
-            return float(self.first * np.exp(self.index * self.log_ratio))
-
-    def _append(self, time: float, coefficients: FloatArray, log_loss: float) -> None:
-        self.times.append(time)
-        self.coefficients.append(coefficients)
-        self.log_losses.append(log_loss)
-
     def _halve(self) -> None:
         """Keep the even powers; ``index`` counts powers of the new ratio from here on."""
-        for column in (self.times, self.coefficients, self.log_losses):
+        for column in (self.times, self.points):
             del column[1::2]
         self.index = (self.index + 1) // 2
         self.log_ratio *= 2.0
@@ -75,5 +65,7 @@ class TimesRecorder(Recorder):
         super().__init__(1.0, len(times) + 2)
         self._due = times
 
-    def _next(self) -> float:
+    @property
+    def next_due(self) -> float:
+        """The next of them."""
         return float(self._due[self.index]) if self.index < len(self._due) else np.inf

@@ -24,7 +24,7 @@ from implicitbias.flow._rest import Rest
 from implicitbias.flow.regression._system import FlowSystem, Reading, relative
 
 STALLED_STEPS = 200  # steps without progress, near the noise of the integrator
-LOOK_EVERY = 10  # steps between two looks at rounding and rest
+LOOK_EVERY = 10  # looks at the loss between two at rounding and rest
 RISE = float(np.log(4.0))  # of the log loss, in one step and above a quarter of the first loss
 REST_LOSS = 1e-10  # relative fall of the loss over another doubling of the time
 PROGRESS = 0.5
@@ -46,20 +46,22 @@ class RegressionRules:
     quiet: tuple[float, float] | None = None  # time and log loss when the flow came to rest
     mark: tuple[int, float, float] = (0, 0.0, float("inf"))  # steps, time and log loss, once
     steps: int = 0
+    next_look: int = 1  # the number of steps
 
     def check(
-        self, system: FlowSystem, state: FloatArray, reading: Reading, time: float
+        self, system: FlowSystem, state: FloatArray, reading: Reading, time: float, taken: int = 1
     ) -> End | None:
-        """Return the end if this step is one."""
-        self.steps += 1
-        if self.steps == 1:
+        """Return the end if the last of the steps ``taken`` since the last check is one."""
+        self.steps += taken
+        if self.first_loss == np.inf:
             self.first_loss = reading.log_loss
         if reading.residual < PROGRESS * self.best:
             self.best, self.best_step = reading.residual, self.steps
         if reading.residual <= self.goal.until_residual:
             return self._reached(system, state, reading)
-        if self.steps % LOOK_EVERY != 1:
+        if self.steps < self.next_look:
             return None
+        self.next_look = self.steps + LOOK_EVERY * system.stride
         self.largest = max(self.largest, system.size(state))
         stuck = self._stalled(system, state) or self._stuck(time, reading.log_loss)
         if stuck or reading.residual <= system.rounding(state):

@@ -13,7 +13,7 @@ from implicitbias.flow._arguments import Request
 from implicitbias.flow._budget import Budget, with_drift
 from implicitbias.flow._result import Flow
 from implicitbias.flow._stability import VISIBLE, Way, reproduced
-from implicitbias.flow.regression._dual import DualFlow
+from implicitbias.flow.regression._carried_dual import dual_flow
 from implicitbias.flow.regression._fourier import (
     FASTER_FROM,
     FourierFlow,
@@ -49,7 +49,8 @@ def regression_flow(setting: Setting, problem: Regression, request: Request) -> 
     if route != "parameters":
         coordinates = setting.decoupled(loss.X)
         if coordinates.reduces:
-            flow = run(DualFlow(loss, init, coordinates, start, tol), request)
+            along = request.budget.times is not None or request.budget.max_time is not None
+            flow = run(dual_flow(loss, init, coordinates, start, tol, along), request)
             stopped_short = flow.outcome in (Outcome.PRECISION_REACHED, Outcome.FAILED)
             settled = not stopped_short or flow.remaining_change <= request.goal.until_change
             if route == "dual" or settled or not _held(init):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.integrate import OdeSolver
@@ -52,6 +53,8 @@ class FlowSystem(ABC):
         Of the velocity, where no number of steps is given: seconds at n <= 100, and many times what
         an ordinary flow needs. Four times as many while the loss falls or the
         state grows.
+    stride
+        Steps between two looks at the loss, fewer where a point is to be saved.
     """
 
     start: FloatArray
@@ -61,6 +64,7 @@ class FlowSystem(ABC):
     log_time_unit: float = 0.0
     outputs: str = "coefficients"
     most_evaluations: int = 40_000
+    stride: int = 1
 
     @abstractmethod
     def integrator(self, first_step: float, bound: float) -> OdeSolver:
@@ -73,6 +77,15 @@ class FlowSystem(ABC):
     @abstractmethod
     def coefficients(self, state: FloatArray) -> FloatArray:
         """beta, (d,)."""
+
+    def snapshot(self, state: FloatArray) -> Any:
+        """What ``unfolded`` needs to know of a state later on."""
+        return self.coefficients(state), self.read(state).log_loss
+
+    def unfolded(self, snapshots: list[Any]) -> tuple[FloatArray, FloatArray]:
+        """beta, (T, d), and the logs of the losses, (T,), of T snapshots."""
+        coefficients, log_losses = zip(*snapshots, strict=True)
+        return np.stack(coefficients), np.array(log_losses)
 
     @abstractmethod
     def parameters(self, state: FloatArray) -> Parameters | None:

@@ -38,6 +38,7 @@ def certify(
     problem: PotentialProblem, state: PotentialState, corrections: int = MAX_CORRECTIONS
 ) -> Certified:
     """Correct t until it is right to rounding, and measure what is left of every condition."""
+    problem = replace(problem, curves=problem.curves.remembering())
     refined = refine(problem, state, corrections)
     certificate, nu = _gap(problem, refined.state)
     error = max(refined.error, _layer_error(problem.curves, refined))

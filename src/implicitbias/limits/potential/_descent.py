@@ -15,37 +15,39 @@ from dataclasses import replace
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias.coordinates import ScalarCurves
-from implicitbias.dual import NewtonSystem, mild_system
+from implicitbias.coordinates import Point, ScalarCurves
+from implicitbias.dual import NewtonSystem, Slopes, mild_system
 from implicitbias.limits.potential._problem import (
     FACTOR_KEPT,
     HOPELESS_STEP,
     MAX_CORRECTIONS,
+    WELL_CONDITIONED,
     PotentialProblem,
     PotentialState,
-    missing_from,
-    slopes_at,
+    log_dual_weights,
 )
 
 # Pairs are for L = 2, where the clock is t itself, and for L > 2.
 LOWER = (12.0, 0.6)  # in log scale: how far below the first scale bent steps begin, at most
-FARTHEST = (40.0, 25.0)  # in the log of rho: beyond, weights are not mild for most of the way
+FARTHEST = (40.0, 60.0)  # in the log of rho: beyond, weights are not mild for most of the way
 FEWEST_ROWS = (50, 300)  # for L > 2: from here on Gram matrices cost more than bent steps, of
 #                          coordinates with one clock in closed form and of any
-LONGEST_FIRST = (20.0, 12.0)  # a first correction this long asks for a shorter way
+LONGEST_FIRST = (30.0, 12.0)  # a first correction this long asks for a shorter way
 STEP_CAP = (5.0, 1.5)  # largest change of t in one correction, before it is bent
 FIRST_WIDTH, WIDEST = 1.5, 3.0  # in log scale
 SHORTEST = 1e-2  # path steps this short are left to others
 GOOD_FIRST = 1.0  # a first correction of this length asks for a step as wide as the last
-MISSED = 6.0  # so many times the targets off: the way was too long
+MISSED = (50.0, 6.0)  # so many times the targets off: the way was too long
 LONG = 1.0  # a correction this long asks for a new factorisation
 BENT = 0.03  # shorter ones stay straight
+FREE = 0.3  # steps this long are free of rho where that is
+LIGHT = 1e-2  # of the largest
 FLOOR = 1e-3  # of rates, and of first corrections
 ROUGH, ROUGHLY_MET = 0.1, 0.5  # enough to follow a path: of t, and of the targets
 CONTRACTS = 0.2  # a factorisation is kept while every correction is this part of the last
 SETTLING, CONTRACTS_WELL = 0.03, 0.05  # the same near the end, for what comes after it
-SETTLED = 1e-8  # a correction this short leaves the rest to ``_refine``
-NEAR = 0.01  # weights that have changed by this much leave the Newton matrix for ``_refine``
+SETTLED = 2e-13  # a correction this short leaves the rest to ``_refine``
+NEAR = 0.1  # weights that have changed by this much leave the Newton matrix for ``_refine``
 
 
 def from_least_squares(
@@ -102,14 +104,14 @@ def _least_squares(
     """rho of the least weighted l2 norm, and the nu that fits its clocks in the same norm."""
     t0, none = curves.t0, np.zeros(curves.size)
     with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
-        start = curves.rho(t0)
-        dt, _ = system.solve(problem.target - problem.features @ start, none)
-        rho = start + np.exp(system.slopes.log_rho) * dt
+        begun = curves.point(t0)
+        dt, _ = system.solve(problem.target - problem.features @ begun.rho, none)
+        rho = begun.rho + np.exp(system.slopes.log_rho) * dt
         t = curves.t_from_rho(np.sign(rho), np.log(np.abs(rho)))
         t = np.where(np.isfinite(t), t, t0)
-        moved = curves.u_increment(t0, t - t0, relative=True)
+        moved = begun.increment(t - t0)
         mismatch, nu = system.solve(np.zeros_like(problem.target), -moved)
-        mismatch = mismatch * np.exp(curves.log_u_slope(t0) - curves.log_u_slope(t))
+        mismatch = mismatch * np.exp(begun.log_u_slope - curves.point(t).log_u_slope)
     if not (np.isfinite(mismatch).all() and np.isfinite(nu).all()):
         return None
     return PotentialState(t, nu, mismatch, system.rows)
@@ -130,10 +132,11 @@ def descend(
         return x, state
     while state.iterations <= problem.max_iterations:
         here = problem.curves.shifted(x)
-        system = state.system or mild_system(problem.features, slopes_at(here, state.t))
+        point = here.point(state.t)
+        system = state.system or _system(problem, point)
         if system is None or system.rows.basis is not None:
             break
-        tangent = _tangent(problem, here, state, system)
+        tangent = _tangent(problem, point, system)
         if not all(np.isfinite(each).all() for each in tangent):
             break
         arrived = None
@@ -155,14 +158,23 @@ def descend(
     return x, replace(state, system=None)
 
 
+def _system(
+    problem: PotentialProblem, point: Point, last: NewtonSystem | None = None
+) -> NewtonSystem | None:
+    """The system factored at a point, roughly if the ``last`` one was well conditioned."""
+    slopes = Slopes(point.log_rho_slope, point.log_u_slope, log_dual_weights(point.curves))
+    rough = last is None or last.rcond > WELL_CONDITIONED
+    return mild_system(problem.features, slopes, rough=rough)
+
+
 def _tangent(
-    problem: PotentialProblem, here: ScalarCurves, state: PotentialState, system: NewtonSystem
+    problem: PotentialProblem, here: Point, system: NewtonSystem
 ) -> tuple[FloatArray, FloatArray]:
     """dt and dnu per unit of log scale, while Z rho stays."""
-    growth = problem.curves.depth * (problem.features @ here.rho(state.t))
-    dt, dnu = system.solve(-growth, np.zeros_like(state.t))
+    growth = problem.curves.depth * (problem.features @ here.rho)
+    dt, dnu = system.solve(-growth, np.zeros_like(here.t))
     # u' dt = a Z^T dnu has to hold here to rounding, not where the system was factored
-    return dt * np.exp(system.slopes.log_u - here.log_u_slope(state.t)), dnu
+    return dt * np.exp(system.slopes.log_u - here.log_u_slope), dnu
 
 
 def _predicted(
@@ -183,7 +195,23 @@ def _predicted(
         rate, _ = there.slope_rates(state.t + kept)
         outwards = rate * rest > 0.0
         rest = np.where(outwards, _bent(rest, rate), rest)
-    return _stepped(there, state, straight, kept + rest, state.mismatch, change * dnu)
+    began = there.point(state.t)
+    return _stepped(began, state, straight, kept + rest, state.mismatch, change * dnu)[0]
+
+
+def _bent_step(here: Point, straight: FloatArray) -> FloatArray:
+    """Outwards by the rate of rho, inwards by that of the clock.
+
+    For L = 2 straight where rho stays too small to count: t is the clock then.
+    """
+    outwards, inwards = here.rates
+    step = _bent(straight, np.where(outwards * straight >= 0.0, outwards, inwards))
+    if here.curves.depth > 2 or float(np.abs(straight).max()) < FREE:
+        return step
+    with np.errstate(over="ignore", invalid="ignore"):
+        there = np.abs(here.curves.point(here.t + straight).rho)
+        light = there < LIGHT * np.abs(here.rho).max()
+    return np.where(light, straight, step)
 
 
 def _bent(step: FloatArray, rate: FloatArray) -> FloatArray:
@@ -193,20 +221,21 @@ def _bent(step: FloatArray, rate: FloatArray) -> FloatArray:
 
 
 def _stepped(
-    curves: ScalarCurves,
+    here: Point,
     state: PotentialState,
     straight: FloatArray,
     step: FloatArray,
     mismatch: FloatArray,
     dnu: FloatArray,
-) -> PotentialState:
+) -> tuple[PotentialState, Point]:
     """The state after a step in t whose dual point moved as for a straight one."""
-    t = state.t + step
-    mismatch = mismatch + (straight - curves.u_increment(state.t, step, relative=True))
+    curves = here.curves
+    there = curves.point(here.t + step)
+    mismatch = mismatch + (straight - here.increment(step))
     if curves.depth > 2:
         with np.errstate(over="ignore", invalid="ignore"):
-            mismatch = mismatch * np.exp(curves.log_u_slope(state.t) - curves.log_u_slope(t))
-    return replace(state, t=t, nu=state.nu + dnu, mismatch=mismatch, system=None)
+            mismatch = mismatch * np.exp(here.log_u_slope - there.log_u_slope)
+    return replace(state, t=there.t, nu=state.nu + dnu, mismatch=mismatch, system=None), there
 
 
 def _arrive(
@@ -216,60 +245,65 @@ def _arrive(
 
     None where they do not converge, or weights are not mild.
     """
-    system, last, first = state.system, np.inf, np.inf
+    system = known = state.system
+    last, first = np.inf, np.inf
+    point = curves.point(state.t)
+    size = float(np.abs(problem.target).max()) or 1.0
     close, met = (SETTLED, SETTLED) if final else (ROUGH, ROUGHLY_MET)
     for count in range(MAX_CORRECTIONS):
         if system is None:
-            system = mild_system(problem.features, slopes_at(curves, state.t))
+            system = known = _system(problem, point, known)
             last = np.inf
         if system is None or state.iterations > problem.max_iterations:
             return None
-        missing, part = missing_from(problem.features, problem.target, curves, state.t)
-        step = _corrected(curves, state, system, missing) if part < MISSED else None
-        if step is None or (count == 0 and step[1] > LONGEST_FIRST[curves.depth > 2]):
+        with np.errstate(over="ignore", invalid="ignore"):
+            missing = problem.target - problem.features @ point.rho
+        part = float(np.abs(missing).max()) / size
+        step = (
+            _corrected(point, state, system, missing) if part < MISSED[curves.depth > 2] else None
+        )
+        if step is None or (count == 0 and step[2] > LONGEST_FIRST[curves.depth > 2]):
             return None
-        state, length = step
+        state, point, length = step
         first = length if count == 0 else first
         longest = max(length, part)
-        kept: NewtonSystem | None = system
-        if final and longest < FACTOR_KEPT:
-            kept = _if_near(curves, state, system)
         slow = longest > last * (CONTRACTS_WELL if final and longest < SETTLING else CONTRACTS)
-        rounded = slow and longest < FACTOR_KEPT and kept is not None
-        if rounded or (length < close and part < met):
-            return replace(state, system=kept), first
+        settled = length < close and part < met
+        if settled or (slow and longest < FACTOR_KEPT):
+            kept = _if_near(point, system) if final else system
+            if settled or kept is not None:
+                return replace(state, system=kept), first
         system = None if slow or length > LONG else system
         last = longest
     return None
 
 
-def _if_near(
-    curves: ScalarCurves, state: PotentialState, system: NewtonSystem
-) -> NewtonSystem | None:
+def _if_near(point: Point, system: NewtonSystem) -> NewtonSystem | None:
     """The system, if it was factored so near that it measures what is left."""
-    changes = slopes_at(curves, state.t).log_weights - system.slopes.log_weights
+    log_weights = point.log_rho_slope - point.log_u_slope + system.slopes.log_a
+    changes = log_weights - system.slopes.log_weights
     return system if float(np.abs(changes).max(initial=0.0)) < NEAR else None
 
 
 def _corrected(
-    curves: ScalarCurves, state: PotentialState, system: NewtonSystem, missing: FloatArray
-) -> tuple[PotentialState, float] | None:
+    here: Point, state: PotentialState, system: NewtonSystem, missing: FloatArray
+) -> tuple[PotentialState, Point, float] | None:
     """The state after a bent correction by a system factored elsewhere, and its length."""
-    mismatch = state.mismatch
+    mismatch, deep = state.mismatch, here.curves.depth > 2
     with np.errstate(over="ignore", invalid="ignore"):
-        if curves.depth == 2:
-            dt, dnu = system.solve(missing, mismatch)
-        else:  # u' dt = a Z^T dnu + u' w with u' at this t
-            ratio = np.exp(system.slopes.log_u - curves.log_u_slope(state.t))
+        if deep:  # u' dt = a Z^T dnu + u' w with u' at this t
+            ratio = np.exp(system.slopes.log_u - here.log_u_slope)
             dt, dnu = system.solve(missing, mismatch / ratio)
             dt = dt * ratio
+        else:
+            dt, dnu = system.solve(missing, mismatch)
     length = float(np.abs(dt).max(initial=0.0))
     if not (length < HOPELESS_STEP and np.isfinite(dnu).all()):
         return None
-    part = min(1.0, STEP_CAP[curves.depth > 2] / length) if length > 0.0 else 1.0
-    step = straight = part * dt
+    part = min(1.0, STEP_CAP[deep] / length) if length > 0.0 else 1.0
+    step = straight = part * dt if part < 1.0 else dt
     if length > BENT:
-        outwards, inwards = curves.slope_rates(state.t)
-        step = _bent(straight, np.where(outwards * straight >= 0.0, outwards, inwards))
-    moved = _stepped(curves, state, straight, step, (1.0 - part) * mismatch, part * dnu)
-    return replace(moved, iterations=state.iterations + 1), length
+        step = _bent_step(here, straight)
+    dnu = part * dnu
+    moved, there = _stepped(here, state, straight, step, (1.0 - part) * mismatch, dnu)
+    return replace(moved, iterations=state.iterations + 1), there, length

@@ -23,6 +23,7 @@ from implicitbias.limits.potential._problem import (
 from implicitbias.limits.potential._seen import log_top, relative_change, relative_move
 
 LAST_BIT = 2.0**-74  # of the terms of a product of ``Precise``
+NOTHING = 2e-14  # of beta: what may be lost without being measured closely
 DRAWS = 8
 FEW = 4  # where weights are mild: no direction matters much more than others
 NEAR_TIE = 1e-3  # layers closer than this part of the largest: their offset loses digits
@@ -37,11 +38,15 @@ def lost_to_rounding(
 ) -> float:
     """What rounding does to beta: of units, of clocks and, where Z is exact, of its products."""
     sizes = np.zeros(problem.target.size)
-    clocks = _of_units(problem, state, slacks=slacks)
-    if problem.rounding is None:
-        of_products = _of_products(problem, state, slacks=slacks)
-        sizes, clocks = of_products[0], clocks + of_products[1]
-    return _swayed(problem, system, state.t, sizes, clocks)
+    of_units = _of_units(problem, state, slacks=slacks)
+    if problem.rounding is not None:
+        return _swayed(problem, system, state.t, sizes, of_units)
+    for bounded in (True, False):  # most often all of it is nothing, and a bound says so
+        of_products = _of_products(problem, state, slacks=slacks, bounded=bounded)
+        lost = _swayed(problem, system, state.t, of_products[0], of_units + of_products[1])
+        if lost < NOTHING:
+            break
+    return lost
 
 
 def lost_in_products(
@@ -61,18 +66,33 @@ def lost_in_units(
 
 
 def _of_products(
-    problem: PotentialProblem, state: PotentialState, *, slacks: bool
+    problem: PotentialProblem, state: PotentialState, *, slacks: bool, bounded: bool = False
 ) -> tuple[FloatArray, FloatArray]:
-    """The last bits of Z rho, (n,), and those of Z^T nu in units of t, (m,)."""
+    """The last bits of Z rho, (n,), and those of Z^T nu in units of t, (m,).
+
+    ``bounded``: no less than these, without a product.
+    """
     curves, features = problem.curves, problem.features
-    sizes = features.absolute(curves.rho(state.t)) + np.abs(problem.target)
+    rho, nu = curves.rho(state.t), state.rows.dual_as_given(state.nu)
+    if bounded:
+        rows, columns = features.lengths
+        sizes, pulls = rows * _norm(rho), columns * _norm(nu)
+    else:
+        sizes = features.absolute(rho)
+        pulls = np.zeros(curves.size) if slacks else features.absolute_transposed(nu)
+    sizes = sizes + np.abs(problem.target)
     if slacks:
         return LAST_BIT * sizes, np.zeros(curves.size)
-    nu = state.rows.dual_as_given(state.nu)
     with np.errstate(over="ignore"):
-        pulls = np.exp(log_dual_weights(curves)) * features.absolute_transposed(nu)
+        pulls = np.exp(log_dual_weights(curves)) * pulls
         clocks = pulls * np.exp(-curves.log_u_slope(state.t))
     return LAST_BIT * sizes, LAST_BIT * clocks
+
+
+def _norm(values: FloatArray) -> float:
+    """|v|, where squares do not fit float64 too."""
+    top = float(np.abs(values).max(initial=0.0))
+    return top * float(np.linalg.norm(values / top)) if 0.0 < top < np.inf else top
 
 
 def _of_units(problem: PotentialProblem, state: PotentialState, *, slacks: bool) -> FloatArray:

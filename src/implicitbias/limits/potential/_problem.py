@@ -30,6 +30,7 @@ MAX_PATH_STEPS = 2000
 MAX_ITERATIONS = MAX_CORRECTIONS * MAX_PATH_STEPS
 ROUGH = 1e-2
 FACTOR_KEPT = 1e-5  # steps this short change the Newton matrix by as little
+WELL_CONDITIONED = 1e-5  # rcond from where on single precision is worth a try
 STEP_CAP = 1.5  # largest change of t in one Newton step: rho changes by at most e^{1.5 L}
 SHORT_STEP = 0.02  # up to here the carried mismatch needs every digit; longer ones are corrected
 HOPELESS_STEP = 1e3  # a Newton step this long means that the guess was too far
@@ -199,23 +200,32 @@ def _with_rows(
 
 
 def linearise(
-    problem: PotentialProblem, curves: ScalarCurves, state: PotentialState, *, combine: bool = False
+    problem: PotentialProblem,
+    curves: ScalarCurves,
+    state: PotentialState,
+    *,
+    combine: bool = False,
+    rough: bool = False,
 ) -> tuple[NewtonSystem, PotentialState] | None:
     """The factored Newton system at a state, and the state in the rows it chose."""
     slopes = slopes_at(curves, state.t)
-    system = newton_system(problem.features, state.rows, slopes, combine=combine)
+    system = newton_system(problem.features, state.rows, slopes, combine=combine, rough=rough)
     if system is None:
         return None
     return system, _with_rows(problem, curves, state, system.rows)
 
 
 def last_system(
-    problem: PotentialProblem, curves: ScalarCurves, state: PotentialState
+    problem: PotentialProblem,
+    curves: ScalarCurves,
+    state: PotentialState,
+    *,
+    rough: bool = False,
 ) -> tuple[NewtonSystem, PotentialState] | None:
     """The system that led to a state, or one factored there: good enough for a tangent."""
     if state.system is not None:
         return state.system, state
-    return linearise(problem, curves, state)
+    return linearise(problem, curves, state, rough=rough)
 
 
 def correct(
@@ -235,21 +245,26 @@ def correct(
     goal = state.rows.target(target)
     if not missing_from(state.rows.features, goal, curves, state.t)[1] < FAR_OFF:
         return None
+    known: NewtonSystem | None = None
     for count in range(MAX_CORRECTIONS):
-        found = (last_system if count == 0 else linearise)(problem, curves, state)
+        well = rough and (known is None or known.rcond > WELL_CONDITIONED)
+        if count == 0:
+            found = last_system(problem, curves, state, rough=well)
+        else:
+            found = linearise(problem, curves, state, rough=well)
         if found is None:
             return None
         if found[0].rows is not state.rows:
             goal = found[0].rows.target(target)
-        system, state = found
-        step = newton_step(curves, state, system, goal)
+        known, state = found
+        step = newton_step(curves, state, known, goal)
         if step is None or (count == 0 and step[1] > FIRST_STEP):
             return None
         state, length, missing = step
         state = replace(state, iterations=state.iterations + 1)
         if length >= close or missing > close:
             continue
-        return replace(state, system=system)
+        return replace(state, system=known)
     return None
 
 

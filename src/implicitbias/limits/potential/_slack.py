@@ -15,9 +15,10 @@ rational factors, which exact arithmetic decides.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -35,6 +36,11 @@ CHEAP = 50_000  # squared rows times columns that exact arithmetic may always de
 MOST_ROWS = 250  # exact solves grow like the fourth power of the rows
 LARGEST_EXPONENT = 600.0
 TWIN = 1e-10  # columns of rounded features this near to each other are images of one column
+
+_Factors = tuple[Any, Any, FloatArray]
+_LAST_FACTORS: WeakKeyDictionary[Features, tuple[tuple[bytes, bytes], _Factors]] = (
+    WeakKeyDictionary()
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,43 +194,69 @@ def _exact_costs(
     """
     from flint import fmpq
 
-    factors = _exact_factors(features, basis, columns)
-    kinds = [_kind(curves, start[:, j], sides[j]) for j in (*basis, *columns)]
+    numerators, denominator, numbers = _exact_factors(features, basis, columns)
+    kinds = _numbered_kinds(curves, start, sides, (*basis, *columns))
     sized = {j: size for j, (_, size) in zip((*basis, *columns), kinds, strict=True)}
     costs, unknown = np.zeros(columns.size), np.zeros(columns.size)
     for index, column in enumerate(columns):
         own = kinds[basis.size + index]
         parts = {own[0]: own[1] * int(sides[column])} if lengths[column] != 0.0 else {}
-        like = dict.fromkeys(parts, column)
+        first = dict.fromkeys(parts, column)
+        sums: dict[tuple[int, Any], Any] = {}  # whole numbers: their common divisors cost most
         for row, j in enumerate(basis):
-            factor = factors[row, index]
-            if factor != 0 and lengths[j] != 0.0:
-                kind, size = kinds[row]
-                parts[kind] = parts.get(kind, fmpq(0)) - factor * size * int(sides[j])
-                like.setdefault(kind, j)
+            numerator = numerators[row, index]
+            if numerator != 0 and lengths[j] != 0.0:
+                sums[kinds[row]] = sums.get(kinds[row], 0) - numerator * int(sides[j])
+                first.setdefault(kinds[row][0], j)
+        for (kind, size), total in sums.items():
+            parts[kind] = parts.get(kind, fmpq(0)) + fmpq(total, denominator) * size
         terms = [
             _number(part / (size * int(sides[j]))) * lengths[j]
             for kind, part in parts.items()
-            for j, size in [(like[kind], sized[like[kind]])]
+            for j, size in [(first[kind], sized[first[kind]])]
         ]
         costs[index] = sum(terms)
         unknown[index] = 8 * EPS * sum(map(abs, terms))
         if sum(term != 0.0 for term in terms) <= 1:
             unknown[index] = 0.0  # relative to itself it is known to rounding
-    numbers = np.array(
-        [[_number(factors[i, k]) for k in range(columns.size)] for i in range(basis.size)]
-    )
     return _Decided(costs, unknown, numbers)
 
 
-def _exact_factors(features: Features, basis: IntArray, columns: IntArray) -> Any:
-    """The rational G with B G = Z[:, columns]."""
+def _numbered_kinds(
+    curves: ScalarCurves, start: FloatArray, sides: FloatArray, columns: Iterable[int]
+) -> list[tuple[int, Any]]:
+    """The kinds of columns, equal ones by one number, and the factors; like starts share them."""
+    numbers: dict[Hashable, int] = {}
+    known: dict[tuple[bytes, float], tuple[int, Any]] = {}
+    kinds = []
+    for j in columns:
+        like = start[:, j].tobytes(), float(sides[j])
+        if like not in known:
+            kind, factor = _kind(curves, start[:, j], sides[j])
+            known[like] = numbers.setdefault(kind, len(numbers)), factor
+        kinds.append(known[like])
+    return kinds
+
+
+def _exact_factors(features: Features, basis: IntArray, columns: IntArray) -> _Factors:
+    """Numerators and denominator of the rational G with B G = Z[:, columns], and G in floats.
+
+    The last of some data is remembered: one solution asks for it several times, and so do its
+    neighbours along a path.
+    """
     from flint import fmpq_mat
 
+    asked = basis.tobytes(), columns.tobytes()
+    last = _LAST_FACTORS.get(features)
+    if last is not None and last[0] == asked:
+        return last[1]
     both = features.columns(np.concatenate([basis, columns]))
     exact = [[_rational(value) for value in row] for row in both.tolist()]
     n = basis.size
-    return fmpq_mat([row[:n] for row in exact]).solve(fmpq_mat([row[n:] for row in exact]))
+    factors = fmpq_mat([row[:n] for row in exact]).solve(fmpq_mat([row[n:] for row in exact]))
+    numbers = [[_number(factors[i, k]) for k in range(columns.size)] for i in range(n)]
+    _LAST_FACTORS[features] = asked, (*factors.numer_denom(), np.array(numbers))
+    return _LAST_FACTORS[features][1]
 
 
 def _rational(value: float) -> Any:

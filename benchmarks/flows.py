@@ -1,0 +1,173 @@
+"""The time and the accuracy of regressions' dual flows, beside another checkout.
+
+    git worktree add ../before v0.1.0
+    python -m benchmarks.flows --before ../before/src        # a few minutes
+    python -m benchmarks.flows --only "n=20"                 # this checkout alone
+
+CPU seconds of one thread. Two processes, one a checkout, take turns on one case: the ratio is the
+median over turns. Errors, relative to the largest coefficient: at the end against the predicted
+limit; along, the largest at the saved points against the flow of the parameters (n = 20) or the
+dual at a thousandth of its tolerance (n = 100), at the same times; "at times", of the flow that is
+asked for these times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+
+import implicitbias as ib
+
+SHORTEST = 0.05  # CPU seconds of a turn: shorter cases are repeated
+SOURCES = Path(__file__).resolve().parent.parent / "src"
+POINTS = 100  # saved ones that are judged
+FEW = 20  # data points up to which the parameters bear witness
+
+
+def cases():
+    """Name -> (n, d, L, scale)."""
+    found = []
+    for depth in (2, 3, 4):
+        found += [(20, 100, depth, scale) for scale in (1e-1, 1e-2, 1e-3)]
+    found += [(20, 100, depth, 1e-2) for depth in (5, 6)]
+    found += [(100, 1000, 2, 1e-1), (100, 1000, 2, 1e-2), (100, 1000, 2, 1e-3)]
+    found += [
+        (100, 1000, 3, 1e-1),
+        (100, 1000, 3, 1e-2),
+        (100, 1000, 4, 1e-1),
+        (100, 1000, 4, 1e-2),
+    ]
+    return {f"n={n}, d={d}, L={depth}, scale {scale:g}": (n, d, depth, scale)
+            for n, d, depth, scale in found}  # fmt: skip
+
+
+def setting_of(n, d, depth, scale):
+    """Network, problem and Theorem 5's start."""
+    rng = np.random.default_rng(0)
+    problem = ib.Regression(rng.standard_normal((n, d)), rng.standard_normal(n))
+    network = ib.DiagonalNetwork(d, depth)
+    return network, problem, ib.Initialization.last_layer_zero(network, np.ones(d), scale)
+
+
+def seconds(run):
+    """CPU seconds of a run, and its result."""
+    began, repeats = time.process_time(), 0
+    while time.process_time() - began < SHORTEST:
+        result, repeats = run(), repeats + 1
+    return (time.process_time() - began) / repeats, result
+
+
+def serve():
+    """Answer one turn a line: seconds, route, outcome, saved times and coefficients."""
+    known, name, setting = cases(), None, None
+    for line in sys.stdin:
+        asked = line.rstrip("\n")
+        if asked != name:
+            name, setting = asked, setting_of(*known[asked])
+        spent, flow = seconds(lambda: ib.gradient_flow(*setting))  # noqa: B023
+        inner = slice(1, -1, max(1, (len(flow.times) - 2) // POINTS))
+        answer = {
+            "seconds": spent,
+            "route": flow.route,
+            "outcome": flow.outcome.name,
+            "end": flow.final_coefficients.tolist(),
+            "times": flow.times[inner].tolist(),
+            "coefficients": flow.coefficients[inner].tolist(),
+        }
+        print(json.dumps(answer), flush=True)
+
+
+class Checkout:
+    """A process that measures with the package of one checkout."""
+
+    def __init__(self, sources):
+        environment = dict(os.environ, PYTHONPATH=str(sources))
+        command = [sys.executable, str(Path(__file__).resolve()), "--serve"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, text=True, env=environment
+        )
+
+    def turn(self, asked):
+        """One answer."""
+        self.process.stdin.write(asked + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+def followed(setting, times, **options):
+    """beta at these times, (T, d)."""
+    flow = ib.gradient_flow(*setting, times=times, until_residual=1e-15, **options)
+    short = len(times) - (len(flow.times) - 1)  # an end before the last of them stands for the rest
+    return np.vstack(
+        [flow.coefficients[1:], np.repeat(flow.coefficients[-1:], max(short, 0), axis=0)]
+    )
+
+
+def apart(found, expected):
+    """Largest difference over the largest entry."""
+    return float(np.abs(np.asarray(found) - expected).max() / np.abs(expected).max())
+
+
+def errors_of(answer, setting, limit):
+    """At the end, along, and along by the flow that is asked for these times."""
+    times = np.array(answer["times"])
+    few = setting[1].num_points <= FEW
+    precise = {"route": "parameters", "rtol": 1e-9} if few else {"route": "dual", "rtol": 1e-13}
+    exact = followed(setting, times, **precise)
+    asked = followed(setting, times, route="dual")
+    return apart(answer["end"], limit), apart(answer["coefficients"], exact), apart(asked, exact)
+
+
+def main():
+    """Measure the cases one after the other."""
+    parser = argparse.ArgumentParser(
+        description=inspect.getdoc(sys.modules[__name__]).splitlines()[0]
+    )
+    parser.add_argument("--before", help="the src folder of another checkout")
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        return serve()
+    now = Checkout(SOURCES)
+    before = Checkout(Path(arguments.before).resolve()) if arguments.before else None
+    for name in (name for name in cases() if arguments.only in name):
+        setting = setting_of(*cases()[name])
+        limit = ib.predict_limit(*setting).coefficients
+        here, there = [], []
+        for _ in range(arguments.turns):
+            own = now.turn(name)
+            here.append(own["seconds"])
+            if before:
+                other = before.turn(name)
+                there.append(other["seconds"])
+        print(f"{name}: {described(own, here, setting, limit, asked=True)}", flush=True)
+        if before:
+            ratio = np.median(np.array(there) / np.array(here))
+            text = described(other, there, setting, limit, asked=False)
+            print(f"    before: {text}; {ratio:.1f} times as long", flush=True)
+    return None
+
+
+def described(answer, times, setting, limit, *, asked):
+    """One line."""
+    end, along, at_times = errors_of(answer, setting, limit)
+    text = f"{np.median(times):.3f} s, {answer['route']}, {answer['outcome'].lower()}, errors: "
+    text += f"end {end:.1e}, along {along:.1e}"
+    return text + (f", at times {at_times:.1e}" if asked else "")
+
+
+if __name__ == "__main__":
+    main()
