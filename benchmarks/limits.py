@@ -14,25 +14,19 @@ weights, equal columns, rational combinations of columns) is there from the firs
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from benchmarks._checkouts import Checkout, answer_lines, in_turn, seconds
 from scipy.linalg import lapack
 from scipy.linalg.blas import dsyrk
 from scipy.sparse import csr_array, random_array
 
 import implicitbias as ib
 
-SHORTEST = 0.05  # CPU seconds of a turn: shorter cases are repeated
 SAME = 1e-9  # coefficients of both checkouts, relative to the largest
-SOURCES = Path(__file__).resolve().parent.parent / "src"
 
 
 def cases():
@@ -140,52 +134,25 @@ def floor_of(problem):
     return seconds(once, 5)[0]
 
 
-def seconds(run, turns=1):
-    """Median CPU seconds, and the last result."""
-    run()
-    times = []
-    for _ in range(turns):
-        began, repeats = time.process_time(), 0
-        while time.process_time() - began < SHORTEST:
-            result, repeats = run(), repeats + 1
-        times.append((time.process_time() - began) / repeats)
-    return float(np.median(times)), result
-
-
 def serve():
-    """Answer one turn a line: seconds and coefficients, or with ``count`` the Gram matrices too."""
-    known, name, run, problem = cases(), None, None, None
-    for line in sys.stdin:
-        asked, *more = line.rstrip("\n").split("\t")
-        if asked != name:
+    """Answer one turn: seconds and coefficients, or with ``count`` the Gram matrices too."""
+    known, made = cases(), {}
+
+    def answer(name, *more):
+        if name not in made:
+            made.clear()
             try:
-                name, (run, problem) = asked, problem_of(*known[asked])
+                made[name] = problem_of(*known[name])
             except AttributeError:  # a network that this checkout does not have
-                print(json.dumps(None), flush=True)
-                continue
+                return None
+        run, problem = made[name]
         spent, result = seconds(run)
-        answer = {"seconds": spent, "coefficients": np.ravel(result.coefficients).tolist()}
+        answered = {"seconds": spent, "coefficients": np.ravel(result.coefficients).tolist()}
         if more:
-            answer |= {"grams": grams_of(run, problem), "floor": floor_of(problem)}
-        print(json.dumps(answer), flush=True)
+            answered |= {"grams": grams_of(run, problem), "floor": floor_of(problem)}
+        return answered
 
-
-class Checkout:
-    """A process that measures with the package of one checkout."""
-
-    def __init__(self, sources):
-        environment = dict(os.environ, PYTHONPATH=str(sources))
-        command = [sys.executable, str(Path(__file__).resolve()), "--serve"]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, text=True, env=environment
-        )
-
-    def turn(self, *asked):
-        """Seconds and coefficients of one case."""
-        self.process.stdin.write("\t".join(asked) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+    answer_lines(answer)
 
 
 def main():
@@ -198,26 +165,15 @@ def main():
     arguments = parser.parse_args()
     if arguments.serve:
         return serve()
-    now = Checkout(SOURCES)
-    before = Checkout(Path(arguments.before).resolve()) if arguments.before else None
+    now = Checkout("benchmarks.limits")
+    before = Checkout("benchmarks.limits", arguments.before) if arguments.before else None
     for name in (name for name in cases() if arguments.only in name):
         counted = now.turn(name, "count")
-        here, there, ratios = [], [], []
-        for _ in range(arguments.turns):
-            own = now.turn(name)
-            here.append(own["seconds"])
-            if before:
-                other = before.turn(name)
-                if other is None:
-                    break
-                there.append(other["seconds"])
-                ratios.append(there[-1] / here[-1])
+        here, there, ratios, apart = in_turn(now, before, name, arguments.turns)
         text = f"{name}: {1e3 * np.median(here):.2f} ms, {counted['grams']} Gram matrices, "
         floor = max(counted["grams"], 1) * counted["floor"]
         text += f"{np.median(here) / floor:.1f} times their floor"
         if there:
-            a, b = np.array(own["coefficients"]), np.array(other["coefficients"])
-            apart = np.abs(a - b).max() / np.abs(b).max()
             text += f"; before {1e3 * np.median(there):.2f} ms, {np.median(ratios):.2f} times as"
             text += f" long; {apart:.0e} apart" + ("" if apart < SAME else ", NOT THE SAME")
         print(text, flush=True)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flint import arb
 
-from reference import dual_newton, precise_faces
+from reference import dual_newton, precise_faces, stored
 from reference.precise_curves import Coordinate, digits
 from reference.precise_potential import NoReferenceError, limit
 from reference.scalar_curves import ScalarCurve
@@ -125,3 +125,15 @@ def test_ends_in_exact_arithmetic():
     assert precise_faces.l2_direction([[1, 1, 0], [0, 0, 1]]) == [0.5, 0.5, 1.0]
     assert precise_faces.minimum_norm([[3, 4], [6, 8]], [50, 100]) == [6.0, 8.0]
     assert precise_faces.large_end([[1, 2]], [10], [[1, 0.5], [1, 0.5], [0, 0]]) == [8.0, 1.0]
+
+
+@pytest.mark.parametrize("layers", [(1.0, 1.5, 0.0), (1.0, 1e40, 2, 0)])
+@pytest.mark.parametrize(("t", "dt"), [(-50.0, 90.0), (-1.0, -80.0)])
+def test_stored_integrals_are_those_that_are_computed(layers, t, dt):
+    """Some of those that tests/coordinates/test_clock.py asks for."""
+    with mp.workdps(30):
+        curve = ScalarCurve(layers)
+        ends = curve.smallest_layer(t), curve.smallest_layer(t + dt)
+        kept = stored.known()[stored.question("_between", [*curve.offsets, *ends])]
+        computed = ScalarCurve.between.__wrapped__(curve, *ends)
+        assert abs(mp.mpf(kept) / computed - 1) < mp.mpf(10) ** -28

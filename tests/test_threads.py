@@ -142,6 +142,6 @@ def test_threads_are_restored(scene):
 
 def test_the_libraries_of_numpy_and_scipy_are_found():
     """Older threadpoolctl overlooks them, and nothing is limited."""
-    import scipy.linalg  # noqa: F401
+    import scipy.linalg  # noqa: F401  (its own BLAS must be among them)
 
     assert ThreadpoolController().select(user_api="blas").info()

@@ -6,6 +6,10 @@ Seconds are of CPU time, ours the median of five. A rival is stopped after PATIE
 in (a), after LONGEST seconds in (b): "> x" then is a lower bound.
 
     python -m benchmarks.rivals [--patience 250] [--longest 150] [--only a,b,c]
+    python -m benchmarks.rivals --before ../before/src
+
+The second leaves the rivals out: the package's own limits and flows of these tables, beside those
+of another checkout in the same run.
 """
 
 from __future__ import annotations
@@ -24,17 +28,15 @@ from unittest.mock import patch
 import numpy as np
 from benchmarks.rivals import _integrators as integrators
 from benchmarks.rivals import _solvers as solvers
-from benchmarks.rivals._case import Case
+from benchmarks.rivals._before import beside
+from benchmarks.rivals._case import ACCURACY, SCALES, Case
 from benchmarks.rivals._race import Lap, race, timed
 from scipy.linalg import cho_factor
 
 import implicitbias as ib
 from implicitbias.dual._newton import weighted_gram
-from implicitbias.features import Dense, as_features
+from implicitbias.features import Dense, Features, as_features
 
-ACCURACY = 1e-6
-SCALES = (1e-1, 1e-2, 1e-3)
-FLOW_TOL = 1e-6  # of the dual flow; it is tightened by itself where slacks are small
 BY_DEPTH: dict[int, tuple[Callable[[Case], Iterator[np.ndarray]], ...]] = {
     2: (solvers.clarabel, solvers.scs),
     3: (solvers.trust_constr,),
@@ -91,19 +93,7 @@ def flows(longest: float) -> Iterator[str]:
 
 def _dual_flow(case: Case, reference: np.ndarray) -> tuple[float, int]:
     flows: list[ib.Flow] = []
-    own = timed(
-        lambda: flows.append(
-            ib.gradient_flow(
-                case.network,
-                case.problem,
-                case.init,
-                route="dual",
-                until_residual=ACCURACY,
-                until_change=ACCURACY,
-                rtol=FLOW_TOL,
-            )
-        )
-    )
+    own = timed(lambda: flows.append(case.dual_flow()))
     error = case.error(flows[0].final_coefficients, reference)
     if error > ACCURACY:
         raise SystemExit(f"the dual flow ended {error:.1e} from the limit: {flows[0].message}")
@@ -117,10 +107,12 @@ def linear_algebra() -> Iterator[str]:
         case = Case(depth, 1e-2, num_points=500, num_features=20_000)
         weights = np.abs(np.random.default_rng(1).standard_normal(case.num_features))
         features = as_features(case.X)
-        part = np.median(
-            [timed(lambda: cho_factor(weighted_gram(features, weights))) for _ in range(5)]  # noqa: B023
-        )
-        case.problem, case.network, case.init  # noqa: B018  (built beforehand)
+
+        def once(features: Features = features, weights: np.ndarray = weights) -> None:
+            cho_factor(weighted_gram(features, weights))
+
+        part = np.median([timed(once) for _ in range(5)])
+        case.build()
         own = timed(case.limit)
         with patch.object(Dense, "gram", autospec=True, side_effect=Dense.gram) as gram:
             case.limit()
@@ -149,6 +141,8 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=250.0)
     parser.add_argument("--longest", type=float, default=150.0)
     parser.add_argument("--only", default="a,b,c")
+    parser.add_argument("--before", help="the src folder of another checkout: no rivals")
+    parser.add_argument("--turns", type=int, default=7, help="of each checkout, with --before")
     arguments = parser.parse_args()
     tables = {
         "a": lambda: limits(arguments.patience),
@@ -157,6 +151,10 @@ def main() -> None:
     }
     warnings.simplefilter("ignore")
     started = time.perf_counter()
+    if arguments.before:
+        tables = {
+            key: lambda key=key: beside(arguments.before, key, arguments.turns) for key in tables
+        }
     for name in arguments.only.split(","):
         for line in tables[name]():
             print(line, flush=True)

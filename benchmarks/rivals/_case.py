@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import signature
 from typing import Literal
 
 import numpy as np
 
 import implicitbias as ib
+
+ACCURACY = 1e-6
+FLOW_TOL = 1e-6  # of the dual flow; it is tightened by itself where slacks are small
+SCALES = (1e-1, 1e-2, 1e-3)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,10 @@ class Case:
         ones = np.ones(self.num_features)
         return ib.Initialization.last_layer_zero(self.network, ones, self.scale)
 
+    def build(self) -> None:
+        """Build all three, as is done for every rival, before the clock starts."""
+        _ = self.problem, self.network, self.init
+
     @cached_property
     def start(self) -> np.ndarray:
         """Theta(0), flat."""
@@ -69,6 +78,13 @@ class Case:
     def limit(self) -> ib.Limit:
         """The package's answer."""
         return ib.predict_limit(self.network, self.problem, self.init)
+
+    def dual_flow(self) -> ib.Flow:
+        """The package's dual flow, to ACCURACY."""
+        # rtol was tol in 0.1, against which this is timed
+        rtol = "rtol" if "rtol" in signature(ib.gradient_flow).parameters else "tol"
+        goal = {"until_residual": ACCURACY, "until_change": ACCURACY, rtol: FLOW_TOL}
+        return ib.gradient_flow(self.network, self.problem, self.init, route="dual", **goal)
 
     def error(self, beta: np.ndarray, reference: np.ndarray) -> float:
         """|beta - reference|_inf / |reference|_inf; infinite for NaN."""

@@ -201,6 +201,15 @@ def check_callback(callback: Any, of: str) -> None:
         raise InvalidInputError(f"callback is {callback!r}; expected None or a function of {of}.")
 
 
+def compensated(
+    total: FloatArray, lost: FloatArray, change: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """total + change, and what rounding has lost of it so far (Kahan): total - lost is meant."""
+    change = change - lost
+    moved = total + change
+    return moved, (moved - total) - change
+
+
 SMALL_SQUARE = 1e-200  # between this and its inverse a square has lost nothing that counts
 
 

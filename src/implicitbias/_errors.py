@@ -61,6 +61,12 @@ class CertificateWarning(UserWarning):
     """Part of a result could not be certified, and is NaN there."""
 
 
+def reason_of(error: BaseException) -> str:
+    """The first line of what another library says, or the name of its error: part of a sentence."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")
+
+
 class Outcome(Enum):
     """How a flow ended; the value is the sentence a person reads."""
 

@@ -23,10 +23,6 @@ REMEDIES = {
 MISSING = ("NoneType", "NAType", "NaTType")
 
 
-# RuntimeError: tensors of PyTorch that require grad, or are on another device
-UNREAD = {False: "is not a rectangular array", True: "cannot be read as an array"}
-
-
 def numeric_array(value: Any, name: str, expected: str = "numbers") -> npt.NDArray[Any]:
     """Return ``value`` as a float64 or complex128 array, NaN and infinities included.
 
@@ -39,9 +35,13 @@ def numeric_array(value: Any, name: str, expected: str = "numbers") -> npt.NDArr
     _refuse_rounded_columns(value, name)
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:
+    except (ValueError, TypeError) as error:
         raise InvalidInputError(
-            f"{name} {UNREAD[isinstance(error, RuntimeError)]} ({error}); expected {expected}."
+            f"{name} is not a rectangular array ({error}); expected {expected}."
+        ) from None
+    except RuntimeError as error:  # a tensor that requires grad, or is on another device
+        raise InvalidInputError(
+            f"{name} cannot be read as an array ({error}); expected {expected}."
         ) from None
     if array.dtype.kind not in "buifcO":
         raise InvalidInputError(
@@ -75,7 +75,7 @@ def _refuse_other_objects(array: npt.NDArray[Any], name: str, expected: str) -> 
     if known:
         raise InvalidInputError(f"{given}, which is text; expected {expected}. {REMEDIES['U']}")
     try:
-        float(entry)  # type: ignore[arg-type]
+        float(entry)  # type: ignore[arg-type]  # whether it can is the question
     except (TypeError, ValueError) as error:
         raise InvalidInputError(
             f"{given}, which is not a number ({error}); expected {expected}."

@@ -14,6 +14,8 @@ def fits(value: Any, hint: Any) -> bool:
     if hint is Any:
         return True
     origin, parts = get_origin(hint), get_args(hint)
+    if hasattr(origin, "__value__"):  # an alias by a type statement, as NumPy's from 2.5 on
+        return fits(value, origin.__value__[parts])
     if origin in (Union, UnionType):
         return any(fits(value, part) for part in parts)
     if origin is Literal:

@@ -12,7 +12,8 @@ import pytest
 from pyarrow import parquet
 
 from implicitbias._errors import InvalidInputError
-from implicitbias.cli._tables import Selection, read_table
+from implicitbias.cli._selection import Selection
+from implicitbias.cli._tables import read_table
 
 FRAME = pd.DataFrame({"a": [1, 4], "b": [2.0, 5.0], "y": [3, 6]})
 

@@ -5,7 +5,8 @@ import pytest
 
 from implicitbias._errors import InvalidInputError
 from implicitbias.cli._cells import number
-from implicitbias.cli._tables import Selection, read_table
+from implicitbias.cli._selection import Selection
+from implicitbias.cli._tables import read_table
 
 
 def read(tmp_path, text, **options):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from implicitbias._errors import InvalidInputError
-from implicitbias.cli._tables import Selection, read_table
+from implicitbias.cli._selection import Selection
+from implicitbias.cli._tables import read_table
 
 
 def read(tmp_path, content, name="data.csv", target="y", **options):

@@ -91,9 +91,10 @@ def test_the_end_is_held_against_the_prediction(data, layers, tmp_path):
                        "--end", tmp_path / f"end {name}")  # fmt: skip
             assert good.exit_code == 0, good.output
             assert "he end that was given agrees" in good.output
-    bad = run("predict", data, "--target", "y", "--init", layers, "--end", layers)
-    assert bad.exit_code == 1
-    assert "DISAGREES" in bad.output
+    for command in ("predict", "explain"):
+        bad = run(command, data, "--target", "y", "--init", layers, "--end", layers)
+        assert bad.exit_code == 1
+        assert "DISAGREES" in bad.output
 
 
 def test_files_and_options_that_do_not_fit_are_refused(data, layers, tmp_path):

@@ -30,9 +30,9 @@ def test_start_and_end_of_a_module(tmp_path):
         good = run(command, *options, "--torch", tmp_path / "end.pt")
         assert good.exit_code == 0, good.output
         assert "he end that was given agrees" in good.output
-    bad = run("predict", *options, "--torch", tmp_path / "start.pt")
-    assert bad.exit_code == 1
-    assert "DISAGREES" in bad.output
+        bad = run(command, *options, "--torch", tmp_path / "start.pt")
+        assert bad.exit_code == 1
+        assert "DISAGREES" in bad.output
 
 
 def test_a_whole_module_is_refused_and_not_run(tmp_path):

@@ -11,6 +11,8 @@ from itertools import pairwise
 
 import mpmath as mp
 
+from reference.stored import stored
+
 Number = mp.mpf
 
 
@@ -71,7 +73,7 @@ class ScalarCurve:
         """d rho / dQ."""
         return self.product(q) * (1 + mp.fsum(q**2 / (q**2 + offset) for offset in self.offsets))
 
-    def from_zero(self, q: Number) -> Number:
+    def _from_zero(self, q: Number) -> Number:
         """int_0^Q dx / product: the clock from 0 (crossing only)."""
         size = abs(q)
         marks = [mark for mark in self._marks() if mark < size]
@@ -80,12 +82,12 @@ class ScalarCurve:
         total = first * unit * mp.quad(lambda x: 1 / (unit * self.product(first * x)), [0, 1])
         return mp.sign(q) * (total + (self._log_integral([*marks, size]) if marks else 0))
 
-    def to_end(self, q: Number) -> Number:
+    def _to_end(self, q: Number) -> Number:
         """int_Q^inf dx / product for Q >= 0 (> 0 where locked), L >= 3."""
         marks = [mark for mark in self._marks() if mark > q]
         total = mp.mpf(0)
         if marks:
-            total += self.between(q, marks[0]) + self._log_integral(marks)
+            total += self._between(q, marks[0]) + self._log_integral(marks)
         last, n = max([q, *marks]), self.depth - 2
 
         def inverted(w: Number) -> Number:
@@ -95,18 +97,20 @@ class ScalarCurve:
 
         return total + last ** (-n) * mp.quad(inverted, [0, 1])
 
-    def between(self, lower: Number, upper: Number) -> Number:
+    def _between(self, lower: Number, upper: Number) -> Number:
         """int_lower^upper dx / product."""
         if lower > upper:
-            return -self.between(upper, lower)
+            return -self._between(upper, lower)
         if lower < 0 and upper <= 0:
-            return self.between(-upper, -lower)
+            return self._between(-upper, -lower)
         if lower < 0:
-            return self.from_zero(-lower) + self.from_zero(upper)
+            return self._from_zero(-lower) + self._from_zero(upper)
         if lower == 0:
-            return self.from_zero(upper)
+            return self._from_zero(upper)
         marks = [mark for mark in self._marks() if lower < mark < upper]
         return self._log_integral([lower, *marks, upper])
+
+    from_zero, to_end, between = map(stored, (_from_zero, _to_end, _between))
 
     def clock(self, q: Number) -> Number:
         """s: 0 at the start."""

@@ -357,7 +357,10 @@ def stationary(rows, rho, depth):
         assert s == support.size
         return support, mp.lu_solve(part, mp.ones(s, 1))
     power = mp.mpf(2) / depth - 1
-    slope = lambda x: mp.sign(x) * abs(x) ** power  # noqa: E731
+
+    def slope(x):
+        return mp.sign(x) * abs(x) ** power
+
     goal = mp.matrix([slope(x) for x in r])
     a = mp.lu_solve(part * part.T, part * goal)
 
@@ -368,6 +371,10 @@ def stationary(rows, rho, depth):
 
     found = mp.findroot(conditions, [*r, *a], tol=1e-40, maxsteps=40)
     return support, found[: support.size]
+
+
+def exactly(array):
+    return np.array([[mp.mpf(x) for x in row] for row in array])
 
 
 @pytest.mark.parametrize(("depth", "offset"), [(2, 3.0), (2, 2e3), (2, 1e6), (3, 3.0), (3, 2e3)])
@@ -382,10 +389,9 @@ def test_directions_where_features_are_rounded(depth, offset):
         network = OrthogonalNetwork(S, [np.eye(d)] * depth)
         found = predict_limit(network, Classification(X, y), Initialization(layers, scale=0.01))
         with mp.workdps(60):
-            exact = lambda array: np.array([[mp.mpf(x) for x in row] for row in array])  # noqa: E731
-            rows = y[:, None] * (exact(X) @ exact(S).T)
+            rows = y[:, None] * (exactly(X) @ exactly(S).T)
             support, r = stationary(rows, found.spectrum, depth)
-            beta = exact(S[support]).T @ np.array(list(r))
+            beta = exactly(S[support]).T @ np.array(list(r))
             error = max(abs(mp.mpf(x) - b) for x, b in zip(found.coefficients, beta, strict=True))
             error = float(error / max(abs(beta)))
         assert error <= max(10 * found.certificate.error, ROUNDING)

@@ -146,7 +146,6 @@ def test_the_small_scale_end_of_wind_et_al_breaks_the_tie(power, first):
 
 @pytest.mark.parametrize("power", [2, 2.5, 3, 6.5])
 def test_the_ends_are_weighted_by_the_start(power):
-    # D = 3: weights 1 and 2 tie at (1.6, .2), as the deck's Q does
     rng = np.random.default_rng(5)
     X, eta = rng.standard_normal((2, 5)), rng.uniform(0.5, 2.0, 5)
     problem = Regression(X, rng.standard_normal(2))
@@ -304,7 +303,7 @@ def test_sensitivities_are_differences():
     assert np.allclose(found.by_log_scale, slope, atol=1e-8)
     unequal = ib.sensitivity(network, ONE, Initialization([eta, eta + 1], scale=0.3))
     with pytest.raises(NoPredictionError, match=r"u\(0\) = v\(0\)"):
-        unequal.by_direction  # noqa: B018
+        _ = unequal.by_direction
 
 
 def test_sparse_data_give_the_dense_limits():

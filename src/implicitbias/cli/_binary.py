@@ -15,8 +15,8 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.cli._cells import Grid, is_empty, joined
 from implicitbias.cli._header import column_names, looks_like_data, text_of_cell, without_margins
 from implicitbias.cli._printing import quoted, reason, visible
+from implicitbias.cli._selection import Selection
 from implicitbias.cli._source import ZIP
-from implicitbias.cli._tables import Selection
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -13,7 +13,7 @@ import numpy as np
 from implicitbias._arrays import BoolArray, FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
 from implicitbias.cli._printing import counted, quoted, visible
-from implicitbias.cli._tables import FAULTS, Selection, Table
+from implicitbias.cli._selection import FAULTS, Selection, Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -11,7 +11,13 @@ import click
 from implicitbias._names import ROUTES
 from implicitbias.cli._layers import end_of, end_option
 from implicitbias.cli._model import LARGEST, Model, build_model
-from implicitbias.cli._options import Names, any_scale_option, model_options, scale_option
+from implicitbias.cli._options import (
+    POSITIVE,
+    Names,
+    any_scale_option,
+    model_options,
+    scale_option,
+)
 from implicitbias.cli._output import (
     COEFFICIENTS,
     FIGURE,
@@ -25,10 +31,12 @@ from implicitbias.cli._printing import Progress, bar, print_json, say
 from implicitbias.cli._results import (
     draw,
     flow_as_json,
+    held_as_json,
     limit_as_json,
     path_as_json,
     print_coefficients,
     print_path,
+    trained,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +66,6 @@ def predict(ctx: click.Context, scale: float, out: Path | None, force: bool, as_
     Example: implicitbias predict data.csv --target y --depth 3 --scale 0.1
     """
     from implicitbias._errors import NoPredictionError
-    from implicitbias._results import plain
     from implicitbias.comparison import compare
 
     with output(out, force, (COEFFICIENTS, RESULT, SAVED), (FIGURE,)) as directory:
@@ -72,7 +79,7 @@ def predict(ctx: click.Context, scale: float, out: Path | None, force: bool, as_
         held = None if end is None else compare(end, limit)
         result = {"data": model.title} | limit_as_json(model, limit, scale)
         if held is not None:
-            result["end"] = {"verdict": held.verdict, "error": plain(held.error)}
+            result["end"] = held_as_json(held)
         if directory is not None:
             write(directory, model, limit, result, [("coefficient", limit.coefficients)])
     if as_json:
@@ -110,7 +117,6 @@ def explain(ctx: click.Context, scale: float, simulate: bool, as_json: bool) -> 
     Example: implicitbias explain data.csv --target y --simulate
     """
     from implicitbias import theorems
-    from implicitbias._results import plain
     from implicitbias.comparison import compare
     from implicitbias.simulation import simulate_limit
 
@@ -123,15 +129,16 @@ def explain(ctx: click.Context, scale: float, simulate: bool, as_json: bool) -> 
     if as_json:
         extra = {} if simulated is None else {"simulated": simulated.to_dict()}
         if held is not None:
-            extra["end"] = {"verdict": held.verdict, "error": plain(held.error)}
+            extra["end"] = held_as_json(held)
         print_json({"data": model.title} | found.to_dict() | extra | {"columns": model.table.names})
-        return
-    say(f"{model.title}\n{found}")
-    if simulated is not None:
-        say(f"\n{simulated}")
-    if end is not None:
-        unsaid = "nothing is predicted that it could be held against."
-        say(f"\nThe end that was given {held or unsaid}")
+    else:
+        say(f"{model.title}\n{found}")
+        if simulated is not None:
+            say(f"\n{simulated}")
+        if end is not None:
+            unsaid = "nothing is predicted that it could be held against."
+            say(f"\nThe end that was given {held or unsaid}")
+    ctx.exit(0 if held is None or held.agrees else 1)
 
 
 @click.command(short_help="Predict where training ends, for many scales.")
@@ -252,13 +259,13 @@ def path(
 )
 @click.option(
     "--max-time",
-    type=click.FloatRange(min=0, min_open=True),
+    type=POSITIVE,
     metavar="FLOAT",
     help="Stop at this time.",
 )
 @click.option(
     "--until-margin",
-    type=click.FloatRange(min=0, min_open=True),
+    type=POSITIVE,
     metavar="FLOAT",
     default=1e6,
     show_default=True,
@@ -308,17 +315,14 @@ def flow(
             callback=report,
         )
         progress.clear()
-        beta = result.final_coefficients
-        if result.final_direction is not None:
-            beta = result.final_direction
-        summary = flow_as_json(model, result, scale, beta)
+        summary = flow_as_json(model, result, scale)
         if directory is not None:
-            write(directory, model, result, summary, [("coefficient", beta)])
+            write(directory, model, result, summary, [("coefficient", trained(result))])
     if as_json:
         print_json(summary)
     else:
         say(f"{model.title}, scale {scale:g}\n{result}")
-        print_coefficients(model, beta)
+        print_coefficients(model, trained(result))
     ctx.exit(0 if result.outcome.converged or result.outcome is Outcome.TIME_REACHED else 1)
 
 

@@ -17,8 +17,8 @@ from implicitbias._errors import InvalidInputError
 from implicitbias.cli._cells import COMMA_NUMBER, THOUSANDS, Grid, joined, number, plain
 from implicitbias.cli._header import column_names, looks_like_data, without_margins
 from implicitbias.cli._printing import counted, reason
+from implicitbias.cli._selection import Selection
 from implicitbias.cli._source import text_of
-from implicitbias.cli._tables import Selection
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -9,7 +9,7 @@ import click
 
 from implicitbias.cli._commands import LOG_10, json_option
 from implicitbias.cli._model import build_model
-from implicitbias.cli._options import model_options, scale_option
+from implicitbias.cli._options import POSITIVE, model_options, scale_option
 from implicitbias.cli._output import (
     COEFFICIENTS,
     FIGURE,
@@ -20,14 +20,17 @@ from implicitbias.cli._output import (
     write,
 )
 from implicitbias.cli._printing import Progress, print_json, say
-from implicitbias.cli._results import flow_as_json, print_coefficients
+from implicitbias.cli._results import (
+    flow_as_json,
+    held_as_json,
+    print_coefficients,
+    trained,
+)
 
 if TYPE_CHECKING:
     from implicitbias.comparison import Comparison
     from implicitbias.descent import Run
     from implicitbias.flow import FlowState
-
-POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 @click.command(short_help="Train by gradient descent with steps of finite size.")
@@ -145,10 +148,9 @@ def descend(
         )
         progress.clear()
         held = _held(run)
-        beta = run.final_coefficients if run.final_direction is None else run.final_direction
-        summary = flow_as_json(model, run, scale, beta) | _effect(run, held)
+        summary = flow_as_json(model, run, scale) | _effect(run, held)
         if directory is not None:
-            write(directory, model, run, summary, [("coefficient", beta)])
+            write(directory, model, run, summary, [("coefficient", trained(run))])
     if as_json:
         print_json(summary)
     else:
@@ -156,7 +158,7 @@ def descend(
         say(f"  effective start: {run.effective._short()}")
         if held is not None:
             say(f"  {held}")
-        print_coefficients(model, beta)
+        print_coefficients(model, trained(run))
     ctx.exit(0 if run.outcome.converged and (held is None or held.agrees) else 1)
 
 
@@ -184,9 +186,5 @@ def _effect(run: Run, held: Comparison | None) -> dict[str, Any]:
     effective = run.effective
     found = {"effective_scales": plain(effective.scales), "no_effective_start": effective.reason}
     if held is not None:
-        found |= {
-            "verdict": held.verdict,
-            "error": plain(held.error),
-            "distance_to_the_flows_limit": plain(held.distance),
-        }
+        found |= held_as_json(held) | {"distance_to_the_flows_limit": plain(held.distance)}
     return found

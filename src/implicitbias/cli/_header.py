@@ -9,7 +9,7 @@ from typing import Any
 from implicitbias._errors import InvalidInputError
 from implicitbias.cli._cells import Grid, is_empty, number
 from implicitbias.cli._printing import quoted, visible
-from implicitbias.cli._tables import Selection
+from implicitbias.cli._selection import Selection
 
 FIRST = re.compile(r"|Unnamed: 0(\.\d+)*")  # what R and pandas call row numbers in a CSV file
 INDEX = re.compile(r"__index_level_\d+__")  # and pandas in a Parquet file

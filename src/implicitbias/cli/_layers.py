@@ -61,7 +61,7 @@ def start_of(network: Network, file: Path) -> Parameters:
         return _from_torch(network, file)
     arrays = _arrays(file)
     stack = arrays[0] if len(arrays) == 1 and arrays[0].ndim > 1 else arrays  # from numpy.save
-    return network.check_parameters(stack, f"{file.name}")
+    return network.check_parameters(stack, file.name)
 
 
 def end_of(ctx: click.Context, network: Network) -> FloatArray | None:
@@ -86,8 +86,8 @@ def end_of(ctx: click.Context, network: Network) -> FloatArray | None:
         return network.coefficients(_from_torch(network, file))
     arrays = _arrays(file)
     if len(arrays) == 1:
-        return finite_array(arrays[0], f"{file.name}", shape=(network.num_features,))
-    return network.coefficients(network.check_parameters(arrays, f"{file.name}"))
+        return finite_array(arrays[0], file.name, shape=(network.num_features,))
+    return network.coefficients(network.check_parameters(arrays, file.name))
 
 
 def _from_torch(network: Network, file: Path) -> Parameters:

@@ -15,7 +15,7 @@ from implicitbias.cli._printing import quoted, visible
 
 if TYPE_CHECKING:
     from implicitbias._arrays import BoolArray, FloatArray, Parameters
-    from implicitbias.cli._tables import Table
+    from implicitbias.cli._selection import Table
     from implicitbias.initialization import Initialization
     from implicitbias.networks import Network
     from implicitbias.problems import Classification, Regression
@@ -76,8 +76,9 @@ def build_model(ctx: click.Context) -> Model:
         Data that cannot be used.
     """
     from implicitbias._model import network_of
+    from implicitbias.cli._selection import Selection
     from implicitbias.cli._source import name_of
-    from implicitbias.cli._tables import Selection, read_table
+    from implicitbias.cli._tables import read_table
 
     options = ctx.meta[OPTIONS]
     family, depth = options["network"], _depth(options)

@@ -13,7 +13,7 @@ from implicitbias._names import DEPTH, NETWORKS, UNTIL
 
 TASKS = ("regression", "classification")
 OPTIONS = "implicitbias.model"  # where ctx.meta keeps their values
-
+POSITIVE = click.FloatRange(min=0, min_open=True)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from implicitbias._errors import reason_of
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -41,8 +43,7 @@ def counted(number: int, what: str) -> str:
 
 def reason(error: Exception) -> str:
     """What another library says of a file, as part of a sentence."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return visible(lines[0], 200).rstrip(".")
+    return visible(reason_of(error), 200).rstrip(".")
 
 
 def say(text: object, *, err: bool = False) -> None:

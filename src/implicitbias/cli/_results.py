@@ -12,6 +12,7 @@ from implicitbias.cli._printing import NAME, console, say, visible
 
 if TYPE_CHECKING:
     from implicitbias._arrays import FloatArray
+    from implicitbias.comparison import Comparison
     from implicitbias.flow import Flow
     from implicitbias.limits import Limit
     from implicitbias.theorems import LimitPath
@@ -45,9 +46,21 @@ def path_as_json(model: Model, limits: LimitPath) -> dict[str, Any]:
     }
 
 
-def flow_as_json(model: Model, result: Flow, scale: float, beta: FloatArray) -> dict[str, Any]:
+def held_as_json(held: Comparison) -> dict[str, Any]:
     from implicitbias._results import plain
 
+    return {"verdict": held.verdict, "error": plain(held.error)}
+
+
+def trained(result: Flow) -> FloatArray:
+    """Where training ended: the coefficients, or their direction."""
+    return result.final_coefficients if result.final_direction is None else result.final_direction
+
+
+def flow_as_json(model: Model, result: Flow, scale: float) -> dict[str, Any]:
+    from implicitbias._results import plain
+
+    beta = trained(result)
     found = {name: plain(getattr(result, name)) for name in ("outcome", "message", "route")}
     numbers = ("residual", "remaining_change", "drift")
     return {

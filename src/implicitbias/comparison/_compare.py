@@ -18,7 +18,7 @@ from implicitbias._closing import angle_between, closing_of, delay_of
 from implicitbias._errors import InvalidInputError, NoPredictionError, Outcome
 from implicitbias._names import renamed
 from implicitbias._results import is_result
-from implicitbias.comparison._result import TOLERANCE, Comparison
+from implicitbias.comparison._result import EFFECTIVE, TOLERANCE, Comparison
 from implicitbias.descent import Run
 from implicitbias.flow import Flow
 from implicitbias.limits import Limit, relative_difference
@@ -157,15 +157,8 @@ def _effectively(found: Comparison, run: Run) -> Comparison:
     if relative_difference(own, found.limit.coefficients) > found.tolerance:
         return replace(found, effective=effective)
     error = relative_difference(run.final_coefficients, reached.coefficients)
-    name = f"{run.route} - effective limit"
-    distance = found.error
-    return replace(
-        found,
-        error=error,
-        distance=distance,
-        pairs={name: error},
-        effective=effective,
-    )
+    pairs = {f"{run.route} - {EFFECTIVE}": error}
+    return replace(found, error=error, distance=found.error, pairs=pairs, effective=effective)
 
 
 def _error(flow: Flow, limit: Limit) -> tuple[float, float | None]:

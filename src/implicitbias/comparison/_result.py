@@ -21,6 +21,7 @@ MARKS: dict[Word, Mark] = {"agrees": "good", "undecided": "open", "DISAGREES": "
 TOLERANCE = 1e-8
 SAME_WAY = 1e-5  # radians between two flows at the same margin
 BOTH = "parameters - dual"
+EFFECTIVE = "effective limit"  # what a pair of a run may end with
 TRAINED = (
     *(Outcome.RESIDUAL_REACHED, Outcome.PRECISION_REACHED, Outcome.MARGIN_REACHED),
     *(Outcome.LOSS_REACHED, Outcome.GIVEN),
@@ -130,7 +131,11 @@ class Comparison(Record):
 
     def _effective_text(self) -> str:
         """What is left to say of a run that was held against ``limit`` itself, in vain."""
-        if self.effective is None or self.agrees or "- effective limit" in "".join(self.pairs):
+        if (
+            self.effective is None
+            or self.agrees
+            or any(name.endswith(EFFECTIVE) for name in self.pairs)
+        ):
             return ""
         if self.doubt:
             return f"; {self.doubt}"

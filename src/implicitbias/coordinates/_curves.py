@@ -302,7 +302,7 @@ class Curves(ScalarCurves):
         return self._unless_dead(self._start.orientation * x, u)
 
     def t_increment(self, t: FloatArray, du: FloatArray) -> FloatArray:
-        """Dt with u(t + dt) = u(t) + du, without cancellation; NaN outside the range."""
+        """dt with u(t + dt) = u(t) + du, without cancellation; NaN outside the range."""
         dx = advance(self._clock, self._x(t), self._x(du))
         return self._unless_dead(self._start.orientation * dx, du)
 

@@ -26,7 +26,7 @@ def x_from_u(clock: Clock, u: FloatArray) -> FloatArray:
 
 
 def advance(clock: Clock, x: FloatArray, du: FloatArray) -> FloatArray:
-    """Dx with u(x + dx) = u(x) + du, relatively accurate for tiny du; NaN outside the range."""
+    """dx with u(x + dx) = u(x) + du, relatively accurate for tiny du; NaN outside the range."""
     shape = clock.shape
     if shape.depth == 2:
         return du

@@ -176,7 +176,7 @@ class Pair:
             return self._by_kind(crossing, log_expm1(-y) - self.k * x) - self.log_range
 
     def advance(self, x: FloatArray, du: FloatArray) -> FloatArray:
-        """Dx with u(x + dx) = u(x) + du, relatively accurate for tiny du; NaN outside the range."""
+        """dx with u(x + dx) = u(x) + du, relatively accurate for tiny du; NaN outside the range."""
         if self.k == 0.0:
             return du * self.power**2
         ahead, behind = self._weights(x)

@@ -193,7 +193,7 @@ class ScalarCurves(ABC):
 
     @abstractmethod
     def t_increment(self, t: FloatArray, du: FloatArray) -> FloatArray:
-        """Dt with u(t + dt) = u(t) + du, without cancellation; NaN outside the range."""
+        """dt with u(t + dt) = u(t) + du, without cancellation; NaN outside the range."""
 
     @abstractmethod
     def t_from_log_slack(self, sides: FloatArray, log_slack: FloatArray) -> FloatArray:

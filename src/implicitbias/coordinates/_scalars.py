@@ -1,10 +1,15 @@
-"""Hyperbolic functions by their logarithms, and when Newton's method has arrived."""
+"""Hyperbolic functions by their logarithms, their arguments, and when Newton's method arrives."""
 
 from __future__ import annotations
+
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray
+from implicitbias._errors import InvalidInputError
+
+FloatOrArray: TypeAlias = "np.float64 | FloatArray"
 
 LOG2 = float(np.log(2.0))
 QUADRATIC = 1e-9  # a Newton step this short leaves an error of its square: rounding
@@ -39,3 +44,24 @@ def log_expm1(y: FloatArray) -> FloatArray:
     """log |e^y - 1|, -inf at 0."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.maximum(y, 0.0) + np.log(-np.expm1(-np.abs(y))))
+
+
+def real_argument(value: Any, name: str) -> FloatArray:
+    """The argument of a closed form, a scalar or an array; NaN and infinities are legitimate.
+
+    Raises
+    ------
+    InvalidInputError
+        It is not real numbers.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"{name} is not a rectangular array ({error}); expected real numbers of any shape."
+        ) from None
+    if array.dtype.kind not in "buif":
+        raise InvalidInputError(
+            f"{name} has dtype {array.dtype}; expected real numbers, a scalar or an array."
+        )
+    return array.astype(np.float64)

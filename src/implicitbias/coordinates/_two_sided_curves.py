@@ -217,7 +217,7 @@ class TwoSidedCurves(ScalarCurves):
         return self._unless_dead(self._orientation * x, u)
 
     def t_increment(self, t: FloatArray, du: FloatArray) -> FloatArray:
-        """Dt with u(t + dt) = u(t) + du, without cancellation; NaN outside the range."""
+        """dt with u(t + dt) = u(t) + du, without cancellation; NaN outside the range."""
         dx = self._pair.advance(self._x(t), self._x(du))
         return self._unless_dead(self._orientation * dx, du)
 
@@ -241,7 +241,7 @@ class TwoSidedCurves(ScalarCurves):
     # layers and potentials
 
     def layers(self, t: FloatArray) -> NumericArray:
-        """U and v, (2, m)."""
+        """u and v, (2, m)."""
         x, pair = self._x(t), self._pair
         mass = np.where(self.locked, 0.0, pair.log_mass(np.where(self.locked, 0.0, x)))
         logs = self.log_unit + (np.stack([x, np.where(self.locked, x, -x)]) + mass) / self.depth

@@ -13,16 +13,13 @@ neural networks", ICLR 2021; the closed forms follow from p^2 - q^2 = 1.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray, positive_int
-from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates._equal_clock import log_q_of, total_clock, unit_clock
-from implicitbias.coordinates._scalars import log_cosh
-
-FloatOrArray: TypeAlias = "np.float64 | FloatArray"
+from implicitbias.coordinates._scalars import FloatOrArray, log_cosh, real_argument
 
 __all__ = ["H", "existence_time", "h", "h_inverse", "p", "q"]
 
@@ -129,19 +126,8 @@ def H(tau: Any, depth: int) -> FloatOrArray:
 
 
 def _checked(value: Any, name: str, depth: Any) -> tuple[int, FloatArray]:
-    """Depth and argument, validated; NaN and infinities are legitimate arguments."""
-    depth = positive_int(depth, "depth", at_least=2)
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise InvalidInputError(
-            f"{name} is not a rectangular array ({error}); expected real numbers of any shape."
-        ) from None
-    if array.dtype.kind not in "buif":
-        raise InvalidInputError(
-            f"{name} has dtype {array.dtype}; expected real numbers, a scalar or an array."
-        )
-    return depth, array.astype(np.float64)
+    """Depth and argument, validated."""
+    return positive_int(depth, "depth", at_least=2), real_argument(value, name)
 
 
 def _x_of_time(t: FloatArray, depth: int) -> FloatArray:

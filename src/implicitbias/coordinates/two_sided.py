@@ -17,16 +17,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray, real_power
-from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates._pair import Pair
-from implicitbias.coordinates._scalars import log_cosh
-
-FloatOrArray: TypeAlias = "np.float64 | FloatArray"
+from implicitbias.coordinates._scalars import FloatOrArray, log_cosh, real_argument
 
 __all__ = ["h", "h_inverse", "q"]
 
@@ -98,19 +95,8 @@ def q(w: Any, power: float) -> FloatOrArray:
 
 
 def _checked(value: Any, name: str, power: Any) -> tuple[float, FloatArray]:
-    """D and the argument, validated; NaN and infinities are legitimate arguments."""
-    power = real_power(power, "power")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise InvalidInputError(
-            f"{name} is not a rectangular array ({error}); expected real numbers of any shape."
-        ) from None
-    if array.dtype.kind not in "buif":
-        raise InvalidInputError(
-            f"{name} has dtype {array.dtype}; expected real numbers, a scalar or an array."
-        )
-    return power, array.astype(np.float64)
+    """D and the argument, validated."""
+    return real_power(power, "power"), real_argument(value, name)
 
 
 @lru_cache(maxsize=64)
@@ -149,7 +135,7 @@ def _h(z: FloatArray, power: float) -> FloatArray:
 
 
 def _z_and_angle(w: FloatArray, power: float) -> tuple[FloatArray, FloatArray]:
-    """Z = h_D^{-1}(w) for w >= 0, and arctanh z (D = 2: z itself)."""
+    """z = h_D^{-1}(w) for w >= 0, and arctanh z (D = 2: z itself)."""
     if power == 2.0:
         z = np.arcsinh(0.5 * w)
         return z, z

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from implicitbias._arrays import ArrayLike, FloatArray, positive_int
+from implicitbias._arrays import ArrayLike, positive_int
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._fit import check_fit
 from implicitbias._threads import threads_for
 from implicitbias.descent._ends import sentence
 from implicitbias.descent._loop import Stack, Start, Trace
-from implicitbias.descent._losses import MarginDescent, SquaredDescent
+from implicitbias.descent._losses import DescentLoss, MarginDescent, SquaredDescent
 from implicitbias.descent._model import model_of
 from implicitbias.descent._plan import (
     Plan,
     Reduction,
+    Schedule,
     length_of,
     plan_of,
     schedule_of,
@@ -33,7 +34,6 @@ from implicitbias.networks import AnyActivation, Network, as_activation
 from implicitbias.problems import Classification, Regression
 
 GROUP = 1 << 16  # entries of a layer's stack: more run in groups, which stay in the cache
-Steps = float | FloatArray | Callable[[int], float]
 Seeds = int | Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
@@ -42,7 +42,7 @@ class Options(TypedDict, total=False):
 
     batch_size: int | None
     replacement: bool
-    label_noise: Steps
+    label_noise: Schedule
     momentum: float
     reduction: Reduction
     over_loss: bool
@@ -63,7 +63,7 @@ def gradient_descent(
     problem: Regression | Classification,
     init: Initialization,
     *,
-    step: Steps,
+    step: Schedule,
     seed: int = ...,
     **options: Unpack[Options],
 ) -> Run: ...
@@ -75,7 +75,7 @@ def gradient_descent(
     problem: Regression | Classification,
     init: Sequence[Initialization],
     *,
-    step: Steps | Sequence[Steps],
+    step: Schedule | Sequence[Schedule],
     seed: Seeds = ...,
     **options: Unpack[Options],
 ) -> list[Run]: ...
@@ -87,7 +87,7 @@ def gradient_descent(
     problem: Regression | Classification,
     init: Initialization,
     *,
-    step: Sequence[Steps],
+    step: Sequence[Schedule],
     seed: Seeds = ...,
     **options: Unpack[Options],
 ) -> list[Run]: ...
@@ -99,7 +99,7 @@ def gradient_descent(
     problem: Regression | Classification,
     init: Initialization,
     *,
-    step: Steps,
+    step: Schedule,
     seed: Sequence[int] | npt.NDArray[np.integer[Any]],
     **options: Unpack[Options],
 ) -> list[Run]: ...
@@ -110,10 +110,10 @@ def gradient_descent(
     problem: Regression | Classification,
     init: Initialization | Sequence[Initialization],
     *,
-    step: Steps | Sequence[Steps],
+    step: Schedule | Sequence[Schedule],
     batch_size: int | None = None,
     replacement: bool = False,
-    label_noise: Steps = 0.0,
+    label_noise: Schedule = 0.0,
     momentum: float = 0.0,
     seed: Seeds = 0,
     reduction: Reduction = "sum",
@@ -271,7 +271,7 @@ def _stack(
     starts: Sequence[Start],
 ) -> Stack:
     model = model_of(network, problem.X, plan.activation)
-    loss: SquaredDescent | MarginDescent
+    loss: DescentLoss
     if isinstance(problem, Classification):
         loss = MarginDescent.of(problem, plan.loss, plan.over_loss)
     else:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray, Parameters
+from implicitbias._arrays import FloatArray, IntArray, Parameters, compensated
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.descent._draws import Draws
 from implicitbias.descent._ends import at_rest, outcome_of, undecided
-from implicitbias.descent._losses import Look, MarginDescent, SquaredDescent
+from implicitbias.descent._losses import DescentLoss, Look
 from implicitbias.descent._model import Model
 from implicitbias.descent._plan import Plan, Schedule, value_at
 from implicitbias.flow import FlowState
@@ -54,7 +54,7 @@ class Stack:
     def __init__(
         self,
         model: Model,
-        loss: SquaredDescent | MarginDescent,
+        loss: DescentLoss,
         plan: Plan,
         starts: Sequence[Start],
     ) -> None:
@@ -143,10 +143,7 @@ class Stack:
             whole = np.zeros_like(self.dual)
             np.add.at(whole, (np.arange(len(batch))[:, None], batch), pulls)
             pulls = whole
-        change = -pulls - self.lost
-        total = self.dual + change
-        self.lost = (total - self.dual) - change
-        self.dual = total
+        self.dual, self.lost = compensated(self.dual, self.lost, -pulls)
 
     def _look(self, k: int, look: Look, save: bool) -> IntArray:
         """Save what is due, tell the callback, and return the places of the runs that go on."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -32,10 +34,39 @@ class Look:
 
 
 @dataclass(frozen=True, eq=False)
-class SquaredDescent:
-    """1/2 sum_i r_i^2, r = f - y, measured against ||y|| (the start's where y = 0)."""
+class DescentLoss(ABC):
+    """What a stack of R runs asks of its loss, of targets or labels y, (n,)."""
 
     y: FloatArray
+
+    @abstractmethod
+    def keep(self, runs: IntArray) -> Self:
+        """The loss of some of the runs."""
+
+    @abstractmethod
+    def look(self, predictions: FloatArray) -> Look:
+        """What predictions at all points, (R, n), say."""
+
+    @abstractmethod
+    def pulls(
+        self,
+        predictions: FloatArray,
+        steps: FloatArray,
+        weight: float,
+        batch: IntArray | None,
+        noise: FloatArray | None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """gamma_k r_k of the points of a batch (all if None), (R, b), and log gamma_k, (R,)."""
+
+    def _at(self, batch: IntArray | None) -> FloatArray:
+        """y at the points of each run's batch."""
+        return self.y if batch is None else self.y[batch]
+
+
+@dataclass(frozen=True, eq=False)
+class SquaredDescent(DescentLoss):
+    """1/2 sum_i r_i^2, r = f - y, measured against ||y|| (the start's where y = 0)."""
+
     sizes: FloatArray
 
     @classmethod
@@ -45,9 +76,9 @@ class SquaredDescent:
         own = [size or stable_norm(row - problem.y) or 1.0 for row in first]
         return cls(problem.y, np.array(own))
 
-    def keep(self, runs: IntArray) -> SquaredDescent:
-        """The loss of some of the runs."""
-        return SquaredDescent(self.y, self.sizes[runs])
+    def keep(self, runs: IntArray) -> Self:
+        """With the sizes of these runs."""
+        return replace(self, sizes=self.sizes[runs])
 
     def look(self, predictions: FloatArray) -> Look:
         """Loss and residual of all points, (R, n)."""
@@ -68,15 +99,15 @@ class SquaredDescent:
         batch: IntArray | None,
         noise: FloatArray | None,
     ) -> tuple[FloatArray, FloatArray]:
-        """gamma_k r_k of the points of a batch (all if None), (R, b), and log gamma_k, (R,)."""
-        residuals = predictions - (self.y if batch is None else self.y[batch])
+        """Residuals times the steps; noise moves the targets."""
+        residuals = predictions - self._at(batch)
         if noise is not None:
             residuals -= noise
         return (weight * steps)[:, None] * residuals, np.log(steps)
 
 
 @dataclass(frozen=True, eq=False)
-class MarginDescent:
+class MarginDescent(DescentLoss):
     """sum_i l(y_i f_i), r_i = y_i l'(y_i f_i); gamma r in logarithms, which never underflow.
 
     Attributes
@@ -85,7 +116,6 @@ class MarginDescent:
         Whether steps are divided by the loss of the batch, times its weight.
     """
 
-    y: FloatArray
     loss: MarginLoss
     over_loss: bool
 
@@ -94,8 +124,8 @@ class MarginDescent:
         """The loss of a classification."""
         return cls(problem.y, MarginLoss(loss), over_loss)
 
-    def keep(self, runs: IntArray) -> MarginDescent:
-        """The loss of some of the runs: the same."""
+    def keep(self, runs: IntArray) -> Self:
+        """The same."""
         return self
 
     def look(self, predictions: FloatArray) -> Look:
@@ -115,8 +145,8 @@ class MarginDescent:
         batch: IntArray | None,
         noise: FloatArray | None,
     ) -> tuple[FloatArray, FloatArray]:
-        """gamma_k r_k of the points of a batch (all if None), (R, b), and log gamma_k, (R,)."""
-        labels = self.y if batch is None else self.y[batch]
+        """In logarithms, over the loss of the batch where asked for."""
+        labels = self._at(batch)
         margins = labels * predictions
         logs = np.log(steps)
         if self.over_loss:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
@@ -35,14 +34,16 @@ class LinearModel:
 
     def inside(self, layers: Parameters) -> BoolArray:
         """Everywhere, but for u^D - v^D with D not a whole number."""
-        found = np.ones(len(layers[0]), dtype=bool)
-        if not self.network.is_multilinear:
-            for run in range(len(found)):
-                with suppress(InvalidInputError):
-                    found[run] = False
-                    self.network.in_domain(tuple(layer[run] for layer in layers), "layers")
-                    found[run] = True
-        return found
+        if self.network.is_multilinear:
+            return np.ones(len(layers[0]), dtype=bool)
+        return np.array([self._defined(run) for run in zip(*layers, strict=True)])
+
+    def _defined(self, layers: Parameters) -> bool:
+        try:
+            self.network.in_domain(layers, "layers")
+        except InvalidInputError:
+            return False
+        return True
 
     def predictions(self, layers: Parameters, batch: IntArray | None) -> FloatArray:
         """X beta."""

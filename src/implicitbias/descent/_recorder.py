@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray, finite_array, positive_float, positive_int
+from implicitbias._arrays import (
+    FloatArray,
+    IntArray,
+    compensated,
+    finite_array,
+    positive_float,
+    positive_int,
+)
 from implicitbias._errors import InvalidInputError
 from implicitbias._numbers import numeric_array
 
@@ -84,10 +91,7 @@ class DualRecorder:
             )
         change = np.zeros(points)
         np.add.at(change, where, -step * gradient)
-        change -= self._lost
-        total = self._sum + change
-        self._lost = (total - self._sum) - change
-        self._sum = total
+        self._sum, self._lost = compensated(self._sum, self._lost, change)
         self.num_steps += 1
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from implicitbias._arrays import FloatArray, Parameters, stable_norm
-from implicitbias.descent._losses import MarginDescent, SquaredDescent
+from implicitbias.descent._losses import DescentLoss
 from implicitbias.descent._model import Model
 
 FEW = 64  # parameters up to which the Hessian is formed
@@ -14,9 +14,7 @@ DIFFERENCE = 1e-5  # of the parameters' size: central differences of gradients
 TOLERANCE = 1e-8
 
 
-def sharpness(
-    model: Model, loss: SquaredDescent | MarginDescent, layers: Parameters, *, mean: bool
-) -> float:
+def sharpness(model: Model, loss: DescentLoss, layers: Parameters, *, mean: bool) -> float:
     """lambda_max of the Hessian at one set of layers, by central differences of gradients.
 
     NaN where the gradients leave float64.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from implicitbias._arrays import TINY, FloatArray, Parameters, stable_norm
-from implicitbias.descent._losses import Look, MarginDescent, SquaredDescent
+from implicitbias.descent._losses import DescentLoss, Look, MarginDescent, SquaredDescent
 from implicitbias.descent._model import model_of
 from implicitbias.descent._sharpness import sharpness
 from implicitbias.flow import LossName
@@ -51,7 +51,7 @@ class Trained:
             first = SquaredDescent.of(self.problem, outputs[:1]).sizes
             return self._loss(np.repeat(first, len(outputs))).look(outputs)
 
-    def _loss(self, sizes: FloatArray) -> SquaredDescent | MarginDescent:
+    def _loss(self, sizes: FloatArray) -> DescentLoss:
         if isinstance(self.problem, Regression):
             return SquaredDescent(self.problem.y, sizes)
         return MarginDescent.of(self.problem, self.loss, over_loss=False)

@@ -43,8 +43,8 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         "fully_connected".
     depth
         Number of layers L >= 2; of two-sided networks the power, whole or not. Beyond 2 a diagonal,
-        two-sided or convolutional network has several
-        stationary points, and the flow itself is followed to choose the one it ends at.
+        two-sided or convolutional network has several stationary points, and the flow itself is
+        followed to choose the one it ends at.
     init_direction
         As for FlowLimitRegressor; without effect on the limit for depth 2.
     fit_intercept

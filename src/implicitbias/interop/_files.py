@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias._errors import InvalidInputError
-from implicitbias.interop._torch import reason_of, require_torch
+from implicitbias._errors import InvalidInputError, reason_of
+from implicitbias.interop._torch import require_torch
 from implicitbias.networks import as_numpy
 
 SAVE = "save it by torch.save(module.state_dict(), path)"

@@ -11,7 +11,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, positive_int
 from implicitbias._errors import InvalidInputError
-from implicitbias.interop._families import Candidate, candidates
+from implicitbias.interop._families import Arrays, Candidate, candidates
 from implicitbias.interop._layers import check_layers, read_stack
 from implicitbias.interop._parameters import trained_parameters
 from implicitbias.interop._probe import LINEAR, Probe
@@ -21,8 +21,6 @@ from implicitbias.networks import Network, TensorNetwork
 AGREES = 1e-12  # relative to the sum of |terms|
 MAX_ENTRIES = 100_000  # of a data tensor that is found entry by entry
 INPUTS = 8
-
-Arrays = Sequence[FloatArray]
 
 
 def from_torch(module: Any, *, num_features: int | None = None) -> tuple[Network, Parameters]:

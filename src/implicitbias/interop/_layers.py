@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from implicitbias._errors import InvalidInputError
+from implicitbias._errors import InvalidInputError, reason_of
 from implicitbias.interop._families import Candidate, connected
-from implicitbias.interop._torch import layer_text, reason_of
+from implicitbias.interop._torch import layer_text
 
 EXPECTED = (
     "expected a stack of bias-free nn.Linear layers, or of circular one-channel nn.Conv1d layers "

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias._errors import InvalidInputError
-from implicitbias.interop._torch import reason_of
+from implicitbias._errors import InvalidInputError, reason_of
+from implicitbias.interop._families import Arrays
 
 ROWS = 4  # of the inputs by which the features are found
 MOST_SOUGHT = 512  # features that are tried where no parameter has their number
 FAR = 1024.0  # how much farther than the inputs linearity is tried: some activations end there
 LINEAR = 1e-10  # relative defect that is rounding
 
-Arrays = Sequence[FloatArray]
 FORMS: tuple[Callable[[FloatArray], FloatArray], ...] = (
     lambda X: X,
     lambda X: X[:, None, :],  # what Conv1d takes: one channel

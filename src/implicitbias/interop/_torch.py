@@ -34,9 +34,3 @@ def owner_text(module: Any, parameter: str) -> str:
     """The layer that holds a parameter."""
     name = parameter.rpartition(".")[0]
     return layer_text(name, dict(module.named_modules(remove_duplicate=False)).get(name, module))
-
-
-def reason_of(error: BaseException) -> str:
-    """The first line of a foreign error."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".")

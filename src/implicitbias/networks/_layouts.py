@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, finite_array
-from implicitbias._errors import InvalidInputError
+from implicitbias._errors import InvalidInputError, reason_of
 from implicitbias._names import read_name
 from implicitbias.networks._base import Network
 from implicitbias.networks._convolutional import ConvolutionalNetwork
@@ -160,9 +160,8 @@ def as_numpy(value: Any, name: str) -> Any:
         tensor = value.detach().cpu()
         return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
         raise InvalidInputError(
-            f"{name} is a {type(value).__name__} that has no values to read ({reason})."
+            f"{name} is a {type(value).__name__} that has no values to read ({reason_of(error)})."
         ) from None
 
 

@@ -7,6 +7,7 @@ independent loop of a few lines, and what is compared is the paper's own number.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -163,17 +164,8 @@ def even_et_al(step: float) -> Measurement:
     measured = _measured(network, problem, init, run)
     known = np.array(EVEN_ET_AL[step])
     error = max(measured.error, float(np.abs(known - run.final_coefficients).max()))
-    return Measurement(
-        error,
-        measured.certificate,
-        measured.assumptions,
-        measured.shape,
-        measured.holds,
-        measured.note,
-        {"step": step},
-        dict(measured.arrays) | {"known": known},
-        certificates=measured.certificates,
-    )
+    arrays = dict(measured.arrays) | {"known": known}
+    return replace(measured, error=error, settings={"step": step}, arrays=arrays)
 
 
 def pesme_et_al() -> Measurement:
@@ -242,14 +234,9 @@ def haochen_et_al() -> Measurement:
     measured = _measured(network, problem, init, run)
     sparsest = np.abs(run.final_coefficients).sum()
     flow = np.abs(measured.arrays["flow's limit"]).sum()
-    return Measurement(
-        measured.error,
-        measured.certificate,
-        measured.assumptions,
-        measured.shape,
-        measured.holds and bool(sparsest < flow),
-        f"{measured.note}; l1 norm {sparsest:.6g} against {flow:.6g} of the flow",
-        {"depth": 2, "scale": 1.0, "label noise": 0.5},
-        measured.arrays,
-        certificates=measured.certificates,
+    return replace(
+        measured,
+        holds=measured.holds and bool(sparsest < flow),
+        note=f"{measured.note}; l1 norm {sparsest:.6g} against {flow:.6g} of the flow",
+        settings={"depth": 2, "scale": 1.0, "label noise": 0.5},
     )

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from implicitbias._errors import InvalidInputError
-from implicitbias.cli._tables import Selection
+from implicitbias.cli._selection import Selection
 
 NAMES = ["age", "Body mass", "STACKLOSS", "s1"]
 
