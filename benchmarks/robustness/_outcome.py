@@ -190,7 +190,7 @@ def _check(problem: Problem, record: Record, limits: list[ib.Limit], patience: f
         there = bool(refused) and all(
             value is not None and np.isfinite(value).all() for value in refused
         )
-        ordinary = there and problem.moderate and _representable(problem, refused)
+        ordinary = truth.fits and there and problem.moderate and _representable(problem, refused)
         record.unremarkable = ordinary and not problem.far_apart
         record.far_apart = ordinary and problem.far_apart
 

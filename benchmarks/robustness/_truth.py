@@ -12,7 +12,7 @@ from flint import arb, fmpq, fmpq_mat
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-from reference import dense_networks, precise_faces, precise_one_point
+from reference import dense_networks, precise_faces, precise_fit, precise_one_point
 from reference.precise_curves import digits, middle, rational
 from reference.precise_potential import NoReferenceError, precise_limit, to_float
 
@@ -26,8 +26,10 @@ Matrix = list[list[fmpq]]
 class Truth:
     """One array for each scale, None where no reference covers it; and by which route."""
 
-    def __init__(self, values: list[Array | None], route: str, tied: bool = False) -> None:
-        self.values, self.route, self.tied = values, route, tied
+    def __init__(
+        self, values: list[Array | None], route: str, tied: bool = False, fits: bool = True
+    ) -> None:
+        self.values, self.route, self.tied, self.fits = values, route, tied, fits
 
 
 def truth_of(problem: Problem) -> Truth:
@@ -57,13 +59,34 @@ def truth_of(problem: Problem) -> Truth:
         ]
         rho, tied = precise_faces.l1_direction(rows, layers)
         return Truth([_scaled(problem, back(rho))], "exact l1 direction", tied)
-    values: list[Array | None] = []
-    for alpha in problem.alphas():
-        values.append(_at(Z, problem.y, layers, alpha, back))
-    return Truth(values, "Newton in ball arithmetic")
+    found = [_at(Z, problem.y, layers, alpha, back) for alpha in problem.alphas()]
+    fits = all(fit for _, fit in found)
+    route = "Newton in ball arithmetic" + ("" if fits else ", on the least-squares fit")
+    return Truth([value for value, _ in found], route, fits=fits)
 
 
-def _at(Z: Matrix, y: Array, layers: Matrix, alpha: float, back) -> Array | None:
+def _at(Z: Matrix, y: Array, layers: Matrix, alpha: float, back) -> tuple[Array | None, bool]:
+    """The limit, and whether it fits the data."""
+    try:
+        return _fitting(Z, y, layers, alpha, back), True
+    except NoReferenceError as error:
+        if not any(text in str(error) for text in ("sign", "stays at 0", "no point satisfies")):
+            raise
+    fitted, kept = precise_fit.signed_fit(Z, y, layers)
+    taken = [[[row[j] for j in kept] for row in table] for table in (Z, layers)]
+
+    def spread(rho):
+        whole = [arb(0)] * len(layers[0])
+        for j, value in zip(kept, rho, strict=True):
+            whole[j] = value
+        return back(whole)
+
+    if not kept or np.isinf(alpha):
+        return None if kept else spread([]), False
+    return _fitting(taken[0], fitted, taken[1], alpha, spread), False
+
+
+def _fitting(Z: Matrix, y, layers: Matrix, alpha: float, back) -> Array | None:
     if alpha == 0:
         return back(precise_faces.small_end(Z, y, layers))
     if np.isinf(alpha):
