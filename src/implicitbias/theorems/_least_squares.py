@@ -83,7 +83,9 @@ def _fitted(
         "the signs that the start keeps. Steps or rounding that break them lead away from there."
     )
     return [
-        replace(
+        limit
+        if np.isnan(limit.coefficients).any()  # not solved, and its note says why
+        else replace(
             limit,
             certificate=replace(
                 limit.certificate,
