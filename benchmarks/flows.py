@@ -15,21 +15,17 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import json
 import os
-import subprocess
 import sys
-import time
-from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+from benchmarks._checkouts import Checkout, answer_lines, seconds
 
 import implicitbias as ib
 
-SHORTEST = 0.05  # CPU seconds of a turn: shorter cases are repeated
-SOURCES = Path(__file__).resolve().parent.parent / "src"
+MODULE = "benchmarks.flows"
 POINTS = 100  # saved ones that are judged
 FEW = 20  # data points up to which the parameters bear witness
 
@@ -59,24 +55,17 @@ def setting_of(n, d, depth, scale):
     return network, problem, ib.Initialization.last_layer_zero(network, np.ones(d), scale)
 
 
-def seconds(run):
-    """CPU seconds of a run, and its result."""
-    began, repeats = time.process_time(), 0
-    while time.process_time() - began < SHORTEST:
-        result, repeats = run(), repeats + 1
-    return (time.process_time() - began) / repeats, result
-
-
 def serve():
     """Answer one turn a line: seconds, route, outcome, saved times and coefficients."""
-    known, name, setting = cases(), None, None
-    for line in sys.stdin:
-        asked = line.rstrip("\n")
-        if asked != name:
-            name, setting = asked, setting_of(*known[asked])
-        spent, flow = seconds(lambda: ib.gradient_flow(*setting))  # noqa: B023
+    known, last = cases(), {}
+
+    def answer(name):
+        if name not in last:
+            last.clear()
+            last[name] = setting_of(*known[name])
+        spent, flow = seconds(lambda: ib.gradient_flow(*last[name]))
         inner = slice(1, -1, max(1, (len(flow.times) - 2) // POINTS))
-        answer = {
+        return {
             "seconds": spent,
             "route": flow.route,
             "outcome": flow.outcome.name,
@@ -84,25 +73,8 @@ def serve():
             "times": flow.times[inner].tolist(),
             "coefficients": flow.coefficients[inner].tolist(),
         }
-        print(json.dumps(answer), flush=True)
 
-
-class Checkout:
-    """A process that measures with the package of one checkout."""
-
-    def __init__(self, sources):
-        environment = dict(os.environ, PYTHONPATH=str(sources))
-        command = [sys.executable, str(Path(__file__).resolve()), "--serve"]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, text=True, env=environment
-        )
-
-    def turn(self, asked):
-        """One answer."""
-        self.process.stdin.write(asked + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+    answer_lines(answer)
 
 
 def followed(setting, times, **options):
@@ -141,8 +113,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.serve:
         return serve()
-    now = Checkout(SOURCES)
-    before = Checkout(Path(arguments.before).resolve()) if arguments.before else None
+    now = Checkout(MODULE)
+    before = Checkout(MODULE, arguments.before) if arguments.before else None
     for name in (name for name in cases() if arguments.only in name):
         setting = setting_of(*cases()[name])
         limit = ib.predict_limit(*setting).coefficients
