@@ -98,6 +98,18 @@ def test_ends_closer_than_the_clock_resolves(depth, scale, start):
     assert distance(beta, flow.final_coefficients) <= 1e-11
 
 
+def test_ends_asked_for_to_fewer_digits_need_no_carried_curves():
+    """A rounding of nu moves rho by less than a millionth there."""
+    network, rng = DiagonalNetwork(30, 4), np.random.default_rng(0)
+    problem = Regression(rng.standard_normal((6, 30)), rng.standard_normal(6))
+    init = Initialization.last_layer_zero(network, np.ones(30), 1e-3)
+    rough = gradient_flow(network, problem, init, until_residual=1e-6, until_change=1e-6)
+    assert (rough.outcome, rough.method) == (Outcome.RESIDUAL_REACHED, "LSODA")
+    exact = gradient_flow(network, problem, init)
+    assert exact.method == "Radau IIA, order 13"
+    assert distance(rough.final_coefficients, exact.final_coefficients) < 1e-5
+
+
 def test_where_float64_loses_the_slack_the_parameters_take_over():
     case = diagonal(5, 1e-6, n=2, d=4)
     dual = gradient_flow(case.network, case.problem, case.init, route="dual")

@@ -91,11 +91,15 @@ def dual_flow(
     start: Parameters,
     tol: float | None,
     along: bool,
+    goal: float,
 ) -> DualFlow:
-    """The dual flow that resolves its end, and what is before it where ``along`` asks for that."""
+    """The dual flow that resolves its end, and what is before it where ``along`` asks for that.
+
+    ``goal``: to what part the end is asked for. A rounding of nu moves rho by EPS over the slack.
+    """
     flow = DualFlow(loss, init, coordinates, start, tol, along)
     closely = along and tol is None and loss.y.size <= FEW_POINTS
-    coarsest = FINEST / ALONG if closely else CARRIED_FROM
+    coarsest = FINEST / ALONG if closely else min(CARRIED_FROM, EPS / (2.0 * goal))
     if not CARRIED_TO <= flow.slack < coarsest:
         return flow
     return CarriedDualFlow(loss, init, coordinates, start, tol, along)

@@ -50,7 +50,9 @@ def regression_flow(setting: Setting, problem: Regression, request: Request) -> 
         coordinates = setting.decoupled(loss.X)
         if coordinates.reduces:
             along = request.budget.times is not None or request.budget.max_time is not None
-            flow = run(dual_flow(loss, init, coordinates, start, tol, along), request)
+            finest = min(request.goal.until_residual, request.goal.until_change)
+            system = dual_flow(loss, init, coordinates, start, tol, along, finest)
+            flow = run(system, request)
             stopped_short = flow.outcome in (Outcome.PRECISION_REACHED, Outcome.FAILED)
             settled = not stopped_short or flow.remaining_change <= request.goal.until_change
             if route == "dual" or settled or not _held(init):
