@@ -23,11 +23,14 @@ class InfeasibleProblemError(ImplicitBiasError):
     evidence
         The residual y - X X^+ y (regression), or a vector a >= 0, a != 0 with
         sum_i a_i y_i x_i = 0 (classification).
+    rounding
+        How far rounding may have moved the residual, (n,); None for classes.
     """
 
-    def __init__(self, message: str, evidence: Any = None) -> None:
+    def __init__(self, message: str, evidence: Any = None, rounding: Any = None) -> None:
         super().__init__(message)
         self.evidence = evidence
+        self.rounding = rounding
 
 
 class NoPredictionError(ImplicitBiasError):

@@ -5,6 +5,7 @@ from implicitbias.features._build import as_features, features_of
 from implicitbias.features._dense import Dense, heaviest_columns
 from implicitbias.features._exact_sums import ExactSums, exact_sum
 from implicitbias.features._fourier import Fourier, Spectra
+from implicitbias.features._lost import Lost, lost_in_difference
 from implicitbias.features._precise import Precise, precise_residual
 from implicitbias.features._sparse import Sparse
 
@@ -13,6 +14,7 @@ __all__ = [
     "ExactSums",
     "Features",
     "Fourier",
+    "Lost",
     "Precise",
     "Sparse",
     "Spectra",
@@ -20,5 +22,6 @@ __all__ = [
     "exact_sum",
     "features_of",
     "heaviest_columns",
+    "lost_in_difference",
     "precise_residual",
 ]

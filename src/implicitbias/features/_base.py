@@ -212,6 +212,10 @@ class Features(ABC):
         """The other rows less one of them, (n - 1, m)."""
         return self.dense().differences(reference)
 
+    def lost_in_differences(self, reference: int) -> Features:
+        """What rounding takes from these, (n - 1, m)."""
+        return self.dense().lost_in_differences(reference)
+
     def shortest_row(self) -> int:
         """A row of few or small entries."""
         return self.dense().shortest_row()

@@ -13,6 +13,7 @@ from scipy.linalg.blas import dsyrk, ssyrk
 
 from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.features._base import BLOCK, LARGEST_EXPONENT, Combined, Features, Index
+from implicitbias.features._lost import lost_in_difference
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
 PAYS_SINGLE = 1 << 14  # entries of Z from where on single precision saves time
@@ -154,6 +155,11 @@ class Dense(Features):
     def differences(self, reference: int) -> Dense:
         """The other rows less one of them."""
         return Dense(np.delete(self._array, reference, axis=0) - self._array[reference])
+
+    def lost_in_differences(self, reference: int) -> Dense:
+        """What rounding takes from these."""
+        others, own = np.delete(self._array, reference, axis=0), self._array[reference]
+        return Dense(lost_in_difference(others, own, others - own))
 
     def shortest_row(self) -> int:
         """The row whose largest entry, relative to its column, is smallest."""

@@ -17,7 +17,7 @@ from scipy.sparse import coo_array, csc_array, csr_array, hstack
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray, NumericArray
 from implicitbias.features._base import LARGEST_EXPONENT, Combined, Features, Index
-from implicitbias.features._dense import INDEPENDENT, LEVEL, NOISE, rounded_to
+from implicitbias.features._dense import INDEPENDENT, LEVEL, NOISE, Dense, rounded_to
 
 CHUNK = 4  # times n columns compete at a time
 YIELDED = 3.0  # log: a column may be chosen before one that is heavier by up to this
@@ -160,6 +160,14 @@ class Sparse(Features):
         places = np.concatenate([others, np.full(n - 1, reference)])
         left = csr_array((values, (np.tile(np.arange(n - 1), 2), places)), shape=(n - 1, n))
         return Sparse(csr_array(left @ self._csr))
+
+    def lost_in_differences(self, reference: int) -> Sparse:
+        """What rounding takes from these: only columns with an entry in that row."""
+        columns = self._csr[[reference]].indices
+        lost = Dense(self.columns(columns)).lost_in_differences(reference).toarray()
+        i, j = np.nonzero(lost)
+        shape = (self.shape[0] - 1, self.shape[1])
+        return Sparse(csr_array(coo_array((lost[i, j], (i, columns[j])), shape=shape)))
 
     def shortest_row(self) -> int:
         """The row of fewest entries."""

@@ -17,7 +17,7 @@ from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import CERTIFIED
 from implicitbias.coordinates import Curves
-from implicitbias.features import Dense, Features, as_features
+from implicitbias.features import Dense, Features, Lost, as_features
 from implicitbias.limits.margin._groups import Groups
 from implicitbias.limits.margin._l1 import GroupedProblem, solve_l1
 from implicitbias.limits.potential._ends import EndPoint, large_scale_end, small_scale_end
@@ -35,12 +35,12 @@ def least_l2_interpolator(X: FloatArray | Features, y: FloatArray) -> FloatArray
     return least_l2_end(X, y).rho
 
 
-def least_l2_end(X: FloatArray | Features, y: FloatArray) -> EndPoint:
+def least_l2_end(X: FloatArray | Features, y: FloatArray, lost: Lost | None = None) -> EndPoint:
     """The same with its dual point and certificate, refused as there.
 
-    X may be sparse.
+    X may be sparse. ``lost``: what rounding took from X and y before, which is not refused here.
     """
-    return _least(X, y, large_scale_end, "l2")
+    return _least(X, y, large_scale_end, "l2", lost)
 
 
 def least_l1_interpolator(
@@ -88,17 +88,20 @@ def _least(
     y: FloatArray,
     end: Callable[[PotentialProblem], EndPoint],
     name: str,
+    lost: Lost | None = None,
 ) -> EndPoint:
     """An end of the path for two layers that start at 1 and 0: all weights are equal there."""
     start = np.array([np.ones(features.shape[1]), np.zeros(features.shape[1])])
     try:
         found = end(
-            PotentialProblem(as_features(features), y, Curves.from_start(start, 0.0), start=start)
+            PotentialProblem(
+                as_features(features), y, Curves.from_start(start, 0.0), start=start, lost=lost
+            )
         )
     except ValueError as error:
         text = f"no interpolator of least {name} norm was found: {error}"
         raise NoPredictionError(text) from None
-    if not found.error <= CERTIFIED:
+    if lost is None and not found.error <= CERTIFIED:
         raise NoPredictionError(
             f"the interpolator of least {name} norm is known only to {found.error:.1e} of its "
             "largest entry."

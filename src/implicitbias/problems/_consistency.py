@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import EPS, FloatArray, NumericArray
 from implicitbias.problems._rows import RowBasis, UnitRows, rounding_of, upper_triangle
 
 CONSISTENCY_TOLERANCE = 1e-10  # |y_i - c^T y_B| relative to |y_i| + |c|^T |y_B|
@@ -73,24 +73,28 @@ def worst_contradiction(rows: UnitRows, basis: RowBasis, y: FloatArray) -> Contr
     return worst
 
 
-def least_squares_residual(rows: UnitRows, basis: RowBasis, y: FloatArray) -> FloatArray:
-    """Return y - X X^+ y, the part of y that no coefficients reach.
+def least_squares_residual(
+    rows: UnitRows, basis: RowBasis, y: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return y - X X^+ y, the part of y that no coefficients reach, and what it may be off by.
 
     X z = D C t with D = diag(||x_i||), C the rows' coefficients on the basis and t = X_B z free:
-    least squares over t, by QR of D C one block at a time, projected twice.
+    least squares over t, by QR of D C one block at a time, projected twice. What the second time
+    changes is the rounding of the first, and about that of the second.
     """
     exponents = _column_exponents(rows, basis)
-    residual = y
+    residual, change = y, y
     for _ in range(2):
         factor = np.zeros((0, basis.rows.size + 1))
         for block, columns in _range_blocks(rows, basis, exponents):
             rows_with_target = np.column_stack([columns, residual[block]])
             factor = upper_triangle(np.vstack([factor, rows_with_target]))
         step = np.linalg.lstsq(factor[:, :-1], factor[:, -1], rcond=None)[0]
-        residual = residual - np.concatenate(
+        change = np.concatenate(
             [columns @ step for _, columns in _range_blocks(rows, basis, exponents)]
         )
-    return residual
+        residual = residual - change
+    return residual, np.abs(change) + EPS * np.abs(residual)
 
 
 def _column_exponents(rows: UnitRows, basis: RowBasis) -> NumericArray:

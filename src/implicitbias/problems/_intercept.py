@@ -16,12 +16,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import EPS, FloatArray, NumericArray
 from implicitbias._errors import InfeasibleProblemError
-from implicitbias.features import Dense, Features, as_features
+from implicitbias.features import Dense, Features, Lost, as_features, exact_sum, lost_in_difference
 from implicitbias.problems._consistency import share
 from implicitbias.problems._offsets import Offsets
 from implicitbias.problems._regression import Regression
+
+FORMED = 1 << 24  # entries of X up to which least squares are refined
+REFINEMENTS = 10  # of least squares: each wins the digits that the condition of X leaves
+NOTHING = 4.0  # roundings of a projection below which all of it may be rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +129,27 @@ def _differences(X: Features, y: FloatArray) -> tuple[Regression, bool, float, i
     targets = np.delete(y, reference) - y[reference]
     problem, reached = reachable_part(rows, targets)
     if reached:
-        return problem, True, 0.0, reference
+        return _having_lost(problem, X, y, reference), True, 0.0, reference
     whole, _ = reachable_part(X.beside(np.ones(len(y))), y)
     missed = share(y - whole.y, y - y.mean())
     problem, _ = reachable_part(rows, np.delete(whole.y, reference) - whole.y[reference])
-    return problem, False, missed, reference
+    return _having_lost(problem, X, whole.y, reference, whole.lost), False, missed, reference
+
+
+def _having_lost(
+    problem: Regression, X: Features, y: FloatArray, reference: int, before: Lost | None = None
+) -> Regression:
+    """The problem of differences with what rounding took from them, or ``before`` them from y."""
+    entries, others = X.lost_in_differences(reference), np.delete(y, reference)
+    off = np.abs(lost_in_difference(others, y[reference], others - y[reference]))
+    if before is not None:
+        missing = before.targets * np.abs(y).max()
+        off = off + np.delete(missing, reference) + missing[reference]
+    size = float(np.abs(problem.y).max())
+    targets = off / size if size > 0.0 else np.zeros_like(off)
+    if problem.lost is not None:
+        targets = targets + problem.lost.targets
+    return problem.having(Lost(entries if entries.largest(1).any() else None, targets))
 
 
 def _reflected(array: FloatArray) -> FloatArray:
@@ -148,13 +168,49 @@ def reachable_part(X: FloatArray | Features, y: FloatArray) -> tuple[Regression,
     Returns
     -------
     tuple
-        The problem, and whether y itself is in the range of X.
+        The problem, with what rounding took from a projection, and whether y itself is in the
+        range of X.
     """
     try:
         return Regression(X, y), True
     except InfeasibleProblemError as error:
-        projected = y - error.evidence
+        beyond, off = _sharpened(X, y, error.evidence, error.rounding)
+        projected = y - beyond
+    if np.abs(projected).max() <= NOTHING * off.max():  # y is orthogonal to the range
+        return Regression(X, np.zeros_like(projected)), False
     try:
-        return Regression(X, projected), False
-    except InfeasibleProblemError as error:  # y is orthogonal to the range, up to rounding
-        return Regression(X, projected - error.evidence), False
+        problem = Regression(X, projected)
+    except InfeasibleProblemError as error:  # nearly so: what is left is mostly rounding
+        problem, off = Regression(X, projected - error.evidence), off + error.rounding
+    size = float(np.abs(problem.y).max()) or 1.0
+    return problem.having(Lost(None, off / size + EPS)), False
+
+
+def _sharpened(
+    X: FloatArray | Features, y: FloatArray, beyond: FloatArray, off: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The part of y beyond the range of X, and what it is off by; as given where X is too large.
+
+    Combinations of rows are off by the condition of X, and so is the range that they span. The rest
+    y - X z of least squares is not, where it and X^T (y - X z) are evaluated beyond float64.
+    """
+    X = as_features(X)
+    if X.size > FORMED:
+        return beyond, off
+    units = np.frexp(X.column_norms())[1]
+    X = X.shifted(np.zeros(len(X), dtype=np.intp), -units).dense()
+    _, values, right = np.linalg.svd(X.toarray(), full_matrices=False)
+    kept = values > EPS * max(X.shape) * values[0]
+    right, values = right[kept], values[kept]
+    z, more, size = np.zeros(X.shape[1]), np.zeros(X.shape[1]), np.inf
+    found, enough = (beyond, off), EPS * float(np.abs(y).max())
+    for _ in range(REFINEMENTS):
+        rest = X.precise.residual(z, y) - X @ more
+        pull = -X.precise.transposed_residual(rest, np.zeros(z.size))
+        step = right.T @ (right @ pull / values**2)
+        moved = np.abs(X @ step)
+        if not moved.max() < 0.5 * size or size < enough:
+            break
+        found, size = (rest, moved + EPS * (np.abs(y) + np.abs(rest))), float(moved.max())
+        z, more = exact_sum(z, more + step)
+    return found if size <= off.max() + enough else (beyond, off)

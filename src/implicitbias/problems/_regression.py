@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,7 @@ import numpy as np
 from implicitbias._arrays import ArrayLike, FloatArray, NumericArray, SparseLike, finite_array
 from implicitbias._errors import InfeasibleProblemError
 from implicitbias._numbers import numeric_array
-from implicitbias.features import Features, features_of
+from implicitbias.features import Features, Lost, features_of
 from implicitbias.problems._consistency import (
     CONSISTENCY_TOLERANCE,
     Contradiction,
@@ -65,6 +66,8 @@ class Regression:
     inconsistency
         max_i |y_i - c^T y[rows]| / (|y_i| + |c|^T |y[rows]|), x_i = c^T X[rows], of what rounding
         of X does not explain.
+    lost
+        What rounding took from X and y when ``equations`` formed them; None for data as given.
 
     Raises
     ------
@@ -83,6 +86,7 @@ class Regression:
     rank: int
     rows: NumericArray
     inconsistency: float
+    lost: Lost | None
 
     def __init__(self, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> None:
         X = features_of(X)
@@ -96,7 +100,14 @@ class Regression:
             rank=rows.size,
             rows=rows,
             inconsistency=inconsistency,
+            lost=None,
         )
+
+    def having(self, lost: Lost) -> Regression:
+        """The same, of which rounding took something before it came here."""
+        other = copy(self)
+        other.__dict__["lost"] = lost
+        return other
 
     @property
     def num_points(self) -> int:
@@ -165,7 +176,7 @@ def _consistent_rows(X: Features, y: FloatArray) -> tuple[NumericArray, float]:
 def _inconsistent(
     rows: UnitRows, basis: RowBasis, y: FloatArray, contradiction: Contradiction
 ) -> InfeasibleProblemError:
-    residual = least_squares_residual(rows, basis, y)
+    residual, rounding = least_squares_residual(rows, basis, y)
     row = contradiction.row
     cause = (
         f"row {row} of X is zero"
@@ -179,4 +190,5 @@ def _inconsistent(
         "network cannot reach zero loss here: add features, drop or average the rows that "
         "contradict, or fit the part that can be reached, y - error.evidence.",
         residual,
+        rounding,
     )

@@ -275,7 +275,7 @@ def _clock_spread(situation: Situation, parameters: tuple[FloatArray, ...], nu: 
 def minimum_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """X^+ y, and the part of the start that training never moves there."""
     X, y = situation.problem.features, situation.problem.y
-    end = least_l2_end(situation.rows, situation.targets)
+    end = least_l2_end(situation.rows, situation.targets, situation.lost)
     return Limit(
         end.rho,
         "small-scale limit",

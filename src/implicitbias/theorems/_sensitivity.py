@@ -171,6 +171,7 @@ class Sensitivity(Record):
                 problem,
                 features=problem.features.rows(rest),
                 target=problem.target[rest],
+                lost=None,
                 curves=problem.actual_curves,
                 log_excess=0.0,
             )

@@ -19,7 +19,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias._fit import check_fit
 from implicitbias._setting import Setting
 from implicitbias.coordinates import ScalarCurves
-from implicitbias.features import Dense, Features
+from implicitbias.features import Dense, Features, Lost
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
     MAX_ITERATIONS,
@@ -170,6 +170,13 @@ class Situation(Setting):
         rows = rest.features.rows(rest.rows)
         return self._potential_of(rows, self.targets[rest.rows], kept, rest.rows)
 
+    @property
+    def lost(self) -> Lost | None:
+        """What rounding took from ``rows`` and ``targets`` before they were given."""
+        if not isinstance(self.problem, Regression) or self.problem.lost is None:
+            return None
+        return self.problem.lost.of(self.problem.rows, slice(None))
+
     def _potential_of(
         self, features: Features, targets: FloatArray, kept: BoolArray, rows: IntArray
     ) -> PotentialProblem:
@@ -178,6 +185,7 @@ class Situation(Setting):
             unit = ROUNDED + decomposition.residual
             rounding = unit * self.rows.row_norms()[rows], decomposition.lengths[kept]
         start = self.reduction.start[:, kept]
+        lost = self.lost if decomposition.is_identity else None
         return PotentialProblem(
             features,
             targets,
@@ -189,6 +197,7 @@ class Situation(Setting):
             if self.start_is_exact
             else (start, ROUNDED * float(np.abs(start).max(initial=0.0))),
             seen=None if decomposition.is_identity else self._seen(kept),
+            lost=None if lost is None else lost.of(rows, kept),
         )
 
     def _seen(self, kept: BoolArray) -> Seen:

@@ -49,6 +49,19 @@ def lost_to_rounding(
     return lost
 
 
+def lost_before(problem: PotentialProblem, system: NewtonSystem, state: PotentialState) -> float:
+    """What rounding took from Z and y when they were formed does to beta."""
+    if problem.lost is None:
+        return 0.0
+    curves, t = problem.curves, state.t
+    nu = state.rows.dual_as_given(state.nu)
+    with np.errstate(over="ignore"):
+        units = np.exp(log_dual_weights(curves) - curves.log_u_slope(t))
+        clocks = units * problem.lost.in_clocks(nu, curves.size)
+    sizes = problem.lost.in_rows(curves.rho(t), problem.target)
+    return _swayed(problem, system, t, sizes, clocks)
+
+
 def lost_in_products(
     problem: PotentialProblem, system: NewtonSystem, state: PotentialState, *, slacks: bool
 ) -> float:

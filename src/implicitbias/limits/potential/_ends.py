@@ -85,6 +85,11 @@ def large_scale_end(problem: PotentialProblem) -> EndPoint:
         drawn = _drawn(sway.size) * sway[:, None]
         dt = system.solve(system.rows.combined(_doubt(problem, rho)), drawn)[0]
         error += relative(problem.seen, rho, slope[:, None] * dt)
+    if problem.lost is not None:
+        drawn = _drawn(rho.size) * (rate * problem.lost.in_clocks(nu, rho.size))[:, None]
+        right = _drawn(nu.size) * problem.lost.in_rows(rho, target)[:, None]
+        dt = system.solve(system.rows.combined(right), drawn)[0]
+        error += relative(problem.seen, rho, slope[:, None] * dt)
     error += _lost_beyond(problem, system, (slope, rate), (rho, nu))
     error += rounding(problem.seen, rho)
     with np.errstate(over="ignore", under="ignore"):
@@ -194,10 +199,13 @@ def _lost_in_data(
     those of rho is less than that of the rows. Which coordinates are 0 is decided beyond rounding.
     """
     features, chosen, few = problem.features, np.flatnonzero(rho), rank < problem.target.size
-    if problem.rounding is None and not few:
+    if problem.rounding is None and problem.lost is None and not few:
         return 0.0
     units = 1.0 / features.row_norms()[:, None]
     right = _doubt(problem, rho)
+    if problem.lost is not None:
+        off = problem.lost.in_rows(rho, problem.target)
+        right = right + _drawn(off.size) * off[:, None]
     if few:
         right = np.column_stack([right, problem.precise.residual(rho, problem.target)])
     right = right * units

@@ -22,7 +22,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, Rows, Slopes, newton_system
-from implicitbias.features import ExactSums, Features, Precise, as_features
+from implicitbias.features import ExactSums, Features, Lost, Precise, as_features
 from implicitbias.limits.potential._seen import Seen
 
 MAX_CORRECTIONS = 25
@@ -64,6 +64,8 @@ class PotentialProblem:
         e (n,) and f (m,) with |Z_ij - exact| up to about e_i f_j; None where Z is exact.
     rough_start
         p_l(0) as computed, (L, m), and what an entry is off by; None where the start is exact.
+    lost
+        What rounding took from Z and y before, beside ``rounding``; None where nothing is known of.
     seen
         The coefficients S^T rho in which errors are measured; None where they are rho.
     """
@@ -78,6 +80,7 @@ class PotentialProblem:
     rounding: tuple[FloatArray, FloatArray] | None = field(default=None, repr=False)
     rough_start: tuple[NumericArray, float] | None = field(default=None, repr=False)
     seen: Seen | None = field(default=None, repr=False)
+    lost: Lost | None = field(default=None, repr=False)
 
     @property
     def precise(self) -> Precise | ExactSums:

@@ -19,6 +19,7 @@ from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, Rows, as_given, sharpened_system
 from implicitbias.features import ExactSums, precise_residual
 from implicitbias.limits.potential._doubt import (
+    lost_before,
     lost_in_products,
     lost_in_start,
     lost_in_units,
@@ -91,6 +92,7 @@ def refine(
         best, lost = _with_more_digits(problem, best, best.system, lost, corrections)
     if best.system is not None:
         lost += lost_in_start(problem, best.system, best.state)
+        lost += lost_before(problem, best.system, best.state)
     return replace(best, error=best.error + lost)
 
 
