@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from implicitbias.estimators import FlowLimitRegressor
 from implicitbias.features import Dense, Sparse
+from implicitbias.problems import reachable_part
 from reference.precise_curves import rational
 
 
@@ -86,3 +87,11 @@ def test_sparse_differences_lose_what_dense_ones_do():
     dense = Dense(X).lost_in_differences(2).toarray()
     assert dense.any()
     assert np.array_equal(Sparse(csr_array(X)).lost_in_differences(2).toarray(), dense)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-160, 1e160, 1e300])
+def test_projection_in_extreme_units(unit):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((6, 3)), rng.standard_normal(6)
+    found, expected = reachable_part(unit * X, y)[0].y, reachable_part(X, y)[0].y
+    assert np.abs(found - expected).max() < 1e-14

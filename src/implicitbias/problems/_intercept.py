@@ -197,7 +197,7 @@ def _sharpened(
     X = as_features(X)
     if X.size > FORMED:
         return beyond, off
-    units = np.frexp(X.column_norms())[1]
+    units = np.frexp(X.largest(0))[1]
     X = X.shifted(np.zeros(len(X), dtype=np.intp), -units).dense()
     _, values, right = np.linalg.svd(X.toarray(), full_matrices=False)
     kept = values > EPS * max(X.shape) * values[0]
