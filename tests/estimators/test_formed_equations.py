@@ -95,3 +95,10 @@ def test_projection_in_extreme_units(unit):
     X, y = rng.standard_normal((6, 3)), rng.standard_normal(6)
     found, expected = reachable_part(unit * X, y)[0].y, reachable_part(X, y)[0].y
     assert np.abs(found - expected).max() < 1e-14
+
+
+def test_error_of_a_target_far_below_the_others():
+    X = np.array([[0.08654894938767163], [0.6340871605518852], [0.08653974683817886]])
+    y = np.array([1.0, 2.0, 2.0])
+    model = fitted(X, y, init_scale=np.inf)
+    assert relative_error(model.coef_, least_squares(X, y, True)) <= 10 * model.error_

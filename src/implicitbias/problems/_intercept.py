@@ -143,13 +143,10 @@ def _having_lost(
     entries, others = X.lost_in_differences(reference), np.delete(y, reference)
     off = np.abs(lost_in_difference(others, y[reference], others - y[reference]))
     if before is not None:
-        missing = before.targets * np.abs(y).max()
-        off = off + np.delete(missing, reference) + missing[reference]
-    size = float(np.abs(problem.y).max())
-    targets = off / size if size > 0.0 else np.zeros_like(off)
+        off = off + np.delete(before.targets, reference) + before.targets[reference]
     if problem.lost is not None:
-        targets = targets + problem.lost.targets
-    return problem.having(Lost(entries if entries.largest(1).any() else None, targets))
+        off = off + problem.lost.targets
+    return problem.having(Lost(entries if entries.largest(1).any() else None, off))
 
 
 def _reflected(array: FloatArray) -> FloatArray:
@@ -182,8 +179,7 @@ def reachable_part(X: FloatArray | Features, y: FloatArray) -> tuple[Regression,
         problem = Regression(X, projected)
     except InfeasibleProblemError as error:  # nearly so: what is left is mostly rounding
         problem, off = Regression(X, projected - error.evidence), off + error.rounding
-    size = float(np.abs(problem.y).max()) or 1.0
-    return problem.having(Lost(None, off / size + EPS)), False
+    return problem.having(Lost(None, off + EPS * np.abs(problem.y))), False
 
 
 def _sharpened(
