@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from implicitbias.estimators import FlowLimitRegressor
 from implicitbias.features import Dense, Sparse
+from implicitbias.problems import reachable_part
 from reference.precise_curves import rational
 
 
@@ -86,3 +87,18 @@ def test_sparse_differences_lose_what_dense_ones_do():
     dense = Dense(X).lost_in_differences(2).toarray()
     assert dense.any()
     assert np.array_equal(Sparse(csr_array(X)).lost_in_differences(2).toarray(), dense)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-160, 1e160, 1e300])
+def test_projection_in_extreme_units(unit):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((6, 3)), rng.standard_normal(6)
+    found, expected = reachable_part(unit * X, y)[0].y, reachable_part(X, y)[0].y
+    assert np.abs(found - expected).max() < 1e-14
+
+
+def test_error_of_a_target_far_below_the_others():
+    X = np.array([[0.08654894938767163], [0.6340871605518852], [0.08653974683817886]])
+    y = np.array([1.0, 2.0, 2.0])
+    model = fitted(X, y, init_scale=np.inf)
+    assert relative_error(model.coef_, least_squares(X, y, True)) <= 10 * model.error_

@@ -23,7 +23,7 @@ class Lost:
     entries
         E, (n, m), or None where it is 0.
     targets
-        |e| relative to |y|_inf, (n,).
+        |e|, (n,).
     """
 
     entries: Features | None
@@ -34,9 +34,9 @@ class Lost:
         entries = None if self.entries is None else self.entries.rows(rows).taken(columns)
         return Lost(entries, self.targets[rows])
 
-    def in_rows(self, rho: FloatArray, target: FloatArray) -> FloatArray:
-        """|E rho| + |e|, (n,), in the units of ``target``."""
-        size = self.targets * float(np.abs(target).max(initial=0.0))
+    def in_rows(self, rho: FloatArray, exponent: int = 0) -> FloatArray:
+        """|E rho| + |e|, (n,), for rho and y times 2^exponent."""
+        size = np.ldexp(self.targets, exponent)
         return size if self.entries is None else size + np.abs(self.entries @ rho)
 
     def in_clocks(self, nu: FloatArray, width: int) -> FloatArray:

@@ -143,13 +143,10 @@ def _having_lost(
     entries, others = X.lost_in_differences(reference), np.delete(y, reference)
     off = np.abs(lost_in_difference(others, y[reference], others - y[reference]))
     if before is not None:
-        missing = before.targets * np.abs(y).max()
-        off = off + np.delete(missing, reference) + missing[reference]
-    size = float(np.abs(problem.y).max())
-    targets = off / size if size > 0.0 else np.zeros_like(off)
+        off = off + np.delete(before.targets, reference) + before.targets[reference]
     if problem.lost is not None:
-        targets = targets + problem.lost.targets
-    return problem.having(Lost(entries if entries.largest(1).any() else None, targets))
+        off = off + problem.lost.targets
+    return problem.having(Lost(entries if entries.largest(1).any() else None, off))
 
 
 def _reflected(array: FloatArray) -> FloatArray:
@@ -182,8 +179,7 @@ def reachable_part(X: FloatArray | Features, y: FloatArray) -> tuple[Regression,
         problem = Regression(X, projected)
     except InfeasibleProblemError as error:  # nearly so: what is left is mostly rounding
         problem, off = Regression(X, projected - error.evidence), off + error.rounding
-    size = float(np.abs(problem.y).max()) or 1.0
-    return problem.having(Lost(None, off / size + EPS)), False
+    return problem.having(Lost(None, off + EPS * np.abs(problem.y))), False
 
 
 def _sharpened(
@@ -197,7 +193,7 @@ def _sharpened(
     X = as_features(X)
     if X.size > FORMED:
         return beyond, off
-    units = np.frexp(X.column_norms())[1]
+    units = np.frexp(X.largest(0))[1]
     X = X.shifted(np.zeros(len(X), dtype=np.intp), -units).dense()
     _, values, right = np.linalg.svd(X.toarray(), full_matrices=False)
     kept = values > EPS * max(X.shape) * values[0]

@@ -58,7 +58,7 @@ def lost_before(problem: PotentialProblem, system: NewtonSystem, state: Potentia
     with np.errstate(over="ignore"):
         units = np.exp(log_dual_weights(curves) - curves.log_u_slope(t))
         clocks = units * problem.lost.in_clocks(nu, curves.size)
-    sizes = problem.lost.in_rows(curves.rho(t), problem.target)
+    sizes = problem.lost.in_rows(curves.rho(t))
     return _swayed(problem, system, t, sizes, clocks)
 
 

@@ -87,7 +87,7 @@ def large_scale_end(problem: PotentialProblem) -> EndPoint:
         error += relative(problem.seen, rho, slope[:, None] * dt)
     if problem.lost is not None:
         drawn = _drawn(rho.size) * (rate * problem.lost.in_clocks(nu, rho.size))[:, None]
-        right = _drawn(nu.size) * problem.lost.in_rows(rho, target)[:, None]
+        right = _drawn(nu.size) * problem.lost.in_rows(rho, -exponent)[:, None]
         dt = system.solve(system.rows.combined(right), drawn)[0]
         error += relative(problem.seen, rho, slope[:, None] * dt)
     error += _lost_beyond(problem, system, (slope, rate), (rho, nu))
@@ -204,7 +204,7 @@ def _lost_in_data(
     units = 1.0 / features.row_norms()[:, None]
     right = _doubt(problem, rho)
     if problem.lost is not None:
-        off = problem.lost.in_rows(rho, problem.target)
+        off = problem.lost.in_rows(rho)
         right = right + _drawn(off.size) * off[:, None]
     if few:
         right = np.column_stack([right, problem.precise.residual(rho, problem.target)])
