@@ -45,6 +45,16 @@ def test_what_rounding_keeps_from_interpolating_is_no_answer(scale):
     assert refused.value.certificate.feasibility > 1e-6
 
 
+def test_layers_that_do_not_grow_are_0_however_long_the_clock():
+    """Equal layers at a time stamp: beta_j = e^{2 x_j nu}, nu to 40 digits; e^{-x nu} of nothing."""
+    network, problem = DiagonalNetwork(3, 2), Regression([[1.7e12, -1.625, 0.375]], [-1.0])
+    start = Initialization([np.ones(3)] * 2, scale=1.0)
+    found = predict_limit(network, problem, start)
+    expected = [1.47058823557847826e-13, 1.00000000002824436, 0.999999999993482071]
+    np.testing.assert_allclose(found.coefficients, expected, rtol=1e-12)
+    assert found.certificate.error < 1e-13
+
+
 def test_the_first_refusal_is_the_one_that_is_raised():
     """No other result names this end."""
     network = ConvolutionalNetwork(3, [2, 3])

@@ -230,3 +230,11 @@ def test_errors_against_newtons_method_in_many_digits(seed, depth, scale):
     expected = precise_potential.limit(A, y, [list(layer[:4]) for layer in layers], scale)
     error = np.abs(limit.coefficients - [*expected, 0.0, 0.0]).max() / np.abs(expected).max()
     assert error <= 1e-13 and error <= 10.0 * limit.certificate.error
+
+
+@pytest.mark.parametrize("size", [1e-150, 1e159, 1e195])
+def test_targets_whose_squares_do_not_fit_float64(size):
+    """A fit of 0 has error 0; without a warning."""
+    found = of_equal_layers([[1.0, 1.0]], [-size])
+    np.testing.assert_array_equal(found.coefficients, [0.0, 0.0])
+    assert "the residual tends to 1 of |y|" in found.note

@@ -58,8 +58,8 @@ class OnePoint:
         clock, scale = self.values * nu, self.log_scale
         near = np.abs(clock) < 1.0  # e^x - e^-x would cancel
         with np.errstate(under="ignore", over="ignore", invalid="ignore"):
-            up = np.exp(scale + clock) * (self.first + self.second) / 2
-            down = np.exp(scale - clock) * (self.first - self.second) / 2
+            up = _grown(self.first + self.second, scale + clock)
+            down = _grown(self.first - self.second, scale - clock)
             cosh, sinh = np.exp(scale) * np.cosh(clock), np.exp(scale) * np.sinh(clock)
             first = np.where(near, self.first * cosh + self.second * sinh, up + down)
             second = np.where(near, self.second * cosh + self.first * sinh, up - down)
@@ -90,6 +90,11 @@ class OnePoint:
                 break
             nu = nu + float((goal - value) / slope)
         return nu
+
+
+def _grown(start: FloatArray, log_factor: FloatArray) -> FloatArray:
+    """start e^{..} / 2; 0 where nothing starts, however large the factor."""
+    return np.where(start == 0.0, 0.0, np.exp(log_factor) * start / 2)
 
 
 def _log_sum(terms: FloatArray) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, stable_norm
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
 from implicitbias.limits import Limit, relative_difference, relative_residual
 from implicitbias.theorems._limit_problem import LimitProblem, Verdicts
@@ -77,7 +77,7 @@ def _fitted(
         raise NoPredictionError(
             f"{name} applies, but its fit could not be solved for: {error}", verdicts
         ) from None
-    left = float(np.linalg.norm(y - fit.fitted)) / float(np.linalg.norm(y))
+    left = stable_norm(y - fit.fitted) / stable_norm(y)
     note = (
         f"Training does not fit the data: the residual tends to {left:.6g} of |y|, the least under "
         "the signs that the start keeps. Steps or rounding that break them lead away from there."

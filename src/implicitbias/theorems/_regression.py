@@ -186,13 +186,15 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
             verdicts,
         )
     moved = one.layers(nu)
-    with np.errstate(over="ignore", invalid="ignore"):
-        parameters = whole_layers(situation, moved)
-        coefficients = situation.network.coefficients(parameters)
+    coefficients = np.array([np.nan])
+    if np.isfinite(moved).all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            parameters = whole_layers(situation, moved)
+            coefficients = situation.network.coefficients(parameters)
     if not np.isfinite(coefficients).all():
         raise NoPredictionError(
-            f"{name} applies, but the limit's coefficients do not fit float64: the start is at "
-            f"scale exp({log_scale:.4g}).",
+            f"{name} applies, but the limit's layers or coefficients do not fit float64: the start "
+            f"is at scale exp({log_scale:.4g}).",
             verdicts,
         )
     error = _one_point_error(situation, coefficients, moved, nu)

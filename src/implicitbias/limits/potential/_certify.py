@@ -104,11 +104,13 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
     seen = np.maximum(np.abs(direct) - rounding, 0.0)
     slope_of_u = np.exp(curves.log_u_slope(state.t))
     carried = np.abs(state.mismatch) * slope_of_u
+    some = rho != 0.0  # where it is 0 a clock may be infinite
     with np.errstate(divide="ignore"):
-        height = np.log(np.abs(rho)) - log_a
+        height = np.log(np.abs(rho[some])) - log_a[some]
+        moved = np.maximum(np.abs(there - start), BARELY * slope_of_u)[some]
         first_order = _ratio(
-            _sum_of(height + np.log(np.maximum(carried, seen))),
-            _sum_of(height + np.log(np.maximum(np.abs(there - start), BARELY * slope_of_u))),
+            _sum_of(height + np.log(np.maximum(carried, seen)[some])),
+            _sum_of(height + np.log(moved)),
         )
     gap = max(first_order, float(seen.max()))
     return (

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import EPS, BoolArray, FloatArray
+from implicitbias._arrays import EPS, BoolArray, FloatArray, stable_norm
 from implicitbias._nonnegative import nnls
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.features import Dense, Features
@@ -84,14 +84,14 @@ def signed_fit(
     exponents = np.frexp(np.linalg.norm(columns, axis=0))[1]
     units = np.ldexp(columns, -exponents)  # not rounded: what depends on others still does
     signed = units[:, locked] * curves.orientation[moves][locked]
-    size = float(np.linalg.norm(target)) or 1.0
+    size = stable_norm(target) or 1.0
     free = units[:, ~locked]
     shares = nnls(np.hstack([free, -free, signed]), target / size)[0][2 * free.shape[1] :]
     used = ~locked
     used[locked] = shares > 0.0
     span = _Span.of(units[:, used])
     residual, correction = span.residual(target)
-    length = float(np.linalg.norm(residual))
+    length = stable_norm(residual)
     across = np.linalg.norm(units - span.projected(units), axis=0)
     stays = used | (across <= span.noise)
     multipliers = -(signed.T @ residual)[~stays[locked]] / (length or 1.0)  # > 0 drives to 0
