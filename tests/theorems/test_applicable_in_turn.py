@@ -46,7 +46,7 @@ def test_what_rounding_keeps_from_interpolating_is_no_answer(scale):
 
 
 def test_layers_that_do_not_grow_are_0_however_long_the_clock():
-    """Equal layers at a time stamp: beta_j = e^{2 x_j nu}, nu to 40 digits; e^{-x nu} of nothing."""
+    """Equal layers at a time stamp: beta_j = e^{2 x_j nu}, to 40 digits; e^{-x nu} of nothing."""
     network, problem = DiagonalNetwork(3, 2), Regression([[1.7e12, -1.625, 0.375]], [-1.0])
     start = Initialization([np.ones(3)] * 2, scale=1.0)
     found = predict_limit(network, problem, start)
