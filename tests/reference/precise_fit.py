@@ -62,7 +62,7 @@ def _guessed(
     signs = np.array([float(locked.get(j, 1)) for j in moves])
     columns = np.hstack([table * signs, -table[:, free]])
     right = np.array([float(value) for value in target])
-    shares = nnls(columns, right / (np.linalg.norm(right) or 1.0))[0][: len(moves)]
+    shares = nnls(columns, right / (np.abs(right).max() or 1.0))[0][: len(moves)]
     return [
         j for j, share, open_ in zip(moves, shares, free, strict=True) if open_ or share > CARRIES
     ]
