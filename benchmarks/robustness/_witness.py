@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 from benchmarks.robustness._problems import Problem
 from benchmarks.robustness._truth import coordinates
+from flint import arb
 
 from reference.brute_direction import directions
+from reference.precise_potential import to_float
 
 SCALES = (1e-3, 10.0)
 MOST = 40  # coordinates
@@ -28,8 +30,10 @@ def angles(problem: Problem, found: Array) -> list[float]:
     if known is None or len(known[1][0]) > MOST:
         return []
     Z, layers, back = known
-    rows = np.array([[float(value) for value in row] for row in Z]) * problem.y[:, None]
-    start = np.array([[float(value) for value in layer] for layer in layers]) * problem.scale
+    rows = np.array([[to_float(arb(value)) for value in row] for row in Z]) * problem.y[:, None]
+    start = (
+        np.array([[to_float(arb(value)) for value in layer] for layer in layers]) * problem.scale
+    )
     unit = float((np.abs(rows) @ np.abs(start).max(axis=0) ** len(start)).max())
     late = directions(rows, start, max(unit, 1.0) * MARGINS)
     return [angle(back(list(rho)), found) for rho in late]

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from flint import fmpq, fmpq_mat
+from flint import arb, fmpq, fmpq_mat
 from scipy.optimize import nnls
 
 from reference.precise_curves import Coordinate, rational
-from reference.precise_potential import NoReferenceError, independent_rows
+from reference.precise_potential import NoReferenceError, independent_rows, to_float
 
 CARRIES = 1e-9
 
@@ -55,13 +55,13 @@ def _guessed(
     """The columns that carry the fit: all that are free, and of the others those with a part."""
     if not moves:
         return []
-    table = np.array([[float(row[j]) for j in moves] for row in rows])
+    table = np.array([[to_float(arb(row[j])) for j in moves] for row in rows])
     lengths = np.linalg.norm(table, axis=0)
     table = table / np.where(lengths > 0.0, lengths, 1.0)
     free = np.array([j not in locked for j in moves])
     signs = np.array([float(locked.get(j, 1)) for j in moves])
     columns = np.hstack([table * signs, -table[:, free]])
-    right = np.array([float(value) for value in target])
+    right = np.array([to_float(arb(value)) for value in target])
     shares = nnls(columns, right / (np.abs(right).max() or 1.0))[0][: len(moves)]
     return [
         j for j, share, open_ in zip(moves, shares, free, strict=True) if open_ or share > CARRIES

@@ -54,7 +54,7 @@ def limit(
     """beta where x^T beta = y."""
     with digits(precision):
         table = _generator(tensor, x)
-        size = max(abs(float(v)) for row in table for v in row)
+        size = max(abs(to_float(arb(v))) for row in table for v in row)
         if size == 0:
             raise NoReferenceError("M(x) = 0")
         matrix, start = arb_mat(table), arb_mat([[value] for value in _start(layers, scale)])
@@ -93,7 +93,7 @@ def direction(tensor: np.ndarray, x: np.ndarray, layers, label: float) -> list[f
     """beta as nu tends to label times infinity, up to a factor."""
     with digits(400):
         table = _generator(tensor, x)
-        size = max(abs(float(v)) for row in table for v in row)
+        size = max(abs(to_float(arb(v))) for row in table for v in row)
         if size == 0:
             raise NoReferenceError("M(x) = 0")
         power = (arb_mat(table) * (arb(label) / arb(rational(size)))).exp().mid()

@@ -115,14 +115,14 @@ def moving_coordinates(
     table = np.array(
         [
             [
-                float(row[j] * sign / size)
+                to_float(arb(row[j] * sign / size))
                 for j, sign, size in zip(alive, signs, lengths, strict=True)
             ]
             + [0.0]
             for row in Z
         ]
     )
-    target = np.array([float(value / size) for value in y])
+    target = np.array([to_float(arb(value / size)) for value in y])
     bounds = [(0.0 if curves[j].locked else None, None) for j in alive]
     forced = set()
     for j in locked:  # max w s.t. w <= rho_j, w <= 1
