@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
@@ -15,6 +18,7 @@ from implicitbias.sweeps._task import Record, Task, Work, run_batch
 
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR")}
 PATIENCE = 120.0  # seconds in which a fresh process must answer, or a cluster
+PARENT_POLL = 0.5  # seconds between looks whether the parent still lives
 AHEAD = 2  # batches a worker: one that runs, one that waits
 
 Batch = list[tuple[int, Task]]
@@ -65,7 +69,9 @@ class Processes(Crew):
     def _started(self) -> Executor:
         from joblib.externals.loky import ProcessPoolExecutor
 
-        pool: Executor = ProcessPoolExecutor(max_workers=self.workers, env=ONE_THREAD)
+        pool: Executor = ProcessPoolExecutor(
+            self.workers, env=ONE_THREAD, initializer=end_with, initargs=(os.getpid(),)
+        )
         try:
             pool.submit(version).result(PATIENCE)
         except Exception as error:
@@ -184,6 +190,17 @@ def _check_versions(client: Any, address: str) -> None:
         raise InvalidInputError(
             f"worker {worker} has implicitbias {given}; expected {__version__}, as here."
         )
+
+
+def end_with(parent: int) -> None:
+    """End this process once its parent has ended, even where that was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_POLL)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def version() -> str:

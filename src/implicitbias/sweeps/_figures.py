@@ -12,7 +12,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import CERTIFIED
-from implicitbias.plotting import COLOURS, MARKERS, REST
+from implicitbias.plotting import COLOURS, MARKERS
 from implicitbias.report import new_figure, plain_style
 from implicitbias.sweeps._folder import replacing_whole
 from implicitbias.sweeps._plan import Plan
@@ -148,15 +148,34 @@ def _measured(plan: Plan, table: Any) -> list[str]:
 
 def _curves(table: Any, places: FloatArray, name: str, colour: str) -> list[Curve]:
     values = table[name].astype("float64").to_numpy(na_value=np.nan)
-    groups = table[column(colour)].astype("string").fillna("-").to_numpy() if colour else None
+    groups = table[column(colour)].to_list() if colour else [""] * len(values)
+    labels = np.array([_label(each) for each in groups], dtype=object)
     curves = []
-    for label in dict.fromkeys(groups) if groups is not None else [""]:
-        kept = np.isfinite(values) & (True if groups is None else groups == label)
+    for label in dict.fromkeys(map(_label, _sorted(set(groups)))):
+        kept = np.isfinite(values) & (labels == label)
         xs = np.unique(places[kept])
         if xs.size:
             sets = [values[kept & (places == x)] for x in xs]
-            curves.append(Curve(str(label), xs, *_spread(sets)))
+            curves.append(Curve(label, xs, *_spread(sets)))
     return curves
+
+
+def _sorted(values: set[Any]) -> list[Any]:
+    """Numbers by size, words by the alphabet, what is missing last."""
+    there = [value for value in values if not _is_missing(value)]
+    return [*sorted(there), *(value for value in values if _is_missing(value))]
+
+
+def _label(value: Any) -> str:
+    if _is_missing(value):
+        return "not given"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _is_missing(value: Any) -> bool:
+    import pandas
+
+    return bool(pandas.isna(value))
 
 
 def _spread(sets: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -186,7 +205,7 @@ def _save(figure: Any, file: Path) -> None:
 
 def _measures(traces: SweepTraces, plan: Plan) -> Any:
     count = len(traces.panels)
-    columns = min(count, 2)
+    columns = count if count <= 3 else 2
     rows = -(-count // columns)
     figure = new_figure((1.2 + 4.4 * columns, 1.0 + 3.2 * rows))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -258,23 +277,25 @@ def _certificates(table: Any) -> Any:
     """All certificates from the best to the worst: all should stand below the line."""
     figure = new_figure((7.5, 4.0))
     ax = figure.subplots()
-    for rank, name in enumerate(("certificate_worst", "certificate_error")):
+    parts = (("certificate_worst", "-", 1.8), ("feasibility", "--", 1.2))
+    exact = False
+    for rank, (name, style, width) in enumerate(parts):
         values = np.sort(table[name].dropna().to_numpy())
-        if values.size:
-            part = np.arange(1, values.size + 1) / values.size
-            ax.plot(
-                100.0 * part,
-                np.maximum(values, SMALLEST),
-                color=COLOURS[rank],
-                drawstyle="steps-pre",
-                label=f"{name.removeprefix('certificate_')} ({values.size} tasks)",
-            )
-    ax.axhline(CERTIFIED, color="black", linewidth=0.8, linestyle="--", label="certified")
-    ax.axhline(SMALLEST, color=REST, linewidth=0.4, zorder=0)
+        exact = exact or bool((values < SMALLEST).any())
+        ax.plot(
+            100.0 * np.arange(1, values.size + 1) / values.size,
+            np.maximum(values, SMALLEST),
+            color=COLOURS[rank],
+            linestyle=style,
+            linewidth=width,
+            drawstyle="steps-pre",
+            label=f"{name.removeprefix('certificate_')}, {values.size} tasks",
+        )
+    ax.axhline(CERTIFIED, color="black", linewidth=0.8, linestyle=":", label="what counts")
     ax.set_yscale("log")
     ax.set_xlim(0.0, 100.0)
     ax.set_xlabel("tasks, from the best certified to the worst [%]")
-    ax.set_ylabel("certificate (exact zeros at 1e-18)")
+    ax.set_ylabel(f"certificate{' (exact zeros at 1e-18)' * exact}")
     ax.legend(frameon=False, fontsize="small")
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)

@@ -11,6 +11,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias._names import NETWORKS
 from implicitbias.sweeps._values import (
     Check,
+    below_one,
     depth,
     flag,
     near,
@@ -75,7 +76,7 @@ OPTIONS: Mapping[str, Keys] = {
         "batch_size": whole(1),
         "replacement": flag,
         "label_noise": number_or_zero,
-        "momentum": number_or_zero,
+        "momentum": below_one,
         "reduction": word("sum", "mean"),
         "over_loss": flag,
         "loss": LOSS,

@@ -72,7 +72,7 @@ class Plan:
     hashes: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return math.prod(sum(map(_size, axes)) for axes in self.tables.values())
+        return _number_of_tasks(self.tables)
 
     @cached_property
     def points(self) -> list[list[Point]]:
@@ -149,12 +149,15 @@ def _checked(given: dict[str, Any], base: Path) -> Plan:
     tables = {
         "data": [_data(each, name) for each, name in _alternatives(given, "data")],
         "network": [_network(each, name) for each, name in _alternatives(given, "network")],
-        "start": [_start(each, name) for each, name in _alternatives(given, "start", {})],
+        "start": [_start(each, name, verb) for each, name in _alternatives(given, "start", {})],
         verb: [_options(each, name, verb) for each, name in _alternatives(given, verb, {})],
     }
     compare = flag(given.get("compare", False), "compare")
     if compare and verb not in TRAINED:
         raise InvalidInputError(f"compare is for {' and '.join(TRAINED)}; verb is {verb!r}.")
+    tasks = _number_of_tasks(tables)
+    if tasks > MOST_TASKS:
+        raise InvalidInputError(f"the plan has {tasks} tasks; at most {MOST_TASKS} are taken.")
     plan = Plan(
         verb,
         tables,
@@ -164,8 +167,6 @@ def _checked(given: dict[str, Any], base: Path) -> Plan:
         base,
         {name: hash_of(base / name) for name in _files(tables["data"])},
     )
-    if len(plan) > MOST_TASKS:
-        raise InvalidInputError(f"the plan has {len(plan)} tasks; at most {MOST_TASKS} are taken.")
     for point in plan.points[0]:
         if "file" in point:
             load_file(point, base)
@@ -218,15 +219,16 @@ def _data(given: dict[str, Any], where: str) -> Axes:
         raise InvalidInputError(f"{where} project is for regression; task is 'classification'.")
     names = axis(given["name"], f"{where} name", word(*GENERATORS))
     keys: dict[str, Any] = {"name": word(*GENERATORS)}
-    needed: set[str] = set()
     for name in names:
-        checks, required = generator_keys(name)
+        checks, needed = generator_keys(name)
+        missing = [key for key in checks if key in needed and key not in given]
+        apart = " Give every name a [[data]] of its own." if len(names) > 1 else ""
+        if missing:
+            raise InvalidInputError(
+                f"{where} with name = {name!r} lacks {', '.join(missing)}.{apart}"
+            )
         refuse_unknown(given, ("name", *checks), f"{where} with name = {name!r}")
         keys |= checks
-        needed |= required
-    missing = [key for key in keys if key in needed and key not in given]
-    if missing:
-        raise InvalidInputError(f"{where} with name = {names[0]!r} lacks {', '.join(missing)}.")
     return _axes(given, keys, where)
 
 
@@ -248,8 +250,14 @@ def _network(given: dict[str, Any], where: str) -> Axes:
     return found
 
 
-def _start(given: dict[str, Any], where: str) -> Axes:
+def _start(given: dict[str, Any], where: str, verb: str) -> Axes:
     found = _axes({"scale": 1.0} | given, START, where)
+    ends = [each for each in found["scale"] if each in (0.0, math.inf)]
+    if ends and verb != "predict":
+        raise InvalidInputError(
+            f"{where} scale is {ends[0]:g}, from which nothing can be trained; only verb = "
+            '"predict" knows the limits at 0 and inf.'
+        )
     if "balanced" in found and "seed" not in found:
         raise InvalidInputError(f"{where} has balanced, but no seed to draw the start with.")
     return found
@@ -277,6 +285,10 @@ def _files(alternatives: list[Axes]) -> list[str]:
         found += axes.get("file", [])
         found += [each for each in axes.get("target", []) if str(each).endswith(".npy")]
     return list(dict.fromkeys(found))
+
+
+def _number_of_tasks(tables: Mapping[str, list[Axes]]) -> int:
+    return math.prod(sum(map(_size, alternatives)) for alternatives in tables.values())
 
 
 def _size(axes: Axes) -> int:

@@ -10,16 +10,18 @@ import numpy as np
 
 from implicitbias._arrays import largest_allowed, positive_float, positive_int, real_power
 from implicitbias._errors import InvalidInputError
+from implicitbias._names import MAX_DEPTH
 
 Check = Callable[[Any, str], Any]
 
 MOST = 1_000_000  # values of one axis
+LARGEST = 2**63 - 1
 GRIDS = ("geomspace", "linspace", "range")
 
 
 def whole(at_least: int = 0) -> Check:
-    """Whole numbers from ``at_least`` on."""
-    return lambda value, name: positive_int(value, name, at_least=at_least)
+    """Whole numbers from ``at_least`` on, which a table holds."""
+    return lambda value, name: positive_int(value, name, at_least=at_least, at_most=LARGEST)
 
 
 def number(value: Any, name: str) -> float:
@@ -40,7 +42,17 @@ def number_or_end(value: Any, name: str) -> float:
 def depth(value: Any, name: str) -> float:
     """A number of layers, or a real power, >= 2."""
     power = real_power(value, name)
+    if power > MAX_DEPTH:
+        raise InvalidInputError(f"{name} is {power:g}; at most {MAX_DEPTH} layers are taken.")
     return int(power) if power == int(power) else power
+
+
+def below_one(value: Any, name: str) -> float:
+    """A number in [0, 1)."""
+    found = number_or_zero(value, name)
+    if found >= 1.0:
+        raise InvalidInputError(f"{name} is {found:g}; expected a number in [0, 1).")
+    return found
 
 
 def flag(value: Any, name: str) -> bool:
@@ -111,12 +123,13 @@ def axis(value: Any, name: str, check: Check) -> list[Any]:
     if not given:
         raise InvalidInputError(f"{name} is an empty list; expected at least one value.")
     found = [check(each, f"{name}, value {place},") for place, each in enumerate(given, start=1)]
-    twice = [each for place, each in enumerate(found) if each in found[:place]][:1]
-    if len(set(map(repr, found))) < len(found):
-        raise InvalidInputError(
-            f"{name} has the value {(twice or found)[0]!r} twice: its tasks would be the same. "
-            "Leave one out."
-        )
+    seen = set()
+    for each in found:
+        if each in seen:
+            raise InvalidInputError(
+                f"{name} has the value {each!r} twice: its tasks would be the same. Leave one out."
+            )
+        seen.add(each)
     return found
 
 
