@@ -36,14 +36,14 @@ ib.sweep(plan, out, workers=workers)
 
 
 def plan_of(tasks: int) -> dict[str, object]:
-    """Predictions on 10 x 30: two depths, 25 scales, and as many draws as it takes."""
+    """Predictions on 4 x 8: two depths, 25 scales, and as many draws as it takes."""
     return {
         "verb": "predict",
         "data": {
             "name": "sparse",
-            "num_points": 10,
-            "num_features": 30,
-            "num_nonzero": 3,
+            "num_points": 4,
+            "num_features": 8,
+            "num_nonzero": 2,
             "seed": {"range": tasks // (2 * SCALES)},
         },
         "network": {"name": "diagonal", "depth": [2, 3]},
@@ -94,11 +94,11 @@ def loop(plan: dict[str, object]) -> float:
     began = time.process_time()
     with threadpool_limits(limits=1, user_api="blas"):
         for seed in range(data["seed"]["range"]):
-            problem = ib.datasets.sparse(10, 30, 3, seed)
+            problem = ib.datasets.sparse(4, 8, 2, seed)
             for depth in (2, 3):
-                network = ib.DiagonalNetwork(30, depth)
+                network = ib.DiagonalNetwork(8, depth)
                 for scale in scales:
-                    start = ib.Initialization.last_layer_zero(network, np.ones(30), scale=scale)
+                    start = ib.Initialization.last_layer_zero(network, np.ones(8), scale=scale)
                     ib.predict_limit(network, problem, start)
     return time.process_time() - began
 
