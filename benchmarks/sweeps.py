@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -57,27 +56,39 @@ def recorded(folder: Path) -> list[int]:
     return [json.loads(line)["task"] for file in files for line in file.read_bytes().splitlines()]
 
 
+def first_file(process: subprocess.Popen[bytes], folder: Path) -> float:
+    """Wait until a process has written a file of results; give the time."""
+    before = set((folder / "results").glob("[0-9]*.jsonl"))
+    while process.poll() is None and set((folder / "results").glob("[0-9]*.jsonl")) == before:
+        time.sleep(0.01)
+    return time.perf_counter()
+
+
 def kills(tasks: int, times: int, workers: int, seed: int) -> None:
     """Kill, go on, compare."""
     plan, rng = plan_of(tasks), random.Random(seed)
     with TemporaryDirectory() as scratch:
         calm, killed = Path(scratch) / "calm", Path(scratch) / "killed"
-        began = time.perf_counter()
         command = [sys.executable, "-c", RUN, json.dumps(plan)]
-        subprocess.run([*command, str(calm), str(workers)], check=True)
+        process = subprocess.Popen([*command, str(calm), str(workers)])
+        began = first_file(process, calm)
+        process.wait()
         took = time.perf_counter() - began
         print(f"undisturbed: {tasks} tasks in {took:.1f} s with {workers} workers")
         for each in range(times):
             before = len(recorded(killed))
             process = subprocess.Popen([*command, str(killed), str(workers)])
-            moment = rng.uniform(0.0, 2.5 * took / times)
-            try:
+            first_file(process, killed)
+            moment = rng.uniform(0.0, 1.8 * took / times)
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(moment)
-            except subprocess.TimeoutExpired:
-                os.kill(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()
             found = recorded(killed)
-            print(f"kill {each + 1} after {moment:.2f} s: {before} -> {len(found)} tasks")
+            print(
+                f"kill {each + 1}, {moment:.2f} s after its first file: {before} -> {len(found)} "
+                f"tasks (signal {-process.returncode})"
+            )
         subprocess.run([*command, str(killed), str(workers)], check=True)
         found = recorded(killed)
         twice = [task for task, count in Counter(found).items() if count > 1]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,23 +185,20 @@ def _spread(sets: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray, FloatAr
     return median, low, high
 
 
-def draw(plan: Plan, table: Any, folder: Path) -> list[str]:
-    """Draw what there is to see, and return the names of the files."""
-    drawn = []
-    with plain_style():
-        traces = sweep_traces(plan, table)
-        if traces is not None and traces.panels:
-            _save(_measures(traces, plan), folder / MEASURES)
-            drawn.append(MEASURES)
-        if "certificate_worst" in table and table["certificate_worst"].notna().any():
-            _save(_certificates(table), folder / CERTIFICATES)
-            drawn.append(CERTIFICATES)
-    return drawn
-
-
-def _save(figure: Any, file: Path) -> None:
-    with replacing_whole(file) as stream:
-        figure.savefig(stream, dpi=150, format="png")
+def draw(plan: Plan, table: Any, folder: Path, *, anew: bool) -> list[str]:
+    """Draw what there is to see, or was asked for since, and return the names of the files."""
+    figures: dict[str, Callable[[], Any]] = {}
+    traces = sweep_traces(plan, table)
+    if traces is not None and traces.panels:
+        figures[MEASURES] = partial(_measures, traces, plan)
+    if "certificate_worst" in table and table["certificate_worst"].notna().any():
+        figures[CERTIFICATES] = partial(_certificates, table)
+    for name, figure in figures.items():
+        chosen = name == MEASURES and plan.figure
+        if anew or chosen or not (folder / name).exists():
+            with plain_style(), replacing_whole(folder / name) as stream:
+                figure().savefig(stream, dpi=150, format="png")
+    return list(figures)
 
 
 def _measures(traces: SweepTraces, plan: Plan) -> Any:

@@ -197,7 +197,8 @@ def replacing_whole(file: Path) -> Iterator[BinaryIO]:
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
-    _flush_names(file.parent)
+    with naming(file):
+        _flush_names(file.parent)
 
 
 def _flush_names(folder: Path) -> None:

@@ -155,7 +155,7 @@ def sweep(
                 Loop(read, folder, crew, callback).run()
         table = frame(read, folder.records)
         files = write_tables(read, folder, table, anew=todo > 0)
-        files += draw(read, table, folder.path)
+        files += draw(read, table, folder.path, anew=todo > 0)
     counts = table["status"].value_counts()
     disagreeing = int((table["verdict"] == "DISAGREES").sum()) if "verdict" in table else 0
     refused, failed = int(counts.get("refused", 0)), int(counts.get("failed", 0))
