@@ -79,7 +79,8 @@ def kills(tasks: int, times: int, workers: int, seed: int) -> None:
             before = len(recorded(killed))
             process = subprocess.Popen([*command, str(killed), str(workers)])
             first_file(process, killed)
-            moment = rng.uniform(0.0, 1.8 * took / times)
+            left = took * (1.0 - before / tasks)
+            moment = rng.uniform(0.0, 1.6 * left / (times - each + 1))
             with suppress(subprocess.TimeoutExpired):
                 process.wait(moment)
             process.kill()

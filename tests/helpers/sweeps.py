@@ -1,8 +1,6 @@
 """Plans of a few tasks, and what goes wrong while they run."""
 
 import json
-import os
-import signal
 from collections import Counter
 
 PLAN = {
@@ -17,7 +15,6 @@ PLAN = {
     "network": {"name": "diagonal", "depth": [2, 3]},
     "start": {"scale": [0.01, 1.0]},
 }
-DEADLY = 5
 
 
 def plan(**changes):
@@ -33,12 +30,3 @@ def recorded(folder):
         for line in file.read_bytes().splitlines()
     ]
     return Counter(json.loads(line)["task"] for line in lines)
-
-
-def deadly_batch(work, batch):
-    """Run tasks as a worker does, but die with one of them."""
-    from implicitbias.sweeps._task import run_batch
-
-    if any(number == DEADLY for number, _ in batch):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return run_batch(work, batch)
