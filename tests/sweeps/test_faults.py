@@ -174,7 +174,6 @@ def test_data_that_changed(tmp_path, monkeypatch):
             (tmp_path / "data.csv").write_text("a,b,y\n1,2,4\n")
 
     monkeypatch.setattr("implicitbias.sweeps._loop.LARGEST_BATCH", 1)
-    _task_caches_cleared()
     with pytest.raises(ib.PlanChangedError, match=r"files.data.csv was '.*', is "):
         ib.sweep(data, out, workers=1, callback=meddle)
         ib.sweep(data, out, workers=1)
@@ -183,17 +182,10 @@ def test_data_that_changed(tmp_path, monkeypatch):
         ib.sweep(data, out, workers=1)
 
 
-def _task_caches_cleared():
-    from implicitbias.sweeps import _task
-
-    _task._check_unchanged.cache_clear()
-
-
 def test_a_file_that_changes_before_a_worker_reads_it_stops_the_sweep(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.csv").write_text("a,b,y\n1,2,3\n")
     data = plan(data={"file": "data.csv", "target": "y"})
-    _task_caches_cleared()
 
     def meddle(state):
         (tmp_path / "data.csv").write_text("a,b,y\n1,2,4\n")

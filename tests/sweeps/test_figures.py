@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import implicitbias as ib
 from helpers.sweeps import PLAN, plan
 from implicitbias.sweeps import read_plan, sweep_traces
+from implicitbias.sweeps._figures import draw_curves
 
 
 def traced(folder, **changes):
@@ -51,6 +53,18 @@ def test_words_are_places_and_ends_of_the_scale_are_counted_not_drawn(tmp_path):
     table, read = traced(tmp_path / "words", network=network, start={})
     traces = sweep_traces(read, table)
     assert (traces.x, traces.words) == ("network.name", ("diagonal", "two_sided"))
+
+
+def test_scales_at_the_ends_of_float64_are_drawn_by_their_decades(tmp_path):
+    """Without the overflow that a margin around 1e300 would be: warnings are errors here."""
+    start = {"scale": [1e-300, 1.0, 1e300]}
+    table, read = traced(tmp_path, start=start)
+    assert (table["status"] == "ok").all()
+    axes = Figure().subplots()
+    traces = sweep_traces(read, table)
+    draw_curves(traces, "l1", traces.panels["l1"], axes)
+    assert axes.get_xlabel() == "log10 of start.scale"
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), [-300, 0, 300])
 
 
 def test_nothing_to_see_is_not_drawn(tmp_path):

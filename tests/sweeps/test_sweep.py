@@ -177,6 +177,11 @@ def test_arguments_are_refused_before_work(options, message, tmp_path):
         ib.sweep(plan(), tmp_path / "out", **options)
 
 
+def test_a_folder_without_a_name_is_refused():
+    with pytest.raises(ib.InvalidInputError, match="out is of type NoneType"):
+        ib.sweep(plan(), None)
+
+
 def test_dask_that_is_not_installed_is_named_with_its_extra(tmp_path, monkeypatch):
     import sys
 

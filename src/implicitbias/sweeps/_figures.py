@@ -27,6 +27,7 @@ CHOICE = ("truth_error", "comparison_error", "distance", "l1", "num_nonzero", "n
 PANELS = 4
 MOST_CURVES = len(COLOURS)
 SPAN = 30.0  # ratio of the largest to the smallest from which an axis is logarithmic
+FURTHEST = 1e100  # from here, and its inverse, an axis shows decades
 SMALLEST = 1e-18  # where exact zeros are drawn
 
 NAMES = {
@@ -239,36 +240,44 @@ def _wrapped(text: str) -> str:
 
 def draw_curves(traces: SweepTraces, name: str, curves: Sequence[Curve], ax: Axes) -> Axes:
     """Draw the curves of one measure on ``ax``."""
+    along = "linear" if traces.words else _scale([curve.x for curve in curves])
+    up = _scale([each for curve in curves for each in (curve.low, curve.high)])
     for rank, curve in enumerate(curves):
         colour = COLOURS[rank % len(COLOURS)]
         marker = MARKERS[rank % len(MARKERS)]
+        x = _on(along, curve.x)
+        low, median, high = (_on(up, each) for each in (curve.low, curve.median, curve.high))
         joined = "none" if traces.words else "-"
-        ax.plot(
-            curve.x, curve.median, color=colour, marker=marker, markersize=4, linestyle=joined,
-            label=curve.label or None,
-        )  # fmt: skip
+        label = curve.label or None
+        ax.plot(x, median, color=colour, marker=marker, ms=4, linestyle=joined, label=label)
         if traces.words:
-            ax.vlines(curve.x, curve.low, curve.high, color=colour, alpha=0.5)
+            ax.vlines(x, low, high, color=colour, alpha=0.5)
         else:
-            ax.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.15, linewidth=0)
+            ax.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
     if traces.words:
         ax.set_xticks(range(len(traces.words)), traces.words)
         ax.margins(x=0.1)
-    elif _spans([curve.x for curve in curves]):
-        ax.set_xscale("log")
-    if _spans([each for curve in curves for each in (curve.low, curve.high)]):
-        ax.set_yscale("log")
-    ax.set_xlabel(traces.x)
-    ax.set_ylabel(NAMES.get(name, name.replace("_", " ")))
+    ax.set_xscale("log" if along == "log" else "linear")
+    ax.set_yscale("log" if up == "log" else "linear")
+    ax.set_xlabel(f"{'log10 of ' * (along == 'decades')}{traces.x}")
+    ax.set_ylabel(f"{'log10 of ' * (up == 'decades')}{NAMES.get(name, name.replace('_', ' '))}")
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     return ax
 
 
-def _spans(arrays: Sequence[FloatArray]) -> bool:
+def _scale(arrays: Sequence[FloatArray]) -> str:
+    """The word "linear", "log" for numbers > 0 of different sizes, or "decades" beyond float64's middle."""
     smallest = min(float(each.min()) for each in arrays)
     largest = max(float(each.max()) for each in arrays)
-    return smallest > 0.0 and largest > SPAN * smallest
+    if smallest <= 0.0 or largest / SPAN <= smallest:
+        return "linear"
+    return "log" if smallest > FURTHEST**-1 and largest < FURTHEST else "decades"
+
+
+def _on(scale: str, values: FloatArray) -> FloatArray:
+    """Values as they are drawn: by their decades where matplotlib would leave float64."""
+    return np.log10(values) if scale == "decades" else values
 
 
 def _certificates(table: Any) -> Any:

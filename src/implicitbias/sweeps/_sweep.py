@@ -142,6 +142,8 @@ def sweep(
         raise InvalidInputError(f"dask is {dask!r}; expected the address of a scheduler.")
     if dask is not None and workers is not None:
         raise InvalidInputError("got both workers and dask; expected one of them.")
+    if not isinstance(out, (str, os.PathLike)):
+        raise InvalidInputError(f"out is of type {type(out).__name__}; expected a folder's name.")
     read = read_plan(plan)
     with Folder(Path(out)).locked(read) as folder:
         if retry_failed:

@@ -122,8 +122,6 @@ def _measured(work: Work, task: Task) -> Record:
     point = task["data"]
     files = {str(name) for name in (point.get("file"), point.get("target"))} & set(work.hashes)
     hashes = tuple((name, work.hashes[name]) for name in sorted(files))
-    for name, expected in hashes:
-        _check_unchanged(work.base / name, expected)
     given = tuple((key, _frozen(value)) for key, value in point.items())
     problem = _problem(work.base, given, hashes)
     truth = truth_of(point, problem)
@@ -145,11 +143,14 @@ def _frozen(value: Any) -> Any:
 
 @lru_cache(maxsize=2)
 def _problem(base: Path, point: Pairs, hashes: Pairs) -> Problem:
-    """Neighbouring tasks share their data; ``hashes`` of files tell it from former contents."""
-    return problem_of(dict(point), base)
+    """Neighbouring tasks share their data. Files are held against ``hashes`` once they are read."""
+    try:
+        return problem_of(dict(point), base)
+    finally:
+        for name, expected in hashes:
+            _check_unchanged(base / name, expected)
 
 
-@lru_cache(maxsize=8)
 def _check_unchanged(file: Path, expected: str) -> None:
     try:
         found = hash_of(file)
