@@ -267,7 +267,7 @@ def draw_curves(traces: SweepTraces, name: str, curves: Sequence[Curve], ax: Axe
 
 
 def _scale(arrays: Sequence[FloatArray]) -> str:
-    """The word "linear", "log" for numbers > 0 of different sizes, or "decades" beyond float64's middle."""
+    """The word "linear", "log", or "decades" for numbers near the ends of float64."""
     smallest = min(float(each.min()) for each in arrays)
     largest = max(float(each.max()) for each in arrays)
     if smallest <= 0.0 or largest / SPAN <= smallest:
