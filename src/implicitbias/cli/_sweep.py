@@ -89,6 +89,7 @@ def sweep(
     comparison disagrees.
     """
     from implicitbias import sweeps
+    from implicitbias._errors import ImplicitBiasError
 
     if dask is not None and workers is not None:
         raise click.UsageError("--workers and --dask both say who works; give one of them.")
@@ -115,14 +116,16 @@ def sweep(
                 retry_failed=retry_failed,
                 callback=report,
             )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError, ImplicitBiasError) as error:
         for state in reached:
             say(
                 f"Stopped: {state.done} of {counted(state.total, 'task')} are finished and kept. "
                 "The same command goes on from there.",
                 err=True,
             )
-        ctx.exit(INTERRUPTED)
+        if isinstance(error, KeyboardInterrupt):
+            ctx.exit(INTERRUPTED)
+        raise
     if as_json:
         print_json(_as_json(result))
     elif not quiet:

@@ -25,6 +25,7 @@ SAMPLES = 64  # sets of neighbours, at least, where there are as many tasks
 BATCH_SECONDS = 0.25  # of work in a file of results
 LARGEST_BATCH = 256
 POLL = 5.0  # seconds after which a silent cluster is asked whether it is there
+TELLING, TELLING_SECONDS = 4, 10.0  # results a worker, or a time, that say how long all will take
 ALONE = 2  # times a task was out when a process died, from which it is run with no other beside it
 
 
@@ -41,7 +42,7 @@ class SweepState:
     seconds
         Since this call began to work.
     seconds_left
-        At the rate of this call so far; None before its first result.
+        At the rate of this call so far; None before that is known.
     """
 
     done: int
@@ -163,7 +164,8 @@ class Loop:
             return
         done, total = len(self.folder.records), len(self.plan)
         seconds, new = time.perf_counter() - self.began, done - self.at_first
-        left = seconds / new * (total - done) if new else None
+        telling = new >= TELLING * self.crew.workers or (new and seconds >= TELLING_SECONDS)
+        left = seconds / new * (total - done) if telling else 0.0 if done == total else None
         refused, failed = self.counts["refused"], self.counts["failed"]
         self.callback(SweepState(done, total, refused, failed, seconds, left))
 
