@@ -89,6 +89,20 @@ def test_a_full_disk_stops_the_sweep_and_loses_nothing(after, tmp_path, monkeypa
     assert before.keys() <= recorded(tmp_path).keys()
 
 
+def test_a_file_whose_writing_ends_half_way_is_as_it_was(tmp_path):
+    def half():
+        yield b"new"
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+    with pytest.raises(OSError, match="No space left") as caught:
+        _folder.write_whole(file, half())
+    assert caught.value.filename == str(file)
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
 READ_ONLY = """
 import os, sys, json
 import implicitbias as ib

@@ -78,6 +78,8 @@ def test_tasks_that_a_passing_death_took_along_are_run_again(tmp_path, monkeypat
 
 def test_a_crew_that_is_lost_for_good_ends_the_sweep_and_blames_no_task(tmp_path, monkeypatch):
     class Lost(Dying):
+        workers = ahead = 1
+
         def check(self):
             raise ib.ImplicitBiasError("the Dask cluster no longer answers")
 
