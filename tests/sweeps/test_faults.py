@@ -22,7 +22,7 @@ def _without_figures(monkeypatch):
     monkeypatch.setattr("implicitbias.sweeps._sweep.draw", lambda *_, **__: [])
 
 
-MANY = plan(data=PLAN["data"] | {"seed": {"range": 20}})
+MANY = plan(data=PLAN["data"] | {"seed": {"range": 40}})
 RUN = """
 import json, sys
 import implicitbias as ib
@@ -49,11 +49,11 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path):
         process.communicate()
         assert process.returncode == -signal.SIGKILL
         before = recorded(tmp_path / "killed")
-        assert done < len(before) < 80
+        assert done < len(before) < 160
     (tmp_path / "killed" / "results" / ".implicitbias-half.jsonl").write_text('{"task": 3, "sta')
     ib.sweep(MANY, tmp_path / "killed", workers=1)
     ib.sweep(MANY, tmp_path / "calm", workers=1)
-    assert recorded(tmp_path / "killed") == dict.fromkeys(range(80), 1)
+    assert recorded(tmp_path / "killed") == dict.fromkeys(range(160), 1)
     for name in ("results.csv", "results.parquet"):
         killed, calm = ((tmp_path / each / name).read_bytes() for each in ("killed", "calm"))
         assert killed == calm

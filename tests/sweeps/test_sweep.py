@@ -1,5 +1,7 @@
 """Sweeps: every row is what the function itself says."""
 
+import csv
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 import implicitbias as ib
 from helpers.draws import normal
 from helpers.sweeps import PLAN, plan
+from implicitbias.sweeps._data import load_file
 
 CLASSES = {"name": "separable", "num_points": 6, "num_features": 4, "margin": 0.5, "seed": 1}
 
@@ -48,11 +51,12 @@ def test_predictions_are_those_of_predict_limit(tmp_path):
 
 def test_the_files_are_the_table(tmp_path, drawn):
     result = swept(tmp_path)
-    read = pd.read_csv(tmp_path / "results.csv")
+    with (tmp_path / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
     whole = pd.read_parquet(tmp_path / "results.parquet")
     pd.testing.assert_frame_equal(whole, result.table)
     for name in ("certificate_worst", "l1", "start_scale"):
-        assert (read[name].to_numpy() == result.table[name].to_numpy()).all()
+        assert [float(row[name]) for row in rows] == result.table[name].to_list()
     assert len(pd.read_csv(tmp_path / "seconds.csv")) == 12
     assert "seconds" not in result.table
     assert set(result.files) == {
@@ -220,6 +224,14 @@ def test_files_of_every_kind_are_the_same_data(kind, tmp_path, monkeypatch):
     result = swept(tmp_path / "out", data=data, start=start, save_coefficients=True)
     least = np.linalg.pinv(X) @ y
     np.testing.assert_allclose(result.coefficients(0), least, rtol=1e-9)
+
+
+def test_numbers_of_a_csv_file_are_read_to_the_last_bit(tmp_path):
+    (matrix,) = normal(3, (50, 40))
+    frame = pd.DataFrame(np.c_[matrix, matrix[:, 0]], columns=[*map(str, range(40)), "y"])
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    found, _ = load_file({"file": "data.csv", "target": "y"}, tmp_path)
+    np.testing.assert_array_equal(found, matrix)
 
 
 def test_intercept_and_projection(tmp_path, monkeypatch):

@@ -112,7 +112,7 @@ def load_file(point: Mapping[str, Any], base: Path) -> tuple[FloatArray, Numeric
 def _from_table(file: Path, target: Any, drop: list[str]) -> tuple[FloatArray, NumericArray]:
     import pandas
 
-    frame = pandas.read_csv(file) if file.suffix.lower() == ".csv" else pandas.read_parquet(file)
+    frame = _read_csv(file) if file.suffix.lower() == ".csv" else pandas.read_parquet(file)
     frame.columns = [str(name).strip() for name in frame.columns]
     if target is None:
         raise InvalidInputError(f"[data] with file = {file.name!r} lacks target, a column of it.")
@@ -136,6 +136,15 @@ def _from_table(file: Path, target: Any, drop: list[str]) -> tuple[FloatArray, N
             "expected numbers. Leave columns out with drop, or mend the file."
         )
     return features.to_numpy(dtype=np.float64), frame[target].to_numpy()
+
+
+def _read_csv(file: Path) -> Any:
+    """The table, with every number the float64 next to what is written."""
+    import pandas
+
+    version = tuple(int(part) for part in pandas.__version__.split(".")[:2])
+    exact: dict[str, Any] = {} if version >= (3, 1) else {"float_precision": "round_trip"}
+    return pandas.read_csv(file, **exact)
 
 
 def _from_npz(file: Path, target: Any) -> tuple[FloatArray, NumericArray]:
