@@ -253,6 +253,10 @@ BAD_FILES = {
     "holes": ("a,b,y\n1,,3\n", {"target": "y"}, "has cells without a value in b"),
     "no target": ("a,b,y\n1,2,3\n", {}, "lacks target"),
     "a slip": ("alpha,b,y\n1,2,3\n", {"target": "alhpa"}, "Did you mean 'alpha'"),
+    "an infinity": ("a,b,y\n1,inf,3\n", {"target": "y"}, r"contains inf at index \(0, 1\)"),
+    "rounding": ("a,b,y\n1,9007199254740993,3\n", {"target": "y"}, "float64 would round"),
+    "a cell too many": ("a,b,y\n1,2,3,4\n", {"target": "y"}, "more cells in a row than names"),
+    "a word as target": ("a,y\n1,one\n", {"target": "y"}, "the target in data.csv has dtype"),
     "empty": ("", {"target": "y"}, "cannot be read"),
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from implicitbias import datasets
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import FloatArray, NumericArray, finite_array
 from implicitbias._errors import InfeasibleProblemError, InvalidInputError, reason_of
 from implicitbias.problems import Classification, Regression, equations
 from implicitbias.sweeps._keys import GENERATORS
@@ -59,7 +59,7 @@ def problem_of(point: Mapping[str, Any], base: Path) -> Problem:
         return Classification(np.column_stack([X, np.ones(len(X))]) if constant else X, y)
     if not (constant or point.get("project", False)):
         return Regression(X, y)
-    data = equations(X, np.asarray(y, dtype=np.float64), constant)
+    data = equations(X, y, constant)
     if not (data.reached or point.get("project", False)):
         raise InfeasibleProblemError(
             f"the features of {point['file']} and a constant cannot fit the target: "
@@ -99,17 +99,21 @@ def load_file(point: Mapping[str, Any], base: Path) -> tuple[FloatArray, Numeric
         )
     try:
         if suffix in TABLES:
-            return _from_table(file, target, point.get("drop", []))
-        if "drop" in point:
+            X, y = _from_table(file, target, point.get("drop", []))
+        elif "drop" in point:
             raise InvalidInputError("[data] drop is for tables with named columns.")
-        return _from_npz(file, target) if suffix == ".npz" else _from_npy(file, target, base)
+        else:
+            X, y = _from_npz(file, target) if suffix == ".npz" else _from_npy(file, target, base)
+        if point.get("task") != "classification":
+            y = finite_array(y, f"the target in {file.name}", shape=(None,))
+        return finite_array(X, f"the features in {file.name}", shape=(None, None)), y
     except InvalidInputError:
         raise
     except UNREADABLE as error:
         raise InvalidInputError(f"[data] {file} cannot be read: {reason_of(error)}.") from None
 
 
-def _from_table(file: Path, target: Any, drop: list[str]) -> tuple[FloatArray, NumericArray]:
+def _from_table(file: Path, target: Any, drop: list[str]) -> tuple[Any, NumericArray]:
     import pandas
 
     frame = _read_csv(file) if file.suffix.lower() == ".csv" else pandas.read_parquet(file)
@@ -135,7 +139,7 @@ def _from_table(file: Path, target: Any, drop: list[str]) -> tuple[FloatArray, N
             f"{file.name} has {what} in {', '.join(which[:10])}{', ...' * (len(which) > 10)}; "
             "expected numbers. Leave columns out with drop, or mend the file."
         )
-    return features.to_numpy(dtype=np.float64), frame[target].to_numpy()
+    return features, frame[target].to_numpy()
 
 
 def _read_csv(file: Path) -> Any:
@@ -144,10 +148,15 @@ def _read_csv(file: Path) -> Any:
 
     version = tuple(int(part) for part in pandas.__version__.split(".")[:2])
     exact: dict[str, Any] = {} if version >= (3, 1) else {"float_precision": "round_trip"}
-    return pandas.read_csv(file, **exact)
+    frame = pandas.read_csv(file, **exact)
+    if not isinstance(frame.index, pandas.RangeIndex):
+        raise InvalidInputError(
+            f"{file.name} has more cells in a row than names in its first line. Name every column."
+        )
+    return frame
 
 
-def _from_npz(file: Path, target: Any) -> tuple[FloatArray, NumericArray]:
+def _from_npz(file: Path, target: Any) -> tuple[Any, NumericArray]:
     with np.load(file, allow_pickle=False) as archive:
         name = "y" if target is None else target
         missing = [each for each in ("X", name) if each not in archive.files]
@@ -159,7 +168,7 @@ def _from_npz(file: Path, target: Any) -> tuple[FloatArray, NumericArray]:
         return archive["X"], archive[name]
 
 
-def _from_npy(file: Path, target: Any, base: Path) -> tuple[FloatArray, NumericArray]:
+def _from_npy(file: Path, target: Any, base: Path) -> tuple[Any, NumericArray]:
     table = np.load(file, allow_pickle=False)
     if isinstance(target, str) and target.endswith(".npy"):
         return table, np.load(base / target, allow_pickle=False)
