@@ -27,6 +27,8 @@ CHOICE = ("truth_error", "comparison_error", "distance", "l1", "num_nonzero", "n
 PANELS = 4
 MOST_CURVES = len(COLOURS)
 SPAN = 30.0  # ratio of the largest to the smallest from which an axis is logarithmic
+FEW = 50  # tasks that are marked one by one
+TICKS = 5  # of a linear axis, at most
 FURTHEST = 1e100  # from here, and its inverse, an axis shows decades
 SMALLEST = 1e-18  # where exact zeros are drawn
 
@@ -257,6 +259,8 @@ def draw_curves(traces: SweepTraces, name: str, curves: Sequence[Curve], ax: Axe
     if traces.words:
         ax.set_xticks(range(len(traces.words)), traces.words)
         ax.margins(x=0.1)
+    else:
+        ax.locator_params(axis="x", nbins=TICKS)
     ax.set_xscale("log" if along == "log" else "linear")
     ax.set_yscale("log" if up == "log" else "linear")
     ax.set_xlabel(f"{'log10 of ' * (along == 'decades')}{traces.x}")
@@ -296,9 +300,10 @@ def _certificates(table: Any) -> Any:
             linestyle=style,
             linewidth=width,
             drawstyle="steps-pre",
+            marker="." if values.size <= FEW else "",
             label=f"{name.removeprefix('certificate_')}, {values.size} tasks",
         )
-    ax.axhline(CERTIFIED, color="black", linewidth=0.8, linestyle=":", label="what counts")
+    ax.axhline(CERTIFIED, color="black", linewidth=0.8, linestyle=":", label="largest that counts")
     ax.set_yscale("log")
     ax.set_xlim(0.0, 100.0)
     ax.set_xlabel("tasks, from the best certified to the worst [%]")
