@@ -256,13 +256,13 @@ def draw_curves(traces: SweepTraces, name: str, curves: Sequence[Curve], ax: Axe
             ax.vlines(x, low, high, color=colour, alpha=0.5)
         else:
             ax.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    ax.set_xscale("log" if along == "log" else "linear")
+    ax.set_yscale("log" if up == "log" else "linear")
     if traces.words:
         ax.set_xticks(range(len(traces.words)), traces.words)
         ax.margins(x=0.1)
-    else:
+    elif along != "log":
         ax.locator_params(axis="x", nbins=TICKS)
-    ax.set_xscale("log" if along == "log" else "linear")
-    ax.set_yscale("log" if up == "log" else "linear")
     ax.set_xlabel(f"{'log10 of ' * (along == 'decades')}{traces.x}")
     ax.set_ylabel(f"{'log10 of ' * (up == 'decades')}{NAMES.get(name, name.replace('_', ' '))}")
     for side in ("top", "right"):
