@@ -179,12 +179,12 @@ class ParameterMargins(MarginSystem):
         with np.errstate(invalid="ignore"):  # 0 / 0 where nothing moves along an eigenvector
             return rest_of(velocity / size, curvature, 1.0, noise=noise, rounding=rounding)
 
-    def instability(self, state: FloatArray) -> float:
+    def instability(self, state: FloatArray, least: float) -> float:
         """The Hessian's largest eigenvalue across the velocity."""
         size = stable_norm(state)
         if size == 0.0 or state.size > MOST:
             return 0.0
-        return largest_eigenvalue(self._hessian(state, size)[0], self.velocity(state))
+        return largest_eigenvalue(self._hessian(state, size)[0], self.velocity(state), least)
 
     def finer(self) -> ParameterMargins:
         """The flow with smaller steps."""

@@ -153,11 +153,11 @@ class ParameterFlow(FlowSystem):
             rounding=EPS * self._gradient_terms(state, reading),
         )
 
-    def instability(self, state: FloatArray) -> float:
+    def instability(self, state: FloatArray, least: float) -> float:
         """The Jacobian's largest eigenvalue across the velocity."""
         if state.size > MOST:
             return 0.0
-        return largest_eigenvalue(self.jacobian(state), self.velocity(state))
+        return largest_eigenvalue(self.jacobian(state), self.velocity(state), least)
 
     def finer(self) -> ParameterFlow:
         """The flow with smaller steps."""
