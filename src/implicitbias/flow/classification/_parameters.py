@@ -86,7 +86,7 @@ class ParameterMargins(MarginSystem):
             state,
             np.inf,
             first_step=first_step,
-            factors=symmetric(self.factor),
+            factors=symmetric(each(self.factor)),
             tol=RADAU_TOLERANCE * min(1.0, self.rtol / self.margin_tol),
             sizes=self.atol / (ABSOLUTE * self.rtol),
         )

@@ -105,10 +105,10 @@ def each(function: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray],
 
 
 def symmetric(factor: Callable[[FloatArray], FloatArray]) -> Factors:
-    """The stiff part -F^T F of a gradient flow's Jacobian, from y -> F, (n, N)."""
+    """The stiff part -F^T F of a gradient flow's Jacobian, from states (s, N) -> F, (s, n, N)."""
 
     def factors(states: FloatArray) -> tuple[FloatArray, FloatArray]:
-        stack = each(factor)(states)
+        stack = factor(states)
         return stack, stack
 
     return factors

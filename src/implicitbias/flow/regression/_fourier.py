@@ -84,7 +84,7 @@ class FourierFlow(FlowSystem):
             self.start,
             bound,
             first_step=first_step,
-            factors=symmetric(self.factor),
+            factors=symmetric(each(self.factor)),
             tol=self.rtol,
             sizes=self.sizes,
         )

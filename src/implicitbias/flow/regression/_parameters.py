@@ -23,7 +23,7 @@ from implicitbias._arrays import EPS, TINY, FloatArray, Parameters, stable_norm,
 from implicitbias._errors import Outcome
 from implicitbias.flow._rest import Rest, newton_change, rest_of
 from implicitbias.flow._stability import FINER, MOST, largest_eigenvalue
-from implicitbias.flow.integrators._radau import LowRankRadau, each, symmetric
+from implicitbias.flow.integrators._radau import LowRankRadau, symmetric
 from implicitbias.flow.regression._loss import SquaredLoss
 from implicitbias.flow.regression._system import FlowSystem, Reading
 from implicitbias.networks import Network
@@ -57,28 +57,35 @@ class ParameterFlow(FlowSystem):
     def integrator(self, first_step: float, bound: float) -> OdeSolver:
         """Radau IIA, whose stiff factor here is X J."""
         return LowRankRadau(
-            each(self.velocity),
+            self.velocities,
             self.start,
             bound,
             first_step=first_step,
-            factors=symmetric(self.factor),
+            factors=symmetric(self.factors),
             tol=self.rtol,
             sizes=self.sizes,
         )
 
     def factor(self, state: FloatArray) -> FloatArray:
         """X J, (n, P), with J = d beta / d Theta."""
+        return self.factors(state[None])[0]
+
+    def factors(self, states: FloatArray) -> FloatArray:
+        """The same of each state, (s, n, P)."""
         with np.errstate(over="ignore", invalid="ignore"):
-            moved: FloatArray = self.loss.X @ self.network.coefficient_jacobian(self.layers(state))
-        return moved
+            return self.network.stacked_point_gradients(self._stacked(states), self.loss.X)
 
     def velocity(self, state: FloatArray) -> FloatArray:
         """dTheta/dt."""
-        layers = self.layers(state)
+        return self.velocities(state[None])[0]
+
+    def velocities(self, states: FloatArray) -> FloatArray:
+        """The same of each state, (s, P)."""
+        layers = self._stacked(states)
         with np.errstate(over="ignore", invalid="ignore"):
-            residual = self.loss.X @ self.network.coefficients(layers) - self.loss.y
-            gradients = self.network.layer_gradients(layers, -(residual @ self.loss.X))
-        return np.concatenate([gradient.ravel() for gradient in gradients])
+            residuals = self.network.stacked_coefficients(layers) @ self.loss.X.T - self.loss.y
+            gradients = self.network.stacked_gradients(layers, -(residuals @ self.loss.X))
+        return np.concatenate([part.reshape(len(states), -1) for part in gradients], axis=1)
 
     def jacobian(self, state: FloatArray) -> FloatArray:
         """D^2 ((-X^T r)^T beta) at fixed r, minus (X J)^T (X J) with J = d beta / d Theta."""
@@ -92,6 +99,15 @@ class ParameterFlow(FlowSystem):
         """Views of the layers in a flattened state."""
         return tuple(
             state[begin:end].reshape(shape)
+            for begin, end, shape in zip(
+                self.ends[:-1], self.ends[1:], self.network.parameter_shapes, strict=True
+            )
+        )
+
+    def _stacked(self, states: FloatArray) -> Parameters:
+        """Layers of each state, (s, ...)."""
+        return tuple(
+            states[:, begin:end].reshape(-1, *shape)
             for begin, end, shape in zip(
                 self.ends[:-1], self.ends[1:], self.network.parameter_shapes, strict=True
             )
