@@ -61,7 +61,7 @@ class ConvolutionalNetwork(Network):
             filter_sizes=sizes,
             parameter_shapes=tuple((size,) for size in sizes),
             _by_fft=_fft_is_faster(d, sizes),
-            _stacks_by_fft=_fft_is_faster(d, sizes, shared=True),
+            _stacks_by_fft=min(sizes) == d and _fft_is_faster(d, sizes, shared=True),
         )
 
     def __repr__(self) -> str:
@@ -157,7 +157,8 @@ class ConvolutionalNetwork(Network):
         return super().stacked_point_gradients(layers, X)
 
     def _takes_fft(self, layers: Parameters) -> bool:
-        return self._by_fft if len(layers[0]) == 1 else self._stacks_by_fft
+        """Whether a stack does; not for short filters, whose small entries it would blur."""
+        return self._by_fft or (self._stacks_by_fft and len(layers[0]) > 1)
 
     def _second_derivative_blocks(
         self, layers: Parameters, direction: FloatArray

@@ -1,6 +1,7 @@
-"""X D beta(Theta) of stacked networks: by gradients of all points at once, or one after the other.
+"""Stacks of parameters, R networks in one: as vectors and as layers, and X D beta(Theta) of each.
 
-The first needs a family's ``stacked_gradients`` to be arrays; the second takes any network.
+The latter by gradients of all points at once, which needs a family's ``stacked_gradients`` to be
+arrays, or one after the other, which takes any network.
 """
 
 from __future__ import annotations
@@ -15,12 +16,24 @@ if TYPE_CHECKING:
     from implicitbias.networks._base import Network
 
 
+def layers_of_each(network: Network, vectors: FloatArray) -> Parameters:
+    """Views of the layers, (R, ...), of vectors Theta, (R, P)."""
+    ends = np.cumsum((0, *network.layer_sizes)).tolist()
+    places = zip(ends[:-1], ends[1:], network.parameter_shapes, strict=True)
+    return tuple(vectors[:, begin:end].reshape(-1, *shape) for begin, end, shape in places)
+
+
+def flattened_each(layers: Parameters) -> FloatArray:
+    """The vectors, (R, P), of layers (R, ...)."""
+    return np.concatenate([layer.reshape(len(layer), -1) for layer in layers], axis=1)
+
+
 def by_gradients(network: Network, layers: Parameters, X: FloatArray) -> FloatArray:
     """Row i of X D beta(Theta) is the gradient of x_i^T beta: R n networks in one."""
     runs, points = len(layers[0]), len(X)
     repeated = tuple(np.repeat(layer, points, axis=0) for layer in layers)
     gradients = network.stacked_gradients(repeated, np.tile(X, (runs, 1)))
-    return np.concatenate([part.reshape(runs, points, -1) for part in gradients], axis=2)
+    return flattened_each(gradients).reshape(runs, points, -1)
 
 
 def by_jacobians(network: Network, layers: Parameters, X: FloatArray) -> FloatArray:

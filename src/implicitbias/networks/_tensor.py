@@ -166,7 +166,10 @@ class TensorNetwork(Network):
         return super().stacked_point_gradients(layers, X)
 
     def _fits(self, layers: Parameters, points: int = 1) -> bool:
-        return len(layers[0]) * max(points, self.num_features) * prod(self.layer_sizes) <= _STACKED_ENTRIES
+        return (
+            len(layers[0]) * max(points, self.num_features) * prod(self.layer_sizes)
+            <= _STACKED_ENTRIES
+        )
 
     def _second_derivative_blocks(
         self, layers: Parameters, direction: FloatArray

@@ -26,7 +26,7 @@ from implicitbias.flow._stability import FINER, MOST, largest_eigenvalue
 from implicitbias.flow.integrators._radau import LowRankRadau, symmetric
 from implicitbias.flow.regression._loss import SquaredLoss
 from implicitbias.flow.regression._system import FlowSystem, Reading
-from implicitbias.networks import Network
+from implicitbias.networks import Network, flattened_each, layers_of_each
 
 TOLERANCE = 1e-7
 SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
@@ -73,7 +73,8 @@ class ParameterFlow(FlowSystem):
     def factors(self, states: FloatArray) -> FloatArray:
         """The same of each state, (s, n, P)."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.network.stacked_point_gradients(self._stacked(states), self.loss.X)
+            layers = layers_of_each(self.network, states)
+            return self.network.stacked_point_gradients(layers, self.loss.X)
 
     def velocity(self, state: FloatArray) -> FloatArray:
         """dTheta/dt."""
@@ -81,11 +82,11 @@ class ParameterFlow(FlowSystem):
 
     def velocities(self, states: FloatArray) -> FloatArray:
         """The same of each state, (s, P)."""
-        layers = self._stacked(states)
+        layers = layers_of_each(self.network, states)
         with np.errstate(over="ignore", invalid="ignore"):
             residuals = self.network.stacked_coefficients(layers) @ self.loss.X.T - self.loss.y
             gradients = self.network.stacked_gradients(layers, -(residuals @ self.loss.X))
-        return np.concatenate([part.reshape(len(states), -1) for part in gradients], axis=1)
+        return flattened_each(gradients)
 
     def jacobian(self, state: FloatArray) -> FloatArray:
         """D^2 ((-X^T r)^T beta) at fixed r, minus (X J)^T (X J) with J = d beta / d Theta."""
@@ -99,15 +100,6 @@ class ParameterFlow(FlowSystem):
         """Views of the layers in a flattened state."""
         return tuple(
             state[begin:end].reshape(shape)
-            for begin, end, shape in zip(
-                self.ends[:-1], self.ends[1:], self.network.parameter_shapes, strict=True
-            )
-        )
-
-    def _stacked(self, states: FloatArray) -> Parameters:
-        """Layers of each state, (s, ...)."""
-        return tuple(
-            states[:, begin:end].reshape(-1, *shape)
             for begin, end, shape in zip(
                 self.ends[:-1], self.ends[1:], self.network.parameter_shapes, strict=True
             )
