@@ -143,7 +143,7 @@ class MarginSystem(ABC):
         """Relative drift of the conserved quantities since the start."""
 
     def instability(self, state: FloatArray, least: float) -> float:
-        """Rate at which errors across the velocity grow, at most; 0 below ``least``, or where none can."""
+        """Rate at which errors across the velocity grow, at most; 0 below ``least``."""
         return 0.0
 
     def finer(self) -> MarginSystem:

@@ -68,7 +68,7 @@ class ParameterFlow(FlowSystem):
 
     def factor(self, state: FloatArray) -> FloatArray:
         """X J, (n, P), with J = d beta / d Theta."""
-        return self.factors(state[None])[0]
+        return np.asarray(self.factors(state[None])[0])
 
     def factors(self, states: FloatArray) -> FloatArray:
         """The same of each state, (s, n, P)."""
@@ -78,7 +78,7 @@ class ParameterFlow(FlowSystem):
 
     def velocity(self, state: FloatArray) -> FloatArray:
         """dTheta/dt."""
-        return self.velocities(state[None])[0]
+        return np.asarray(self.velocities(state[None])[0])
 
     def velocities(self, states: FloatArray) -> FloatArray:
         """The same of each state, (s, P)."""

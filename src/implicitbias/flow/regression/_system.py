@@ -127,7 +127,7 @@ class FlowSystem(ABC):
         """Relative drift of the conserved quantities since the start."""
 
     def instability(self, state: FloatArray, least: float) -> float:
-        """Rate at which errors across the velocity grow, at most; 0 below ``least``, or where they are undone."""
+        """Rate at which errors across the velocity grow, at most; 0 below ``least``."""
         return 0.0
 
     def finer(self) -> FlowSystem:
