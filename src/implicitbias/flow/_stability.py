@@ -15,10 +15,10 @@ steps: the roundings then are others, and where they decide, so is the end.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import eigvalsh, lapack
 from scipy.sparse.linalg import ArpackError, eigsh
 
 from implicitbias._arrays import EPS, FloatArray, stable_norm
@@ -33,6 +33,7 @@ FURTHER = 1.5  # times, or sizes of the state, at which the rate is measured, on
 FUZZ = 1e-3
 NEGLIGIBLE = 1e-3  # part of the exponent that is not worth an eigenvalue
 FEW, MOST = 150, 1500  # variables up to which all eigenvalues are computed, or one
+RESTARTS = 10  # of Lanczos' method, before one eigenvalue is computed densely
 FINER = 0.125
 INCOMPLETE = (Outcome.PRECISION_REACHED, Outcome.STEP_LIMIT, Outcome.FAILED)  # these tell nothing
 
@@ -77,7 +78,7 @@ class ErrorGrowth:
 def largest_eigenvalue(matrix: FloatArray, velocity: FloatArray, least: float = 0.0) -> float:
     """That of P J P, J symmetric, or 0 if it is below ``least`` or rounding; 0 for large matrices.
 
-    Cholesky factors of least I - P J P tell the latter; Lanczos' method takes long to.
+    Cholesky factors of least I - P J P tell the latter, for which Lanczos' method takes long.
     """
     if not matrix.size or len(matrix) > MOST or not np.isfinite(matrix).all():
         return 0.0
@@ -91,11 +92,13 @@ def largest_eigenvalue(matrix: FloatArray, velocity: FloatArray, least: float = 
         return 0.0
     if len(matrix) <= FEW:
         return max(0.0, float(np.linalg.eigvalsh(matrix)[-1]))
+    start = np.random.default_rng(0).standard_normal(len(matrix))
+    options: dict[str, Any] = {"v0": start, "tol": 1e-2, "maxiter": RESTARTS}
     try:
-        start = np.random.default_rng(0).standard_normal(len(matrix))
-        values = eigsh(matrix, k=1, which="LA", tol=1e-2, v0=start, return_eigenvectors=False)
+        values = eigsh(matrix, k=1, which="LA", return_eigenvectors=False, **options)
     except ArpackError:
-        return 0.0
+        last = len(matrix) - 1
+        values = eigvalsh(matrix, subset_by_index=(last, last), check_finite=False)
     return max(0.0, float(values[0]))
 
 
