@@ -6,6 +6,7 @@ arrays, or one after the other, which takes any network.
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,20 +21,25 @@ def layers_of_each(network: Network, vectors: FloatArray) -> Parameters:
     """Views of the layers, (R, ...), of vectors Theta, (R, P)."""
     ends = np.cumsum((0, *network.layer_sizes)).tolist()
     places = zip(ends[:-1], ends[1:], network.parameter_shapes, strict=True)
-    return tuple(vectors[:, begin:end].reshape(-1, *shape) for begin, end, shape in places)
+    return tuple(
+        vectors[:, begin:end].reshape(len(vectors), *shape) for begin, end, shape in places
+    )
 
 
 def flattened_each(layers: Parameters) -> FloatArray:
     """The vectors, (R, P), of layers (R, ...)."""
-    return np.concatenate([layer.reshape(len(layer), -1) for layer in layers], axis=1)
+    flat = [layer.reshape(len(layer), prod(layer.shape[1:])) for layer in layers]
+    return np.concatenate(flat, axis=1)
 
 
 def by_gradients(network: Network, layers: Parameters, X: FloatArray) -> FloatArray:
     """Row i of X D beta(Theta) is the gradient of x_i^T beta: R n networks in one."""
     runs, points = len(layers[0]), len(X)
+    if not points:
+        return np.zeros((runs, 0, network.num_parameters))
     repeated = tuple(np.repeat(layer, points, axis=0) for layer in layers)
     gradients = network.stacked_gradients(repeated, np.tile(X, (runs, 1)))
-    return flattened_each(gradients).reshape(runs, points, -1)
+    return flattened_each(gradients).reshape(runs, points, network.num_parameters)
 
 
 def by_jacobians(network: Network, layers: Parameters, X: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ from math import exp, log
 import numpy as np
 from scipy.integrate import OdeSolver
 
-from implicitbias._arrays import EPS, TINY, FloatArray, Parameters, stable_norm
+from implicitbias._arrays import EPS, TINY, FloatArray, Parameters, stable_norm, stable_norms
 from implicitbias._errors import InvalidInputError
 from implicitbias.flow._rest import Rest, rest_of
 from implicitbias.flow._stability import FINER, MOST, largest_eigenvalue
@@ -258,7 +258,7 @@ class ParameterMargins(MarginSystem):
 
     def _scaled(self, states: FloatArray) -> tuple[FloatArray, Parameters]:
         """Sizes, (s,), and the layers over them, (s, ...)."""
-        sizes = np.array([stable_norm(state) for state in states])
+        sizes = stable_norms(states)
         units = states / np.where(sizes > 0.0, sizes, 1.0)[:, None]
         return sizes, layers_of_each(self.network, units)
 
