@@ -1,6 +1,6 @@
 """A checkout beside the last release, with floors of the same run: the tables of the docs.
 
-    python -m benchmarks            # an hour; writes docs/measured.inc, which the page includes
+    python -m benchmarks            # an hour; writes docs/measured/, for the page
     python -m benchmarks --quick    # some minutes: fewer cases, fewer turns
     python -m benchmarks --before ../before/src --only limits,verify
 
@@ -28,7 +28,7 @@ from benchmarks._checkouts import ROOT, Checkout, seconds
 
 from benchmarks import construction, flows, limits, verification
 
-PAGE = ROOT / "docs" / "measured.inc"
+FOLDER = ROOT / "docs" / "measured"
 FIRST = "cf09635"  # version 0.1
 QUICK = {"limits": "L=3", "flows": "n=20, d=100, L=3", "construction": "100 x 1,000"}
 PART = 160_000_000  # bytes that the memory rate is measured on
@@ -165,7 +165,7 @@ def _common(row):
 
 
 def _section(title, text):
-    yield from ["", title, "~" * len(title), "", text, ""]
+    yield from [title, text, ""]
 
 
 def _table(head, rows):
@@ -198,7 +198,7 @@ def head(name):
     array = np.ones(PART // 8)
     rate = PART / seconds(array.sum, 5)[0] / 1e9
     own = _git("describe", "--always", "--dirty").strip()
-    yield from [
+    return [
         f".. written by python -m benchmarks, {datetime.now(UTC):%Y-%m-%d}",
         "",
         f"Commit {own} beside version {name}, {datetime.now(UTC):%Y-%m-%d}, Python "
@@ -209,13 +209,13 @@ def head(name):
 
 
 def main():
-    """Measure, and write the page's part."""
+    """Measure, and write the page's tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", type=Path, help="the src folder to compare with")
     parser.add_argument("--only", default=",".join(TABLES), help="tables, separated by commas")
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="few cases, three turns")
-    parser.add_argument("--out", type=Path, default=PAGE)
+    parser.add_argument("--out", type=Path, default=FOLDER, help="where the tables go")
     given = parser.parse_args()
     wanted = given.only.split(",")
     unknown = sorted(set(wanted) - TABLES.keys())
@@ -229,16 +229,17 @@ def main():
 
 
 def write(given, wanted, name, sources):
-    """All tables, then the file: nothing is replaced by half of it."""
+    """One file a table, when it is whole."""
     turns = min(given.turns, 3) if given.quick else given.turns
-    lines = []
-    for part in (head(name), *(
-        TABLES[each](sources, turns, QUICK.get(each, "") if given.quick else "") for each in wanted
-    )):  # fmt: skip
-        for line in part:
-            print(line, flush=True)
-            lines.append(line)
-    given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    given.out.mkdir(exist_ok=True)
+    circumstances = head(name)
+    for each in wanted:
+        print(f"{each} ...", file=sys.stderr, flush=True)
+        only = QUICK.get(each, "") if given.quick else ""
+        title, *lines = TABLES[each](sources, turns, only)
+        text = "\n".join([title, "~" * len(title), "", *circumstances, *lines]) + "\n"
+        print(text, flush=True)
+        (given.out / f"{each}.inc").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

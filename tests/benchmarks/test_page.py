@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,10 +36,25 @@ def test_a_table_is_a_list_table_of_the_rows():
     assert lines[-5:-1] == ["   * - b", "     - 1e+03", "     - 2e+03", "     - 0.50"]
 
 
-def test_the_page_includes_what_the_command_writes():
-    root = page.ROOT
-    assert ".. include:: measured.inc" in (root / "docs" / "benchmarks.rst").read_text("utf-8")
-    assert page.PAGE.is_file()
+def test_the_page_includes_every_table():
+    text = (page.ROOT / "docs" / "benchmarks.rst").read_text("utf-8")
+    for name in page.TABLES:
+        assert f".. include:: measured/{name}.inc" in text
+        assert (page.FOLDER / f"{name}.inc").is_file()
+
+
+def test_a_table_is_written_when_it_is_whole(tmp_path, monkeypatch):
+    def failing(*_):
+        yield "Title"
+        raise RuntimeError("half of it")
+
+    monkeypatch.setattr(page, "head", lambda name: [f"beside {name}"])
+    monkeypatch.setattr(page, "TABLES", {"good": lambda *_: iter(["Title"]), "bad": failing})
+    given = SimpleNamespace(turns=7, quick=True, out=tmp_path)
+    with pytest.raises(RuntimeError):
+        page.write(given, ["good", "bad"], "0.1", None)
+    assert [each.name for each in tmp_path.iterdir()] == ["good.inc"]
+    assert (tmp_path / "good.inc").read_text("utf-8").startswith("Title\n~~~~~\n\nbeside 0.1\n")
 
 
 def test_unknown_tables_are_refused_before_any_work(capsys, monkeypatch):
