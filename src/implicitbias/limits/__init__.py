@@ -49,6 +49,9 @@ from implicitbias.limits.potential._rough_path import rough_path
 from implicitbias.limits.potential._seen import Seen
 from implicitbias.limits.potential._sensitivity import PotentialSensitivity
 from implicitbias.limits.potential._signed_fit import STRICT, SignedFit, signed_fit
+from implicitbias.limits.saddles._cone import NoRestError, Rest, SquaredLoss
+from implicitbias.limits.saddles._exponential import ExponentialLoss
+from implicitbias.limits.saddles._walk import Saddle, Walk
 from implicitbias.limits.singular._vectors import (
     SingularVectors,
     singular_residual_of_network,
@@ -67,9 +70,11 @@ __all__ = [
     "Certificate",
     "EndPoint",
     "Entropy",
+    "ExponentialLoss",
     "Groups",
     "Limit",
     "MaxMargin",
+    "NoRestError",
     "OnePoint",
     "OptimalFace",
     "PathError",
@@ -78,9 +83,13 @@ __all__ = [
     "PotentialState",
     "Reachable",
     "Seen",
+    "Rest",
+    "Saddle",
     "SignedFit",
     "SingularVectors",
+    "SquaredLoss",
     "StationaryPoint",
+    "Walk",
     "at_actual_scale",
     "certify",
     "conjugate_groups",

@@ -1,0 +1,136 @@
+"""The exponential loss on a cone: where training of a classifier rests while clocks are tight.
+
+    min sum_i exp(-y_i [B x]_i) s.t. x >= 0,
+
+B the signed columns whose clocks are tight. It has a minimum unless some x >= 0 has margins
+y_i [B x]_i >= 0, not all 0: then the loss of these points tends to 0, and x grows for ever. Newton's
+method on the logarithm of the loss, each step a weighted least-squares problem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.optimize import linprog
+
+from implicitbias._arrays import BoolArray, FloatArray, IntArray, stable_norm
+from implicitbias.features import Features
+from implicitbias.limits.saddles._cone import FLAT, NOTHING, NoRestError, Rest
+
+LONGEST = 1.0  # change of a margin in one step
+SETTLED = 1e-10  # the same where Newton's method has converged: the next one is rounding
+MAX_STEPS = 120  # margins that have grown by this many grow for ever, or nearly so
+OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+
+
+@dataclass(frozen=True, eq=False)
+class ExponentialLoss:
+    """sum_i exp(-y_i [Z rho]_i).
+
+    Attributes
+    ----------
+    features, labels
+        Z (n, m), its columns of norm near 1, and y = +-1, (n,).
+    """
+
+    features: Features
+    labels: FloatArray
+
+    def start(self) -> Rest:
+        """At rho = 0."""
+        nobody = np.zeros(0, dtype=np.intp)
+        return Rest(nobody, np.zeros(0), self.labels, np.zeros(0))
+
+    def rest(self, tight: IntArray, signs: FloatArray, last: Rest) -> Rest:
+        """The minimiser on the cone of the columns ``tight``, ascending, from one inside.
+
+        Raises
+        ------
+        NoRestError
+            Newton's method did not converge, and no direction has margins >= 0.
+        """
+        rows = self.labels[:, None] * self.features.columns(tight) * signs
+        lengths = np.linalg.norm(rows, axis=0)
+        passive = np.isin(tight, last.chosen)
+        x = np.zeros(tight.size)
+        x[passive] = np.abs(last.values)
+        change = np.zeros(tight.size)
+        for _ in range(10 * (tight.size + len(rows)) + 10):
+            found = _newton(rows, x, passive)
+            if found is None:
+                if _grows(rows):
+                    return Rest(tight, x * signs, self.labels, x, bounded=False)
+                raise NoRestError("Newton's method on the loss of a face did not converge")
+            x, passive, change, losses = found
+            slopes = rows.T @ losses
+            able = ~passive & (slopes > FLAT * lengths * stable_norm(losses))
+            if not able.any():
+                break
+            passive[int(np.where(able, slopes / lengths, -np.inf).argmax())] = True
+        else:
+            raise NoRestError("columns entered and left the loss of a face without end")
+        chosen = np.flatnonzero(passive)
+        sides, error = signs[chosen], losses * np.abs(rows[:, chosen] @ change[chosen])
+        return Rest(
+            tight[chosen],
+            sides * x[chosen],
+            self.labels * losses,
+            sides * change[chosen],
+            stable_norm(error),
+        )
+
+
+def _newton(
+    rows: FloatArray, x: FloatArray, passive: BoolArray
+) -> tuple[FloatArray, BoolArray, FloatArray, FloatArray] | None:
+    """x, which of it is not 0, the last step, and the losses there; None where it grows for ever.
+
+    The step to margins m + dm minimises sum_i exp(-m_i) (dm_i - 1)^2.
+    """
+    x, passive = x.copy(), passive.copy()
+    for _ in range(MAX_STEPS):
+        inside = np.flatnonzero(passive)
+        losses = np.exp(-(rows @ x))
+        if not np.isfinite(losses).all():
+            return None
+        if inside.size == 0:
+            return x, passive, np.zeros_like(x), losses
+        root = np.sqrt(losses)
+        q, r = np.linalg.qr(root[:, None] * rows[:, inside])
+        dx = solve_triangular(r, q.T @ root)
+        moved = float(np.abs(rows[:, inside] @ dx).max())
+        if moved <= SETTLED:
+            x[inside] += dx
+            change = np.zeros_like(x)
+            change[inside] = dx
+            return x, passive, change, np.exp(-(rows @ x))
+        part = min(1.0, LONGEST / moved)
+        here, ahead = x[inside], x[inside] + part * dx
+        low = ahead <= NOTHING * np.abs(here).max()
+        if low.any():
+            ratios = np.where(low & (dx < 0.0), here / np.where(dx < 0.0, -dx, 1.0), np.inf)
+            part = min(part, float(ratios[low].min()))
+            gone = inside[low & (ratios <= part)]
+            x[inside] = here + part * dx
+            x[gone], passive[gone] = 0.0, False
+        else:
+            x[inside] = ahead
+    return None
+
+
+def _grows(rows: FloatArray) -> bool:
+    """Whether some x >= 0 has margins >= 0, not all of them 0: max sum t, 0 <= t <= 1, t <= M x."""
+    sizes = np.linalg.norm(rows, axis=1)
+    scaled = rows[sizes > 0.0] / sizes[sizes > 0.0, None]
+    n, k = scaled.shape
+    answer = linprog(
+        np.concatenate([np.zeros(k), -np.ones(n)]),
+        A_ub=np.hstack([-scaled, np.eye(n)]),
+        b_ub=np.zeros(n),
+        bounds=[(0, None)] * k + [(0, 1)] * n,
+        method="highs",
+        options=OPTIONS,
+    )
+    return bool(answer.status == 0 and -answer.fun > 0.5)

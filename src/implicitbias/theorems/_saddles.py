@@ -1,0 +1,225 @@
+"""saddle_path: the saddles that training passes as the scale of the start tends to 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import (
+    EPS,
+    FloatArray,
+    IntArray,
+    NumericArray,
+    largest_allowed,
+    positive_int,
+)
+from implicitbias._errors import NoPredictionError, Outcome
+from implicitbias._threads import threads_for
+from implicitbias._verdicts import CERTIFIED, Verdict
+from implicitbias.initialization import Initialization
+from implicitbias.limits import (
+    Certificate,
+    ExponentialLoss,
+    NoRestError,
+    Rest,
+    Saddle,
+    SquaredLoss,
+    Walk,
+    relative_residual,
+    small_scale_end,
+)
+from implicitbias.networks import Network
+from implicitbias.problems import Classification, Regression
+from implicitbias.theorems._registry import task_of, theorem_called
+from implicitbias.theorems._saddle_path import SaddlePath
+from implicitbias.theorems._situation import Situation, situation_of
+
+MAX_JUMPS = 100_000
+NAME = {"regression": "Saddles, regression", "classification": "Saddles, classification"}
+CONSISTENT = 10.0  # residuals up to so many times the worst contradiction of the rows are none
+REACHES = 700.0  # log of sizes that fit float64
+
+
+def saddle_path(
+    network: Network,
+    problem: Regression | Classification,
+    init: Initialization | Iterable[Any],
+    *,
+    certified_to: float = CERTIFIED,
+    max_jumps: int = MAX_JUMPS,
+) -> SaddlePath:
+    """lim_{alpha -> 0} beta(T log(1/alpha)), of L > 2 beta(T alpha^{-(L - 2)}), as a function of T.
+
+    From starts alpha * directions of networks that decouple: piecewise constant, its pieces saddles
+    of the loss. Regression is followed to its end; classification through its first stage, as long
+    as the loss has a minimum on the coordinates that have grown.
+
+    Parameters
+    ----------
+    network, problem
+        What is trained, on what.
+    init
+        The initial directions, one array a layer, or an Initialization whose scale is ignored.
+    certified_to
+        The largest certificate (relative) that still counts as an answer; the times' errors too.
+    max_jumps
+        Jumps after which the walk is given up.
+
+    Raises
+    ------
+    InvalidInputError
+        Network, problem and directions do not fit together.
+    NoPredictionError
+        The network does not decouple in real clocks, or a saddle could not be found or certified.
+
+    Notes
+    -----
+    Source: Pesme and Flammarion (NeurIPS 2023) and Berthier (JMLR 2023) for L = 2; other depths,
+    starts and the exponential loss as derived in the documentation ("Saddles").
+    """
+    certified_to = largest_allowed(certified_to, "certified_to")
+    most = positive_int(max_jumps, "max_jumps")
+    given = init.directions if isinstance(init, Initialization) else init
+    situation = situation_of(network, problem, Initialization(given, scale=1.0)).on_all_points()
+    result = theorem_called(NAME[task_of(problem)], task_of(problem))
+    with threads_for(problem.X.size):
+        verdicts = result.measure(situation)
+        failed = next((each for each in verdicts if each.fails), None)
+        if failed is not None:
+            raise NoPredictionError(
+                f"no sequence of saddles is known here: {failed}. It needs {result.remedy}.",
+                verdicts,
+            )
+        path = _Path(situation, verdicts, result.name).walked(most)
+    if not path.worst <= certified_to:
+        numbers = [max(c.worst, t) for c, t in zip(path.certificates, path.time_errors, strict=True)]
+        first = int(np.argmax(~(np.array(numbers) <= certified_to)))
+        raise NoPredictionError(
+            f"saddle {first + 1} of {path.times.size} was certified only to {numbers[first]:.1e} "
+            f"({path.certificates[first]}, time {path.time_errors[first]:.1e}); asked for "
+            f"{certified_to:.1e}. Pass a larger certified_to, or {situation.easier}.",
+            verdicts,
+            path.certificates[first],
+        )
+    return path
+
+
+class _Path:
+    """The walk in units in which columns, targets and clocks are near 1, and back."""
+
+    def __init__(
+        self, situation: Situation, verdicts: tuple[Verdict, ...], theorem: str
+    ) -> None:
+        self.situation, self.verdicts, self.theorem = situation, verdicts, theorem
+        problem, features = situation.problem, situation.reduction.features
+        self.columns = np.frexp(features.largest(0))[1]
+        self.row = int(np.frexp(float(np.abs(situation.targets).max(initial=0.0)))[1])
+        if isinstance(problem, Classification):
+            self.row = 0
+        scaled = features.shifted(np.zeros(len(features), dtype=np.intp), -self.columns)
+        logs = situation.curves.small_scale_lengths()
+        logs = tuple(side - self.columns * np.log(2.0) for side in logs)
+        finite = np.concatenate([side[np.isfinite(side)] for side in logs])
+        self.log_clock = float(np.median(finite)) if finite.size else 0.0
+        with np.errstate(over="ignore"):
+            below, above = (np.exp(side - self.log_clock) for side in logs)
+        loss = (
+            SquaredLoss(
+                scaled,
+                np.ldexp(situation.targets, -self.row),
+                max(SquaredLoss.rounding, CONSISTENT * problem.inconsistency),
+            )
+            if isinstance(problem, Regression)
+            else ExponentialLoss(scaled, situation.targets)
+        )
+        self.walk = Walk(scaled, (below, above), loss)
+
+    def walked(self, most: int) -> SaddlePath:
+        """All of it."""
+        found: list[tuple[Saddle, FloatArray, IntArray, Certificate]] = []
+        try:
+            for saddle in self.walk.saddles(most):
+                found.append((saddle, *self._seen(saddle)))
+        except (NoRestError, ValueError) as error:
+            raise NoPredictionError(
+                f"{self.theorem} applies, but the walk could not go on from saddle {len(found)}: "
+                f"{error}.",
+                self.verdicts,
+            ) from None
+        log_time = self.log_clock - self.row * float(np.log(2.0))
+        if abs(log_time) > REACHES:
+            raise NoPredictionError(
+                f"the times do not fit float64: they are near exp({log_time:.4g}). Give directions "
+                "of moderate size; times are counted from their scale.",
+                self.verdicts,
+            )
+        situation, walk = self.situation, self.walk
+        times = np.array([each[0].time for each in found]) * np.exp(log_time)
+        duals = np.array([each[0].dual for each in found]).reshape(-1, len(walk.features))
+        coefficients = np.array([each[1] for each in found])
+        return SaddlePath(
+            coefficients.reshape(-1, situation.problem.num_features),
+            times,
+            tuple(each[2] for each in found),
+            duals * np.exp(self.log_clock),
+            float(walk.until * np.exp(log_time)),
+            walk.growing,
+            float(situation.curves.depth),
+            tuple(each[3] for each in found),
+            np.array([each[0].time_error for each in found]),
+            self.verdicts,
+            self._outcome(found[-1][0] if found else None, most if len(found) == most else None),
+            self.theorem,
+        )
+
+    def _outcome(self, last: Saddle | None, most: int | None) -> Outcome:
+        if most is not None and last is not None and last.rest.pull.any():
+            raise NoPredictionError(
+                f"the walk was given up after {most} jumps. Pass a larger max_jumps.",
+                self.verdicts,
+            )
+        if self.walk.growing.size:
+            return Outcome.MARGIN_REACHED
+        pull = self.walk.loss.start().pull if last is None else last.rest.pull
+        return Outcome.STATIONARY if pull.any() else Outcome.RESIDUAL_REACHED
+
+    def _seen(self, saddle: Saddle) -> tuple[FloatArray, IntArray, Certificate]:
+        """beta, the coordinates that are not 0 and the certificate of a saddle."""
+        situation, rest = self.situation, saddle.rest
+        rho, change = self._rho(rest, rest.values), self._rho(rest, rest.change)
+        beta, error = situation.coefficients(rho), 0.0
+        if saddle.flat.size:
+            rho, error = self._tie_broken(saddle, rho)
+            beta = situation.coefficients(rho)
+        size = float(np.abs(beta).max(initial=0.0))
+        if size > 0.0:
+            error += float(np.abs(situation.coefficients(change)).max()) / size
+        error += EPS if size > 0.0 else 0.0
+        feasibility = 0.0
+        if not rest.pull.any():
+            problem = situation.problem
+            feasibility = relative_residual(problem.features, beta, problem.y)
+        certificate = Certificate(feasibility, kkt_residual=saddle.violation, error=error)
+        return beta, np.flatnonzero(rho), certificate
+
+    def _rho(self, rest: Rest, values: FloatArray) -> FloatArray:
+        rho = np.zeros(self.situation.curves.size)
+        rho[rest.chosen] = np.ldexp(values, self.row - self.columns[rest.chosen])
+        return rho
+
+    def _tie_broken(self, saddle: Saddle, rho: FloatArray) -> tuple[FloatArray, float]:
+        """Of all rho on the tight coordinates with the same Z rho, the one that training reaches.
+
+        It is the small-scale limit of training these coordinates on Z rho for targets.
+        """
+        situation, kept = self.situation, np.zeros(rho.size, dtype=bool)
+        kept[saddle.rest.chosen] = kept[saddle.flat] = True
+        if not rho.any():
+            return rho, 0.0
+        end = small_scale_end(situation.potential_on(kept, situation.reduction.features @ rho))
+        broken = np.zeros_like(rho)
+        broken[kept] = end.rho
+        return broken, end.error
