@@ -51,7 +51,7 @@ from implicitbias.limits.potential._sensitivity import PotentialSensitivity
 from implicitbias.limits.potential._signed_fit import STRICT, SignedFit, signed_fit
 from implicitbias.limits.saddles._cone import NoRestError, Rest, SquaredLoss
 from implicitbias.limits.saddles._exponential import ExponentialLoss
-from implicitbias.limits.saddles._walk import Saddle, Walk
+from implicitbias.limits.saddles._walk import Saddle, Walk, Walked
 from implicitbias.limits.singular._vectors import (
     SingularVectors,
     singular_residual_of_network,
@@ -90,6 +90,7 @@ __all__ = [
     "SquaredLoss",
     "StationaryPoint",
     "Walk",
+    "Walked",
     "at_actual_scale",
     "certify",
     "conjugate_groups",

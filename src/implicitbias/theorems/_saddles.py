@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from implicitbias._arrays import (
     EPS,
     FloatArray,
     IntArray,
-    NumericArray,
     largest_allowed,
     positive_int,
 )
@@ -28,6 +26,7 @@ from implicitbias.limits import (
     Saddle,
     SquaredLoss,
     Walk,
+    Walked,
     relative_residual,
     small_scale_end,
 )
@@ -135,74 +134,77 @@ class _Path:
             if isinstance(problem, Regression)
             else ExponentialLoss(scaled, situation.targets)
         )
-        self.walk = Walk(scaled, (below, above), loss)
+        self.walk = Walk(scaled, below, above, loss)
 
     def walked(self, most: int) -> SaddlePath:
         """All of it."""
-        found: list[tuple[Saddle, FloatArray, IntArray, Certificate]] = []
         try:
-            for saddle in self.walk.saddles(most):
-                found.append((saddle, *self._seen(saddle)))
+            walked = self.walk.all(most)
+            found = walked.saddles
+            violations = self.walk.violations(found)
+            seen = [self._seen(*each) for each in zip(found, violations, strict=True)]
         except (NoRestError, ValueError) as error:
             raise NoPredictionError(
-                f"{self.theorem} applies, but the walk could not go on from saddle {len(found)}: "
-                f"{error}.",
+                f"{self.theorem} applies, but the saddles could not be found: {error}.",
                 self.verdicts,
             ) from None
+        if not walked.complete:
+            raise NoPredictionError(
+                f"the walk was given up after {most} jumps. Pass a larger max_jumps.",
+                self.verdicts,
+            )
+        time = np.exp(self._log_time())
+        situation, points = self.situation, len(self.walk.features)
+        return SaddlePath(
+            np.array([each[0] for each in seen]).reshape(-1, situation.problem.num_features),
+            np.array([each.time for each in found]) * time,
+            tuple(each[1] for each in seen),
+            np.array([each.dual for each in found]).reshape(-1, points) * np.exp(self.log_clock),
+            float(walked.until * time),
+            walked.growing,
+            float(situation.curves.depth),
+            tuple(each[2] for each in seen),
+            np.array([each.time_error for each in found]),
+            self.verdicts,
+            self._outcome(walked),
+            self.theorem,
+        )
+
+    def _log_time(self) -> float:
+        """The unit of time of the walk."""
         log_time = self.log_clock - self.row * float(np.log(2.0))
-        if abs(log_time) > REACHES:
+        if max(abs(log_time), abs(self.log_clock)) > REACHES:
             raise NoPredictionError(
                 f"the times do not fit float64: they are near exp({log_time:.4g}). Give directions "
                 "of moderate size; times are counted from their scale.",
                 self.verdicts,
             )
-        situation, walk = self.situation, self.walk
-        times = np.array([each[0].time for each in found]) * np.exp(log_time)
-        duals = np.array([each[0].dual for each in found]).reshape(-1, len(walk.features))
-        coefficients = np.array([each[1] for each in found])
-        return SaddlePath(
-            coefficients.reshape(-1, situation.problem.num_features),
-            times,
-            tuple(each[2] for each in found),
-            duals * np.exp(self.log_clock),
-            float(walk.until * np.exp(log_time)),
-            walk.growing,
-            float(situation.curves.depth),
-            tuple(each[3] for each in found),
-            np.array([each[0].time_error for each in found]),
-            self.verdicts,
-            self._outcome(found[-1][0] if found else None, most if len(found) == most else None),
-            self.theorem,
-        )
+        return log_time
 
-    def _outcome(self, last: Saddle | None, most: int | None) -> Outcome:
-        if most is not None and last is not None and last.rest.pull.any():
-            raise NoPredictionError(
-                f"the walk was given up after {most} jumps. Pass a larger max_jumps.",
-                self.verdicts,
-            )
-        if self.walk.growing.size:
+    def _outcome(self, walked: Walked) -> Outcome:
+        if walked.growing.size:
             return Outcome.MARGIN_REACHED
-        pull = self.walk.loss.start().pull if last is None else last.rest.pull
-        return Outcome.STATIONARY if pull.any() else Outcome.RESIDUAL_REACHED
+        rests = [each.rest for each in walked.saddles[-1:]] or [self.walk.loss.start()]
+        return Outcome.STATIONARY if rests[0].pull.any() else Outcome.RESIDUAL_REACHED
 
-    def _seen(self, saddle: Saddle) -> tuple[FloatArray, IntArray, Certificate]:
+    def _seen(
+        self, saddle: Saddle, violation: float
+    ) -> tuple[FloatArray, IntArray, Certificate]:
         """beta, the coordinates that are not 0 and the certificate of a saddle."""
         situation, rest = self.situation, saddle.rest
-        rho, change = self._rho(rest, rest.values), self._rho(rest, rest.change)
-        beta, error = situation.coefficients(rho), 0.0
+        rho, error = self._rho(rest, rest.values), 0.0
+        change = situation.coefficients(self._rho(rest, rest.change))
         if saddle.flat.size:
             rho, error = self._tie_broken(saddle, rho)
-            beta = situation.coefficients(rho)
+        beta = situation.coefficients(rho)
         size = float(np.abs(beta).max(initial=0.0))
         if size > 0.0:
-            error += float(np.abs(situation.coefficients(change)).max()) / size
-        error += EPS if size > 0.0 else 0.0
+            error += float(np.abs(change).max()) / size + EPS
         feasibility = 0.0
         if not rest.pull.any():
             problem = situation.problem
             feasibility = relative_residual(problem.features, beta, problem.y)
-        certificate = Certificate(feasibility, kkt_residual=saddle.violation, error=error)
+        certificate = Certificate(feasibility, kkt_residual=violation, error=error)
         return beta, np.flatnonzero(rho), certificate
 
     def _rho(self, rest: Rest, values: FloatArray) -> FloatArray:

@@ -14,14 +14,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dtrtrs
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray, stable_norm
 from implicitbias.features import Dense, Features
 
 NOTHING = 1e-13  # relative: shares this small are 0, residuals this small are rounding
 FLAT = 1e-12  # slopes below this, relative to |z| |pull|, are 0
-REFINED = 3
+REFINED = 2
 
 
 class NoRestError(Exception):
@@ -90,42 +90,42 @@ class SquaredLoss:
         passive = np.isin(tight, last.chosen)
         x = np.zeros(tight.size)
         x[passive] = np.abs(last.values)
-        blocked, newcomer = np.zeros(tight.size, dtype=bool), -1
+        fit, blocked = last, np.zeros(tight.size, dtype=bool)
         for _ in range(10 * (tight.size + len(columns)) + 10):
-            x, passive = _descend(columns, self.target, x, passive)
-            if newcomer >= 0 and not passive[newcomer]:
-                blocked[newcomer] = True  # its slope was rounding
-            else:
-                blocked[:] = False
-            fit = self._refined(columns[:, passive])
-            slopes = columns.T @ fit.pull
-            able = ~passive & ~blocked & (slopes > FLAT * lengths * stable_norm(fit.pull))
-            if not able.any():
+            able = ~passive & ~blocked
+            slopes = np.where(able, columns.T @ fit.pull, 0.0) / lengths
+            newcomer = int(slopes.argmax())
+            if not slopes[newcomer] > FLAT * stable_norm(fit.pull):
                 break
-            newcomer = int(np.where(able, slopes / lengths, -np.inf).argmax())
             passive[newcomer] = True
+            x, passive, factors = _descend(columns, self.target, x, passive)
+            blocked[:] = False
+            blocked[newcomer] = not passive[newcomer]  # its slope was rounding
+            fit = self._refined(columns[:, passive], factors, x[passive])
         else:
             raise NoRestError("least squares with signs came to no end")
         chosen = np.flatnonzero(passive)
         sides = signs[chosen]
+        if fit is last:
+            return last
         return Rest(
             tight[chosen], sides * fit.values, fit.pull, sides * fit.change, fit.pull_error
         )
 
-    def _refined(self, columns: FloatArray) -> Rest:
-        """The least-squares fit by independent columns, both of its parts to all digits."""
-        q, r = np.linalg.qr(columns)
-        precise, pull = Dense(columns).precise, self.target
-        x = np.zeros(columns.shape[1])
-        step, error = x, 0.0
+    def _refined(
+        self, columns: FloatArray, factors: tuple[FloatArray, FloatArray], x: FloatArray
+    ) -> Rest:
+        """The least-squares fit x by independent columns = q r, both of its parts to all digits."""
+        q, r = factors
+        precise, pull = Dense(columns).precise, self.target - columns @ x
+        step, error = np.zeros_like(x), 0.0
         for _ in range(REFINED if x.size else 0):
-            missing = precise.residual(x, self.target - pull) if x.any() else np.zeros_like(pull)
+            missing = precise.residual(x, self.target - pull)
             slopes = precise.transposed_residual(pull, np.zeros_like(x))
-            own = solve_triangular(r, slopes, trans="T")
+            own = dtrtrs(r, slopes, trans=1)[0]
             inside = q.T @ missing
-            step = solve_triangular(r, inside - own)
-            change = missing - q @ (inside - own)
-            pull, x = pull + change, x + step
+            step = dtrtrs(r, inside - own)[0]
+            pull, x = pull + missing - q @ (inside - own), x + step
             error = stable_norm(own)
         size = stable_norm(self.target) + float(np.abs(x) @ np.linalg.norm(columns, axis=0))
         if stable_norm(pull) <= self.rounding * size:
@@ -135,17 +135,19 @@ class SquaredLoss:
 
 def _descend(
     columns: FloatArray, target: FloatArray, x: FloatArray, passive: BoolArray
-) -> tuple[FloatArray, BoolArray]:
-    """x >= 0 with the least residual among the passive columns, and those of them with x > 0."""
+) -> tuple[FloatArray, BoolArray, tuple[FloatArray, FloatArray]]:
+    """x >= 0 with the least residual among the passive columns, those with x > 0, and their QR."""
     x, passive = x.copy(), passive.copy()
-    while passive.any():
+    while True:
         inside = np.flatnonzero(passive)
         q, r = np.linalg.qr(columns[:, inside])
-        wanted = solve_triangular(r, q.T @ target)
+        if not inside.size:
+            return x, passive, (q, r)
+        wanted = dtrtrs(r, q.T @ target)[0]
         low = wanted <= NOTHING * float(np.abs(wanted).max())
         if not low.any():
             x[inside] = wanted
-            break
+            return x, passive, (q, r)
         here = x[inside]
         shrinks = low & (here > wanted)
         parts = np.where(shrinks, here / np.where(shrinks, here - wanted, 1.0), 0.0)
@@ -153,4 +155,3 @@ def _descend(
         x[inside] = here + part * (wanted - here)
         gone = inside[low & (parts <= part)]
         x[gone], passive[gone] = 0.0, False
-    return x, passive

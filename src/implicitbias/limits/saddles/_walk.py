@@ -16,17 +16,18 @@ the loss of classification derived alike (documentation, "Saddles").
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
-from implicitbias._arrays import EPS, BoolArray, FloatArray, IntArray, stable_norm
+from implicitbias._arrays import EPS, FloatArray, IntArray, stable_norm
 from implicitbias.features import Features
 from implicitbias.limits.saddles._cone import FLAT, Rest
 
 TOGETHER = 1e-12  # jumps closer than this, relative to their time, are one
+CHECKED = 32  # saddles are checked this many at a time
 
 
 class Loss(Protocol):
@@ -51,13 +52,11 @@ class Saddle:
         N there, (n,).
     rest
         rho and the pull.
+    tight, sides
+        Coordinates whose clocks are at their ends at that time, ascending, and at which, +-1, (k,).
     flat
-        Coordinates that are tight, stay so, and are 0 in ``rest``: with these rho may be one of
-        several with the same Z rho, (k,).
-    violation
-        The largest of: a clock beyond its end, or away from it where rho is not 0, relative to its
-        length; a slope of the loss that is not 0 where rho is not, or is of the wrong sign where
-        the clock is tight, relative to |z_j| |pull|.
+        Those of them that stay there, and are 0 in ``rest``: with these rho may be one of several
+        with the same Z rho.
     time_error
         An estimate of what the time is off by, relative to itself.
     """
@@ -65,125 +64,161 @@ class Saddle:
     time: float
     dual: FloatArray
     rest: Rest
+    tight: IntArray
+    sides: FloatArray
     flat: IntArray
-    violation: float
     time_error: float
 
 
-class Walk:
-    """The saddles one after the other.
+@dataclass(frozen=True, eq=False)
+class Walked:
+    """All saddles, and what follows the last.
 
     Attributes
     ----------
+    saddles
+        In order.
     until
-        Once all are visited: the time at which rho begins to grow without bound; infinity where the
-        last saddle is the end.
+        The time at which rho begins to grow without bound; infinity where the last is the end.
     growing
         The coordinates that are tight from then on, (k,).
+    complete
+        False where the walk was given up before its end.
     """
 
-    def __init__(self, features: Features, lengths: tuple[FloatArray, FloatArray], loss: Loss):
-        self.features, self.loss = features, loss
-        self.below, self.above = lengths
-        self.norms = features.column_norms()
-        self.until, self.growing = np.inf, np.zeros(0, dtype=np.intp)
+    saddles: list[Saddle]
+    until: float = np.inf
+    growing: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    complete: bool = True
 
-    def saddles(self, most: int) -> Iterator[Saddle]:
-        """At most so many.
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """What is walked on.
+
+    Attributes
+    ----------
+    features
+        Z, (n, m), its columns of norm near 1.
+    below, above
+        w^- and w^+, (m,); infinite where there is no end.
+    loss
+        What is minimised.
+    """
+
+    features: Features
+    below: FloatArray
+    above: FloatArray
+    loss: Loss
+
+    @cached_property
+    def norms(self) -> FloatArray:
+        """|z_j|, (m,)."""
+        return self.features.column_norms()
+
+    def all(self, most: int) -> Walked:
+        """At most so many jumps from N = 0.
 
         Raises
         ------
         NoRestError
             The minimiser on some cone was not found.
         """
+        found: list[Saddle] = []
         rest, time, dual, doubt = self.loss.start(), 0.0, np.zeros(len(self.features)), 0.0
-        held = np.zeros(self.norms.size, dtype=bool)
-        sides = np.zeros(self.norms.size)
-        clocks, slopes = self._clocks(dual, rest)
-        for _ in range(most):
-            wait, hits = self._next(clocks, slopes, rest, held)
+        clocks, held = np.zeros(self.norms.size), np.zeros(self.norms.size)
+        slopes = self._slopes(rest)
+        while True:
+            wait, hits = self._next(clocks, slopes, held)
             if not np.isfinite(wait):
-                return
+                return Walked(found)
+            if len(found) == most:
+                return Walked(found, complete=False)
             time, dual = time + wait, dual + wait * rest.pull
             doubt += wait * rest.pull_error + EPS * stable_norm(dual)
-            speed = np.abs(slopes[hits]) / self.norms[hits]
-            time_error = doubt / (float(speed.min()) * time)
-            rest = self._rest_at(dual, rest, held, sides, (hits, slopes), TOGETHER * time)
-            if not rest.bounded:
-                self.until, self.growing = time, np.flatnonzero(held)
-                return
-            clocks, slopes = self._clocks(dual, rest)
-            violation = self._violation(clocks, slopes, rest, held, sides)
-            held &= np.abs(slopes) <= self._noise(rest)
-            flat = np.setdiff1d(np.flatnonzero(held), rest.chosen)
-            yield Saddle(time, dual, rest, flat, violation, time_error)
-
-    def _rest_at(
-        self,
-        dual: FloatArray,
-        rest: Rest,
-        held: BoolArray,
-        sides: FloatArray,
-        event: tuple[IntArray, FloatArray],
-        together: float,
-    ) -> Rest:
-        """The minimiser at a jump, and of all jumps that follow at once; updates who is tight."""
-        hits, slopes = event
-        while hits.size:
-            held[hits], sides[hits] = True, np.sign(slopes[hits])
+            speed = float((np.abs(slopes[hits]) / self.norms[hits]).min())
+            clocks = np.where(held == 0.0, clocks + wait * slopes, clocks)
+            rest, slopes = self._jump(rest, slopes, clocks, held, hits, TOGETHER * time)
             tight = np.flatnonzero(held)
-            rest = self.loss.rest(tight, sides[tight], rest)
             if not rest.bounded:
-                break
-            clocks, slopes = self._clocks(dual, rest)
-            wait, hits = self._next(clocks, slopes, rest, held)
+                return Walked(found, time, tight)
+            sides = held[tight]
+            held[slopes != 0.0] = 0.0
+            held[rest.chosen] = np.sign(rest.values)
+            flat = np.setdiff1d(tight[held[tight] != 0.0], rest.chosen)
+            found.append(Saddle(time, dual, rest, tight, sides, flat, doubt / (speed * time)))
+
+    def _jump(
+        self,
+        rest: Rest,
+        slopes: FloatArray,
+        clocks: FloatArray,
+        held: FloatArray,
+        hits: IntArray,
+        together: float,
+    ) -> tuple[Rest, FloatArray]:
+        """The next rest and its slopes; ``held``, the sides of tight clocks, is brought up to date.
+
+        Jumps that follow at once are part of it, whatever clocks have left their ends meanwhile.
+        """
+        while True:
+            held[hits] = np.sign(slopes[hits])
+            tight = np.flatnonzero(held)
+            rest = self.loss.rest(tight, held[tight], rest)
+            if not rest.bounded:
+                return rest, slopes
+            slopes = self._slopes(rest)
+            wait, hits = self._next(clocks, slopes, held)
             if wait > together:
-                break
-        return rest
+                return rest, slopes
 
-    def _clocks(self, dual: FloatArray, rest: Rest) -> tuple[FloatArray, FloatArray]:
-        """S = Z^T N and dS/dT."""
-        both = self.features.T @ np.column_stack([dual, rest.pull])
-        return both[:, 0], both[:, 1]
-
-    def _noise(self, rest: Rest) -> FloatArray:
-        """Slopes up to here are 0."""
-        return np.asarray(FLAT * self.norms * stable_norm(rest.pull))
+    def _slopes(self, rest: Rest) -> FloatArray:
+        """dS/dT = Z^T pull, 0 where that is rounding."""
+        slopes = self.features.T @ rest.pull
+        return np.where(np.abs(slopes) <= FLAT * stable_norm(rest.pull) * self.norms, 0.0, slopes)
 
     def _next(
-        self, clocks: FloatArray, slopes: FloatArray, rest: Rest, held: BoolArray
+        self, clocks: FloatArray, slopes: FloatArray, held: FloatArray
     ) -> tuple[float, IntArray]:
         """How long until a clock meets its end, and whose do; infinite if none does."""
-        rests = held | (np.abs(slopes) <= self._noise(rest))
+        rests = (slopes == 0.0) | (held != 0.0)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             left = np.where(slopes > 0.0, self.above - clocks, self.below + clocks)
-            waits = np.where(rests, np.inf, left / np.abs(slopes))
-        waits = np.maximum(waits, 0.0)
+            waits = np.where(rests, np.inf, np.maximum(left, 0.0) / np.abs(slopes))
         wait = float(waits.min(initial=np.inf))
         if not np.isfinite(wait):
             return np.inf, np.zeros(0, dtype=np.intp)
         return wait, np.flatnonzero(waits <= wait * (1.0 + TOGETHER))
 
-    def _violation(
-        self,
-        clocks: FloatArray,
-        slopes: FloatArray,
-        rest: Rest,
-        held: BoolArray,
-        sides: FloatArray,
-    ) -> float:
-        """Of the conditions that make this the next saddle."""
+    def violations(self, saddles: list[Saddle]) -> list[float]:
+        """How far each is from the conditions that make it the next saddle.
+
+        The largest of: a clock Z^T N beyond its end, or away from it where it is to be tight,
+        relative to its length; a slope of the loss that is not 0 where rho is not, or of the wrong
+        sign where the clock is tight, relative to |z_j| |pull|; infinite where rho has the wrong
+        sign.
+        """
+        found: list[float] = []
+        for start in range(0, len(saddles), CHECKED):
+            part = saddles[start : start + CHECKED]
+            clocks = self.features.T @ np.column_stack([each.dual for each in part])
+            slopes = self.features.T @ np.column_stack([each.rest.pull for each in part])
+            found += [self._violation(each, clocks[:, i], slopes[:, i]) for i, each in enumerate(part)]
+        return found
+
+    def _violation(self, saddle: Saddle, clocks: FloatArray, slopes: FloatArray) -> float:
+        rest, tight, sides = saddle.rest, saddle.tight, saddle.sides
         ends = np.where(clocks > 0.0, self.above, self.below)
-        moves = np.isfinite(ends)
-        beyond = (np.abs(clocks) - ends)[moves] / ends[moves]
-        found = [float(beyond.max(initial=0.0))]
-        chosen, size = rest.chosen, stable_norm(rest.pull)
-        own = np.where(sides[chosen] > 0.0, self.above[chosen], self.below[chosen])
-        apart = np.abs(sides[chosen] * clocks[chosen] - own) / own
-        wrong = np.where(np.sign(rest.values) == sides[chosen], 0.0, np.inf)
-        found += [float(apart.max(initial=0.0)), float(wrong.max(initial=0.0))]
+        beyond = np.where(np.isfinite(ends), np.abs(clocks) / ends - 1.0, 0.0)
+        own = np.where(sides > 0.0, self.above[tight], self.below[tight])
+        apart = np.abs(sides * clocks[tight] / own - 1.0)
+        known = sides[np.searchsorted(tight, rest.chosen)]
+        if not np.array_equal(known, np.sign(rest.values)):
+            return np.inf
+        found = [float(beyond.max(initial=0.0)), float(apart.max(initial=0.0))]
+        size = stable_norm(rest.pull)
         if size > 0.0:
-            outward = (sides * slopes)[held] / (self.norms[held] * size)
-            steep = np.abs(slopes[chosen]) / (self.norms[chosen] * size)
-            found += [float(outward.max(initial=0.0)), float(steep.max(initial=0.0))]
+            relative = slopes[tight] * sides / (self.norms[tight] * size)
+            steep = np.abs(slopes[rest.chosen]) / (self.norms[rest.chosen] * size)
+            found += [float(relative.max(initial=0.0)), float(steep.max(initial=0.0))]
         return max(found)
