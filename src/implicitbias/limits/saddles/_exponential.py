@@ -20,7 +20,7 @@ from implicitbias.features import Features
 from implicitbias.limits.saddles._cone import FLAT, NOTHING, NoRestError, Rest
 
 LONGEST = 1.0  # change of a margin in one step
-SETTLED = 1e-10  # the same where Newton's method has converged: the next one is rounding
+SETTLED = 1e-10  # the same where steps that shrink no more are rounding
 MAX_STEPS = 120  # margins that have grown by this many grow for ever, or nearly so
 OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
@@ -89,7 +89,7 @@ def _newton(
 
     The step to margins m + dm minimises sum_i exp(-m_i) (dm_i - 1)^2.
     """
-    x, passive = x.copy(), passive.copy()
+    x, passive, previous = x.copy(), passive.copy(), np.inf
     for _ in range(MAX_STEPS):
         inside = np.flatnonzero(passive)
         losses = np.exp(-(rows @ x))
@@ -101,11 +101,11 @@ def _newton(
         q, r = np.linalg.qr(root[:, None] * rows[:, inside])
         dx = solve_triangular(r, q.T @ root)
         moved = float(np.abs(rows[:, inside] @ dx).max())
-        if moved <= SETTLED:
-            x[inside] += dx
+        if moved <= SETTLED and moved > 0.5 * previous:
             change = np.zeros_like(x)
             change[inside] = dx
-            return x, passive, change, np.exp(-(rows @ x))
+            return x, passive, change, losses
+        previous = moved
         part = min(1.0, LONGEST / moved)
         here, ahead = x[inside], x[inside] + part * dx
         low = ahead <= NOTHING * np.abs(here).max()
