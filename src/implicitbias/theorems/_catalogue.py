@@ -347,8 +347,11 @@ CLASSIFICATION = (
 )
 
 SADDLES: tuple[tuple[Task, str], ...] = (
-    ("regression", "the least squares on the coordinates whose clocks have run out"),
-    ("classification", "until the coordinates whose clocks have run out separate points"),
+    ("regression", "the least squares on coordinates whose clocks have run out"),
+    (
+        "classification",
+        "the least loss on coordinates whose clocks have run out, until they separate points",
+    ),
 )
 
 # Results that name no limit of their own; ``explain`` lists them.
@@ -379,12 +382,12 @@ FOUNDATIONS = (
         Theorem(
             f"Saddles, {task}",
             task,
-            "as alpha -> 0, in units of log(1/alpha) (L = 2) or alpha^{-(L - 2)} of time, beta jumps "
-            f"from saddle to saddle, {where}",
+            "as alpha -> 0, beta jumps from saddle to saddle, in time counted in log(1/alpha) (L = 2) "
+            f"or alpha^{{-(L - 2)}}: {where}",
             (saddles.decouples, saddles.one_phase, saddles.growing_start),
             Nothing("saddle_path(network, problem, init) gives them all, with their times"),
-            "a network that decouples (DiagonalNetwork, TwoSidedDiagonalNetwork, OrthogonalNetwork, "
-            "ConvolutionalNetwork with full-length filters on even data), and a start off 0",
+            "a network that decouples in real clocks (DiagonalNetwork, TwoSidedDiagonalNetwork, "
+            "OrthogonalNetwork, full-length filters on even data), and a start off 0",
             "Pesme and Flammarion (NeurIPS 2023), Berthier (JMLR 2023); other depths derived alike",
             needs_solution=False,
         )

@@ -94,7 +94,9 @@ def saddle_path(
             )
         path = _Path(situation, verdicts, result.name).walked(most)
     if not path.worst <= certified_to:
-        numbers = [max(c.worst, t) for c, t in zip(path.certificates, path.time_errors, strict=True)]
+        numbers = [
+            max(c.worst, t) for c, t in zip(path.certificates, path.time_errors, strict=True)
+        ]
         first = int(np.argmax(~(np.array(numbers) <= certified_to)))
         raise NoPredictionError(
             f"saddle {first + 1} of {path.times.size} was certified only to {numbers[first]:.1e} "
@@ -109,9 +111,7 @@ def saddle_path(
 class _Path:
     """The walk in units in which columns, targets and clocks are near 1, and back."""
 
-    def __init__(
-        self, situation: Situation, verdicts: tuple[Verdict, ...], theorem: str
-    ) -> None:
+    def __init__(self, situation: Situation, verdicts: tuple[Verdict, ...], theorem: str) -> None:
         self.situation, self.verdicts, self.theorem = situation, verdicts, theorem
         problem, features = situation.problem, situation.reduction.features
         self.columns = np.frexp(features.largest(0))[1]
@@ -187,9 +187,7 @@ class _Path:
         rests = [each.rest for each in walked.saddles[-1:]] or [self.walk.loss.start()]
         return Outcome.STATIONARY if rests[0].pull.any() else Outcome.RESIDUAL_REACHED
 
-    def _seen(
-        self, saddle: Saddle, violation: float
-    ) -> tuple[FloatArray, IntArray, Certificate]:
+    def _seen(self, saddle: Saddle, violation: float) -> tuple[FloatArray, IntArray, Certificate]:
         """beta, the coordinates that are not 0 and the certificate of a saddle."""
         situation, rest = self.situation, saddle.rest
         rho, error = self._rho(rest, rest.values), 0.0

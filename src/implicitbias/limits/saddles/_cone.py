@@ -108,9 +108,7 @@ class SquaredLoss:
         sides = signs[chosen]
         if fit is last:
             return last
-        return Rest(
-            tight[chosen], sides * fit.values, fit.pull, sides * fit.change, fit.pull_error
-        )
+        return Rest(tight[chosen], sides * fit.values, fit.pull, sides * fit.change, fit.pull_error)
 
     def _refined(
         self, columns: FloatArray, factors: tuple[FloatArray, FloatArray], x: FloatArray

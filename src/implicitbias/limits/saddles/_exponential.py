@@ -3,8 +3,8 @@
     min sum_i exp(-y_i [B x]_i) s.t. x >= 0,
 
 B the signed columns whose clocks are tight. It has a minimum unless some x >= 0 has margins
-y_i [B x]_i >= 0, not all 0: then the loss of these points tends to 0, and x grows for ever. Newton's
-method on the logarithm of the loss, each step a weighted least-squares problem.
+y_i [B x]_i >= 0, not all 0: then the loss of these points tends to 0, and x grows for ever. By
+Newton's method on the loss, each step a weighted least-squares problem.
 """
 
 from __future__ import annotations

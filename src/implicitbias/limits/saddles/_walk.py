@@ -1,13 +1,13 @@
 """Training at vanishing scale: a walk along the faces of a polyhedron.
 
-With the decoupled coordinates' clocks s = Z^T nu and time in units of log(1/alpha) (L = 2) or
-alpha^{-(L - 2)} (L > 2), nu and s of order one, rho_j stays 0 while -w_j^- < s_j < w_j^+, the lengths
-of the clock, and takes any value >= 0 at the upper, <= 0 at the lower end. Hence
+In units of log(1/alpha) (L = 2) or alpha^{-(L - 2)} (L > 2) let T be the time, N the dual point nu
+and S = Z^T N the clocks. rho_j stays 0 while -w_j^- < S_j < w_j^+, the lengths of the clock, and
+takes any value >= 0 at the upper, <= 0 at the lower end. Hence
 
     dN/dT = -grad loss(Z rho),   rho in the normal cone of the box [-w^-, w^+] at Z^T N,
 
-N is piecewise linear, and rho piecewise constant: at each jump the minimiser of the loss on the cone
-of the coordinates whose clocks are tight. For the squared loss dN/dT is y projected on the tangent
+N is piecewise linear, and rho piecewise constant: at each jump the minimiser of the loss on the
+cone of the coordinates whose clocks are tight. For the squared loss dN/dT is y projected on the tangent
 cone of {N: -w^- <= Z^T N <= w^+}: the walk climbs y^T N there, to the dual point of weighted l1.
 
 Source: Pesme and Flammarion (NeurIPS 2023), Berthier (JMLR 2023) for L = 2; L > 2, all starts and
@@ -203,7 +203,9 @@ class Walk:
             part = saddles[start : start + CHECKED]
             clocks = self.features.T @ np.column_stack([each.dual for each in part])
             slopes = self.features.T @ np.column_stack([each.rest.pull for each in part])
-            found += [self._violation(each, clocks[:, i], slopes[:, i]) for i, each in enumerate(part)]
+            found += [
+                self._violation(each, clocks[:, i], slopes[:, i]) for i, each in enumerate(part)
+            ]
         return found
 
     def _violation(self, saddle: Saddle, clocks: FloatArray, slopes: FloatArray) -> float:
