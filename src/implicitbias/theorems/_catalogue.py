@@ -347,10 +347,10 @@ CLASSIFICATION = (
 )
 
 SADDLES: tuple[tuple[Task, str], ...] = (
-    ("regression", "the least squares on coordinates whose clocks have run out"),
+    ("regression", "the least squares on the coordinates whose clocks have run out"),
     (
         "classification",
-        "the least loss on coordinates whose clocks have run out, until they separate points",
+        "the least loss on those whose clocks have run out, until they separate points",
     ),
 )
 
@@ -382,8 +382,8 @@ FOUNDATIONS = (
         Theorem(
             f"Saddles, {task}",
             task,
-            "as alpha -> 0, beta jumps from saddle to saddle, in time counted in log(1/alpha) (L = 2) "
-            f"or alpha^{{-(L - 2)}}: {where}",
+            "as alpha -> 0, beta jumps from saddle to saddle, in time over log(1/alpha) (L = 2) or "
+            f"alpha^{{-(L - 2)}}: {where}",
             (saddles.decouples, saddles.one_phase, saddles.growing_start),
             Nothing("saddle_path(network, problem, init) gives them all, with their times"),
             "a network that decouples in real clocks (DiagonalNetwork, TwoSidedDiagonalNetwork, "

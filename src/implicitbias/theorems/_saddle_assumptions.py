@@ -29,5 +29,5 @@ def growing_start(situation: Situation) -> Verdict:
         "the start's coordinates follow scalar curves, and some of them move",
         "holds" if moving else "fails",
         float(moving),
-        f"of {situation.curves.size} coordinates do",
+        f"how many of the {situation.curves.size} do",
     )

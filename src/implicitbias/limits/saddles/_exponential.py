@@ -101,7 +101,7 @@ def _newton(
         q, r = np.linalg.qr(root[:, None] * rows[:, inside])
         dx = solve_triangular(r, q.T @ root)
         moved = float(np.abs(rows[:, inside] @ dx).max())
-        if moved <= SETTLED and moved > 0.5 * previous:
+        if (moved <= SETTLED and not moved < 0.5 * previous) or moved == 0.0:
             change = np.zeros_like(x)
             change[inside] = dx
             return x, passive, change, losses

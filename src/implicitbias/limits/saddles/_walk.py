@@ -7,8 +7,9 @@ takes any value >= 0 at the upper, <= 0 at the lower end. Hence
     dN/dT = -grad loss(Z rho),   rho in the normal cone of the box [-w^-, w^+] at Z^T N,
 
 N is piecewise linear, and rho piecewise constant: at each jump the minimiser of the loss on the
-cone of the coordinates whose clocks are tight. For the squared loss dN/dT is y projected on the tangent
-cone of {N: -w^- <= Z^T N <= w^+}: the walk climbs y^T N there, to the dual point of weighted l1.
+cone of the coordinates whose clocks are tight. For the squared loss dN/dT is y projected on the
+tangent cone of {N: -w^- <= Z^T N <= w^+}: the walk climbs y^T N there, to the dual point of the
+least weighted l1 norm.
 
 Source: Pesme and Flammarion (NeurIPS 2023), Berthier (JMLR 2023) for L = 2; L > 2, all starts and
 the loss of classification derived alike (documentation, "Saddles").
@@ -27,6 +28,7 @@ from implicitbias.features import Features
 from implicitbias.limits.saddles._cone import FLAT, Rest
 
 TOGETHER = 1e-12  # jumps closer than this, relative to their time, are one
+ROUNDED = 32 * EPS  # of |z_j| |N|: a sum over all jumps
 CHECKED = 32  # saddles are checked this many at a time
 
 
@@ -193,10 +195,10 @@ class Walk:
     def violations(self, saddles: list[Saddle]) -> list[float]:
         """How far each is from the conditions that make it the next saddle.
 
-        The largest of: a clock Z^T N beyond its end, or away from it where it is to be tight,
-        relative to its length; a slope of the loss that is not 0 where rho is not, or of the wrong
-        sign where the clock is tight, relative to |z_j| |pull|; infinite where rho has the wrong
-        sign.
+        The largest of: a clock Z^T N beyond its end, or away from it where it is to be tight, by
+        more than the rounding of N, relative to its length; a slope of the loss that is not 0
+        where rho is not, or of the wrong sign where the clock is tight, relative to |z_j| |pull|;
+        infinite where rho has the wrong sign.
         """
         found: list[float] = []
         for start in range(0, len(saddles), CHECKED):
@@ -211,9 +213,11 @@ class Walk:
     def _violation(self, saddle: Saddle, clocks: FloatArray, slopes: FloatArray) -> float:
         rest, tight, sides = saddle.rest, saddle.tight, saddle.sides
         ends = np.where(clocks > 0.0, self.above, self.below)
-        beyond = np.where(np.isfinite(ends), np.abs(clocks) / ends - 1.0, 0.0)
+        rounding = ROUNDED * stable_norm(saddle.dual) * self.norms
+        ended = np.isfinite(ends)
+        beyond = (np.abs(clocks) - rounding)[ended] / ends[ended] - 1.0
         own = np.where(sides > 0.0, self.above[tight], self.below[tight])
-        apart = np.abs(sides * clocks[tight] / own - 1.0)
+        apart = (np.abs(sides * clocks[tight] - own) - rounding[tight]) / own
         known = sides[np.searchsorted(tight, rest.chosen)]
         if not np.array_equal(known, np.sign(rest.values)):
             return np.inf
