@@ -141,8 +141,7 @@ class _Path:
         try:
             walked = self.walk.all(most)
             found = walked.saddles
-            violations = self.walk.violations(found)
-            seen = [self._seen(*each) for each in zip(found, violations, strict=True)]
+            seen = [self._seen(*each) for each in zip(found, walked.violations, strict=True)]
         except (NoRestError, ValueError) as error:
             raise NoPredictionError(
                 f"{self.theorem} applies, but the saddles could not be found: {error}.",

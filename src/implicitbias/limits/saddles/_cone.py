@@ -87,7 +87,8 @@ class SquaredLoss:
         """
         columns = self.features.columns(tight) * signs
         lengths = np.linalg.norm(columns, axis=0)
-        passive = np.isin(tight, last.chosen)
+        passive = np.zeros(tight.size, dtype=bool)
+        passive[np.searchsorted(tight, last.chosen)] = True
         x = np.zeros(tight.size)
         x[passive] = np.abs(last.values)
         fit, blocked = last, np.zeros(tight.size, dtype=bool)

@@ -53,7 +53,8 @@ class ExponentialLoss:
         """
         rows = self.labels[:, None] * self.features.columns(tight) * signs
         lengths = np.linalg.norm(rows, axis=0)
-        passive = np.isin(tight, last.chosen)
+        passive = np.zeros(tight.size, dtype=bool)
+        passive[np.searchsorted(tight, last.chosen)] = True
         x = np.zeros(tight.size)
         x[passive] = np.abs(last.values)
         change = np.zeros(tight.size)

@@ -23,13 +23,12 @@ from typing import Protocol
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, IntArray, stable_norm
+from implicitbias._arrays import EPS, FloatArray, IntArray, compensated, stable_norm
 from implicitbias.features import Features
 from implicitbias.limits.saddles._cone import FLAT, Rest
 
 TOGETHER = 1e-12  # jumps closer than this, relative to their time, are one
 ROUNDED = 32 * EPS  # of |z_j| |N|: a sum over all jumps
-CHECKED = 32  # saddles are checked this many at a time
 
 
 class Loss(Protocol):
@@ -78,8 +77,8 @@ class Walked:
 
     Attributes
     ----------
-    saddles
-        In order.
+    saddles, violations
+        In order; of each, ``Walk.violation``.
     until
         The time at which rho begins to grow without bound; infinity where the last is the end.
     growing
@@ -89,6 +88,7 @@ class Walked:
     """
 
     saddles: list[Saddle]
+    violations: list[float]
     until: float = np.inf
     growing: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
     complete: bool = True
@@ -127,28 +127,33 @@ class Walk:
             The minimiser on some cone was not found.
         """
         found: list[Saddle] = []
-        rest, time, dual, doubt = self.loss.start(), 0.0, np.zeros(len(self.features)), 0.0
+        off: list[float] = []
+        rest, time, doubt = self.loss.start(), 0.0, 0.0
+        dual = lost = np.zeros(len(self.features))
         clocks, held = np.zeros(self.norms.size), np.zeros(self.norms.size)
         slopes = self._slopes(rest)
         while True:
             wait, hits = self._next(clocks, slopes, held)
             if not np.isfinite(wait):
-                return Walked(found)
+                return Walked(found, off)
             if len(found) == most:
-                return Walked(found, complete=False)
-            time, dual = time + wait, dual + wait * rest.pull
-            doubt += wait * rest.pull_error + EPS * stable_norm(dual)
+                return Walked(found, off, complete=False)
+            time, (dual, lost) = time + wait, compensated(dual, lost, wait * rest.pull)
+            doubt += wait * rest.pull_error
             speed = float((np.abs(slopes[hits]) / self.norms[hits]).min())
-            clocks = np.where(held == 0.0, clocks + wait * slopes, clocks)
+            clocks = self.features.T @ dual
             rest, slopes = self._jump(rest, slopes, clocks, held, hits, TOGETHER * time)
             tight = np.flatnonzero(held)
             if not rest.bounded:
-                return Walked(found, time, tight)
+                return Walked(found, off, time, tight)
             sides = held[tight]
             held[slopes != 0.0] = 0.0
             held[rest.chosen] = np.sign(rest.values)
-            flat = np.setdiff1d(tight[held[tight] != 0.0], rest.chosen)
-            found.append(Saddle(time, dual, rest, tight, sides, flat, doubt / (speed * time)))
+            still = held.copy()
+            still[rest.chosen] = 0.0
+            late = (doubt + EPS * stable_norm(dual)) / (speed * time)
+            found.append(Saddle(time, dual, rest, tight, sides, np.flatnonzero(still), late))
+            off.append(self.violation(found[-1], clocks))
 
     def _jump(
         self,
@@ -192,39 +197,30 @@ class Walk:
             return np.inf, np.zeros(0, dtype=np.intp)
         return wait, np.flatnonzero(waits <= wait * (1.0 + TOGETHER))
 
-    def violations(self, saddles: list[Saddle]) -> list[float]:
-        """How far each is from the conditions that make it the next saddle.
+    def violation(self, saddle: Saddle, clocks: FloatArray | None = None) -> float:
+        """How far it is from the conditions that make it the next saddle; clocks may be known.
 
         The largest of: a clock Z^T N beyond its end, or away from it where it is to be tight, by
         more than the rounding of N, relative to its length; a slope of the loss that is not 0
         where rho is not, or of the wrong sign where the clock is tight, relative to |z_j| |pull|;
         infinite where rho has the wrong sign.
         """
-        found: list[float] = []
-        for start in range(0, len(saddles), CHECKED):
-            part = saddles[start : start + CHECKED]
-            clocks = self.features.T @ np.column_stack([each.dual for each in part])
-            slopes = self.features.T @ np.column_stack([each.rest.pull for each in part])
-            found += [
-                self._violation(each, clocks[:, i], slopes[:, i]) for i, each in enumerate(part)
-            ]
-        return found
-
-    def _violation(self, saddle: Saddle, clocks: FloatArray, slopes: FloatArray) -> float:
         rest, tight, sides = saddle.rest, saddle.tight, saddle.sides
+        chosen = np.searchsorted(tight, rest.chosen)
+        if not np.array_equal(sides[chosen], np.sign(rest.values)):
+            return np.inf
+        if clocks is None:
+            clocks = self.features.T @ saddle.dual
         ends = np.where(clocks > 0.0, self.above, self.below)
         rounding = ROUNDED * stable_norm(saddle.dual) * self.norms
         ended = np.isfinite(ends)
         beyond = (np.abs(clocks) - rounding)[ended] / ends[ended] - 1.0
         own = np.where(sides > 0.0, self.above[tight], self.below[tight])
         apart = (np.abs(sides * clocks[tight] - own) - rounding[tight]) / own
-        known = sides[np.searchsorted(tight, rest.chosen)]
-        if not np.array_equal(known, np.sign(rest.values)):
-            return np.inf
         found = [float(beyond.max(initial=0.0)), float(apart.max(initial=0.0))]
         size = stable_norm(rest.pull)
         if size > 0.0:
-            relative = slopes[tight] * sides / (self.norms[tight] * size)
-            steep = np.abs(slopes[rest.chosen]) / (self.norms[rest.chosen] * size)
-            found += [float(relative.max(initial=0.0)), float(steep.max(initial=0.0))]
+            slopes = self.features.columns(tight).T @ rest.pull / (self.norms[tight] * size)
+            found.append(float((sides * slopes).max(initial=0.0)))
+            found.append(float(np.abs(slopes[chosen]).max(initial=0.0)))
         return max(found)
