@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import implicitbias as ib
-from implicitbias._errors import Outcome
 from reference import brute_flow, small_scale_flow
 
 X = np.array([[1.0, 0.5, 0.7, 0.0], [0.5, 1.0, 0.1, 0.7]])
@@ -48,7 +47,7 @@ def test_the_example_at_every_depth(network, unit):
     expected = [[0.8, 0, 0, 0], [0, 0, 1.4, 0], [0, 0, 10.0 / 7.0, -10.0 / 49.0]]
     np.testing.assert_allclose(path.coefficients, expected, atol=1e-15)
     assert [each.tolist() for each in path.active] == [[0], [2], [2, 3]]
-    assert (path.outcome, path.until) == (Outcome.RESIDUAL_REACHED, np.inf)
+    assert (path.end, path.until) == ("interpolation", np.inf)
     np.testing.assert_allclose(np.abs(path.duals @ X).max(axis=1), unit)
     assert path.worst < 1e-14
 
@@ -155,7 +154,7 @@ def test_the_first_stage_of_a_classifier(seed):
     found = small_scale_flow.two_layers(data, y, -1000.0, times, exponential=True)
     assert path.times.size >= 3
     assert relative(found, path.coefficients) < 1e-8
-    assert path.outcome is Outcome.MARGIN_REACHED
+    assert path.end == "growth"
     pull = y * np.exp(-y * (data @ path.final_coefficients))
     clocks = data.T @ (path.duals[-1] + (path.until - path.times[-1]) * pull)
     assert np.abs(clocks).max() == pytest.approx(1.0)
@@ -178,7 +177,7 @@ def test_classes_that_are_not_separable_end_at_the_least_loss():
     network = ib.DiagonalNetwork(1, 2)
     problem = ib.Classification([[1.0], [1.0], [1.0]], [1, 1, -1])
     path = ib.saddle_path(network, problem, ones(network))
-    assert path.outcome is Outcome.STATIONARY
+    assert path.end == "least loss"
     np.testing.assert_allclose(path.coefficients, [[0.5 * np.log(2.0)]])
 
 
@@ -187,14 +186,15 @@ def test_signs_that_reach_no_interpolator_end_at_the_least_squares():
     problem = ib.Regression([[1.0, 0.5], [0.0, 1.0]], [1.0, -1.0])
     path = ib.saddle_path(network, problem, [np.ones(2), np.ones(2)])
     np.testing.assert_allclose(path.final_coefficients, [1.0, 0.0], atol=1e-15)
-    assert path.outcome is Outcome.STATIONARY
+    assert path.end == "least loss"
 
 
 def test_nothing_to_learn_has_no_saddle():
     network = ib.DiagonalNetwork(3, 3)
     path = ib.saddle_path(network, ib.Regression(np.eye(2, 3), np.zeros(2)), ones(network))
-    assert (path.times.size, path.outcome, path.worst) == (0, Outcome.RESIDUAL_REACHED, 0.0)
+    assert (path.times.size, path.end, path.worst) == (0, "interpolation", 0.0)
     assert path.coefficients_at([0.0, 5.0]).tolist() == [[0.0] * 3] * 2
+    assert "nothing moves" in str(path)
 
 
 @pytest.mark.parametrize(("units", "size"), [(1e-8, 1.0), (1e8, 1e-8), (1e60, 1e-200)])
@@ -236,6 +236,19 @@ def test_sparse_data():
     )
     np.testing.assert_allclose(other.coefficients, one.coefficients, atol=1e-13)
     np.testing.assert_allclose(other.times, one.times)
+
+
+def test_the_rounding_of_data_is_part_of_the_error():
+    problem = gaussian(7, 5, 9)
+    turn = np.linalg.qr(np.random.default_rng(0).standard_normal((9, 9)))[0]
+    near = np.eye(9) * np.logspace(0, -6, 9) @ turn  # S of condition 1e6
+    network = ib.OrthogonalNetwork(near, [np.eye(9)] * 2)
+    exact = ib.saddle_path(ib.DiagonalNetwork(9, 2), problem, ones(ib.DiagonalNetwork(9, 2)))
+    rounded = ib.saddle_path(network, problem, [np.ones(9), np.zeros(9)])
+    assert max(each.error for each in exact.certificates) < 1e-15
+    assert 1e-15 < max(each.error for each in rounded.certificates) < 1e-8
+    end = ib.limit_path(network, problem, [np.ones(9), np.zeros(9)], [0.0]).coefficients[0]
+    assert relative(rounded.final_coefficients, end) <= rounded.certificates[-1].error + 1e-12
 
 
 def test_values_between_jumps_and_units_of_time():

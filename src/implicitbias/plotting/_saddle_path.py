@@ -135,7 +135,7 @@ def saddle_path(
 ) -> Axes:
     """Draw the coefficients over time as the scale tends to 0, and a flow of small scale.
 
-    Steps in colour are predicted; black dots are the flow.
+    Steps in colour are predicted; thin black curves are the flow.
 
     Parameters
     ----------
@@ -154,19 +154,13 @@ def saddle_path(
     ax = axes_of(ax)
     for trace in (each for each in traces.others if each.values.any()):
         ax.stairs(trace.values, traces.jumps, baseline=None, color=REST, linewidth=0.6, zorder=1)
-    dots: dict[str, Any] = {
-        "linestyle": "none",
-        "marker": ".",
-        "markersize": 2.5,
-        "color": "black",
-        "zorder": 4,
-    }
+    thin: dict[str, Any] = {"color": "black", "linewidth": 0.8, "zorder": 4}
     for rank, trace in enumerate(traces.shown):
         style = {**look(rank), "linewidth": WIDTH, "zorder": 3 - rank / len(traces.shown)}
         ax.stairs(trace.values, traces.jumps, baseline=None, label=trace.name, **style)
         if traces.flow_times.size:
             label = "flow" if trace is traces.shown[-1] else None
-            ax.plot(traces.flow_times, trace.flow_values, label=label, **dots)
+            ax.plot(traces.flow_times, trace.flow_values, label=label, **thin)
     ax.axhline(0.0, color="black", linewidth=0.6, zorder=0)
     ax.set_xlim(0.0, traces.jumps[-1])
     return framed(ax, rf"time in units of ${traces.unit}$", r"coefficient $\beta_j$", legend=legend)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from implicitbias._arrays import ArrayLike, FloatArray, IntArray, finite_array
-from implicitbias._errors import InvalidInputError, Outcome
+from implicitbias._errors import InvalidInputError
 from implicitbias._html import Badge
 from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
 from implicitbias.limits import Certificate
 
-ENDS = {
-    Outcome.RESIDUAL_REACHED: "the last saddle interpolates",
-    Outcome.STATIONARY: "training ends at the last saddle, with positive loss",
-    Outcome.MARGIN_REACHED: "from then on the coefficients grow without bound",
+End = Literal["interpolation", "least loss", "growth"]
+ENDS: dict[End, str] = {
+    "interpolation": "the last saddle interpolates",
+    "least loss": "training ends at the last saddle, with positive loss",
+    "growth": "from then on the coefficients grow without bound",
 }
 
 
@@ -46,16 +48,16 @@ class SaddlePath(Record):
     depth
         L: the degree to which beta grows with the parameters.
     certificates
-        One for each: ``feasibility``, ||X beta - y|| / ||y|| of the last one (regression), else how
-        far clocks are beyond their ends; ``kkt_residual``, the conditions of the least loss on the
-        cone of tight coordinates; ``error``, of beta.
+        One for each: ``feasibility``, ||X beta - y|| / ||y|| where it interpolates, else 0;
+        ``kkt_residual``, how far the clocks are from what makes it the next saddle and the loss
+        from its least value on the cone of coordinates whose clocks have run out; ``error``.
     time_errors
         What each time is off by, relative to itself, an estimate, (k,).
     assumptions
         The verdicts of the result.
-    outcome
-        RESIDUAL_REACHED where the last saddle interpolates, STATIONARY where it is the end without
-        that, MARGIN_REACHED where the first stage of a classification is over.
+    end
+        "interpolation", "least loss" where training ends without that, or "growth" where the
+        first stage of a classification is over.
     theorem
         The result they rest on.
     """
@@ -70,7 +72,7 @@ class SaddlePath(Record):
     certificates: tuple[Certificate, ...]
     time_errors: FloatArray
     assumptions: tuple[Verdict, ...]
-    outcome: Outcome
+    end: End
     theorem: str
 
     @property
@@ -142,6 +144,8 @@ class SaddlePath(Record):
             lines.append(f"  T = {self.times[i]:<12.6g} not 0: {names}")
         if self.times.size > shown:
             lines.append(f"  ... and {self.times.size - shown} more")
-        end = ENDS[self.outcome]
+        end = ENDS[self.end]
+        if not self.times.size and not self.growing.size:
+            end = "nothing moves: beta = 0 is the end"
         lines.append(f"  T = {self.until:.6g}: {end}" if self.growing.size else f"  {end}")
         return "\n".join([*lines, *(f"  {verdict}" for verdict in self.assumptions)])

@@ -14,7 +14,7 @@ from implicitbias._arrays import (
     largest_allowed,
     positive_int,
 )
-from implicitbias._errors import NoPredictionError, Outcome
+from implicitbias._errors import NoPredictionError
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
@@ -33,12 +33,13 @@ from implicitbias.limits import (
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._registry import task_of, theorem_called
-from implicitbias.theorems._saddle_path import SaddlePath
-from implicitbias.theorems._situation import Situation, situation_of
+from implicitbias.theorems._saddle_path import End, SaddlePath
+from implicitbias.theorems._situation import ROUNDED, Situation, situation_of
 
 MAX_JUMPS = 100_000
 NAME = {"regression": "Saddles, regression", "classification": "Saddles, classification"}
 CONSISTENT = 10.0  # residuals up to so many times the worst contradiction of the rows are none
+DRAWS = 8  # of the rounding of Z
 REACHES = 700.0  # log of sizes that fit float64
 
 
@@ -165,7 +166,7 @@ class _Path:
             tuple(each[2] for each in seen),
             np.array([each.time_error for each in found]),
             self.verdicts,
-            self._outcome(walked),
+            self._end(walked),
             self.theorem,
         )
 
@@ -180,17 +181,17 @@ class _Path:
             )
         return log_time
 
-    def _outcome(self, walked: Walked) -> Outcome:
+    def _end(self, walked: Walked) -> End:
         if walked.growing.size:
-            return Outcome.MARGIN_REACHED
+            return "growth"
         rests = [each.rest for each in walked.saddles[-1:]] or [self.walk.loss.start()]
-        return Outcome.STATIONARY if rests[0].pull.any() else Outcome.RESIDUAL_REACHED
+        return "least loss" if rests[0].pull.any() else "interpolation"
 
     def _seen(self, saddle: Saddle, violation: float) -> tuple[FloatArray, IntArray, Certificate]:
         """beta, the coordinates that are not 0 and the certificate of a saddle."""
         situation, rest = self.situation, saddle.rest
         rho, error = self._rho(rest, rest.values), 0.0
-        change = situation.coefficients(self._rho(rest, rest.change))
+        change = situation.coefficients(self._rho(rest, np.abs(rest.change) + self._doubt(rest)))
         if saddle.flat.size:
             rho, error = self._tie_broken(saddle, rho)
         beta = situation.coefficients(rho)
@@ -203,6 +204,21 @@ class _Path:
             feasibility = relative_residual(problem.features, beta, problem.y)
         certificate = Certificate(feasibility, kkt_residual=violation, error=error)
         return beta, np.flatnonzero(rho), certificate
+
+    def _doubt(self, rest: Rest) -> FloatArray:
+        """What the rounding of Z does to the values, (k,), drawn several times; 0 if exact."""
+        situation, chosen = self.situation, rest.chosen
+        if situation.rows_are_exact or not chosen.size:
+            return np.zeros(chosen.size)
+        draw = np.random.default_rng(chosen.size).standard_normal
+        unit = ROUNDED + situation.decomposition.residual
+        rows = unit * situation.rows.row_norms()
+        columns = np.ldexp(situation.decomposition.lengths[chosen], -self.columns[chosen])
+        right = draw((rows.size, DRAWS)) * rows[:, None] * float(columns @ np.abs(rest.values))
+        slopes = draw((chosen.size, DRAWS)) * columns[:, None] * float(rows @ np.abs(rest.pull))
+        q, r = np.linalg.qr(self.walk.features.columns(chosen))
+        moved = np.linalg.solve(r, q.T @ right + np.linalg.solve(r.T, slopes))
+        return np.asarray(np.abs(moved).max(axis=1))
 
     def _rho(self, rest: Rest, values: FloatArray) -> FloatArray:
         rho = np.zeros(self.situation.curves.size)
