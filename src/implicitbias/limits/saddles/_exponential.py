@@ -15,13 +15,15 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.optimize import linprog
 
-from implicitbias._arrays import BoolArray, FloatArray, IntArray, stable_norm
+from implicitbias._arrays import EPS, BoolArray, FloatArray, IntArray, stable_norm
 from implicitbias.features import Features
 from implicitbias.limits.saddles._cone import FLAT, NOTHING, NoRestError, Rest
 
-LONGEST = 1.0  # change of a margin in one step
-SETTLED = 1e-10  # the same where steps that shrink no more are rounding
-MAX_STEPS = 120  # margins that have grown by this many grow for ever, or nearly so
+SETTLED = 1e-6  # change of a margin below which steps that shrink no more are rounding
+ASKED = 60  # steps after which it is asked whether the loss has a minimum
+MAX_STEPS = 1000
+ROUNDED = 8 * EPS  # of a sum of losses
+MAX_HALVINGS, LEAST_GAIN = 60, 0.1  # of a step, and of what its slope promises
 OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
@@ -61,9 +63,7 @@ class ExponentialLoss:
         for _ in range(10 * (tight.size + len(rows)) + 10):
             found = _newton(rows, x, passive)
             if found is None:
-                if _grows(rows):
-                    return Rest(tight, x * signs, self.labels, x, bounded=False)
-                raise NoRestError("Newton's method on the loss of a face did not converge")
+                return Rest(tight, x * signs, self.labels, x, bounded=False)
             x, passive, change, losses = found
             slopes = rows.T @ losses
             able = ~passive & (slopes > FLAT * lengths * stable_norm(losses))
@@ -73,7 +73,8 @@ class ExponentialLoss:
         else:
             raise NoRestError("columns entered and left the loss of a face without end")
         chosen = np.flatnonzero(passive)
-        sides, error = signs[chosen], losses * np.abs(rows[:, chosen] @ change[chosen])
+        sides, rounding = signs[chosen], EPS * (np.abs(rows) @ x)
+        error = losses * (np.square(rows @ change) + rounding)
         return Rest(
             tight[chosen],
             sides * x[chosen],
@@ -88,37 +89,60 @@ def _newton(
 ) -> tuple[FloatArray, BoolArray, FloatArray, FloatArray] | None:
     """x, which of it is not 0, the last step, and the losses there; None where it grows for ever.
 
-    The step to margins m + dm minimises sum_i exp(-m_i) (dm_i - 1)^2.
+    The step to margins m + dm minimises sum_i exp(-m_i) (dm_i - 1)^2. It has converged once no
+    margin moves, whatever its loss: those that grow for ever do so by 1 a step.
+
+    Raises
+    ------
+    NoRestError
+        It did not converge.
     """
     x, passive, previous = x.copy(), passive.copy(), np.inf
-    for _ in range(MAX_STEPS):
-        inside = np.flatnonzero(passive)
-        losses = np.exp(-(rows @ x))
-        if not np.isfinite(losses).all():
+    losses = np.exp(-(rows @ x))
+    for count in range(MAX_STEPS):
+        if count == ASKED and _grows(rows):
             return None
+        inside = np.flatnonzero(passive)
+        change = np.zeros_like(x)
         if inside.size == 0:
-            return x, passive, np.zeros_like(x), losses
+            return x, passive, change, losses
         root = np.sqrt(losses)
         q, r = np.linalg.qr(root[:, None] * rows[:, inside])
-        dx = solve_triangular(r, q.T @ root)
-        moved = float(np.abs(rows[:, inside] @ dx).max())
-        if (moved <= SETTLED and not moved < 0.5 * previous) or moved == 0.0:
-            change = np.zeros_like(x)
-            change[inside] = dx
-            return x, passive, change, losses
+        change[inside] = solve_triangular(r, q.T @ root)
+        moved = float(np.abs(rows @ change).max())
+        if not np.isfinite(moved):
+            raise NoRestError("columns of a face depend on each other")
+        if moved == 0.0 or 0.5 * previous <= moved <= SETTLED:
+            return x, passive, change, losses * (1.0 - rows @ change)  # orthogonal to columns
         previous = moved
-        part = min(1.0, LONGEST / moved)
-        here, ahead = x[inside], x[inside] + part * dx
-        low = ahead <= NOTHING * np.abs(here).max()
-        if low.any():
-            ratios = np.where(low & (dx < 0.0), here / np.where(dx < 0.0, -dx, 1.0), np.inf)
-            part = min(part, float(ratios[low].min()))
-            gone = inside[low & (ratios <= part)]
-            x[inside] = here + part * dx
-            x[gone], passive[gone] = 0.0, False
-        else:
-            x[inside] = ahead
-    return None
+        x, losses, gone = _along(rows, x, change, losses)
+        passive[gone] = False
+    raise NoRestError("Newton's method on the loss of a face did not converge")
+
+
+def _along(
+    rows: FloatArray, x: FloatArray, change: FloatArray, losses: FloatArray
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """A step that lowers the loss and keeps x >= 0, the losses there, and what has become 0.
+
+    Raises
+    ------
+    NoRestError
+        None does.
+    """
+    falls = (change < 0.0) & (x + change <= NOTHING * float(np.abs(x).max()))
+    ratios = np.where(falls, x / np.where(falls, -change, 1.0), np.inf)
+    step, gained = min(1.0, float(ratios.min())), float(losses @ (rows @ change))
+    size = float(losses.sum())
+    for _ in range(MAX_HALVINGS):
+        gone = ratios <= step
+        at = np.where(gone, 0.0, x + step * change)
+        with np.errstate(over="ignore"):
+            there = np.exp(-(rows @ at))
+        if float(there.sum()) <= size * (1.0 + ROUNDED) - LEAST_GAIN * step * gained:
+            return at, there, gone
+        step *= 0.5
+    raise NoRestError("no step lowers the loss of a face")
 
 
 def _grows(rows: FloatArray) -> bool:
