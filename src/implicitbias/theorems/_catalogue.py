@@ -385,7 +385,9 @@ FOUNDATIONS = (
             "as alpha -> 0, beta jumps from saddle to saddle, in time over log(1/alpha) (L = 2) or "
             f"alpha^{{-(L - 2)}}: {where}",
             (saddles.decouples, saddles.one_phase, saddles.growing_start),
-            Nothing("saddle_path(network, problem, init) gives them all, with their times"),
+            Nothing(
+                "it is about the way there: saddle_path(network, problem, init) gives all saddles"
+            ),
             "a network that decouples in real clocks (DiagonalNetwork, TwoSidedDiagonalNetwork, "
             "OrthogonalNetwork, full-length filters on even data), and a start off 0",
             "Pesme and Flammarion (NeurIPS 2023), Berthier (JMLR 2023); other depths derived alike",

@@ -11,7 +11,7 @@ from implicitbias._arrays import ArrayLike, FloatArray, IntArray, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias._html import Badge
 from implicitbias._results import Record
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.limits import Certificate
 
 End = Literal["interpolation", "least loss", "growth"]
@@ -134,7 +134,9 @@ class SaddlePath(Record):
         return f"{text} in units of {self._unit()}; worst certificate {self.worst:.1e}"
 
     def _badge(self) -> Badge:
-        return Badge("certified", "good")
+        if self.worst <= CERTIFIED:
+            return Badge("certified", "good")
+        return Badge(f"certified only to {self.worst:.1e}", "open")
 
     def __str__(self) -> str:
         shown = 12
