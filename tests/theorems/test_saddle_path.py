@@ -155,6 +155,9 @@ def test_the_first_stage_of_a_classifier(seed):
     assert path.times.size >= 3
     assert relative(found, path.coefficients) < 1e-8
     assert path.end == "growth"
+    late = path.coefficients_at([0.99 * path.until, path.until, 2.0 * path.until])
+    np.testing.assert_array_equal(late[0], path.final_coefficients)
+    assert np.isnan(late[1:]).all()
     pull = y * np.exp(-y * (data @ path.final_coefficients))
     clocks = data.T @ (path.duals[-1] + (path.until - path.times[-1]) * pull)
     assert np.abs(clocks).max() == pytest.approx(1.0)

@@ -51,10 +51,39 @@ def test_it_is_the_walk_in_rational_numbers(case):
 
 def test_the_example_of_a_coordinate_that_leaves():
     X, y = np.array([[1.0, 0.5, 0.7, 0.0], [0.5, 1.0, 0.1, 0.7]]), np.array([1.0, 0.0])
-    found = walk_on(X, y, [1] * 4, [1] * 4).all(10).saddles
+    walked = walk_on(X, y, [1] * 4, [1] * 4).all(10)
+    found = walked.saddles
+    assert max(walked.violations) < 1e-14
+    assert [each.tight.tolist() for each in found] == [[0], [0, 2], [2, 3]]
     np.testing.assert_allclose([each.time for each in found], [1.0, 4.0, 4.0 + 80.0 / 49.0])
     np.testing.assert_allclose(found[1].rest.values, [1.4])
     np.testing.assert_allclose(found[2].rest.values, [10.0 / 7.0, -10.0 / 49.0])
+
+
+def test_a_coordinate_comes_back_on_the_other_side():
+    X, y = np.array([[-3.0, 0.0, 2.0], [0.0, 1.0, 2.0]]), np.array([-2.0, -3.0])
+    lengths = [Fraction(1, 2), Fraction(3, 2), Fraction(1)]
+    case = X, y, lengths, [*lengths[:2], Fraction(2)]
+    expected = exact_saddles.saddles(*case)
+    walked = walk_on(*case).all(100)
+    np.testing.assert_allclose(
+        [each.time for each in walked.saddles], [float(time) for time, _, _ in expected]
+    )
+    assert max(walked.violations) < 1e-14
+    sides = {
+        (int(j), s) for each in walked.saddles for j, s in zip(each.tight, each.sides, strict=True)
+    }
+    assert any((j, -side) in sides for j, side in sides)
+
+
+def test_ties_that_rounding_splits_are_one_jump():
+    X = np.zeros((4, 4))
+    X[:3, :3] = [[0.1, 0.5, 0.3], [0.3, 0.1, 0.5], [0.5, 0.3, 0.1]]
+    X[3, 3] = 1.0
+    just_before = (1.0 - 1e-9) / 0.9  # then the others' ends are near, and their waits all digits
+    walked = walk_on(X, np.ones(4), [1] * 4, [1, 1, 1, just_before]).all(10)
+    assert [each.rest.chosen.tolist() for each in walked.saddles] == [[3], [0, 1, 2, 3]]
+    np.testing.assert_allclose(walked.saddles[1].rest.values, [1.0 / 0.9] * 3 + [1.0])
 
 
 @pytest.mark.parametrize("which", ["dual", "values", "pull"])
