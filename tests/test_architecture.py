@@ -39,6 +39,7 @@ MAY_IMPORT = {
         "_names",
         "coordinates",
         "estimators",
+        "explorer",
         "interop",
         "plotting",
     },  # the public list, under TYPE_CHECKING
@@ -78,7 +79,8 @@ MAY_IMPORT = {
     "verification": RESULTS | {"coordinates", "dual"},
     "plotting": RESULTS | {"coordinates"},
     "report": RESULTS | {"verification", "plotting"},
-    "cli": RESULTS | {"verification", "plotting", "report", "interop", "_model"},
+    "explorer": RESULTS | {"plotting", "_model"},
+    "cli": RESULTS | {"verification", "plotting", "report", "explorer", "interop", "_model"},
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.
