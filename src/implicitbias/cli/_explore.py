@@ -99,10 +99,8 @@ def explore(
         )
         progress.clear()
         scratch.write_text(page.html, encoding="utf-8")
-    size = out.stat().st_size
-    say(
-        f"Written to {out}: {page.num_settings} settings, {size / 1e6:.2f} MB. Open it in a browser."
-    )
+    size = f"{out.stat().st_size / 1e6:.2f} MB"
+    say(f"Written to {out}: {page.num_settings} settings, {size}. Open it in a browser.")
 
 
 def _problem(ctx: click.Context, dataset: str | None) -> dict[str, Any]:

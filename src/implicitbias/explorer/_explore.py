@@ -94,9 +94,8 @@ def explore(
     jobs = [job for plan in plans for job in _jobs(plan, training)]
     steps.total = sum(size for size, _ in jobs)
     tasks = [make() for _, make in jobs]
-    about = " ".join(_about(plan, training) for plan in plans[:1])
-    name = "Where training ends, in the plane" if problem is None else "Where training ends"
-    return Explorer({"title": title or name, "about": about, "tasks": tasks})
+    about = _about(plans[0], training)
+    return Explorer({"title": title or _title(problem), "about": about, "tasks": tasks})
 
 
 class _Steps:
@@ -210,21 +209,25 @@ def _follows(plan: Plan, training: bool | None) -> bool:
     return plan.problem.X.size <= TRAINABLE if training is None else training
 
 
+def _title(problem: Regression | Classification | None) -> str:
+    if problem is None:
+        return "Where training ends, in the plane"
+    n, d, rank = problem.num_points, problem.num_features, problem.rank
+    return f"Where training ends: {n} x {d} of rank {rank}"
+
+
 def _about(plan: Plan, training: bool | None) -> str:
     """What is left out, and why."""
-    n, d = plan.problem.num_points, plan.problem.num_features
-    said = [f"{n} points, {d} features, rank {plan.problem.rank}." if n > 1 else ""]
-    if d > SHOWN:
+    said = []
+    if plan.problem.num_features > SHOWN:
         said.append(
-            f"Of {d} coefficients the {SHOWN} largest of each setting are shown, since more would "
-            "be heavy and hide each other; norms are of all."
+            f"Of {plan.problem.num_features} coefficients the {SHOWN} largest of each setting are "
+            "shown, since more would be heavy and hide each other; norms are of all."
         )
     if isinstance(plan.problem, Regression) and not _follows(plan, training):
-        said.append(
-            f"Training is left out: X has more than {TRAINABLE:,} entries. In Python "
-            "explore(..., training=True) follows it."
-        )
-    return " ".join(said).strip()
+        why = f"X has more than {TRAINABLE:,} entries" if training is None else "as was asked"
+        said.append(f"Training with steps of finite size is left out: {why}.")
+    return " ".join(said)
 
 
 def _textbook() -> tuple[Regression, Classification]:

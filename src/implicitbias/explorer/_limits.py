@@ -40,7 +40,7 @@ def limits_task(plan: Plan, problem: Regression) -> dict[str, Any]:
     labels = [_scale(scale) for scale in plan.scales]
     figures = [PATH, NORMS]
     return {
-        "name": "Regression: where training ends",
+        "name": "Regression: limits",
         "about": ABOUT,
         "controls": [*plan.controls(), control("scale", "Scale α", labels, start=len(labels) // 2)],
         "by": ["network", "depth", "direction"],
@@ -67,24 +67,37 @@ def _frame(plan: Plan, problem: Regression, name: str, depth: int, tilt: float) 
 def _path(
     network: Network, problem: Regression, directions: Parameters, scales: tuple[float, ...]
 ) -> LimitPath:
-    """All limits; where the theory speaks of scale 0 alone, that one and NaN with the reason."""
+    """All limits; where no result covers all scales, those of a part, and NaN with the reason.
+
+    Raises
+    ------
+    NoPredictionError
+        No result covers any of them.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CertificateWarning)  # the page says so where it is
         try:
             return limit_path(network, problem, directions, scales)
         except NoPredictionError as error:
-            if scales[0] != 0.0:
-                raise
-            whole = error
-        try:
-            end = limit_path(network, problem, directions, [0.0])
-        except NoPredictionError:
-            raise whole from None
-    (limit,) = end.limits
-    unknown = np.full_like(limit.coefficients, np.nan)
-    rest = replace(limit, coefficients=unknown, note=str(whole))
-    limits = (limit, *[rest] * (len(scales) - 1))
-    return LimitPath(np.array(scales), limits, end.theorem)
+            refused = error
+        inside = tuple(scale for scale in scales if 0 < scale < np.inf)
+        ends = [(scale,) for scale in scales if scale not in inside]
+        known: dict[float, Limit] = {}
+        theorems: list[str] = []
+        for part in (inside, *ends):
+            try:
+                path = limit_path(network, problem, directions, part)
+            except NoPredictionError:
+                continue
+            known |= dict(zip(part, path.limits, strict=True))
+            theorems.append(path.theorem)
+    if not known:
+        raise refused
+    first = next(iter(known.values()))
+    unknown = np.full_like(first.coefficients, np.nan)
+    nothing = replace(first, coefficients=unknown, note=str(refused))
+    limits = tuple(known.get(scale, nothing) for scale in scales)
+    return LimitPath(np.array(scales), limits, theorems[0])
 
 
 def _numbers(plan: Plan, path: LimitPath) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def margins_task(plan: Plan, problem: Classification) -> dict[str, Any]:
     positions = [str(i) for i in range(POSITIONS + 1)]
     figures = [DIRECTIONS, ANGLES, NORMALISED]
     return {
-        "name": "Classification: along the margin",
+        "name": "Classification: margins",
         "about": ABOUT,
         "controls": [
             *plan.controls(),

@@ -49,7 +49,7 @@ def training_task(plan: Plan, problem: Regression, networks: list[str]) -> dict[
     scales = [f"{scale:g}" for scale in plan.start_scales]
     figures = [COEFFICIENTS, LOSS]
     return {
-        "name": "Regression: while it trains",
+        "name": "Regression: training",
         "about": ABOUT,
         "controls": [
             control("network", "Network", [TITLES[name] for name in networks], select=True),
@@ -122,7 +122,7 @@ def _frame(
         "said": [_said(run, step, limit)] * len(run.times),
     }
     if problem.num_features == 2:
-        frame["plane"] = _seen(problem, flow, beta[0], limit)
+        frame["plane"] = _seen(problem, flow, run, limit)
     return frame
 
 
@@ -157,12 +157,10 @@ def _said(run: Run, step: float, limit: Limit | None) -> str:
     )
 
 
-def _seen(
-    problem: Regression, flow: Flow, start: FloatArray, limit: Limit | None
-) -> dict[str, Any]:
+def _seen(problem: Regression, flow: Flow, run: Run, limit: Limit | None) -> dict[str, Any]:
     """The plane of both coefficients: both paths, and where they are at the slider's time."""
-    traces = trajectory_traces(problem, [flow])
-    marks = [{"kind": "start", "name": "start", "at": numbers(start)}]
+    traces = trajectory_traces(problem, [flow, run] if run.outcome.converged else [flow])
+    marks = [{"kind": "start", "name": "start", "at": numbers(run.coefficients[0])}]
     if limit is not None:
         at = numbers(limit.coefficients)
         marks.append({"kind": "limit", "name": "limit of the flow", "at": at})

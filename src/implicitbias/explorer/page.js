@@ -511,8 +511,9 @@ function refresh() {
   for (const control of task().controls) {
     const input = byId(`control-${control.id}`);
     if (!input) continue;
-    if (control.id === task().cursor) input.max = Math.max(length() - 1, 0);
-    input.value = control.id === task().cursor ? cursor() : state.values[control.id];
+    const moving = control.id === task().cursor && !now.refused;
+    if (moving) input.max = length() - 1;
+    input.value = moving ? cursor() : state.values[control.id];
     if (input.type === "range") {
       input.setAttribute("aria-valuetext", shown(control));
       input.nextElementSibling.textContent = shown(control);

@@ -1,0 +1,69 @@
+"""Finite steps against the flow: the page's numbers against the library's."""
+
+import numpy as np
+import pytest
+
+import implicitbias as ib
+from helpers.draws import normal
+
+PROBLEM = ib.Regression([[1.0, 2.0, 0.5]], [2.0])
+
+
+@pytest.fixture(scope="module")
+def task():
+    page = ib.explore(
+        PROBLEM, networks=["convolutional", "diagonal"], depths=[2], scales=[0.1, 1.0]
+    )
+    return page.data["tasks"][1]
+
+
+def chosen(task, name, index):
+    (found,) = [each["options"] for each in task["controls"] if each["id"] == name]
+    return float(found[index])
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_runs_and_flows_are_those_of_the_library(task, step):
+    scale, part = chosen(task, "start_scale", 1), chosen(task, "step", step)
+    network = ib.DiagonalNetwork(3, 2)
+    init = ib.Initialization([np.ones(3), np.zeros(3)], scale=scale)
+    limit = ib.predict_limit(network, PROBLEM, init)
+    stable = ib.Run.from_weights(network, PROBLEM, [init, limit.parameters]).largest_stable_step
+    found = task["store"][task["frames"][f"0.0.1.{step}"]]
+    gamma = found["x"][-1] / found["rows"][0]["values"][-1]
+    assert gamma == pytest.approx(part * stable, rel=1e-6)
+
+    order = [int(name[1:]) - 1 for name in found["names"]]
+    flow, descent = (np.array(column["values"]) for column in found["columns"])
+    run = ib.gradient_descent(
+        network, PROBLEM, init, step=gamma, times=found["rows"][0]["values"][1:]
+    )
+    np.testing.assert_allclose(descent[1:], run.coefficients[-len(descent) + 1 :, order], rtol=1e-9)
+    there = ib.gradient_flow(network, PROBLEM, init, times=found["x"][1:], until_residual=1e-8)
+    reached = len(there.coefficients)
+    np.testing.assert_allclose(
+        flow[1 : reached + 1], there.coefficients[: len(flow) - 1, order], rtol=1e-12
+    )
+    np.testing.assert_allclose(flow[-1], limit.coefficients[order], rtol=1e-6)
+    assert "error" in found["said"][0]
+
+
+def test_small_steps_end_where_the_flow_does_and_large_ones_do_not(task):
+    def distance(step):
+        found = task["store"][task["frames"][f"0.0.0.{step}"]]
+        flow, descent = (np.array(column["values"][-1]) for column in found["columns"])
+        return np.abs(flow - descent).max()
+
+    assert distance(0) < 0.2 * distance(2)
+
+
+def test_a_network_that_trains_nothing_here_has_no_training():
+    page = ib.explore(PROBLEM, networks=["convolutional"], depths=[2], scales=[0.1, 1.0])
+    assert [task["name"] for task in page.data["tasks"]] == ["Regression: limits"]
+
+
+def test_large_tables_leave_training_out_and_say_so():
+    X, y = normal(1, (5, 500), 5)
+    page = ib.explore(ib.Regression(X, y), networks=["diagonal"], depths=[2], scales=[0.1, 1.0])
+    assert len(page.data["tasks"]) == 1
+    assert "left out: X has more than 2,000 entries" in page.data["about"]
