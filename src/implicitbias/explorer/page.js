@@ -368,9 +368,10 @@ function hoverable(figure, box, across, text) {
 function say(figure, tip, lines, at, top) {
   tip.replaceChildren(...lines.map((line) => make("div", {}, line)));
   tip.hidden = false;
+  tip.style.left = "0";
   const svg = figure.querySelector("svg");
-  const beside = at + 14 + tip.offsetWidth > svg.clientWidth ? Math.max(0, at - 14 - tip.offsetWidth) : at + 14;
-  tip.style.left = `${beside}px`;
+  const room = svg.clientWidth - tip.offsetWidth;
+  tip.style.left = `${Math.max(0, at + 14 > room ? Math.min(room, at - 14 - tip.offsetWidth) : at + 14)}px`;
   tip.style.top = `${svg.offsetTop + top + 6}px`;
 }
 
@@ -527,7 +528,12 @@ function refresh() {
     table();
   }
   clearTimeout(spoken);
-  spoken = setTimeout(() => (byId("now").textContent = sentence()), document.documentElement.dataset.ready ? 150 : 0);
+  spoken = setTimeout(settled, 200);
+}
+
+// Only where sliders have come to rest: readers are not flooded, and the address is written rarely.
+function settled() {
+  byId("now").textContent = sentence();
   remember();
 }
 
@@ -540,7 +546,7 @@ byId("controls").addEventListener("submit", (event) => event.preventDefault());
 restore();
 build();
 refresh();
-byId("now").textContent = sentence();
+settled();
 let width = document.documentElement.clientWidth;
 addEventListener("resize", () => {
   if (document.documentElement.clientWidth === width || frame().refused) return;
