@@ -39,11 +39,10 @@ def test_runs_and_flows_are_those_of_the_library(task, step):
         network, PROBLEM, init, step=gamma, times=found["rows"][0]["values"][1:]
     )
     np.testing.assert_allclose(descent[1:], run.coefficients[-len(descent) + 1 :, order], rtol=1e-9)
-    there = ib.gradient_flow(network, PROBLEM, init, times=found["x"][1:], until_residual=1e-8)
-    reached = len(there.coefficients)
-    np.testing.assert_allclose(
-        flow[1 : reached + 1], there.coefficients[: len(flow) - 1, order], rtol=1e-12
-    )
+    for time, beta in zip(found["x"][1:], flow[1:], strict=True):
+        there = ib.gradient_flow(network, PROBLEM, init, max_time=time)
+        np.testing.assert_allclose(beta, there.final_coefficients[order], rtol=1e-6)
+    np.testing.assert_array_equal(flow[0], descent[0])
     np.testing.assert_allclose(flow[-1], limit.coefficients[order], rtol=1e-6)
     assert "error" in found["said"][0]
 

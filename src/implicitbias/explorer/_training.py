@@ -24,6 +24,7 @@ TRAINED = ("diagonal", "two_sided", "fully_connected")
 STEPS = (0.1, 0.9, 1.2)  # of the largest step that is stable where the flow ends
 MOST_STEPS = 20_000
 POSITIONS = 30  # of the slider
+ROUNDING = 1e-9  # of saved times
 RESIDUAL = 1e-8  # where training is followed to
 DRAWN = 5  # coefficients: each is two curves
 ABOUT = (
@@ -127,18 +128,19 @@ def _frame(
 
 
 def _beside(flow: Flow, run: Run) -> tuple[FloatArray, FloatArray]:
-    """Coefficients and log10 losses of the flow at the run's times, the common start included.
+    """Coefficients and log10 losses of the flow at the run's times, t = 0 included.
 
     A flow that came to its end before stays there.
     """
-    beta = np.vstack([run.coefficients[:1], flow.coefficients])[: len(run.times)]
-    losses = np.append(run.log_losses[:1], flow.log_losses)[: len(run.times)] / np.log(10)
-    left = len(run.times) - len(beta)
+    reached = flow.outcome is Outcome.TIME_REACHED
+    before = run.times < flow.times[-1] * (1.0 - ROUNDING)
+    passed = len(run.times) if reached else int(before.sum())
+    beta, losses = flow.coefficients[:passed], flow.log_losses[:passed] / np.log(10)
+    left = len(run.times) - passed
     ended = flow.outcome in (Outcome.RESIDUAL_REACHED, Outcome.STATIONARY)
-    rest = np.tile(beta[-1], (left, 1)) if ended else np.full((left, beta.shape[1]), np.nan)
-    return np.vstack([beta, rest]), np.append(
-        losses, np.full(left, losses[-1] if ended else np.nan)
-    )
+    last = flow.final_coefficients if ended else np.full(beta.shape[1], np.nan)
+    loss = flow.log_losses[-1] / np.log(10) if ended else np.nan
+    return np.vstack([beta, np.tile(last, (left, 1))]), np.append(losses, np.full(left, loss))
 
 
 def _said(run: Run, step: float, limit: Limit | None) -> str:
