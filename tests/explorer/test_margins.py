@@ -34,6 +34,10 @@ def test_directions_are_those_of_the_flow_and_end_at_the_prediction(task):
     flow = ib.gradient_flow(*situation, until_margin=1e6)
     limit = ib.predict_limit(*situation)
     directions = found["columns"][0]["values"]
+    signed = POINTS * np.array(LABELS)[:, None]
+    np.testing.assert_allclose((signed @ np.transpose(directions)).min(axis=0), 1.0, rtol=1e-9)
+    losses = np.exp(-signed @ (10.0 ** found["x"][3] * np.array(directions[3]))).sum()
+    assert rows_of(found)["log₁₀ of the loss"][3] == pytest.approx(np.log10(losses), rel=1e-9)
     saved = {tuple(row) for row in flow.directions.tolist()}
     assert {tuple(row) for row in directions[:-1]} <= saved
     assert tuple(flow.final_direction) == tuple(directions[-2])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import implicitbias as ib
 from helpers.draws import normal
@@ -58,6 +59,18 @@ def test_small_steps_end_where_the_flow_does_and_large_ones_do_not(task):
 
 def test_a_network_that_trains_nothing_here_has_no_training():
     page = ib.explore(PROBLEM, networks=["convolutional"], depths=[2], scales=[0.1, 1.0])
+    assert [task["name"] for task in page.data["tasks"]] == ["Regression: limits"]
+
+
+def test_sparse_tables_leave_training_out_and_say_so():
+    problem = ib.Regression(scipy.sparse.csr_array([[1.0, 2.0, 0.0]]), [2.0])
+    page = ib.explore(problem, networks=["diagonal"], depths=[2], scales=[0.1, 1.0])
+    assert len(page.data["tasks"]) == 1
+    assert "left out: X is sparse" in page.data["about"]
+
+
+def test_where_nothing_moves_there_is_no_training():
+    page = ib.explore(ib.Regression([[1.0, 2.0, 3.0]], [0.0]), networks=["diagonal"], depths=[2])
     assert [task["name"] for task in page.data["tasks"]] == ["Regression: limits"]
 
 

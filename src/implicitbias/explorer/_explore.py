@@ -93,7 +93,7 @@ def explore(
     ]
     jobs = [job for plan in plans for job in _jobs(plan, training)]
     steps.total = sum(size for size, _ in jobs)
-    tasks = [make() for _, make in jobs]
+    tasks = [task for _, make in jobs if (task := make()) is not None]
     about = _about(plans[0], training)
     return Explorer({"title": title or _title(problem), "about": about, "tasks": tasks})
 
@@ -191,13 +191,17 @@ def _given(scales: Iterable[float]) -> tuple[float, ...]:
     return tuple(float(each) for each in values)
 
 
-def _jobs(plan: Plan, training: bool | None) -> list[tuple[int, Callable[[], dict[str, Any]]]]:
+def _jobs(
+    plan: Plan, training: bool | None
+) -> list[tuple[int, Callable[[], dict[str, Any] | None]]]:
     """How many settings each task has, and what makes it."""
     problem = plan.problem
     starts = len(plan.networks) * len(plan.depths) * len(plan.tilts)
     if isinstance(problem, Classification):
         return [(starts * len(plan.start_scales), lambda: margins_task(plan, problem))]
-    jobs = [(starts, lambda: limits_task(plan, problem))]
+    jobs: list[tuple[int, Callable[[], dict[str, Any] | None]]] = [
+        (starts, lambda: limits_task(plan, problem))
+    ]
     trained = [name for name in plan.networks if name in TRAINED]
     if trained and _follows(plan, training):
         size = len(trained) * len(plan.depths) * len(plan.start_scales)
@@ -206,7 +210,10 @@ def _jobs(plan: Plan, training: bool | None) -> list[tuple[int, Callable[[], dic
 
 
 def _follows(plan: Plan, training: bool | None) -> bool:
-    return plan.problem.X.size <= TRAINABLE if training is None else training
+    X = plan.problem.X
+    if training is None:
+        return plan.problem.features.is_array and bool(X.size <= TRAINABLE)
+    return training
 
 
 def _title(problem: Regression | Classification | None) -> str:
@@ -225,7 +232,9 @@ def _about(plan: Plan, training: bool | None) -> str:
             "shown, since more would be heavy and hide each other; norms are of all."
         )
     if isinstance(plan.problem, Regression) and not _follows(plan, training):
-        why = f"X has more than {TRAINABLE:,} entries" if training is None else "as was asked"
+        many = f"X has more than {TRAINABLE:,} entries"
+        sparse = not plan.problem.features.is_array
+        why = "as was asked" if training is not None else "X is sparse" if sparse else many
         said.append(f"Training with steps of finite size is left out: {why}.")
     return " ".join(said)
 

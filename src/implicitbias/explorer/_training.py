@@ -22,7 +22,7 @@ from implicitbias.theorems import predict_limit
 
 TRAINED = ("diagonal", "two_sided", "fully_connected")
 STEPS = (0.1, 0.9, 1.2)  # of the largest step that is stable where the flow ends
-MOST_STEPS = 20_000
+MOST_STEPS = 5_000
 POSITIONS = 30  # of the slider
 ROUNDING = 1e-9  # of saved times
 RESIDUAL = 1e-8  # where training is followed to
@@ -34,8 +34,8 @@ ABOUT = (
 )
 
 
-def training_task(plan: Plan, problem: Regression, networks: list[str]) -> dict[str, Any]:
-    """The task: runs and flows by network, depth, scale and step."""
+def training_task(plan: Plan, problem: Regression, networks: list[str]) -> dict[str, Any] | None:
+    """The task: runs and flows by network, depth, scale and step; None where nothing trains."""
     frames = Frames()
     for i, name in enumerate(networks):
         for j, depth in enumerate(plan.depths):
@@ -46,6 +46,8 @@ def training_task(plan: Plan, problem: Regression, networks: list[str]) -> dict[
                     key = f"{i}.{j}.{k}.{step}"
                     frames.add(key, key, frame.copy)
                 plan.report()
+    if all("refused" in frame for frame in frames.store):
+        return None
     _plane.same_window(frames.store)
     scales = [f"{scale:g}" for scale in plan.start_scales]
     figures = [COEFFICIENTS, LOSS]
