@@ -23,7 +23,7 @@ def chosen(task, name, index):
     return float(found[index])
 
 
-@pytest.mark.parametrize("step", [0, 1])
+@pytest.mark.parametrize("step", [0, 1, 2])
 def test_runs_and_flows_are_those_of_the_library(task, step):
     scale, part = chosen(task, "start_scale", 1), chosen(task, "step", step)
     network = ib.DiagonalNetwork(3, 2)
@@ -36,10 +36,12 @@ def test_runs_and_flows_are_those_of_the_library(task, step):
 
     order = [int(name[1:]) - 1 for name in found["names"]]
     flow, descent = (np.array(column["values"]) for column in found["columns"])
-    run = ib.gradient_descent(
-        network, PROBLEM, init, step=gamma, times=found["rows"][0]["values"][1:]
+    steps = found["rows"][0]["values"][1:]
+    run = ib.gradient_descent(network, PROBLEM, init, step=gamma, times=steps)
+    calm = len(steps) if step < 2 else 8  # beyond the stable step rounding grows
+    np.testing.assert_allclose(
+        descent[1 : calm + 1], run.coefficients[-len(steps) :, order][:calm], rtol=1e-6
     )
-    np.testing.assert_allclose(descent[1:], run.coefficients[-len(descent) + 1 :, order], rtol=1e-9)
     for time, beta in zip(found["x"][1:], flow[1:], strict=True):
         there = ib.gradient_flow(network, PROBLEM, init, max_time=time)
         np.testing.assert_allclose(beta, there.final_coefficients[order], rtol=1e-6)
@@ -63,7 +65,7 @@ def test_a_network_that_trains_nothing_here_has_no_training():
 
 
 def test_sparse_tables_leave_training_out_and_say_so():
-    problem = ib.Regression(scipy.sparse.csr_array([[1.0, 2.0, 0.0]]), [2.0])
+    problem = ib.Regression(scipy.sparse.csr_array([[1.0, 2.0]]), [2.0])
     page = ib.explore(problem, networks=["diagonal"], depths=[2], scales=[0.1, 1.0])
     assert len(page.data["tasks"]) == 1
     assert "left out: X is sparse" in page.data["about"]

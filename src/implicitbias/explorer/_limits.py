@@ -58,7 +58,7 @@ def _frame(plan: Plan, problem: Regression, name: str, depth: int, tilt: float) 
     except NoPredictionError as error:
         return {"refused": str(error)}
     frame = _numbers(plan, path)
-    if problem.num_features == 2:
+    if problem.num_features == 2 and problem.features.is_array:
         eta = plan.weights(tilt) if name == "diagonal" else None
         frame["plane"] = _seen(problem, network, directions, path, eta)
     return frame
