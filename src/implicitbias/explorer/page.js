@@ -2,7 +2,7 @@
 (() => {
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
-const DASHES = ["", "7 4", "8 3 2 3"];
+const DASHES = ["", "7 4", "8 3 2 3", "2 3", "14 4", "8 3 2 3 2 3"];
 const COLOURED = 6;
 const state = { task: 0, values: {} };
 let timer = 0;
@@ -235,7 +235,7 @@ function series(spec) {
 
 function look(name, values, rank, dash) {
   const rest = rank >= COLOURED;
-  return { name, values, rest, colour: rest ? "var(--rest)" : `var(--c${rank})`, dash: rest ? "" : DASHES[dash % 3] };
+  return { name, values, rest, colour: rest ? "var(--rest)" : `var(--c${rank})`, dash: rest ? "" : DASHES[dash] };
 }
 
 function refit(svg, ratio, most) {
