@@ -33,7 +33,7 @@ def options(task, name):
 def test_controls_say_what_there_is(task):
     assert options(task, "network") == [
         "diagonal",
-        "convolutional, filters of full length",
+        "convolutional",
         "fully connected",
         "two-sided diagonal",
     ]

@@ -48,7 +48,7 @@ def margins_task(plan: Plan, problem: Classification) -> dict[str, Any]:
         "controls": [
             *plan.controls(),
             control("start_scale", "Scale α of the start", scales, start=len(scales) // 2),
-            control("margin", "Margin", positions, start=POSITIONS // 2),
+            control("margin", "log₁₀ of the margin", positions, start=POSITIONS // 2),
         ],
         "by": ["network", "depth", "direction", "start_scale"],
         "cursor": "margin",
@@ -75,8 +75,11 @@ def _frame(
     frame = _numbers(plan, flow, limit, kept)
     if limit is not None:
         frame["rows"] += _against(start[0], network, flow, limit, kept)
-    said = f"{limit.kind} by {limit.theorem}" if limit is not None else unpredicted
-    frame["said"] = [f"Flow: {flow.message} Predicted: {said}."] * len(frame["x"])
+    said = unpredicted
+    if limit is not None:
+        said = f"{limit.kind} by {limit.theorem}, certified to {limit.certificate.worst:.1e}."
+        said = f"Predicted: {said} {limit.note}".strip()
+    frame["said"] = [f"Flow: {flow.message} {said}"] * len(frame["x"])
     if problem.num_features == 2:
         frame["plane"] = _seen(problem, flow, limit, kept)
     return frame

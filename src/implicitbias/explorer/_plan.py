@@ -16,7 +16,7 @@ from implicitbias.problems import Classification, Regression
 TITLES = {
     "diagonal": "diagonal",
     "two_sided": "two-sided diagonal",
-    "convolutional": "convolutional, filters of full length",
+    "convolutional": "convolutional",
     "fully_connected": "fully connected",
 }
 TILTED = ("diagonal", "two_sided")  # networks whose start has one weight a column
