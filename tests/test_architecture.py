@@ -39,6 +39,7 @@ MAY_IMPORT = {
         "_names",
         "coordinates",
         "estimators",
+        "explorer",
         "interop",
         "plotting",
         "sweeps",
@@ -80,7 +81,9 @@ MAY_IMPORT = {
     "plotting": RESULTS | {"coordinates"},
     "report": RESULTS | {"verification", "plotting"},
     "sweeps": RESULTS | {"_model", "plotting", "report"},
-    "cli": RESULTS | {"verification", "plotting", "report", "sweeps", "interop", "_model"},
+    "explorer": RESULTS | {"plotting", "_model"},
+    "cli": RESULTS
+    | {"verification", "plotting", "report", "sweeps", "explorer", "interop", "_model"},
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from implicitbias.comparison import Comparison, compare, verify
     from implicitbias.coordinates import lemma4, two_sided
     from implicitbias.descent import DualRecorder, EffectiveStart, Run, gradient_descent
+    from implicitbias.explorer import Explorer, explore
     from implicitbias.flow import ActivationFlow, Flow, FlowState, gradient_flow
     from implicitbias.initialization import Initialization
     from implicitbias.interop import from_torch, to_torch
@@ -92,6 +93,7 @@ _HOMES = {
     "implicitbias.comparison": ("Comparison", "compare", "verify"),
     "implicitbias.coordinates": ("lemma4", "two_sided"),
     "implicitbias.descent": ("DualRecorder", "EffectiveStart", "Run", "gradient_descent"),
+    "implicitbias.explorer": ("Explorer", "explore"),
     "implicitbias.flow": ("ActivationFlow", "Flow", "FlowState", "gradient_flow"),
     "implicitbias.initialization": ("Initialization",),
     "implicitbias.interop": ("from_torch", "to_torch"),
@@ -155,6 +157,7 @@ __all__ = [
     "DualRecorder",
     "EffectiveStart",
     "Explanation",
+    "Explorer",
     "Finding",
     "Flow",
     "FlowState",
@@ -194,6 +197,7 @@ __all__ = [
     "datasets",
     "estimators",
     "explain",
+    "explore",
     "from_torch",
     "gradient_descent",
     "gradient_flow",
