@@ -15,7 +15,7 @@ from implicitbias.cli._printing import quoted, visible
 
 if TYPE_CHECKING:
     from implicitbias._arrays import BoolArray, FloatArray, Parameters
-    from implicitbias.cli._selection import Table
+    from implicitbias.cli._selection import Selection, Table
     from implicitbias.initialization import Initialization
     from implicitbias.networks import Network
     from implicitbias.problems import Classification, Regression
@@ -141,7 +141,6 @@ def build_data(
     InvalidInputError, InfeasibleProblemError
         Data that cannot be used.
     """
-    from implicitbias.cli._selection import Selection
     from implicitbias.cli._source import name_of
     from implicitbias.cli._tables import read_table
 
@@ -151,16 +150,13 @@ def build_data(
         raise click.UsageError("--project is for regression.")
     if options["positive"] is not None and not classify:
         raise click.UsageError("--positive is for --task classification.")
-    if options["thousands"] is not None and options["thousands"] == options["decimal"]:
-        raise click.UsageError("--thousands and --decimal are the same mark.")
-    given = ("target", "drop", "decimal", "thousands", "sep", "encoding", "header", "missing")
-    selection = Selection(**{name: options[name] for name in given}, labels=classify)
+    selection = selection_of(options, labels=classify)
     file = visible(name_of(options["data"]))
     table = read_table(options["data"], selection)
     check(len(table.names))
     problem: Regression | Classification
     if classify:
-        problem, intercept, remark = _classification(table, options, file)
+        problem, intercept, remark = classification(table, options, file)
     else:
         problem, intercept, remark = _regression(table, options, file, metric=metric)
     title = f"{file}, {len(table.y)} x {len(table.names)} of rank {problem.rank}"
@@ -202,9 +198,26 @@ def _check_size(family: str, num_features: int, depth: float, width: int | None)
         )
 
 
-def _classification(
+def selection_of(options: dict[str, Any], *, labels: bool) -> Selection:
+    """Which columns the options choose, and how they are read."""
+    from implicitbias.cli._selection import Selection
+
+    if options["thousands"] is not None and options["thousands"] == options["decimal"]:
+        raise click.UsageError("--thousands and --decimal are the same mark.")
+    given = ("target", "drop", "decimal", "thousands", "sep", "encoding", "header", "missing")
+    return Selection(**{name: options[name] for name in given}, labels=labels)
+
+
+def classification(
     table: Table, options: dict[str, Any], file: str
 ) -> tuple[Classification, Callable[[FloatArray], float] | None, str]:
+    """The two classes with the labels that --positive and --intercept ask for, and a remark.
+
+    Raises
+    ------
+    InvalidInputError
+        Other than two labels, or --positive is none of them.
+    """
     import numpy as np
 
     from implicitbias.problems import Classification

@@ -90,7 +90,7 @@ class Names(click.Choice):  # type: ignore[type-arg]  # generic from click 8.4 o
 
 _argument = partial(click.argument, expose_value=False, callback=_remember)
 _option = partial(click.option, expose_value=False, callback=_remember)
-DATA_OPTIONS = (
+READING_OPTIONS = (
     _option(
         "--drop",
         multiple=True,
@@ -133,6 +133,8 @@ DATA_OPTIONS = (
         help="A cell that holds no value, such as NA, -999 or '' for an empty one: rows with one "
         "are left out, and counted. May be given several times.",
     ),
+)
+TASK_OPTIONS = (
     _option(
         "--task",
         type=click.Choice(TASKS),
@@ -199,16 +201,32 @@ NETWORK_OPTIONS = (
 )
 
 
+def _file(*, required: bool) -> Callable[[Command], Command]:
+    kind = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+    return _argument("data", type=kind, required=required)
+
+
+def reading_options(command: Command) -> Command:
+    """Add the file, perhaps its target, and how it is read."""
+    target = _option(
+        "--target",
+        metavar="COL",
+        help="The column to fit: what regression and classification would say of it.",
+    )
+    for option in reversed((_file(required=True), target, *READING_OPTIONS)):
+        command = option(command)
+    return command
+
+
 def data_options(*, required: bool) -> tuple[Callable[[Command], Command], ...]:
     """The file, its target and how it is read; ``build_data`` reads them from the context."""
-    file = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
     target = _option(
         "--target",
         required=required,
         metavar="COL",
         help="The column to fit; all others are features.",
     )
-    return (_argument("data", type=file, required=required), target, *DATA_OPTIONS)
+    return (_file(required=required), target, *READING_OPTIONS, *TASK_OPTIONS)
 
 
 def model_options(command: Command) -> Command:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WIDE = 1000  # columns of a console that is no terminal: nothing is wrapped or cut
-NARROW = 150  # columns into which every table fits
 TEXT = 100  # columns of running text on a terminal, at most
 NAME = 60  # characters of a name that are shown
 SECONDS_BETWEEN_UPDATES = 0.1
@@ -85,7 +84,7 @@ def console() -> Console:
     """Return a console on stdout; where that is no terminal, nothing is wrapped or cut."""
     from rich.console import Console
 
-    width = max(get_terminal_size().columns, NARROW) if watched(sys.stdout) else WIDE
+    width = get_terminal_size().columns if watched(sys.stdout) else WIDE
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
