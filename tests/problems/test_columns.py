@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from implicitbias.problems import columns_of
+from implicitbias.problems import columns_of, spreads
 
 WIDE = np.random.default_rng(3).standard_normal((4, 9))
 BASE = np.random.default_rng(1).standard_normal((40, 4))
@@ -95,3 +95,13 @@ def test_what_is_given_is_not_changed():
     before = X.copy()
     columns_of(X)
     np.testing.assert_array_equal(X, before)
+
+
+@given(seed=st.integers(0, 10**6), log=st.integers(-300, 300))
+def test_spreads_are_standard_deviations_at_any_size(seed, log):
+    X = np.random.default_rng(seed).standard_normal((6, 3)) + np.array([0.0, 1.0, 1e6])
+    X[:, 2] = X[0, 2]
+    exact = X.std(axis=0)
+    found = spreads(X * 10.0**log)
+    np.testing.assert_allclose(found[:2] / 10.0**log, exact[:2], rtol=1e-14)
+    assert found[2] == 0.0

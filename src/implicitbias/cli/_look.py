@@ -31,6 +31,7 @@ from implicitbias.problems import (
     columns_of,
     equations,
     refuse_extreme_units,
+    spreads,
 )
 
 if TYPE_CHECKING:
@@ -249,12 +250,10 @@ def _factor(weight: float) -> str:
 
 def _units(X: FloatArray, names: Sequence[str]) -> list[str]:
     """Which columns vary much more than others, in the units of the table."""
-    unit = np.abs(X).max(axis=0)
-    scaled = X / np.where(unit > 0, unit, 1.0)
-    spread = scaled.std(axis=0) * unit
-    if not (spread > 0).any():
+    spread = spreads(X)
+    if not spread.any():
         return []
-    spread = np.where(X.min(axis=0) < X.max(axis=0), spread, np.nan)
+    spread[spread == 0.0] = np.nan
     most, least = int(np.nanargmax(spread)), int(np.nanargmin(spread))
     with np.errstate(over="ignore", divide="ignore"):
         times = min(spread[most] / spread[least], LARGEST)

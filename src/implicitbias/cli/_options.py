@@ -161,6 +161,15 @@ TASK_OPTIONS = (
         help="Regression: where the features cannot fit the target, fit its least-squares part.",
     ),
 )
+UNITS_OPTIONS = (
+    _option(
+        "--standardise/--no-standardise",
+        default=False,
+        show_default=True,
+        help="Divide every column by its standard deviation, so that units play no part. "
+        "Coefficients are given back for the columns as they are in the table.",
+    ),
+)
 NETWORK_OPTIONS = (
     _option(
         "--network",
@@ -231,7 +240,7 @@ def data_options(*, required: bool) -> tuple[Callable[[Command], Command], ...]:
 
 def model_options(command: Command) -> Command:
     """Add the options that define a model; ``build_model`` reads them from the context."""
-    for option in reversed((*data_options(required=True), *NETWORK_OPTIONS)):
+    for option in reversed((*data_options(required=True), *UNITS_OPTIONS, *NETWORK_OPTIONS)):
         command = option(command)
     return command
 

@@ -62,6 +62,17 @@ class Columns:
     condition: float | None
 
 
+def spreads(X: FloatArray) -> FloatArray:
+    """Standard deviations sqrt(mean((x_j - mean x_j)^2)) of the columns of X, (n, d), finite.
+
+    Exactly 0 for constant columns; no square over- or underflows.
+    """
+    low, high = X.min(axis=0), X.max(axis=0)
+    units = np.frexp(np.maximum(np.abs(low), np.abs(high)))[1]
+    found = np.ldexp(np.ldexp(X, -units).std(axis=0), units)
+    return np.asarray(np.where(low < high, found, 0.0))
+
+
 def columns_of(X: FloatArray) -> Columns:
     """Find the combinations among the columns of X, (n, d), finite."""
     low, high = X.min(axis=0), X.max(axis=0)
