@@ -7,7 +7,22 @@ from scipy.integrate import solve_ivp
 
 
 def flow_to_margin(tensor, rows, layers, margin, *, logistic=False):
-    """Time, layers and beta where the smallest margin is reached.
+    """Time, layers and beta where the smallest margin is reached."""
+    return _flow_until(tensor, rows, layers, lambda margins: margins.min() - margin, logistic)
+
+
+def flow_to_loss(tensor, rows, layers, loss, *, logistic=False):
+    """The same where the summed loss has fallen to ``loss``."""
+
+    def left(margins):
+        losses = np.log1p(np.exp(-margins)) if logistic else np.exp(-margins)
+        return np.log(loss) - np.log(losses.sum())
+
+    return _flow_until(tensor, rows, layers, left, logistic)
+
+
+def _flow_until(tensor, rows, layers, left, logistic):
+    """Time, layers and beta where a function of the margins has risen to 0.
 
     Parameters
     ----------
@@ -29,7 +44,7 @@ def flow_to_margin(tensor, rows, layers, margin, *, logistic=False):
         return np.concatenate([_all_but_one(pulled, parts, index) for index in range(len(parts))])
 
     def arrived(_, state):
-        return _contract(per_point, np.split(state, cuts)).min() - margin
+        return left(_contract(per_point, np.split(state, cuts)))
 
     arrived.terminal = True
     solution = solve_ivp(

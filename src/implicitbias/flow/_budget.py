@@ -56,10 +56,14 @@ class Budget:
 
 @dataclass(frozen=True)
 class Goal:
-    """Where a regression's flow is done: see ``gradient_flow``."""
+    """Where a regression's flow is done: see ``gradient_flow``.
+
+    ``log_loss``, log of the loss to stop at, counts instead of the others where it is given.
+    """
 
     until_residual: float
     until_change: float
+    log_loss: float | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,6 +15,7 @@ from implicitbias._errors import Outcome
 from implicitbias.flow._budget import Budget, Callback, End
 from implicitbias.flow._result import FlowState
 from implicitbias.flow._stability import ErrorGrowth
+from implicitbias.flow.integrators._landing import landing
 from implicitbias.flow.integrators._step import steps
 from implicitbias.flow.regression._record import Recorder, TimesRecorder
 from implicitbias.flow.regression._rules import RegressionRules
@@ -62,18 +64,26 @@ def integrate(
         arrays, none = system.unfolded(points), np.zeros(0)
         return Trajectory(np.zeros(1), *arrays, state, reading, end, 0.0, 0, 0, 0.0, none, none)
     recorder = _recorder(system, budget, first)
-    bound = _bound(system, budget)
+    bound, wanted = _bound(system, budget), rules.goal.log_loss
     solver = system.integrator(min(FIRST_STEP * first, bound), bound)
+    before = copy(solver)
     time, drift, growth = 0.0, 0.0, ErrorGrowth(system)
     passed, sizes = list[tuple[float, float]](), list[float]()
-    for look in _looks(system, solver, recorder, budget, callback):
+    stride = system.stride if wanted is None else 1
+    for look in _looks(system, solver, recorder, budget, callback, stride):
         if look.taken:
-            after = system.read(solver.y)
+            now, there = float(solver.t), solver.y
+            after = system.read(there)
             end = rules.lost(system, state, reading, after)
             if end is not None:
                 break
-            _save(solver, system, recorder)
-            state, reading, time = solver.y, after, float(solver.t)
+            if wanted is not None and after.log_loss <= wanted:
+                now, there = landing(
+                    before, solver, lambda z, goal=wanted: goal - system.read(z).log_loss
+                )
+                after = system.read(there)
+            _save(solver, now, system, recorder)
+            state, reading, time = there, after, now
             system.accepted(state)
             passed.append((time, reading.log_loss))
             drift = max(drift, system.drift(state))
@@ -89,6 +99,8 @@ def integrate(
             end = _interruption(system, solver, reading, look, moving, budget)
         if end is not None:
             break
+        if wanted is not None:
+            before = copy(solver)
     times = np.array([0.0, *recorder.times, time])
     arrays = system.unfolded([*points, *recorder.points, system.snapshot(state)])
     growth.note(state, time, now=True)
@@ -124,9 +136,10 @@ def _looks(
     recorder: Recorder,
     budget: Budget,
     callback: Callback | None,
+    stride: int,
 ) -> Iterator[_Look]:
-    """Step on for ever: a look where a point is due, else after as many steps as it may wait."""
-    count, most = 0, system.stride
+    """Step on for ever: a look where a point is due, else after ``stride`` steps."""
+    count, most = 0, stride
     while True:
         due, taken, stopped, failure = recorder.next_due, 0, False, None
         if budget.max_steps is not None:
@@ -164,9 +177,9 @@ def _bound(system: FlowSystem, budget: Budget) -> float:
         return float(np.exp(np.log(budget.max_time) - system.log_time_unit))
 
 
-def _save(solver: OdeSolver, system: FlowSystem, recorder: Recorder) -> None:
+def _save(solver: OdeSolver, now: float, system: FlowSystem, recorder: Recorder) -> None:
     dense = None
-    for due in recorder.due(solver.t):
+    for due in recorder.due(now):
         dense = dense or solver.dense_output()
         recorder.add(due, system.snapshot(dense(due)))
 

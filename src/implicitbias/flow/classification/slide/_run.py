@@ -12,6 +12,7 @@ from implicitbias.flow.classification._dual import DualMargins
 from implicitbias.flow.classification._log_curves import Coordinates
 from implicitbias.flow.classification._loop import Run, saved
 from implicitbias.flow.classification._record import MarginRecord, SavedPoint
+from implicitbias.flow.classification._target import Target
 from implicitbias.flow.classification.slide._face import Face
 from implicitbias.flow.classification.slide._slide import Slide, SlideError, SlidePoint
 
@@ -23,12 +24,12 @@ MOST_EVALUATIONS = 100_000  # where max_steps is not given
 def slide_on(
     system: DualMargins,
     run: Run,
-    log_target: float,
+    target: Target,
     budget: Budget,
     record: MarginRecord,
     callback: Callback | None,
 ) -> tuple[FloatArray, SlideReport]:
-    """Continue a flow that has reached the hand-over to the margin exp(log_target).
+    """Continue a flow that has reached the hand-over to the margin or the loss asked for.
 
     ``run`` gets the new end and the counts of steps; the record gets every step and the end.
 
@@ -41,7 +42,7 @@ def slide_on(
     t, begun = system.points(run.state), run.point.log_margin
     log_margin, support, weights = begun, np.zeros(0, dtype=np.intp), np.zeros(0)
     last = saved(system, run.state, run.point, run.log_time)
-    run.end = None
+    run.end, log_target = None, target.height
     try:
         point = slide.begin(t)
         while run.end is None:
@@ -52,7 +53,7 @@ def slide_on(
             last = _saved(system.coordinates, slide, point)
             if record.due():
                 record.add(last)
-            run.end = _rules(run, slide.num_evaluations, point, last, log_target, budget, callback)
+            run.end = _rules(run, slide.num_evaluations, point, last, target, budget, callback)
     except SlideError as error:
         run.end = End(
             Outcome.PRECISION_REACHED,
@@ -100,7 +101,7 @@ def _rules(
     evaluations: int,
     point: SlidePoint,
     step: SavedPoint,
-    log_target: float,
+    target: Target,
     budget: Budget,
     callback: Callback | None,
 ) -> End | None:
@@ -111,8 +112,11 @@ def _rules(
     )
     if callback is not None and callback(state):
         return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {run.num_steps} steps.")
-    if point.log_margin >= log_target - ARRIVED * max(1.0, abs(log_target)):
-        return End(Outcome.MARGIN_REACHED, f"margin {power_of_ten(point.log_margin)}.")
+    if point.log_margin >= target.height - ARRIVED * max(1.0, abs(target.height)):
+        at = f"margin {power_of_ten(point.log_margin)}."
+        if target.log_loss is None:
+            return End(Outcome.MARGIN_REACHED, at)
+        return End(Outcome.LOSS_REACHED, f"loss exp({step.log_loss:.10g}) at {at}")
     spent = budget.spent(run.num_steps, evaluations, MOST_EVALUATIONS)
     if spent is not None:
         return End(Outcome.STEP_LIMIT, f"{spent} at margin {power_of_ten(point.log_margin)}.")
