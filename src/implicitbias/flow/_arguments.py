@@ -164,7 +164,7 @@ def check_log_margin(until_margin: Any, until_log_margin: Any) -> float:
 
 
 def check_log_loss(until_loss: Any, until_log_loss: Any) -> float | None:
-    """Return the logarithm of the loss to stop at, or None; the second argument decides if given."""
+    """Return the log of the loss to stop at, or None; the second argument decides if given."""
     if until_log_loss is not None:
         return finite_number(until_log_loss, "until_log_loss")
     return None if until_loss is None else float(np.log(positive_float(until_loss, "until_loss")))

@@ -163,7 +163,8 @@ def gradient_flow(
     ------
     InvalidInputError
         Arguments that do not fit together or are out of range, a loss above that of the start or
-        below a rounding of y among them; ``route="dual"`` for a network without real decoupled coordinates (the message names the assumption that fails).
+        below a rounding of y among them; ``route="dual"`` for a network without real decoupled
+        coordinates (the message names the assumption that fails).
     InfeasibleProblemError
         Classes that are proved not to be linearly separable; ``evidence`` is the proof.
 

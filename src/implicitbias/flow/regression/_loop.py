@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from typing import cast
@@ -78,9 +78,7 @@ def integrate(
             if end is not None:
                 break
             if wanted is not None and after.log_loss <= wanted:
-                now, there = landing(
-                    before, solver, lambda z, goal=wanted: goal - system.read(z).log_loss
-                )
+                now, there = landing(before, solver, _down_to(wanted, system))
                 after = system.read(there)
             _save(solver, now, system, recorder)
             state, reading, time = there, after, now
@@ -182,6 +180,11 @@ def _save(solver: OdeSolver, now: float, system: FlowSystem, recorder: Recorder)
     for due in recorder.due(now):
         dense = dense or solver.dense_output()
         recorder.add(due, system.snapshot(dense(due)))
+
+
+def _down_to(log_loss: float, system: FlowSystem) -> Callable[[FloatArray], float]:
+    """How far below this the loss of a state is."""
+    return lambda state: log_loss - system.read(state).log_loss
 
 
 def _interruption(
