@@ -164,7 +164,7 @@ def _accept(
         run.end = target.end(step.at(part)[1])
     way = step.way(part)
     if way[-1][2] >= log_limit:
-        part = part * min(1.0, first_part(lambda x: step.way(part * x)[-1][2] - log_limit))
+        part = min(part, step.part_at(log_limit))
         way, margin = step.way(part), step.at(part)[1].margin
         way[-1] = (*way[-1][:2], log_limit)
         run.end = End(Outcome.TIME_REACHED, f"t = {budget.max_time:g} at margin {margin:.4g}.")

@@ -8,12 +8,12 @@ import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
 from implicitbias._arrays import FloatArray
+from implicitbias.flow.classification._clock import FINE, ROUGH, Clock
 from implicitbias.flow.classification._system import MarginPoint, MarginSystem
-from implicitbias.flow.classification._time import log_elapsed
+from implicitbias.flow.integrators._landing import first_part
 from implicitbias.flow.integrators._radau import LowRankRadau
 
-EVEN = 0.02  # change of log(dt/dsigma) over a step below which it is taken to be linear
-PIECE = 0.03  # of the log of a margin above 1, over which log(dt/dsigma) is a parabola
+PIECE = 0.03  # of the log of a margin above 1, between two points on the way
 LONG = 8  # such pieces, at least, in a step of a method of high order
 
 Waypoint = tuple[FloatArray, MarginPoint, float]  # state, point and log t
@@ -48,25 +48,36 @@ class Step:
         last = self.at(part)
         growth = last[1].log_margin - max(self.before.log_margin, 0.0)
         pieces = max(int(np.ceil(growth / PIECE)) if 0.0 < growth < np.inf else 1, self.least)
-        if pieces == 1:
-            return [(*last, self._log_time(part, last[1]))]
-        parts = part * np.arange(1, 2 * pieces) / (2 * pieces)
-        states = self.dense(self.solver.t_old + parts * self.length).T
-        points, way = self.system.looks(states), []
-        ends = [*zip(states[1::2], points[1::2], strict=True), last]
-        before, log_time, length = self.before, self.log_time_before, part / pieces * self.length
-        for middle, (state, point) in zip(points[::2], ends, strict=True):
-            speeds = before.log_speed, middle.log_speed, point.log_speed
-            log_time = float(np.logaddexp(log_time, log_elapsed(length, *speeds)))
+        parts = part * np.arange(1, pieces) / pieces
+        states = self.dense(self.solver.t_old + parts * self.length).T if pieces > 1 else []
+        points = [*self.system.looks(states), last[1]] if pieces > 1 else [last[1]]
+        way, before, log_time = [], 0.0, self.log_time_before
+        for state, point, there in zip([*states, last[0]], points, [*parts, part], strict=True):
+            log_time = float(np.logaddexp(log_time, self._log_elapsed(before, there)))
             way.append((state, point, log_time))
-            before = point
+            before = there
         return way
 
-    def _log_time(self, part: float, end: MarginPoint) -> float:
-        """log t at the end of a short step."""
-        first, last = self.before.log_speed, end.log_speed
-        middle = 0.5 * (first + last)
-        if abs(last - first) > EVEN:
-            middle = self.at(0.5 * part)[1].log_speed
-        gained = log_elapsed(part * self.length, first, middle, last)
-        return float(np.logaddexp(self.log_time_before, gained))
+    def part_at(self, log_time: float) -> float:
+        """The part of the step from which on t is beyond this; infinity where beyond the step."""
+
+        def passed(part: float) -> float:
+            gained = self._log_elapsed(0.0, part)
+            return float(np.logaddexp(self.log_time_before, gained)) - log_time
+
+        return first_part(passed)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """How t runs within the step."""
+        ends = self.before.log_speed, self.end[1].log_speed
+        return Clock(self._log_speeds, *ends, FINE if self.least > 1 else ROUGH)
+
+    def _log_speeds(self, parts: FloatArray) -> FloatArray:
+        """log dt/dsigma at parts of the step."""
+        states = self.dense(self.solver.t_old + parts * self.length).T
+        return np.array([point.log_speed for point in self.system.looks(states)])
+
+    def _log_elapsed(self, begin: float, end: float) -> float:
+        """Log of the time between two parts of the step."""
+        return self.clock.log_elapsed(begin, end) + float(np.log(self.length))
