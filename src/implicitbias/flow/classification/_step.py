@@ -8,13 +8,14 @@ import numpy as np
 from scipy.integrate import DenseOutput, OdeSolver
 
 from implicitbias._arrays import FloatArray
-from implicitbias.flow.classification._clock import FINE, ROUGH, Clock
+from implicitbias.flow.classification._clock import Clock
 from implicitbias.flow.classification._system import MarginPoint, MarginSystem
 from implicitbias.flow.integrators._landing import first_part
 from implicitbias.flow.integrators._radau import LowRankRadau
 
 PIECE = 0.03  # of the log of a margin above 1, between two points on the way
 LONG = 8  # such pieces, at least, in a step of a method of high order
+ROUGH, FINE = 4, 8  # degrees to which log(dt/dsigma) is interpolated in short and long steps
 
 Waypoint = tuple[FloatArray, MarginPoint, float]  # state, point and log t
 
@@ -71,7 +72,8 @@ class Step:
     def clock(self) -> Clock:
         """How t runs within the step."""
         ends = self.before.log_speed, self.end[1].log_speed
-        return Clock(self._log_speeds, *ends, FINE if self.least > 1 else ROUGH)
+        log_before = self.log_time_before - float(np.log(self.length))
+        return Clock(self._log_speeds, *ends, FINE if self.least > 1 else ROUGH, log_before)
 
     def _log_speeds(self, parts: FloatArray) -> FloatArray:
         """log dt/dsigma at parts of the step."""
