@@ -94,6 +94,7 @@ def request(
     rtol: Any = None,
     num_points: Any = 200,
     times: Any = None,
+    save_parameters: Any = False,
     callback: Any = None,
 ) -> Request:
     """The options of ``gradient_flow``, each refused if it is out of range.
@@ -115,7 +116,7 @@ def request(
         positive_float(until_change, "until_change"),
         log_loss,
     )
-    given_times = check_times(times, problem)
+    given_times = check_times(times)
     if max_time is None and given_times is not None:
         max_time = float(given_times[-1])
     budget = Budget(
@@ -123,6 +124,7 @@ def request(
         None if max_steps is None else positive_int(max_steps, "max_steps"),
         positive_int(num_points, "num_points", at_least=2),
         given_times,
+        check_switch(save_parameters, "save_parameters"),
     )
     return Request(route, goal, log_target, budget, loss, check_tolerance(rtol), callback)
 
@@ -202,14 +204,17 @@ def refuse_loss_above(log_loss: float | None, start: float) -> None:
         )
 
 
-def check_times(times: Any, problem: Any) -> FloatArray | None:
-    """Return the times to save: finite, positive and increasing; regression only."""
+def check_switch(value: Any, name: str) -> bool:
+    """Return a truth value."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidInputError(f"{name} is {value!r}; expected True or False.")
+    return bool(value)
+
+
+def check_times(times: Any) -> FloatArray | None:
+    """Return the times to save: finite, positive and increasing."""
     if times is None:
         return None
-    if isinstance(problem, Classification):
-        raise InvalidInputError(
-            "times is for regression; a flow of a classification saves by its margin: leave it out."
-        )
     array: FloatArray = finite_array(times, "times", shape=(None,))
     if array[0] <= 0 or np.any(np.diff(array) <= 0):
         raise InvalidInputError(f"times is {array}; expected increasing numbers > 0.")

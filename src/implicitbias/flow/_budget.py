@@ -30,12 +30,15 @@ class Budget:
         Saved points.
     times
         The times to save instead, or None.
+    save_parameters
+        Whether Theta is saved, too.
     """
 
     max_time: float | None
     max_steps: int | None
     num_points: int
     times: FloatArray | None = None
+    save_parameters: bool = False
 
     def spent(
         self, steps: int, evaluations: int, most_evaluations: int, moving: bool = False

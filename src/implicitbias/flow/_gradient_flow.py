@@ -42,6 +42,7 @@ class Options(TypedDict, total=False):
     rtol: float | None
     num_points: int
     times: Any
+    save_parameters: bool
     callback: Callback | None
 
 
@@ -87,6 +88,7 @@ def gradient_flow(
     rtol: float | None = None,
     num_points: int = 200,
     times: Any = None,
+    save_parameters: bool = False,
     callback: Callback | None = None,
 ) -> Flow | ActivationFlow:
     """Simulate dTheta/dt = -grad L(Theta) from Theta(0) until the data are fitted.
@@ -144,8 +146,10 @@ def gradient_flow(
     num_points
         Save at most so many points, t = 0 and the end included, log-spaced in time.
     times
-        Regression: save these increasing times instead, and stop at the last. A flow that comes to
-        its end before saves its end after the times it passed.
+        Save these increasing times instead, and stop at the last. A flow that comes to its end
+        before, a classification at its margin, saves its end after the times it passed.
+    save_parameters
+        Save the layers with every point: ``Flow.parameters``.
     callback
         Called with a ``FlowState`` after every step; anything true stops the flow.
 
@@ -190,6 +194,7 @@ def gradient_flow(
         rtol=rtol,
         num_points=num_points,
         times=times,
+        save_parameters=save_parameters,
         callback=callback,
     )
     if activation is None:

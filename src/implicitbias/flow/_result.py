@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from implicitbias._arrays import FloatArray, IntArray, Parameters
 from implicitbias._errors import Outcome
 from implicitbias._html import Badge
@@ -111,6 +113,9 @@ class Flow(Record):
         Classification by the dual route past the hand-over: how that went; else None.
     rtol
         The integrator's relative tolerance.
+    parameters
+        With ``save_parameters``: Theta at the saved times, one array (T, ...) a layer, NaN where
+        they overflow; else empty.
     """
 
     coefficients: FloatArray
@@ -133,6 +138,7 @@ class Flow(Record):
     log_margins: FloatArray | None = None
     slide: SlideReport | None = None
     rtol: float | None = None
+    parameters: Parameters = ()
 
     @property
     def final_coefficients(self) -> FloatArray:
@@ -184,6 +190,16 @@ class Flow(Record):
         if 0.0 < time < float("inf") or self.log_times[-1] == -float("inf"):
             return f"{time:.4g}"
         return f"exp({self.log_times[-1]:.6g})"
+
+
+def stacked(saved: list[Parameters | None]) -> Parameters:
+    """Theta at T times as one array a layer, NaN for None; empty where nothing was saved."""
+    known = next((layers for layers in saved if layers is not None), None)
+    if known is None:
+        return ()
+    lost = tuple(np.full_like(layer, np.nan) for layer in known)
+    columns = zip(*(lost if layers is None else layers for layers in saved), strict=True)
+    return tuple(np.stack(column) for column in columns)
 
 
 def outcome_badge(outcome: Outcome) -> Badge:

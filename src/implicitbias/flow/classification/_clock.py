@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from math import log
+from math import exp, inf, isfinite, log
 
 import numpy as np
 from numpy.polynomial import chebyshev, laguerre, legendre
@@ -24,7 +24,9 @@ NODES, WEIGHTS = 0.5 * (1.0 + _NODES), 0.5 * _WEIGHTS
 DEPTHS, SHARES = laguerre.laggauss(12)
 STEEP = 50.0  # change of b over a piece from which on its end is all that counts
 MOST_PARTS, MOST_PIECES = 400, 40
-RESOLVED = 1e-10  # of t, or of log t: what the last coefficients of all pieces may amount to
+RESOLVED = 1e-9  # of t, or of log t: the coefficients that follow those of a piece
+PARABOLA = 2
+FAR = 1e200  # stands for infinity
 BROKEN = 1e-2  # of b's change: last coefficients from which on it is linear between its points
 
 Looks = Callable[[FloatArray], FloatArray]
@@ -40,7 +42,7 @@ class Clock:
     first, last
         b at the ends.
     degree
-        Of interpolation.
+        Of the first interpolation to try, 2 or more.
     log_before
         Log of the time before the step, in units of it.
     """
@@ -50,24 +52,33 @@ class Clock:
     ) -> None:
         self.pieces = [_piece(look, 0.0, 1.0, first, last, degree)]
         while len(self.pieces) < MOST_PIECES:
-            logs = np.array([piece.log_total for piece in self.pieces])
-            until = np.logaddexp.accumulate(np.append(log_before, logs))[1:]  # log t
-            with np.errstate(under="ignore"):
-                errors = np.exp(logs - until) * [min(piece.tail, 1.0) for piece in self.pieces]
-                errors /= np.maximum(1.0, np.abs(until))
-            worst = int(np.argmax(errors))
-            if not errors[worst] > RESOLVED:
+            worst, most, until = 0, 0.0, log_before
+            for index, piece in enumerate(self.pieces):
+                until = _log_add(until, piece.log_total)
+                error = min(piece.tail, 1.0) * exp(min(piece.log_total - until, 0.0))
+                error /= max(1.0, abs(until))
+                if error > most:
+                    worst, most = index, error
+            if not most > RESOLVED:
                 break
-            self.pieces[worst : worst + 1] = self.pieces[worst].halves(look)
+            self.pieces[worst : worst + 1] = self.pieces[worst].finer(look)
 
-    def log_elapsed(self, begin: float, end: float) -> float:
-        """log int_begin^end exp(b(x)) dx, in units of the step."""
-        logs = [
-            piece.log_integral(max(begin, piece.begin), min(end, piece.end))
-            for piece in self.pieces
-            if piece.begin < end and piece.end > begin
-        ]
-        return float(np.logaddexp.reduce(logs)) if logs else -np.inf
+    def log_elapsed(self, edges: FloatArray) -> FloatArray:
+        """log int_0^x exp(b), in units of the step, at each of the increasing parts x."""
+        found, until, done = np.full(edges.size, -inf), -inf, 0
+        for piece in self.pieces:
+            here = int(np.searchsorted(edges, piece.end))
+            if here > done:
+                stops = np.concatenate([[piece.begin], edges[done:here]])
+                logs = np.logaddexp.accumulate(piece.log_integrals(stops))
+                found[done:here] = np.logaddexp(until, logs)
+            until, done = _log_add(until, piece.log_total), here
+        found[done:] = until
+        return found
+
+
+def _log_add(first: float, second: float) -> float:
+    return float(np.logaddexp(first, second))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,59 +95,80 @@ class _Piece:
         return np.asarray(_to_series(self.values.size - 1) @ self.values)
 
     @cached_property
+    def change(self) -> float:
+        """By how much b changes."""
+        return float(self.values.max() - self.values.min())
+
+    @cached_property
     def tail(self) -> float:
-        """The size of the last two coefficients; infinity where b is."""
-        found = float(np.abs(self.series[-2:]).max())
-        return found if np.isfinite(found) else np.inf
+        """How large the next coefficients are to be expected: infinite where b is."""
+        sizes = np.abs(self.series).tolist()
+        if self.values.size == PARABOLA + 1:
+            last, before = sizes[2], sizes[1]
+        else:
+            last, before = max(sizes[-2:]), max(sizes[-4:-2])
+        if not isfinite(last):
+            return inf
+        return float(last * last / before if before > last else last)
 
     @cached_property
     def broken(self) -> bool:
         """Whether the polynomial would run out of its values."""
-        return not self.tail <= BROKEN * float(np.ptp(self.values))
+        return not self.tail <= BROKEN * self.change
 
     @cached_property
     def log_total(self) -> float:
         """The log of the integral over all of it."""
-        return self.log_integral(self.begin, self.end)
+        if self.change <= 1.0 and not self.broken:
+            logs = _to_nodes(self.values.size - 1) @ self.values
+            top = float(logs.max())
+            return top + log(float(WEIGHTS @ np.exp(logs - top)) * (self.end - self.begin))
+        return float(self.log_integrals(np.array([self.begin, self.end]))[0])
 
-    def halves(self, look: Looks) -> list[_Piece]:
-        """Both, looked at anew."""
-        degree = self.values.size - 1
-        middle = 0.5 * (self.begin + self.end)
-        first, at_middle, last = (float(self.values[k]) for k in (0, degree // 2, degree))
+    def finer(self, look: Looks) -> list[_Piece]:
+        """Both halves, looked at anew; a parabola is bent more first."""
+        degree, begin, end, values = self.values.size - 1, self.begin, self.end, self.values
+        if degree == PARABOLA:
+            left, right = look(begin + (end - begin) * _points(2 * degree)[1::2])
+            return [_Piece(begin, end, np.array([values[0], left, values[1], right, values[2]]))]
+        middle, between = 0.5 * (begin + end), float(values[degree // 2])
         return [
-            _piece(look, self.begin, middle, first, at_middle, degree),
-            _piece(look, middle, self.end, at_middle, last, degree),
+            _piece(look, begin, middle, float(values[0]), between, degree),
+            _piece(look, middle, end, between, float(values[-1]), degree),
         ]
 
-    def log_integral(self, begin: float, end: float) -> float:
-        """log int_begin^end exp(b(x)) dx."""
-        length = end - begin
-        if not length > 0.0:
-            return -np.inf
-        tops = self._at(begin + length * _points(self.values.size - 1))
-        change = float(tops.max() - tops.min())
+    def log_integrals(self, edges: FloatArray) -> FloatArray:
+        """log int exp(b(x)) dx between each two edges, increasing ones within the piece."""
+        begin, length = edges[:-1, None], np.diff(edges)[:, None]
+        looks = self._at(begin + length * _points(4))
+        change = looks.max(axis=1) - looks.min(axis=1)
+        tops = self._at(begin + length * NODES)
+        with np.errstate(divide="ignore"):
+            found = _log_mean(tops) + np.log(length[:, 0])
+        for index in np.flatnonzero((change > 1.0) & (length[:, 0] > 0.0)):
+            pair = looks[index, 0], looks[index, -1]
+            found[index] = self._steep(edges[index], edges[index + 1], float(change[index]), *pair)
+        return np.asarray(found)
+
+    def _steep(self, begin: float, end: float, change: float, first: float, last: float) -> float:
+        """The same between two parts over which b changes much."""
+        length, at_end = end - begin, last >= first
         if change > STEEP and not self.broken:
-            at_end = bool(tops[-1] >= tops[0])
             edge, sign = (end, -1.0) if at_end else (begin, 1.0)
             slope = -sign * self._slope(edge)
             if slope * length > STEEP:
-                top = float(tops[-1] if at_end else tops[0])
+                top = max(first, last)
                 rest = self._at(edge + sign * DEPTHS / slope) - top + DEPTHS
-                return top - log(slope) + log(SHARES @ np.exp(rest))
-        parts = min(max(int(np.ceil(change)), 1), MOST_PARTS) if change < np.inf else 1
-        logs = self._at(begin + length / parts * (np.arange(parts)[:, None] + NODES).ravel())
-        top = float(logs.max())
-        if not np.isfinite(top):
-            return top
-        total = float(np.exp(logs - top).reshape(parts, -1).sum(axis=0) @ WEIGHTS)
-        return top + log(total * length / parts)
+                return float(top - log(slope) + log(SHARES @ np.exp(rest)))
+        parts = min(int(np.ceil(change)), MOST_PARTS) if change < inf else 1
+        x = begin + length / parts * (np.arange(parts)[:, None] + NODES)
+        return float(np.logaddexp.reduce(_log_mean(self._at(x)))) + log(length / parts)
 
     def _at(self, x: FloatArray) -> FloatArray:
         """b at parts x of the step."""
         places = (x - self.begin) / (self.end - self.begin)
         if self.broken:
-            return np.interp(places, _points(self.values.size - 1), self.values)
+            return np.asarray(np.interp(places, _points(self.values.size - 1), self.values))
         return np.asarray(chebyshev.chebval(2.0 * places - 1.0, self.series))
 
     def _slope(self, x: float) -> float:
@@ -145,11 +177,17 @@ class _Piece:
         return 2.0 * inner / (self.end - self.begin)
 
 
-def _piece(
-    look: Looks, begin: float, end: float, first: float, last: float, degree: int
-) -> _Piece:
+def _log_mean(logs: FloatArray) -> FloatArray:
+    """Log of Gauss's rule for exp, of logs at ``NODES``, (k, 6)."""
+    top = logs.max(axis=1)
+    with np.errstate(invalid="ignore", under="ignore"):
+        found = top + np.log(np.exp(logs - top[:, None]) @ WEIGHTS)
+    return np.asarray(np.where(np.isfinite(top), found, top))
+
+
+def _piece(look: Looks, begin: float, end: float, first: float, last: float, degree: int) -> _Piece:
     inner = look(begin + (end - begin) * _points(degree)[1:-1])
-    return _Piece(begin, end, np.array([first, *inner, last]))
+    return _Piece(begin, end, np.clip([first, *inner, last], -FAR, FAR))
 
 
 @cache
@@ -161,4 +199,10 @@ def _points(degree: int) -> FloatArray:
 @cache
 def _to_series(degree: int) -> FloatArray:
     """Values at these points -> coefficients of Chebyshev's polynomials."""
-    return np.linalg.inv(chebyshev.chebvander(2.0 * _points(degree) - 1.0, degree))
+    return np.asarray(np.linalg.inv(chebyshev.chebvander(2.0 * _points(degree) - 1.0, degree)))
+
+
+@cache
+def _to_nodes(degree: int) -> FloatArray:
+    """Values at these points -> values at Gauss's nodes."""
+    return np.asarray(chebyshev.chebvander(2.0 * NODES - 1.0, degree) @ _to_series(degree))

@@ -98,7 +98,7 @@ def follow(
     """
     point = system.look(system.start)
     run = Run(system.start, point)
-    record.add(saved(system, run.state, point, -np.inf))
+    record.add(saved(system, run.state, point, -np.inf, record.layered))
     if target.passed(point) >= 0.0:
         run.end = target.end(point, ", at the start")
     elif not system.velocity(system.start).any():
@@ -125,11 +125,16 @@ def follow(
 
 
 def saved(
-    system: MarginSystem, state: FloatArray, point: MarginPoint, log_time: float
+    system: MarginSystem,
+    state: FloatArray,
+    point: MarginPoint,
+    log_time: float,
+    layered: bool,
 ) -> SavedPoint:
     """What the record keeps of a state."""
-    smallest = float(point.margins.min())
-    return SavedPoint(system.shape_of(state), point.log_size, smallest, log_time, point.log_loss)
+    shape, smallest = system.shape_of(state), float(point.margins.min())
+    layers = system.parameters(state) if layered else None
+    return SavedPoint(shape, point.log_size, smallest, log_time, point.log_loss, layers)
 
 
 def flow_state(point: MarginPoint, log_time: float, steps: int) -> FlowState:
@@ -148,10 +153,14 @@ def _advance(
     record: MarginRecord,
 ) -> None:
     """Take the step, or the part of it that leads to the end, and save its way."""
-    for state, point, log_time in _accept(system, step, run, target, budget):
+    way = _accept(system, step, run, target, budget)
+    for log_time in record.before(run.log_time):
+        state, point = step.at(step.part_at(log_time))
+        record.add(saved(system, state, point, log_time, record.layered))
+    for state, point, log_time in way:
         run.passed.append((log_time, point.log_loss))
         if record.due():
-            record.add(saved(system, state, point, log_time))
+            record.add(saved(system, state, point, log_time, record.layered))
 
 
 def _accept(

@@ -20,7 +20,7 @@ from implicitbias.flow.classification._log_curves import Coordinates
 from implicitbias.flow.classification._loop import Run, Stop, follow, saved
 from implicitbias.flow.classification._loss import MarginLoss
 from implicitbias.flow.classification._parameters import SAFE_NOISE, ParameterMargins
-from implicitbias.flow.classification._record import MarginRecord
+from implicitbias.flow.classification._record import MarginRecord, record_of
 from implicitbias.flow.classification._system import MarginSystem
 from implicitbias.flow.classification._target import target_of
 from implicitbias.flow.classification.slide._run import slide_on
@@ -95,7 +95,7 @@ def margin_flow(
     target, budget, callback = target_of(request), request.budget, request.callback
     refuse_loss_above(target.log_loss, system.look(system.start).log_loss)
     began = time.perf_counter()
-    record = MarginRecord(budget.num_points)
+    record = record_of(budget)
     slides = isinstance(system, DualMargins)
     until = _handover(system, handover) if slides else np.inf
     run = follow(system, target.within(until), budget, record, callback, stops)
@@ -109,14 +109,16 @@ def margin_flow(
             again = follow(system.finer(), target, budget, MarginRecord(2), None)
             run.end = reproduced(_way(system, run), _way(system, again), run.growth)
         flow = _closed(system, run, record, time.perf_counter() - began)
+    if budget.times is not None:  # exp(log t) may round
+        flow.times[1:-1] = budget.times[: flow.times.size - 2]
     if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
-        flow.times[-1] = budget.max_time  # exp(log t) may round up
+        flow.times[-1] = budget.max_time
     return flow
 
 
 def _closed(system: MarginSystem, run: Run, record: MarginRecord, seconds: float) -> Flow:
     """The flow that ends where the run does."""
-    record.close(saved(system, run.state, run.point, run.log_time))
+    record.close(saved(system, run.state, run.point, run.log_time, record.layered))
     return _flow(system, run, record, system.parameters(run.state), None, seconds)
 
 
@@ -182,4 +184,5 @@ def _flow(
         log_margins=path.log_margins,
         slide=slide,
         rtol=system.rtol,
+        parameters=path.parameters,
     )

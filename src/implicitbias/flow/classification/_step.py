@@ -15,7 +15,7 @@ from implicitbias.flow.integrators._radau import LowRankRadau
 
 PIECE = 0.03  # of the log of a margin above 1, between two points on the way
 LONG = 8  # such pieces, at least, in a step of a method of high order
-ROUGH, FINE = 4, 8  # degrees to which log(dt/dsigma) is interpolated in short and long steps
+ROUGH, FINE = 2, 8  # degrees to which log(dt/dsigma) is interpolated in short and long steps
 
 Waypoint = tuple[FloatArray, MarginPoint, float]  # state, point and log t
 
@@ -50,23 +50,19 @@ class Step:
         growth = last[1].log_margin - max(self.before.log_margin, 0.0)
         pieces = max(int(np.ceil(growth / PIECE)) if 0.0 < growth < np.inf else 1, self.least)
         parts = part * np.arange(1, pieces) / pieces
-        states = self.dense(self.solver.t_old + parts * self.length).T if pieces > 1 else []
+        states = self.dense(self.solver.t_old + parts * self.length).T
         points = [*self.system.looks(states), last[1]] if pieces > 1 else [last[1]]
-        way, before, log_time = [], 0.0, self.log_time_before
-        for state, point, there in zip([*states, last[0]], points, [*parts, part], strict=True):
-            log_time = float(np.logaddexp(log_time, self._log_elapsed(before, there)))
-            way.append((state, point, log_time))
-            before = there
-        return way
+        log_times = self.log_times(np.append(parts, part))
+        return list(zip([*states, last[0]], points, log_times.tolist(), strict=True))
 
     def part_at(self, log_time: float) -> float:
         """The part of the step from which on t is beyond this; infinity where beyond the step."""
+        return first_part(lambda part: float(self.log_times(np.array([part]))[0]) - log_time)
 
-        def passed(part: float) -> float:
-            gained = self._log_elapsed(0.0, part)
-            return float(np.logaddexp(self.log_time_before, gained)) - log_time
-
-        return first_part(passed)
+    def log_times(self, parts: FloatArray) -> FloatArray:
+        """log t at increasing parts of the step."""
+        gained = self.clock.log_elapsed(parts) + float(np.log(self.length))
+        return np.asarray(np.logaddexp(self.log_time_before, gained))
 
     @cached_property
     def clock(self) -> Clock:
@@ -79,7 +75,3 @@ class Step:
         """log dt/dsigma at parts of the step."""
         states = self.dense(self.solver.t_old + parts * self.length).T
         return np.array([point.log_speed for point in self.system.looks(states)])
-
-    def _log_elapsed(self, begin: float, end: float) -> float:
-        """Log of the time between two parts of the step."""
-        return self.clock.log_elapsed(begin, end) + float(np.log(self.length))

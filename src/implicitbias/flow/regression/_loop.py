@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from scipy.integrate import OdeSolver
 
-from implicitbias._arrays import FloatArray, stable_norm
+from implicitbias._arrays import FloatArray, Parameters, stable_norm
 from implicitbias._errors import Outcome
 from implicitbias.flow._budget import Budget, Callback, End
-from implicitbias.flow._result import FlowState
+from implicitbias.flow._result import FlowState, stacked
 from implicitbias.flow._stability import ErrorGrowth
 from implicitbias.flow.integrators._landing import landing
 from implicitbias.flow.integrators._step import steps
@@ -30,6 +30,7 @@ FALLING, GROWING = 0.1, 3.0  # of log loss, or times the state's size: then the 
 class Trajectory:
     """Saved points and the end of one integration, in the system's own time tau.
 
+    ``parameters`` are Theta at the saved points where the budget asks for them.
     ``growth`` is the exponent by which errors may have grown, ``step_times`` and ``step_losses``
     are tau and the log of the loss at every look.
     """
@@ -46,6 +47,7 @@ class Trajectory:
     growth: float
     step_times: FloatArray
     step_losses: FloatArray
+    parameters: Parameters = ()
 
 
 def integrate(
@@ -56,13 +58,13 @@ def integrate(
 ) -> Trajectory:
     """Follow the flow from its start until a rule, the budget or the callback ends it."""
     state = system.start
-    reading, points = system.read(state), [system.snapshot(state)]
+    reading, points = system.read(state), [_snapshot(system, state, budget)]
     end = rules.check(system, state, reading, 0.0)
     first = FIRST_POINT * system.fastest_time(reading) if end is None else 1.0
     end = end or _beyond_float64(first)
     if end is not None:
-        arrays, none = system.unfolded(points), np.zeros(0)
-        return Trajectory(np.zeros(1), *arrays, state, reading, end, 0.0, 0, 0, 0.0, none, none)
+        (arrays, layers), none, still = _unfolded(system, points), np.zeros(0), np.zeros(1)
+        return Trajectory(still, *arrays, state, reading, end, 0.0, 0, 0, 0.0, none, none, layers)
     recorder = _recorder(system, budget, first)
     bound, wanted = _bound(system, budget), rules.goal.log_loss
     solver = system.integrator(min(FIRST_STEP * first, bound), bound)
@@ -80,7 +82,7 @@ def integrate(
             if wanted is not None and after.log_loss <= wanted:
                 now, there = landing(before, solver, _down_to(wanted, system))
                 after = system.read(there)
-            _save(solver, now, system, recorder)
+            _save(solver, now, system, recorder, budget)
             state, reading, time = there, after, now
             system.accepted(state)
             passed.append((time, reading.log_loss))
@@ -100,7 +102,9 @@ def integrate(
         if wanted is not None:
             before = copy(solver)
     times = np.array([0.0, *recorder.times, time])
-    arrays = system.unfolded([*points, *recorder.points, system.snapshot(state)])
+    arrays, layers = _unfolded(
+        system, [*points, *recorder.points, _snapshot(system, state, budget)]
+    )
     growth.note(state, time, now=True)
     step_times, step_losses = np.array(passed).reshape(-1, 2).T
     return Trajectory(
@@ -115,6 +119,7 @@ def integrate(
         growth.exponent,
         step_times,
         step_losses,
+        layers,
     )
 
 
@@ -175,11 +180,27 @@ def _bound(system: FlowSystem, budget: Budget) -> float:
         return float(np.exp(np.log(budget.max_time) - system.log_time_unit))
 
 
-def _save(solver: OdeSolver, now: float, system: FlowSystem, recorder: Recorder) -> None:
+def _snapshot(system: FlowSystem, state: FloatArray, budget: Budget) -> Any:
+    """What is kept of a state."""
+    layers = system.parameters(state) if budget.save_parameters else None
+    return system.snapshot(state), layers
+
+
+def _unfolded(
+    system: FlowSystem, points: list[Any]
+) -> tuple[tuple[FloatArray, FloatArray], Parameters]:
+    """beta, (T, d), and logs of the losses, (T,), of what was kept, and Theta."""
+    snapshots, layers = zip(*points, strict=True)
+    return system.unfolded(list(snapshots)), stacked(list(layers))
+
+
+def _save(
+    solver: OdeSolver, now: float, system: FlowSystem, recorder: Recorder, budget: Budget
+) -> None:
     dense = None
     for due in recorder.due(now):
         dense = dense or solver.dense_output()
-        recorder.add(due, system.snapshot(dense(due)))
+        recorder.add(due, _snapshot(system, dense(due), budget))
 
 
 def _down_to(log_loss: float, system: FlowSystem) -> Callable[[FloatArray], float]:

@@ -130,4 +130,5 @@ def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds:
         num_evaluations=trajectory.num_evaluations,
         seconds=seconds,
         rtol=system.rtol,
+        parameters=trajectory.parameters,
     )

@@ -41,7 +41,7 @@ def slide_on(
     slide = Slide(system.coordinates, TOL * system.margin_tol)
     t, begun = system.points(run.state), run.point.log_margin
     log_margin, support, weights = begun, np.zeros(0, dtype=np.intp), np.zeros(0)
-    last = saved(system, run.state, run.point, run.log_time)
+    last = saved(system, run.state, run.point, run.log_time, record.layered)
     run.end, log_target = None, target.height
     try:
         point = slide.begin(t)
@@ -50,7 +50,7 @@ def slide_on(
             run.num_steps += 1
             t, log_margin = point.t, point.log_margin
             support, weights = slide.support(point)
-            last = _saved(system.coordinates, slide, point)
+            last = _saved(system.coordinates, slide, point, record.layered)
             if record.due():
                 record.add(last)
             run.end = _rules(run, slide.num_evaluations, point, last, target, budget, callback)
@@ -79,7 +79,7 @@ def power_of_ten(log_margin: float) -> str:
     return f"{10.0**rest:.4g}e{int(tens)}"
 
 
-def _saved(coordinates: Coordinates, slide: Slide, point: SlidePoint) -> SavedPoint:
+def _saved(coordinates: Coordinates, slide: Slide, point: SlidePoint, layered: bool) -> SavedPoint:
     """What the record keeps. With margins growing at the rate k in tau, t = 1 / (k loss).
 
     Log t and log loss are right to a relative 1 / margin; beyond float64 they are infinite.
@@ -93,7 +93,8 @@ def _saved(coordinates: Coordinates, slide: Slide, point: SlidePoint) -> SavedPo
         margin = float(np.exp(point.log_margin))
         log_growth = face.log_top + float(np.log(growth))
     shape = coordinates.coefficients(spectrum)
-    return SavedPoint(shape, float(log_size), smallest, margin - log_growth, -margin)
+    layers = coordinates.parameters(point.t) if layered else None
+    return SavedPoint(shape, float(log_size), smallest, margin - log_growth, -margin, layers)
 
 
 def _rules(
