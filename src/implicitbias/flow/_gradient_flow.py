@@ -117,12 +117,15 @@ def gradient_flow(
         logarithm, for margins beyond float64, decides if given. Both routes work in the loss
         clock and underflow at no loss. Past margins near 1e10 float64 no longer resolves the
         differences that weigh the points: "parameters" stops there, while from 1e8 on "dual"
-        keeps the smallest margins equal and slides, which is off by a relative 1e-8 at most.
+        slides, the smallest margins differing by their weights' logarithms, as they do in the
+        flow: off by 1e-14 where measured, and by log(margin) / margin at most, for a while after a
+        point has entered or left the support.
     until_loss, until_log_loss
         Stop where the training loss, 1/2 ||X beta - y||^2 or the sum over all points, reaches this,
         exactly there, instead of at a residual or a margin; its natural logarithm, for losses
-        beyond float64, decides if given. Measured: to 1e-10 of the loss on the way, later to what
-        rounding leaves of the residual (a residual of 1e-10 ||y|| to 1e-5).
+        beyond float64, decides if given. Measured, of a regression: to 1e-10 of the loss, and near
+        the end of training to what rounding leaves of the residual; of a classification: log loss
+        to 1e-13 of itself.
     loss
         Classification: sum_i exp(-y_i f_i), for which the theory is stated, or "logistic",
         sum_i log(1 + exp(-y_i f_i)), whose tail is the same.

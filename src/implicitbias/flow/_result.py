@@ -49,11 +49,11 @@ class SlideReport(Record):
     Attributes
     ----------
     log_handover
-        Log of the margin from which on the smallest margins were kept equal.
+        Log of the margin from which on the support was kept at one level, gamma_i + log w_i.
     num_steps, num_events, num_evaluations
         Steps, points that left or entered the support, and evaluations of the velocity.
     violation
-        Largest relative difference of the support's margins at any step.
+        Largest relative difference of the support's levels at any step.
     support
         Indices of the points of smallest margin at the end, one of each set of equal points.
     weights
@@ -70,8 +70,8 @@ class SlideReport(Record):
 
     def _short(self) -> str:
         return (
-            f"from log margin {self.log_handover:.4g} on, {self.support.size} equal smallest "
-            f"margins, {self.num_events} events"
+            f"from log margin {self.log_handover:.4g} on, {self.support.size} smallest margins "
+            f"of one level, {self.num_events} events"
         )
 
 
@@ -180,8 +180,9 @@ class Flow(Record):
         text = f"log margin {self.log_margins[-1]:.6g}"
         if self.slide is not None:
             text += (
-                f"; from {self.slide.log_handover:.4g} on {self.slide.support.size} equal smallest "
-                f"margins, to {self.slide.violation:.1e}, {self.slide.num_events} events"
+                f"; from {self.slide.log_handover:.4g} on {self.slide.support.size} smallest "
+                f"margins of one level, to {self.slide.violation:.1e}, "
+                f"{self.slide.num_events} events"
             )
         return text
 

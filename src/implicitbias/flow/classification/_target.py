@@ -36,11 +36,6 @@ class Target:
         """The same, and not beyond this margin."""
         return replace(self, log_margin=min(self.log_margin, log_margin))
 
-    @property
-    def height(self) -> float:
-        """Log of the margin, or of -log loss, at which the slide ends."""
-        return self.log_margin if self.log_loss is None else float(np.log(-self.log_loss))
-
     def highest(self, num_points: int) -> float:
         """Log of the margin at which it is reached, or of one beyond."""
         if self.log_loss is None:

@@ -14,10 +14,10 @@ from implicitbias.flow.classification._loop import Run, saved
 from implicitbias.flow.classification._record import MarginRecord, SavedPoint
 from implicitbias.flow.classification._target import Target
 from implicitbias.flow.classification.slide._face import Face
-from implicitbias.flow.classification.slide._slide import Slide, SlideError, SlidePoint
+from implicitbias.flow.classification.slide._slide import Slide, SlideError, SlidePoint, beyond
 
 TOL = 100.0  # the slide's tolerance over the stiff flow's
-ARRIVED = 1e-12
+ARRIVED = 1e-13
 MOST_EVALUATIONS = 100_000  # where max_steps is not given
 
 
@@ -42,11 +42,11 @@ def slide_on(
     t, begun = system.points(run.state), run.point.log_margin
     log_margin, support, weights = begun, np.zeros(0, dtype=np.intp), np.zeros(0)
     last = saved(system, run.state, run.point, run.log_time, record.layered)
-    run.end, log_target = None, target.height
+    run.end = None
     try:
         point = slide.begin(t)
         while run.end is None:
-            point = slide.advance(point, log_target)
+            point = slide.advance(point, target)
             run.num_steps += 1
             t, log_margin = point.t, point.log_margin
             support, weights = slide.support(point)
@@ -82,7 +82,7 @@ def power_of_ten(log_margin: float) -> str:
 def _saved(coordinates: Coordinates, slide: Slide, point: SlidePoint, layered: bool) -> SavedPoint:
     """What the record keeps. With margins growing at the rate k in tau, t = 1 / (k loss).
 
-    Log t and log loss are right to a relative 1 / margin; beyond float64 they are infinite.
+    Beyond float64 log t and log loss are infinite.
     """
     spectrum, log_size = coordinates.spectrum(point.t)
     smallest = float((coordinates.features @ spectrum).min())
@@ -90,11 +90,11 @@ def _saved(coordinates: Coordinates, slide: Slide, point: SlidePoint, layered: b
     face = Face(features, coordinates.log_slopes(point.t)[1])
     growth = face.rates(point.weights, features)[1]
     with np.errstate(over="ignore", divide="ignore"):
-        margin = float(np.exp(point.log_margin))
+        level = float(np.exp(point.log_level))
         log_growth = face.log_top + float(np.log(growth))
     shape = coordinates.coefficients(spectrum)
     layers = coordinates.parameters(point.t) if layered else None
-    return SavedPoint(shape, float(log_size), smallest, margin - log_growth, -margin, layers)
+    return SavedPoint(shape, float(log_size), smallest, level - log_growth, -level, layers)
 
 
 def _rules(
@@ -113,7 +113,7 @@ def _rules(
     )
     if callback is not None and callback(state):
         return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {run.num_steps} steps.")
-    if point.log_margin >= target.height - ARRIVED * max(1.0, abs(target.height)):
+    if beyond(point, target) >= -ARRIVED * max(1.0, point.log_margin):
         at = f"margin {power_of_ten(point.log_margin)}."
         if target.log_loss is None:
             return End(Outcome.MARGIN_REACHED, at)
