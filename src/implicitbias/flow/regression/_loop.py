@@ -93,9 +93,7 @@ def integrate(
         if end is None and look.failure is not None:
             end = rules.gave_up(system, state, reading, look.failure)
         if end is None:
-            half = len(passed) // 2
-            moving = passed[half][1] - reading.log_loss > FALLING
-            moving = moving or sizes[-1] > GROWING * sizes[half]
+            moving = _moves(passed, sizes)
             end = _interruption(system, solver, reading, look, moving, budget)
         if end is not None:
             break
@@ -121,6 +119,12 @@ def integrate(
         step_losses,
         layers,
     )
+
+
+def _moves(passed: list[tuple[float, float]], sizes: list[float]) -> bool:
+    """Whether the loss has fallen, or the state has grown, in the second half of the looks."""
+    half = len(passed) // 2
+    return passed[half][1] - passed[-1][1] > FALLING or sizes[-1] > GROWING * sizes[half]
 
 
 @dataclass(frozen=True)
