@@ -71,8 +71,7 @@ def integrate(
     before = copy(solver)
     time, drift, growth = 0.0, 0.0, ErrorGrowth(system)
     passed, sizes = list[tuple[float, float]](), list[float]()
-    stride = system.stride if wanted is None else 1
-    for look in _looks(system, solver, recorder, budget, callback, stride):
+    for look in _looks(system, solver, recorder, budget, callback, every=wanted is not None):
         if look.taken:
             now, there = float(solver.t), solver.y
             after = system.read(there)
@@ -93,16 +92,14 @@ def integrate(
         if end is None and look.failure is not None:
             end = rules.gave_up(system, state, reading, look.failure)
         if end is None:
-            moving = _moves(passed, sizes)
-            end = _interruption(system, solver, reading, look, moving, budget)
+            end = _interruption(system, solver, reading, look, _moves(passed, sizes), budget)
         if end is not None:
             break
         if wanted is not None:
             before = copy(solver)
     times = np.array([0.0, *recorder.times, time])
-    arrays, layers = _unfolded(
-        system, [*points, *recorder.points, _snapshot(system, state, budget)]
-    )
+    points += [*recorder.points, _snapshot(system, state, budget)]
+    arrays, layers = _unfolded(system, points)
     growth.note(state, time, now=True)
     step_times, step_losses = np.array(passed).reshape(-1, 2).T
     return Trajectory(
@@ -143,10 +140,11 @@ def _looks(
     recorder: Recorder,
     budget: Budget,
     callback: Callback | None,
-    stride: int,
+    *,
+    every: bool,
 ) -> Iterator[_Look]:
-    """Step on for ever: a look where a point is due, else after ``stride`` steps."""
-    count, most = 0, stride
+    """Step on for ever: a look at every step, or where a point is due and as often as needed."""
+    count, most = 0, 1 if every else system.stride
     while True:
         due, taken, stopped, failure = recorder.next_due, 0, False, None
         if budget.max_steps is not None:
