@@ -55,8 +55,7 @@ class Clock:
             worst, most, until = 0, 0.0, log_before
             for index, piece in enumerate(self.pieces):
                 until = _log_add(until, piece.log_total)
-                error = min(piece.tail, 1.0) * exp(min(piece.log_total - until, 0.0))
-                error /= max(1.0, abs(until))
+                error = piece.tail / max(1.0, abs(until)) * exp(min(piece.log_total - until, 0.0))
                 if error > most:
                     worst, most = index, error
             if not most > RESOLVED:
