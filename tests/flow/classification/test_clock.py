@@ -14,7 +14,7 @@ CURVES = {
     "rising": lambda x, m: 20.0 * m.exp(0.3 * x),
     "steep": lambda x, _: 1e3 / (1.5 - x),
     "steeper": lambda x, _: 1e6 * (1.0 + 0.05 * x + 0.001 * x**2),
-    "over nine decades": lambda x, m: m.exp(20.0 * x),
+    "over four decades": lambda x, m: m.exp(10.0 * x),
     "down": lambda x, _: -4e3 * x - 100.0 * x**2,
     "a bend": lambda x, m: -40.0 * m.sqrt((x - 0.3) ** 2 + 1e-6),
 }
