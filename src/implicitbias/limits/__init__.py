@@ -14,8 +14,10 @@ from implicitbias.limits._limit import (
 from implicitbias.limits._one_point import OnePoint, solve_one_point
 from implicitbias.limits.margin._convex import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits.margin._entropy import Entropy
+from implicitbias.limits.margin._active_points import PivotError
 from implicitbias.limits.margin._exact import smallest_margin
 from implicitbias.limits.margin._faces import UNIQUE
+from implicitbias.limits.margin._finite_loss import MarginPoint, MarginPotential, MarginSolver
 from implicitbias.limits.margin._groups import (
     Groups,
     conjugate_groups,
@@ -69,10 +71,14 @@ __all__ = [
     "Entropy",
     "Groups",
     "Limit",
+    "MarginPoint",
+    "MarginPotential",
+    "MarginSolver",
     "MaxMargin",
     "OnePoint",
     "OptimalFace",
     "PathError",
+    "PivotError",
     "PotentialProblem",
     "PotentialSensitivity",
     "PotentialState",

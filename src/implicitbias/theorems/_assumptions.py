@@ -139,6 +139,12 @@ def real_start(situation: Situation) -> Verdict:
     )
 
 
+@needs(orthogonally_decomposable, single_data_phase)
+def real_in_phase(situation: Situation) -> Verdict:
+    """The decoupled start is real in the data's phase."""
+    return situation.reduction.start_verdict
+
+
 @needs(orthogonally_decomposable)
 def equal_first_layers(situation: Situation) -> Verdict:
     """vbar_l = U_l eta with one eta for all l < L."""

@@ -1,0 +1,257 @@
+"""min sum_j Psi_j^*(rho_j) s.t. Z rho >= 1: where classification is when its loss reaches epsilon.
+
+A flow from alpha times its directions, stopped at the loss epsilon, has beta / log(1 / epsilon)
+near the minimiser at the scale mu^{1/L}, mu = alpha^L / log(1 / epsilon), as alpha grows. On its
+active points the problem is ``PotentialProblem`` with targets 1, which is what solves and certifies
+it; ``_active_points`` finds them. As mu -> infinity the potential is a weighted l2 norm, as mu -> 0
+a weighted l1 norm whose ties the next order breaks: the ends of ``potential``.
+
+Source: Moroshko et al., "Implicit bias in deep linear classification", NeurIPS 2020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._verdicts import Verdict
+from implicitbias.coordinates import ScalarCurves
+from implicitbias.features import Features
+from implicitbias.limits._limit import Certificate
+from implicitbias.limits.margin._active_points import (
+    Held,
+    Tolerance,
+    active_points,
+    independent,
+    shortfall,
+)
+from implicitbias.limits.margin._l2 import least_norm
+from implicitbias.limits.potential._certify import certify
+from implicitbias.limits.potential._ends import EndPoint, large_scale_end, small_scale_end
+from implicitbias.limits.potential._path import rescale, solve
+from implicitbias.limits.potential._problem import (
+    PathError,
+    PotentialProblem,
+    PotentialState,
+    slopes_at,
+)
+
+ROUGH = Tolerance(1e-4, 1e-4)  # paths are followed to five digits
+FINE = Tolerance(1e-12, 1e-9)
+SMALL = (-16.0, -40.0, -80.0, -140.0)  # log mu^{1/L} where the active points of mu = 0 are sought
+SETTLED, STEADY = 1e-6, 0.05  # how near a point at a small mu is to the end that breaks a tie
+CLOSING = 0.7  # what is left of a distance, at most, from one such mu to the next
+
+
+@dataclass(frozen=True, eq=False)
+class MarginPotential:
+    """min sum_j Psi_j^*(rho_j) s.t. Z rho >= 1 at scale 1.
+
+    Attributes
+    ----------
+    rows
+        Z, (n, m).
+    curves
+        The m coordinates.
+    on
+        The problem Z_A rho = 1 of some points A.
+    """
+
+    rows: Features
+    curves: ScalarCurves
+    on: Callable[[IntArray], PotentialProblem]
+
+
+@dataclass(frozen=True, eq=False)
+class MarginPoint(Held):
+    """A minimiser, its certificate, and the path's state to go on from.
+
+    ``multipliers`` are nu_A up to a factor; ``tie`` is set where one had to be broken.
+    """
+
+    certificate: Certificate = field(default_factory=lambda: Certificate(np.inf, np.inf))
+    carried: tuple[PotentialProblem, PotentialState] | None = field(default=None, repr=False)
+    tie: Verdict | None = None
+    num_iterations: int = 0
+
+
+class MarginSolver:
+    """The minimisers of one problem at one scale after another; each begins with the last."""
+
+    def __init__(self, problem: MarginPotential) -> None:
+        self.problem = problem
+        self._last: MarginPoint | None = None
+        self._log_scale = 0.0
+        self._excess: float | None = None
+
+    def at(self, log_scale: float) -> MarginPoint:
+        """The minimiser at the scale exp(log_scale), certified.
+
+        Raises
+        ------
+        PathError, PivotError
+            It was not found.
+        InfeasibleProblemError, NoPredictionError
+            As ``least_norm``.
+        """
+        rows, self._excess = self.problem.rows, None
+        rough = active_points(rows, self._first(), lambda a: self._on(a, log_scale), ROUGH)
+
+        def certified(active: IntArray) -> MarginPoint:
+            known = np.array_equal(active, rough.active)
+            return self._certified(rough if known else self._on(active, log_scale))
+
+        found = active_points(rows, rough.active, certified, FINE)
+        found = _without_doubtful(rows, found, certified)
+        self._last, self._log_scale = found, log_scale
+        return found
+
+    def at_infinity(self) -> MarginPoint:
+        """The weighted l2 end.
+
+        Raises
+        ------
+        ValueError
+            The weights are too far apart for float64; and as ``at``.
+        """
+        return self._at_end(large_scale_end, least_norm_points(self.problem))
+
+    def at_zero(self) -> MarginPoint:
+        """The weighted l1 end; where minimisers tie, the one that those at small mu tend to.
+
+        Raises
+        ------
+        ValueError
+            It was not found, or ties are not decided; and as ``at``.
+        """
+        before: tuple[IntArray, float] | None = None
+        why = "it was not found"
+        size = self._log_size()
+        for below in SMALL:
+            near = self.at(size + below)
+            end = self._end(small_scale_end, near.active)
+            if not self._is_met(end):
+                why = "the active points at small ratios are not those of the end"
+                before = None
+                continue
+            doubtful = end.multipliers <= FINE.multiplier * end.multipliers.max(initial=0.0)
+            if end.tie is None and not doubtful.any():
+                return end
+            apart = float(np.abs(near.rho - end.rho).max() / np.abs(end.rho).max())
+            steady = before is not None and np.array_equal(before[0], near.active)
+            closing = steady and before is not None and apart <= CLOSING * before[1]
+            if apart <= SETTLED or (closing and apart <= STEADY):
+                return replace(end, tie=_tie(apart, size + below))
+            before = near.active, apart
+            why = f"at ratios as small as it is resolved, the minimiser is still {apart:.1e} away"
+        raise ValueError(f"several points have the same weighted l1 norm, and {why}")
+
+    def _log_size(self) -> float:
+        """log |rho|^{1/L} of the l2 point: where the scale begins to be small."""
+        largest = float(np.abs(least_norm(self.problem.rows).z).max())
+        return float(np.log(largest)) / self.problem.curves.depth
+
+    def _is_met(self, held: Held) -> bool:
+        least = -FINE.multiplier * np.abs(held.multipliers).max(initial=0.0)
+        fits = shortfall(self.problem.rows, held.rho).max() <= FINE.margin
+        return bool(fits and np.all(held.multipliers >= least))
+
+    def _at_end(
+        self, solve_end: Callable[[PotentialProblem], EndPoint], first: IntArray
+    ) -> MarginPoint:
+        rows = self.problem.rows
+        found = active_points(rows, first, lambda a: self._end(solve_end, a), FINE)
+        return _without_doubtful(rows, found, lambda a: self._end(solve_end, a))
+
+    def _end(
+        self, solve_end: Callable[[PotentialProblem], EndPoint], active: IntArray
+    ) -> MarginPoint:
+        end = solve_end(self.problem.on(active))
+        feasibility = max(0.0, float(shortfall(self.problem.rows, end.rho).max()))
+        return MarginPoint(
+            active,
+            end.rho,
+            end.nu,
+            Certificate(feasibility, end.gap, error=end.error + feasibility),
+            tie=_tie(end.error, -np.inf) if end.tied else None,
+        )
+
+    def _first(self) -> IntArray:
+        return least_norm_points(self.problem) if self._last is None else self._last.active
+
+    def _on(self, active: IntArray, log_scale: float) -> MarginPoint:
+        """The path's state at Z_A rho = 1, carried along the scale where A has not changed."""
+        last = self._last
+        problem = self.problem.on(active)
+        if last is not None and last.carried is not None and np.array_equal(last.active, active):
+            try:
+                solved, state = rescale(*last.carried, log_scale - self._log_scale)
+                there = problem.shifted(log_scale - solved.log_excess)  # changes do not add up
+                return self._held(active, (replace(solved, curves=there.curves), state))
+            except PathError:
+                pass
+        return self._held(active, solve(problem.shifted(log_scale)))
+
+    def _held(
+        self, active: IntArray, carried: tuple[PotentialProblem, PotentialState]
+    ) -> MarginPoint:
+        problem, state = carried
+        if self._excess is None:
+            self._excess = problem.log_excess
+        nu = state.rows.dual_as_given(state.nu)
+        if problem.log_excess != self._excess:  # one unit for all A at this scale
+            nu = nu * np.exp(problem.curves.depth * (self._excess - problem.log_excess))
+        rho = problem.curves.rho(state.t)
+        return MarginPoint(active, rho, nu, carried=carried, num_iterations=state.iterations)
+
+    def _certified(self, point: MarginPoint) -> MarginPoint:
+        """The same corrected beyond float64, all margins in its certificate."""
+        if point.carried is None:
+            return point
+        found = certify(*point.carried)
+        held, certificate = self._held(point.active, (point.carried[0], found.state)), found.certificate
+        feasibility = max(0.0, float(shortfall(self.problem.rows, held.rho).max()))
+        error = (certificate.error or 0.0) + feasibility
+        feasibility = max(certificate.feasibility, feasibility)
+        return replace(held, certificate=replace(certificate, feasibility=feasibility, error=error))
+
+
+def _without_doubtful(
+    rows: Features, found: MarginPoint, solve_on: Callable[[IntArray], MarginPoint]
+) -> MarginPoint:
+    """The same without points whose nu is 0 to rounding, as long as all margins are met without."""
+    nu = found.multipliers
+    doubtful = found.active[nu <= FINE.multiplier * np.abs(nu).max(initial=0.0)]
+    for point in doubtful:
+        fewer = solve_on(found.active[found.active != point])
+        least = -FINE.multiplier * np.abs(fewer.multipliers).max(initial=0.0)
+        if shortfall(rows, fewer.rho).max() <= FINE.margin and np.all(fewer.multipliers >= least):
+            found = fewer
+    return found
+
+
+def least_norm_points(problem: MarginPotential) -> IntArray:
+    """The support points of the l2 max-margin direction, coordinates weighted as at large mu.
+
+    Raises
+    ------
+    InfeasibleProblemError, NoPredictionError
+        As ``least_norm``.
+    """
+    curves = problem.curves
+    slopes = slopes_at(curves.shifted(-float(curves.log_unit.max())), curves.t0)
+    log_weights = 0.5 * (slopes.log_weights - slopes.log_weights.max())
+    rows = problem.rows.scaled(None, np.exp(np.maximum(log_weights, -300.0)))
+    return independent(problem.rows, least_norm(rows).active)
+
+
+def _tie(apart: float, log_scale: float) -> Verdict:
+    return Verdict(
+        "of several points of least weighted l1 norm, the one that small ratios lead to",
+        "holds",
+        apart,
+        f"the distance of the minimiser at ratio^(1/L) = exp({log_scale:.0f})",
+    )

@@ -1,0 +1,242 @@
+"""margin_path: classification stopped at a finite loss, from large starts to small."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from implicitbias._arrays import ArrayLike, FloatArray, check_callback, largest_allowed
+from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
+from implicitbias._threads import threads_for
+from implicitbias._verdicts import CERTIFIED, Verdict
+from implicitbias.initialization import Initialization
+from implicitbias.limits import (
+    Certificate,
+    Limit,
+    MarginPoint,
+    MarginPotential,
+    MarginSolver,
+    PathError,
+    PivotError,
+)
+from implicitbias.networks import Network
+from implicitbias.problems import Classification
+from implicitbias.theorems._along import LimitsAlong, kept_or_refused
+from implicitbias.theorems._catalogue import FINITE_LOSS, Theorem
+from implicitbias.theorems._classification import scaled_to_margin
+from implicitbias.theorems._path import checked_values
+from implicitbias.theorems._situation import Situation, situation_of
+
+Verdicts = tuple[Verdict, ...]
+UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MarginPath(LimitsAlong):
+    """Limits at finite loss along mu, in the order the ratios were given.
+
+    Attributes
+    ----------
+    ratios
+        mu = alpha^L / log(1 / epsilon), shape (n_ratios,); infinity and 0 are the l2 and l1 ends.
+    limits
+        One Limit per ratio, scaled so that min_i y_i x_i^T beta = 1; of coefficients NaN, and a
+        note that says why, where it is refused.
+    theorem
+        The result they rest on.
+    """
+
+    ratios: FloatArray
+    limits: tuple[Limit, ...]
+    theorem: str
+
+    def _short(self) -> str:
+        text = f"{self.theorem}, ratios {self.ratios.min():.3g} to {self.ratios.max():.3g}"
+        return f"{self._badge().word}: {text}"
+
+    def __str__(self) -> str:
+        return self._named("ratios", self.ratios)
+
+
+def margin_path(
+    network: Network,
+    problem: Classification,
+    init: Initialization | Iterable[Any],
+    ratios: ArrayLike,
+    *,
+    certified_to: float = CERTIFIED,
+    callback: Callable[[int], object] | None = None,
+) -> MarginPath:
+    """lim beta / log(1 / epsilon) at the loss epsilon, as alpha -> infinity at a fixed ratio mu.
+
+    mu = alpha^L / log(1 / epsilon). The limit is S^T rho,
+
+        rho = argmin sum_j Psi_j^*(rho_j) s.t. y_i x_i^T S^T rho >= 1,
+
+    Psi_j^* the potential of regression from the scale alpha = mu^{1/L}: of two-sided networks from
+    u = v = alpha eta it is mu sum_j eta_j^2 q_D(z_j / (mu eta_j^D)) up to a factor. A flow stopped
+    at epsilon is O(1 / log(1 / epsilon)) away; at a single point it is there at every alpha.
+
+    Parameters
+    ----------
+    network, problem
+        What is trained, on what: linearly separable classes.
+    init
+        The initial directions, one array a layer, or an Initialization whose scale is ignored.
+    ratios
+        mu >= 0, in any order. Infinity is the weighted l2 max-margin point (the kernel regime), 0
+        the weighted l1 max-margin point; of several, the one where the path ends. For L = 2 that is
+        the limit direction of training; for L > 2 training on and on leads to another, the
+        l_{2/L} direction of ``predict_limit``.
+    certified_to
+        The largest certificate (relative) that still counts as an answer.
+    callback
+        Called after every ratio with the number of ratios that are done.
+
+    Warns
+    -----
+    CertificateWarning
+        Some ratios could not be solved or certified: their coefficients are NaN, ``refused`` is
+        True there, and the note of each such limit says why.
+
+    Raises
+    ------
+    InvalidInputError
+        Ratios that are negative or NaN, or arguments that do not fit together.
+    InfeasibleProblemError
+        The two classes are not linearly separable; ``evidence`` is the Farkas vector.
+    NoPredictionError
+        The network has no decoupled real coordinates, or some keep their sign from this start.
+
+    Notes
+    -----
+    Source: Moroshko et al., "Implicit bias in deep linear classification: initialization scale vs
+    training accuracy", NeurIPS 2020, for u^D - v^D; the dual flow for every other start.
+    """
+    values = checked_values(ratios, "ratios", "ratio")
+    certified_to = largest_allowed(certified_to, "certified_to")
+    check_callback(callback, "the number of ratios that are done")
+    if not isinstance(problem, Classification):
+        raise InvalidInputError(
+            "margin_path needs a Classification; in regression the limit at every scale is "
+            "limit_path's."
+        )
+    given = init.directions if isinstance(init, Initialization) else init
+    situation = situation_of(network, problem, Initialization(given, scale=1.0))
+    with threads_for(problem.X.size):
+        problem.require_separable()
+        result, verdicts = _applicable(situation)
+        limits = _limits(situation, result, verdicts, values, callback)
+    path = MarginPath(values, tuple(kept_or_refused(one, certified_to) for one in limits), result.name)
+    if path.refused.any():
+        first = int(np.argmax(path.refused))
+        warnings.warn(
+            f"{path.refused.sum()} of {values.size} ratios could not be certified and are NaN; the "
+            f"first, {values[first]:g}: {path.limits[first].note}",
+            CertificateWarning,
+            stacklevel=2,
+        )
+    return path
+
+
+def _applicable(situation: Situation) -> tuple[Theorem, Verdicts]:
+    """The result of finite loss none of whose assumptions fails.
+
+    Raises
+    ------
+    NoPredictionError
+        Each has one that does.
+    """
+    refused: list[tuple[Theorem, Verdicts]] = []
+    for result in FINITE_LOSS:
+        verdicts = result.measure(situation)
+        if not verdicts[-1].fails:
+            return result, verdicts
+        refused.append((result, verdicts))
+    lines = [f"  {result.name}: {verdicts[-1]}" for result, verdicts in refused]
+    raise NoPredictionError(
+        f"no result covers {situation.network!r} at finite loss from this start:\n"
+        + "\n".join(lines)
+        + "\nIt needs a network whose coordinates decouple, from a start that lets each cross 0: "
+        "Initialization.last_layer_zero(network, eta, scale), or u, v > 0 of a two-sided one.",
+        [verdict for _, verdicts in refused for verdict in verdicts],
+    )
+
+
+def _limits(
+    situation: Situation,
+    result: Theorem,
+    verdicts: Verdicts,
+    ratios: FloatArray,
+    callback: Callable[[int], object] | None,
+) -> list[Limit]:
+    solver = MarginSolver(_problem(situation))
+    limits: dict[int, Limit] = {}
+    for index in (int(i) for i in np.argsort(-ratios, kind="stable")):
+        ratio = float(ratios[index])
+        try:
+            limits[index] = _limit(situation, result.name, verdicts, ratio, _solved(solver, ratio, situation))
+        except (PathError, PivotError, ValueError, NoPredictionError) as error:
+            nothing = np.full(situation.problem.num_features, np.nan)
+            note = f"not solved: {error}" + ("" if str(error).endswith(".") else ".")
+            limits[index] = Limit(
+                nothing, "direction", result.name, UNSOLVED, verdicts, note=note
+            )
+        if callback is not None:
+            callback(len(limits))
+    return [limits[index] for index in range(ratios.size)]
+
+
+def _problem(situation: Situation) -> MarginPotential:
+    """min sum_j Psi_j^*(rho_j) s.t. Z rho >= 1, Z = diag(y) X S^T, at scale 1."""
+    rows = situation.reduction.features.scaled(situation.problem.y, None)
+    kept = np.ones(rows.shape[1], dtype=bool)
+    return MarginPotential(
+        rows,
+        situation.curves,
+        lambda active: situation.potential_of(
+            rows.rows(active), np.ones(active.size), kept, active
+        ),
+    )
+
+
+def _solved(solver: MarginSolver, ratio: float, situation: Situation) -> MarginPoint:
+    if ratio == 0.0:
+        return solver.at_zero()
+    if np.isfinite(ratio):
+        return solver.at(float(np.log(ratio)) / situation.network.degree)
+    if situation.curves.t0.any():
+        raise NoPredictionError(
+            "the limit diverges with the ratio: the start has beta(0) != 0. Ask for a finite ratio, "
+            "or start with a zero layer (two-sided networks: with u = v)."
+        )
+    return solver.at_infinity()
+
+
+def _limit(
+    situation: Situation, name: str, verdicts: Verdicts, ratio: float, point: MarginPoint
+) -> Limit:
+    if point.active.size == 0:
+        raise NoPredictionError(
+            f"at the ratio {ratio:g} the loss is below epsilon before training starts: the start "
+            "predicts every label with a larger margin. Ask for a smaller ratio."
+        )
+    dual = np.zeros(len(situation.rows))
+    dual[point.active] = point.multipliers
+    where = {0.0: "0", np.inf: "infinity"}.get(ratio)
+    note = f"{point.active.size} of {dual.size} points have the smallest margin"
+    return Limit(
+        scaled_to_margin(situation, situation.coefficients(point.rho)),
+        "direction",
+        name,
+        point.certificate,
+        verdicts if point.tie is None else (*verdicts, point.tie),
+        spectrum=situation.reduction.spectrum(point.rho),
+        dual=dual,
+        note=f"{note}." if where is None else f"{note}, as the ratio tends to {where}.",
+        num_iterations=point.num_iterations,
+    )
