@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import ArrayLike, FloatArray, check_callback, largest_allowed
+from implicitbias._arrays import ArrayLike, FloatArray, IntArray, check_callback, largest_allowed
 from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import CERTIFIED, Verdict
+from implicitbias.features import Features
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
     Certificate,
@@ -22,6 +23,7 @@ from implicitbias.limits import (
     MarginSolver,
     PathError,
     PivotError,
+    PotentialProblem,
 )
 from implicitbias.networks import Network
 from implicitbias.problems import Classification
@@ -192,16 +194,24 @@ def _limits(
 
 
 def _problem(situation: Situation) -> MarginPotential:
-    """min sum_j Psi_j^*(rho_j) s.t. Z rho >= 1, Z = diag(y) X S^T, at scale 1."""
-    rows = situation.reduction.features.scaled(situation.problem.y, None)
+    """min sum_j Psi_j^*(rho_j) s.t. Z rho >= 1, Z = diag(y) X S^T, at scale 1; in unit rows."""
+    given = situation.reduction.features.scaled(situation.problem.y, None)
+    exponents = _exponents(given)
+    rows, goal = given.shifted(exponents), np.ldexp(1.0, exponents)
     kept = np.ones(rows.shape[1], dtype=bool)
-    return MarginPotential(
-        rows,
-        situation.curves,
-        lambda active: situation.potential_of(
-            rows.rows(active), np.ones(active.size), kept, active
-        ),
-    )
+
+    def on(active: IntArray) -> PotentialProblem:
+        found = situation.potential_of(rows.rows(active), goal[active], kept, active)
+        if found.rounding is None:
+            return found
+        return replace(found, rounding=(found.rounding[0] * goal[active], found.rounding[1]))
+
+    return MarginPotential(rows, goal, situation.curves, on)
+
+
+def _exponents(rows: Features) -> IntArray:
+    """The powers of two that make the rows about unit."""
+    return -np.frexp(rows.row_norms())[1]
 
 
 def _solved(solver: MarginSolver, ratio: float, situation: Situation) -> MarginPoint:
@@ -226,7 +236,8 @@ def _limit(
             "predicts every label with a larger margin. Ask for a smaller ratio."
         )
     dual = np.zeros(len(situation.rows))
-    dual[point.active] = point.multipliers
+    exponents = _exponents(situation.reduction.features)
+    dual[point.active] = np.ldexp(point.multipliers, exponents[point.active])
     where = {0.0: "0", np.inf: "infinity"}.get(ratio)
     note = f"{point.active.size} of {dual.size} points have the smallest margin"
     return Limit(

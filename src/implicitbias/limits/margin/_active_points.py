@@ -1,7 +1,7 @@
-"""Which points are active in min F(rho) s.t. Z rho >= 1, F strictly convex: pivoting on equalities.
+"""Which points are active in min F(rho) s.t. Z rho >= g, F strictly convex: pivoting on equalities.
 
-With A the active points, the minimiser of F under Z_A rho = 1 has multipliers nu_A; it solves the
-whole problem where nu_A >= 0 and all other margins are at least 1. First all points with a wrong
+With A the active points, the minimiser of F under Z_A rho = g_A has multipliers nu_A; it solves the
+whole problem where nu_A >= 0 and all other margins are met. First all points with a wrong
 sign change sides at once, as in Portugal, Judice and Vicente (1994) for least squares; where that
 goes in circles, one at a time with nu kept >= 0, so that the dual objective rises: as Lawson and
 Hanson's method, which always ends.
@@ -25,7 +25,7 @@ DEPENDENT = 1e-12  # a unit row this close to the span of others lies in it
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """The minimiser under Z_A rho = 1.
+    """The minimiser under Z_A rho = g_A.
 
     Attributes
     ----------
@@ -59,16 +59,17 @@ class Tolerance:
 
 def active_points(
     rows: Features,
+    goal: FloatArray,
     first: IntArray,
     solve_on: Callable[[IntArray], Point],
     tolerance: Tolerance,
 ) -> Point:
-    """The minimiser under Z rho >= 1.
+    """The minimiser under Z rho >= g.
 
     Parameters
     ----------
-    rows
-        Z, (n, m).
+    rows, goal
+        Z, (n, m), its rows of about unit length, and g > 0, (n,).
     first
         The points to begin with.
     solve_on
@@ -84,7 +85,7 @@ def active_points(
     held = solve_on(independent(rows, first))
     fewest, patience = np.inf, PATIENCE
     while True:
-        entering, leaving = _wrong(rows, held, tolerance)
+        entering, leaving = _wrong(rows, goal, held, tolerance)
         wrong = entering.size + int(leaving.sum())
         if wrong == 0:
             return held
@@ -92,7 +93,7 @@ def active_points(
         fewest = min(fewest, wrong)
         changed = independent(rows, np.concatenate([held.active[~leaving], entering]))
         if patience == 0 or np.array_equal(np.sort(changed), np.sort(held.active)):
-            return _one_at_a_time(rows, held, solve_on, tolerance)
+            return _one_at_a_time(rows, goal, held, solve_on, tolerance)
         held = solve_on(changed)
 
 
@@ -118,15 +119,17 @@ def independent(rows: Features, points: IntArray) -> IntArray:
     return points[kept]
 
 
-def shortfall(rows: Features, rho: FloatArray) -> FloatArray:
-    """1 - Z rho relative to the terms of each margin where these are larger than 1, (n,)."""
+def shortfall(rows: Features, goal: FloatArray, rho: FloatArray) -> FloatArray:
+    """g - Z rho relative to g, or to the terms of the margin where these are larger, (n,)."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray((1.0 - rows @ rho) / np.maximum(1.0, rows.absolute(rho)))
+        return np.asarray((goal - rows @ rho) / np.maximum(goal, rows.absolute(rho)))
 
 
-def _wrong(rows: Features, held: Held, tolerance: Tolerance) -> tuple[IntArray, FloatArray]:
+def _wrong(
+    rows: Features, goal: FloatArray, held: Held, tolerance: Tolerance
+) -> tuple[IntArray, FloatArray]:
     """Points that have to enter, the most violated first, and which active ones have to leave."""
-    short = shortfall(rows, held.rho)
+    short = shortfall(rows, goal, held.rho)
     short[held.active] = -np.inf
     entering = np.flatnonzero(~(short <= tolerance.margin))
     nu = held.multipliers
@@ -135,14 +138,18 @@ def _wrong(rows: Features, held: Held, tolerance: Tolerance) -> tuple[IntArray, 
 
 
 def _one_at_a_time(
-    rows: Features, held: Point, solve_on: Callable[[IntArray], Point], tolerance: Tolerance
+    rows: Features,
+    goal: FloatArray,
+    held: Point,
+    solve_on: Callable[[IntArray], Point],
+    tolerance: Tolerance,
 ) -> Point:
     """From nu >= 0, the most violated point enters, and those whose nu falls to 0 leave."""
     nu = np.zeros(len(rows))
     nu[held.active] = np.maximum(held.multipliers, 0.0)
     for _ in range(10 * len(rows) + 100):
         held = _dual_step(nu, solve_on, tolerance)
-        entering, _ = _wrong(rows, held, tolerance)
+        entering, _ = _wrong(rows, goal, held, tolerance)
         if entering.size == 0:
             return held
         _enter(rows, nu, int(entering[0]))
@@ -155,15 +162,15 @@ def _dual_step(
     """Maximise the dual over the support of nu, points that fall to 0 leaving; nu is moved."""
     while True:
         held = solve_on(np.flatnonzero(nu))
-        goal, active = held.multipliers, held.active
-        if np.all(goal >= -tolerance.multiplier * np.abs(goal).max(initial=0.0)):
-            nu[active] = np.maximum(goal, np.finfo(float).tiny)
+        there, active = held.multipliers, held.active
+        if np.all(there >= -tolerance.multiplier * np.abs(there).max(initial=0.0)):
+            nu[active] = np.maximum(there, np.finfo(float).tiny)
             return held
-        falling = goal < 0.0
+        falling = there < 0.0
         own = nu[active]
-        ratios = own[falling] / (own[falling] - goal[falling])
+        ratios = own[falling] / (own[falling] - there[falling])
         step = float(ratios.min())
-        moved = own + step * (goal - own)
+        moved = own + step * (there - own)
         moved[np.flatnonzero(falling)[ratios <= step]] = 0.0
         nu[active] = np.maximum(moved, 0.0)
 
@@ -174,9 +181,8 @@ def _enter(rows: Features, nu: FloatArray, new: int) -> None:
     if independent(rows, np.append(active, new)).size > active.size:
         nu[new] = np.finfo(float).tiny
         return
-    units = rows.rows(np.append(active, new)).toarray()
-    units, lengths = units[:-1], units[-1]
-    parts = lstsq(units.T, lengths)[0]
+    known = rows.rows(np.append(active, new)).toarray()
+    parts = lstsq(known[:-1].T, known[-1])[0]
     given = np.flatnonzero(parts > 0.0)
     if given.size == 0:
         raise PivotError("a combination of points with weights >= 0 vanishes")

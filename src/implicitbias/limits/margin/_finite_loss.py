@@ -48,19 +48,20 @@ CLOSING = 0.7  # what is left of a distance, at most, from one such mu to the ne
 
 @dataclass(frozen=True, eq=False)
 class MarginPotential:
-    """min sum_j Psi_j^*(rho_j) s.t. Z rho >= 1 at scale 1.
+    """min sum_j Psi_j^*(rho_j) s.t. Z rho >= g at scale 1.
 
     Attributes
     ----------
-    rows
-        Z, (n, m).
+    rows, goal
+        Z, (n, m), its rows of about unit length, and the margins g > 0 asked for, (n,).
     curves
         The m coordinates.
     on
-        The problem Z_A rho = 1 of some points A.
+        The problem Z_A rho = g_A of some points A.
     """
 
     rows: Features
+    goal: FloatArray
     curves: ScalarCurves
     on: Callable[[IntArray], PotentialProblem]
 
@@ -97,15 +98,15 @@ class MarginSolver:
         InfeasibleProblemError, NoPredictionError
             As ``least_norm``.
         """
-        rows, self._excess = self.problem.rows, None
-        rough = active_points(rows, self._first(), lambda a: self._on(a, log_scale), ROUGH)
+        (rows, goal), self._excess = (self.problem.rows, self.problem.goal), None
+        rough = active_points(rows, goal, self._first(), lambda a: self._on(a, log_scale), ROUGH)
 
         def certified(active: IntArray) -> MarginPoint:
             known = np.array_equal(active, rough.active)
             return self._certified(rough if known else self._on(active, log_scale))
 
-        found = active_points(rows, rough.active, certified, FINE)
-        found = _without_doubtful(rows, found, certified)
+        found = active_points(rows, goal, rough.active, certified, FINE)
+        found = self._without_doubtful(found, certified)
         self._last, self._log_scale = found, log_scale
         return found
 
@@ -151,26 +152,27 @@ class MarginSolver:
 
     def _log_size(self) -> float:
         """log |rho|^{1/L} of the l2 point: where the scale begins to be small."""
-        largest = float(np.abs(least_norm(self.problem.rows).z).max())
-        return float(np.log(largest)) / self.problem.curves.depth
+        problem = self.problem
+        largest = float(np.abs(least_norm(problem.rows.scaled(1.0 / problem.goal, None)).z).max())
+        return float(np.log(largest)) / problem.curves.depth
 
     def _is_met(self, held: Held) -> bool:
         least = -FINE.multiplier * np.abs(held.multipliers).max(initial=0.0)
-        fits = shortfall(self.problem.rows, held.rho).max() <= FINE.margin
+        fits = self._short(held.rho).max() <= FINE.margin
         return bool(fits and np.all(held.multipliers >= least))
 
     def _at_end(
         self, solve_end: Callable[[PotentialProblem], EndPoint], first: IntArray
     ) -> MarginPoint:
         rows = self.problem.rows
-        found = active_points(rows, first, lambda a: self._end(solve_end, a), FINE)
-        return _without_doubtful(rows, found, lambda a: self._end(solve_end, a))
+        found = active_points(rows, self.problem.goal, first, lambda a: self._end(solve_end, a), FINE)
+        return self._without_doubtful(found, lambda a: self._end(solve_end, a))
 
     def _end(
         self, solve_end: Callable[[PotentialProblem], EndPoint], active: IntArray
     ) -> MarginPoint:
         end = solve_end(self.problem.on(active))
-        feasibility = max(0.0, float(shortfall(self.problem.rows, end.rho).max()))
+        feasibility = max(0.0, float(self._short(end.rho).max()))
         return MarginPoint(
             active,
             end.rho,
@@ -179,11 +181,25 @@ class MarginSolver:
             tie=_tie(end.error, -np.inf) if end.tied else None,
         )
 
+    def _without_doubtful(
+        self, found: MarginPoint, solve_on: Callable[[IntArray], MarginPoint]
+    ) -> MarginPoint:
+        """The same without points whose nu is 0 to rounding, where all margins are met without."""
+        nu = found.multipliers
+        doubtful = nu <= FINE.multiplier * np.abs(nu).max(initial=0.0)
+        for point in found.active[doubtful]:
+            fewer = solve_on(found.active[found.active != point])
+            found = fewer if self._is_met(fewer) else found
+        return found
+
+    def _short(self, rho: FloatArray) -> FloatArray:
+        return shortfall(self.problem.rows, self.problem.goal, rho)
+
     def _first(self) -> IntArray:
         return least_norm_points(self.problem) if self._last is None else self._last.active
 
     def _on(self, active: IntArray, log_scale: float) -> MarginPoint:
-        """The path's state at Z_A rho = 1, carried along the scale where A has not changed."""
+        """The path's state at Z_A rho = g_A, carried along the scale where A has not changed."""
         last = self._last
         problem = self.problem.on(active)
         if last is not None and last.carried is not None and np.array_equal(last.active, active):
@@ -213,24 +229,10 @@ class MarginSolver:
             return point
         found = certify(*point.carried)
         held, certificate = self._held(point.active, (point.carried[0], found.state)), found.certificate
-        feasibility = max(0.0, float(shortfall(self.problem.rows, held.rho).max()))
+        feasibility = max(0.0, float(self._short(held.rho).max()))
         error = (certificate.error or 0.0) + feasibility
         feasibility = max(certificate.feasibility, feasibility)
         return replace(held, certificate=replace(certificate, feasibility=feasibility, error=error))
-
-
-def _without_doubtful(
-    rows: Features, found: MarginPoint, solve_on: Callable[[IntArray], MarginPoint]
-) -> MarginPoint:
-    """The same without points whose nu is 0 to rounding, as long as all margins are met without."""
-    nu = found.multipliers
-    doubtful = found.active[nu <= FINE.multiplier * np.abs(nu).max(initial=0.0)]
-    for point in doubtful:
-        fewer = solve_on(found.active[found.active != point])
-        least = -FINE.multiplier * np.abs(fewer.multipliers).max(initial=0.0)
-        if shortfall(rows, fewer.rho).max() <= FINE.margin and np.all(fewer.multipliers >= least):
-            found = fewer
-    return found
 
 
 def least_norm_points(problem: MarginPotential) -> IntArray:
@@ -244,7 +246,7 @@ def least_norm_points(problem: MarginPotential) -> IntArray:
     curves = problem.curves
     slopes = slopes_at(curves.shifted(-float(curves.log_unit.max())), curves.t0)
     log_weights = 0.5 * (slopes.log_weights - slopes.log_weights.max())
-    rows = problem.rows.scaled(None, np.exp(np.maximum(log_weights, -300.0)))
+    rows = problem.rows.scaled(1.0 / problem.goal, np.exp(np.maximum(log_weights, -300.0)))
     return independent(problem.rows, least_norm(rows).active)
 
 
