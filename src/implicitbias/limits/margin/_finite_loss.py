@@ -134,12 +134,12 @@ class MarginSolver:
         for below in SMALL:
             near = self.at(size + below)
             end = self._end(small_scale_end, near.active)
-            if not self._is_met(end):
+            if self._short(end.rho).max() > FINE.margin:
                 why = "the active points at small ratios are not those of the end"
                 before = None
                 continue
-            doubtful = end.multipliers <= FINE.multiplier * end.multipliers.max(initial=0.0)
-            if end.tie is None and not doubtful.any():
+            nu = end.multipliers  # those of a tie need not be the flow's, nor >= 0
+            if end.tie is None and np.all(nu > FINE.multiplier * np.abs(nu).max()):
                 return end
             apart = float(np.abs(near.rho - end.rho).max() / np.abs(end.rho).max())
             steady = before is not None and np.array_equal(before[0], near.active)
