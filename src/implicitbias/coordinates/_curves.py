@@ -130,6 +130,10 @@ class Curves(ScalarCurves):
         there.__dict__["_some_dead"] = self._some_dead
         return there
 
+    def begun_at(self, t: FloatArray) -> Curves:
+        """Return the same curves with s = 0 at t."""
+        return replace(self, _start=replace(self._start, t0=t))
+
     def take(self, keep: BoolArray | IntArray) -> Curves:
         """Return the coordinates ``keep`` (indices or a mask) alone."""
         start, clock = self._start.take(keep), self._clock.take(keep)

@@ -1,4 +1,4 @@
-"""min sum_j Psi_j^*(rho_j) s.t. Z rho >= 1: where classification is when its loss reaches epsilon.
+"""Where classification is when its loss reaches epsilon: min sum_j Psi_j^*(rho_j) s.t. Z rho >= 1.
 
 A flow from alpha times its directions, stopped at the loss epsilon, has beta / log(1 / epsilon)
 near the minimiser at the scale mu^{1/L}, mu = alpha^L / log(1 / epsilon), as alpha grows. On its
@@ -6,13 +6,20 @@ active points the problem is ``PotentialProblem`` with targets 1, which is what 
 it; ``_active_points`` finds them. As mu -> infinity the potential is a weighted l2 norm, as mu -> 0
 a weighted l1 norm whose ties the next order breaks: the ends of ``potential``.
 
-Source: Moroshko et al., "Implicit bias in deep linear classification", NeurIPS 2020.
+On its way to epsilon the flow passes by the minimisers of all larger mu, and its multipliers, time
+integrals of exp(-margin), never fall. Where one of the minimisers' is about to, the flow keeps it:
+from there on it follows the minimisers of the divergence from that point, whose multipliers are
+added. So the path begins anew at every such departure.
+
+Source: Moroshko et al., "Implicit bias in deep linear classification", NeurIPS 2020, for the
+minimisers; the dual flow for what comes after a departure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -23,6 +30,7 @@ from implicitbias.features import Features
 from implicitbias.limits._limit import Certificate
 from implicitbias.limits.margin._active_points import (
     Held,
+    PivotError,
     Tolerance,
     active_points,
     independent,
@@ -43,6 +51,10 @@ ROUGH = Tolerance(1e-4, 1e-4)  # paths are followed to five digits
 FINE = Tolerance(1e-12, 1e-9)
 SMALL = (-16.0, -40.0, -80.0, -140.0)  # log mu^{1/L} where the active points of mu = 0 are sought
 SETTLED, STEADY = 1e-6, 0.05  # how near a point at a small mu is to the end that breaks a tie
+FIRST, WIDTH, WIDER = 8.0, 0.4, 0.08  # in log mu: where steps begin, their width, and relative to that
+FALLEN = 1e-11  # of the multipliers: what their rounding does not explain
+NARROW = 1e-7  # in log mu^{1/L}: how well a departure is placed; what it is worth is the square
+MOST_DEPARTURES = 10  # a point
 CLOSING = 0.7  # what is left of a distance, at most, from one such mu to the next
 
 
@@ -80,16 +92,19 @@ class MarginPoint(Held):
 
 
 class MarginSolver:
-    """The minimisers of one problem at one scale after another; each begins with the last."""
+    """The flow's way from large scales to small ones; every point begins with the last."""
 
     def __init__(self, problem: MarginPotential) -> None:
         self.problem = problem
+        self.departures: list[float] = []  # log scales where a point left the smallest margin
+        self._begun: FloatArray | None = None  # t at the last of them
+        self._kept = np.zeros(len(problem.rows))  # the multipliers there
         self._last: MarginPoint | None = None
-        self._log_scale = 0.0
+        self._log_scale = np.inf
         self._excess: float | None = None
 
     def at(self, log_scale: float) -> MarginPoint:
-        """The minimiser at the scale exp(log_scale), certified.
+        """The point at the scale exp(log_scale), below all asked for before; certified.
 
         Raises
         ------
@@ -98,6 +113,61 @@ class MarginSolver:
         InfeasibleProblemError, NoPredictionError
             As ``least_norm``.
         """
+        depth, size = self.problem.curves.depth, self._log_size
+        if len(self.problem.rows) == 1 or log_scale >= size + FIRST / depth:
+            self._accept(self._solved(log_scale), log_scale)
+        elif self._log_scale > size + FIRST / depth:
+            first = size + FIRST / depth
+            self._accept(self._solved(first), first)
+        while self._log_scale > log_scale:
+            width = max(WIDTH / depth, WIDER * abs(self._log_scale - size))
+            self._advance(max(log_scale, self._log_scale - width))
+        assert self._last is not None
+        return self._last
+
+    def multipliers(self, point: MarginPoint) -> FloatArray:
+        """Those of all points, in the unit of the point's, (n,)."""
+        nu = self._kept.copy()
+        nu[point.active] += point.multipliers
+        return nu
+
+    def _advance(self, log_scale: float) -> None:
+        """To a smaller scale, or to the next departure on the way, where the path begins anew."""
+        found = self._solved(log_scale)
+        if not self._fell(found):
+            self._accept(found, log_scale)
+            return
+        fallen = log_scale
+        while self._log_scale - fallen > NARROW:
+            middle = 0.5 * (self._log_scale + fallen)
+            found = self._solved(middle)
+            if self._fell(found):
+                fallen = middle
+            else:
+                self._accept(found, middle)
+        self.departures.append(self._log_scale)
+        if len(self.departures) > MOST_DEPARTURES * len(self.problem.rows):
+            raise PivotError("points leave the smallest margin, and return, too often")
+        here = self._last
+        assert here is not None and here.carried is not None
+        self._kept, self._begun = self.multipliers(here), here.carried[1].t
+        nothing = np.zeros(here.active.size)
+        self._last = replace(here, multipliers=nothing, carried=None)
+
+    def _fell(self, found: MarginPoint) -> bool:
+        """Whether a multiplier is smaller than at the last point."""
+        last = self._last
+        if last is None or any(
+            each.carried is not None and each.carried[0].log_excess > 0.0 for each in (last, found)
+        ):
+            return False  # where the potential is quadratic they grow in proportion
+        before, after = self.multipliers(last), self.multipliers(found)
+        return bool((before - after).max() > FALLEN * after.max())
+
+    def _accept(self, point: MarginPoint, log_scale: float) -> None:
+        self._last, self._log_scale = point, log_scale
+
+    def _solved(self, log_scale: float) -> MarginPoint:
         (rows, goal), self._excess = (self.problem.rows, self.problem.goal), None
         rough = active_points(rows, goal, self._first(), lambda a: self._on(a, log_scale), ROUGH)
 
@@ -105,10 +175,17 @@ class MarginSolver:
             known = np.array_equal(active, rough.active)
             return self._certified(rough if known else self._on(active, log_scale))
 
-        found = active_points(rows, goal, rough.active, certified, FINE)
-        found = self._without_doubtful(found, certified)
-        self._last, self._log_scale = found, log_scale
-        return found
+        return self._without_doubtful(
+            active_points(rows, goal, rough.active, certified, FINE), certified
+        )
+
+    def _problem_on(self, active: IntArray) -> PotentialProblem:
+        problem = self.problem.on(active)
+        if self._begun is None:
+            return problem
+        return replace(
+            problem, curves=problem.curves.begun_at(self._begun), start=None, rough_start=None
+        )
 
     def at_infinity(self) -> MarginPoint:
         """The weighted l2 end.
@@ -130,7 +207,7 @@ class MarginSolver:
         """
         before: tuple[IntArray, float] | None = None
         why = "it was not found"
-        size = self._log_size()
+        size = self._log_size
         for below in SMALL:
             near = self.at(size + below)
             end = self._end(small_scale_end, near.active)
@@ -150,6 +227,7 @@ class MarginSolver:
             why = f"at ratios as small as it is resolved, the minimiser is still {apart:.1e} away"
         raise ValueError(f"several points have the same weighted l1 norm, and {why}")
 
+    @cached_property
     def _log_size(self) -> float:
         """log |rho|^{1/L} of the l2 point: where the scale begins to be small."""
         problem = self.problem
@@ -171,7 +249,7 @@ class MarginSolver:
     def _end(
         self, solve_end: Callable[[PotentialProblem], EndPoint], active: IntArray
     ) -> MarginPoint:
-        end = solve_end(self.problem.on(active))
+        end = solve_end(self._problem_on(active))
         feasibility = max(0.0, float(self._short(end.rho).max()))
         return MarginPoint(
             active,
@@ -201,7 +279,7 @@ class MarginSolver:
     def _on(self, active: IntArray, log_scale: float) -> MarginPoint:
         """The path's state at Z_A rho = g_A, carried along the scale where A has not changed."""
         last = self._last
-        problem = self.problem.on(active)
+        problem = self._problem_on(active)
         if last is not None and last.carried is not None and np.array_equal(last.active, active):
             try:
                 solved, state = rescale(*last.carried, log_scale - self._log_scale)
