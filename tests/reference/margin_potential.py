@@ -39,7 +39,6 @@ def two_sided(eta, power):
 def one_sided(eta, depth):
     """psi and psi' from layers (eta, .., eta, 0), L = 2, 3 or 4."""
     size = abs(mp.mpf(eta))
-    sign = mp.sign(eta) ** (depth - 1)
 
     def q(s):
         if depth == 2:
@@ -54,7 +53,9 @@ def one_sided(eta, depth):
 
     def slope(s):
         r = q(s)
-        return rate(s) * (rate(s) + (depth - 1) * r**2 * (r**2 + size**2) ** (mp.mpf(depth - 3) / 2))
+        return rate(s) * (
+            rate(s) + (depth - 1) * r**2 * (r**2 + size**2) ** (mp.mpf(depth - 3) / 2)
+        )
 
     return lambda s: q(s) * rate(s), slope
 
@@ -78,7 +79,7 @@ def _solved(Z, curves, ratio):
         return [mp.fdot((exact[i, j], point[i]) for i in range(n)) for j in range(m)]
 
     def rho_at(point):
-        return [ratio * psi(s) for (psi, _), s in zip(curves, clocks(point))]
+        return [ratio * psi(s) for (psi, _), s in zip(curves, clocks(point), strict=True)]
 
     def gradient(rho):
         return [1 - mp.fdot((exact[i, j], rho[j]) for j in range(m)) for i in range(n)]
@@ -94,7 +95,7 @@ def _solved(Z, curves, ratio):
         size = max([abs(g[i]) for i in free] + [0])
         if size < mp.mpf(10) ** (8 - DIGITS):
             return np.array([float(v) for v in rho]), np.array(free)
-        weights = [ratio * slope(s) for (_, slope), s in zip(curves, clocks(nu))]
+        weights = [ratio * slope(s) for (_, slope), s in zip(curves, clocks(nu), strict=True)]
         while True:  # a point at 0 that the step would lower stays there
             step = _newton_step(exact, weights, free, g)
             kept = [i for a, i in enumerate(free) if nu[i] > 0 or step[a] > 0]
@@ -115,7 +116,7 @@ def _solved(Z, curves, ratio):
             if is_finite(there):
                 ahead = gradient(there)
                 rise = mp.fdot((ahead[i], moved[i] - nu[i]) for i in range(n))
-                if rise >= -mp.mpf(10) ** (4 - DIGITS) or length < mp.mpf(10) ** -30:
+                if rise >= -(mp.mpf(10) ** (4 - DIGITS)) or length < mp.mpf(10) ** -30:
                     break
             length /= 2
         nu = moved

@@ -346,9 +346,10 @@ CLASSIFICATION = (
 )
 
 _FINITE_LOSS = (
-    "stopped at the loss epsilon, beta / log(1 / epsilon) tends to S^T rho, rho = argmin sum_j "
-    "Psi_j^*(rho_j) s.t. margins >= 1, as alpha -> infinity with mu = alpha^L / log(1 / epsilon) "
-    "fixed: from the l2 (mu = infinity) to the l1 max margin (mu = 0)"
+    "stopped at the loss epsilon, beta / log(1 / epsilon) tends, as alpha -> infinity at a fixed "
+    "mu = alpha^L / log(1 / epsilon), to S^T rho on a path from the l2 (mu = infinity) to the l1 "
+    "max margin (mu = 0): rho = argmin sum_j Psi_j^*(rho_j) s.t. margins >= 1 as long as no "
+    "multiplier has fallen on the way"
 )
 _AT_LOSS = Nothing(
     "it is about training that stops: margin_path(network, problem, init, ratios) gives its limits"
@@ -365,6 +366,7 @@ FINITE_LOSS = (
             measured.single_data_phase,
             measured.real_in_phase,
             measured.some_layer_smallest,
+            measured.starts_at_zero,
         ),
         _AT_LOSS,
         "a DiagonalNetwork, an OrthogonalNetwork with real S and bases, or a ConvolutionalNetwork "
@@ -376,9 +378,9 @@ FINITE_LOSS = (
         "finite loss, two-sided",
         "classification",
         _FINITE_LOSS,
-        (pairs.two_sided, pairs.positive_pair, pairs.nonzero_pair),
+        (pairs.two_sided, pairs.positive_pair, pairs.nonzero_pair, measured.starts_at_zero),
         _AT_LOSS,
-        "a TwoSidedDiagonalNetwork and Initialization([u, v], scale) with u, v > 0",
+        "a TwoSidedDiagonalNetwork and Initialization([eta, eta], scale) with eta > 0",
         "Moroshko et al. (NeurIPS 2020)",
     ),
 )

@@ -50,18 +50,26 @@ class MarginPath(LimitsAlong):
         note that says why, where it is refused.
     theorem
         The result they rest on.
+    departures
+        Ratios at which a point left the smallest margin on the way, from the largest down, (k,);
+        up to the first the limits are the potential's minimisers under all margins.
     """
 
     ratios: FloatArray
     limits: tuple[Limit, ...]
     theorem: str
+    departures: FloatArray
 
     def _short(self) -> str:
         text = f"{self.theorem}, ratios {self.ratios.min():.3g} to {self.ratios.max():.3g}"
         return f"{self._badge().word}: {text}"
 
     def __str__(self) -> str:
-        return self._named("ratios", self.ratios)
+        text = self._named("ratios", self.ratios)
+        if self.departures.size == 0:
+            return text
+        times = f"{self.departures.size} departures" if self.departures.size > 1 else "a departure"
+        return f"{text}; {times} from ratio {self.departures[0]:.3g} on"
 
 
 def margin_path(
@@ -75,13 +83,15 @@ def margin_path(
 ) -> MarginPath:
     """lim beta / log(1 / epsilon) at the loss epsilon, as alpha -> infinity at a fixed ratio mu.
 
-    mu = alpha^L / log(1 / epsilon). The limit is S^T rho,
+    mu = alpha^L / log(1 / epsilon). As mu falls from infinity the limit S^T rho begins as
 
         rho = argmin sum_j Psi_j^*(rho_j) s.t. y_i x_i^T S^T rho >= 1,
 
     Psi_j^* the potential of regression from the scale alpha = mu^{1/L}: of two-sided networks from
-    u = v = alpha eta it is mu sum_j eta_j^2 q_D(z_j / (mu eta_j^D)) up to a factor. A flow stopped
-    at epsilon is O(1 / log(1 / epsilon)) away; at a single point it is there at every alpha.
+    u = v = alpha eta it is mu sum_j eta_j^2 q_D(z_j / (mu eta_j^D)) up to a factor. Where a
+    multiplier would fall, which no flow's does, the path goes on with the divergence from that
+    point (``MarginPath.departures``). A flow stopped at epsilon is O(1 / log(1 / epsilon)) away, up
+    to a further logarithm after a departure; at a single point it is there at every alpha.
 
     Parameters
     ----------
@@ -112,12 +122,13 @@ def margin_path(
     InfeasibleProblemError
         The two classes are not linearly separable; ``evidence`` is the Farkas vector.
     NoPredictionError
-        The network has no decoupled real coordinates, or some keep their sign from this start.
+        The network has no decoupled real coordinates, some keep their sign from this start, or
+        beta(0) is not 0.
 
     Notes
     -----
     Source: Moroshko et al., "Implicit bias in deep linear classification: initialization scale vs
-    training accuracy", NeurIPS 2020, for u^D - v^D; the dual flow for every other start.
+    training accuracy", NeurIPS 2020, for u^D - v^D before departures; the dual flow for all else.
     """
     values = checked_values(ratios, "ratios", "ratio")
     certified_to = largest_allowed(certified_to, "certified_to")
@@ -132,8 +143,9 @@ def margin_path(
     with threads_for(problem.X.size):
         problem.require_separable()
         result, verdicts = _applicable(situation)
-        limits = _limits(situation, result, verdicts, values, callback)
-    path = MarginPath(values, tuple(kept_or_refused(one, certified_to) for one in limits), result.name)
+        limits, departures = _limits(situation, result, verdicts, values, callback)
+    kept = tuple(kept_or_refused(one, certified_to) for one in limits)
+    path = MarginPath(values, kept, result.name, departures)
     if path.refused.any():
         first = int(np.argmax(path.refused))
         warnings.warn(
@@ -163,8 +175,8 @@ def _applicable(situation: Situation) -> tuple[Theorem, Verdicts]:
     raise NoPredictionError(
         f"no result covers {situation.network!r} at finite loss from this start:\n"
         + "\n".join(lines)
-        + "\nIt needs a network whose coordinates decouple, from a start that lets each cross 0: "
-        "Initialization.last_layer_zero(network, eta, scale), or u, v > 0 of a two-sided one.",
+        + "\nIt needs a network whose coordinates decouple, from beta(0) = 0 and free signs: "
+        "Initialization.last_layer_zero(network, eta, scale), or u = v > 0 of a two-sided one.",
         [verdict for _, verdicts in refused for verdict in verdicts],
     )
 
@@ -175,22 +187,23 @@ def _limits(
     verdicts: Verdicts,
     ratios: FloatArray,
     callback: Callable[[int], object] | None,
-) -> list[Limit]:
+) -> tuple[list[Limit], FloatArray]:
+    """The limits in the order of the ratios, and the ratios where points left."""
     solver = MarginSolver(_problem(situation))
     limits: dict[int, Limit] = {}
     for index in (int(i) for i in np.argsort(-ratios, kind="stable")):
         ratio = float(ratios[index])
         try:
-            limits[index] = _limit(situation, result.name, verdicts, ratio, _solved(solver, ratio, situation))
+            point = _solved(solver, ratio, situation)
+            limits[index] = _limit(situation, result.name, verdicts, ratio, solver, point)
         except (PathError, PivotError, ValueError, NoPredictionError) as error:
             nothing = np.full(situation.problem.num_features, np.nan)
             note = f"not solved: {error}" + ("" if str(error).endswith(".") else ".")
-            limits[index] = Limit(
-                nothing, "direction", result.name, UNSOLVED, verdicts, note=note
-            )
+            limits[index] = Limit(nothing, "direction", result.name, UNSOLVED, verdicts, note=note)
         if callback is not None:
             callback(len(limits))
-    return [limits[index] for index in range(ratios.size)]
+    departures = np.exp(situation.network.degree * np.array(solver.departures))
+    return [limits[index] for index in range(ratios.size)], departures
 
 
 def _problem(situation: Situation) -> MarginPotential:
@@ -217,29 +230,28 @@ def _exponents(rows: Features) -> IntArray:
 def _solved(solver: MarginSolver, ratio: float, situation: Situation) -> MarginPoint:
     if ratio == 0.0:
         return solver.at_zero()
-    if np.isfinite(ratio):
-        return solver.at(float(np.log(ratio)) / situation.network.degree)
-    if situation.curves.t0.any():
-        raise NoPredictionError(
-            "the limit diverges with the ratio: the start has beta(0) != 0. Ask for a finite ratio, "
-            "or start with a zero layer (two-sided networks: with u = v)."
-        )
-    return solver.at_infinity()
+    if np.isinf(ratio):
+        return solver.at_infinity()
+    return solver.at(float(np.log(ratio)) / situation.network.degree)
 
 
 def _limit(
-    situation: Situation, name: str, verdicts: Verdicts, ratio: float, point: MarginPoint
+    situation: Situation,
+    name: str,
+    verdicts: Verdicts,
+    ratio: float,
+    solver: MarginSolver,
+    point: MarginPoint,
 ) -> Limit:
-    if point.active.size == 0:
-        raise NoPredictionError(
-            f"at the ratio {ratio:g} the loss is below epsilon before training starts: the start "
-            "predicts every label with a larger margin. Ask for a smaller ratio."
-        )
-    dual = np.zeros(len(situation.rows))
     exponents = _exponents(situation.reduction.features)
-    dual[point.active] = np.ldexp(point.multipliers, exponents[point.active])
-    where = {0.0: "0", np.inf: "infinity"}.get(ratio)
+    kept = solver.multipliers(point) if np.isfinite(ratio) and ratio > 0.0 else point.multipliers
+    dual = np.zeros(exponents.size)
+    dual[point.active if kept is point.multipliers else slice(None)] = kept
+    where = {0.0: ", as the ratio tends to 0", np.inf: ", as the ratio tends to infinity"}
     note = f"{point.active.size} of {dual.size} points have the smallest margin"
+    left = len(solver.departures) if np.isfinite(ratio) else 0
+    if left:
+        note += f", after {left} departures" if left > 1 else ", after a departure"
     return Limit(
         scaled_to_margin(situation, situation.coefficients(point.rho)),
         "direction",
@@ -247,7 +259,7 @@ def _limit(
         point.certificate,
         verdicts if point.tie is None else (*verdicts, point.tie),
         spectrum=situation.reduction.spectrum(point.rho),
-        dual=dual,
-        note=f"{note}." if where is None else f"{note}, as the ratio tends to {where}.",
+        dual=np.ldexp(dual, exponents),
+        note=f"{note}{where.get(ratio, '')}.",
         num_iterations=point.num_iterations,
     )

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.linalg import lstsq
 
-from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.features import Features
 
 PATIENCE = 4  # rounds of block changes without fewer wrong signs
@@ -127,7 +127,7 @@ def shortfall(rows: Features, goal: FloatArray, rho: FloatArray) -> FloatArray:
 
 def _wrong(
     rows: Features, goal: FloatArray, held: Held, tolerance: Tolerance
-) -> tuple[IntArray, FloatArray]:
+) -> tuple[IntArray, BoolArray]:
     """Points that have to enter, the most violated first, and which active ones have to leave."""
     short = shortfall(rows, goal, held.rho)
     short[held.active] = -np.inf

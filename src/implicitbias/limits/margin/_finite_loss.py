@@ -51,9 +51,13 @@ ROUGH = Tolerance(1e-4, 1e-4)  # paths are followed to five digits
 FINE = Tolerance(1e-12, 1e-9)
 SMALL = (-16.0, -40.0, -80.0, -140.0)  # log mu^{1/L} where the active points of mu = 0 are sought
 SETTLED, STEADY = 1e-6, 0.05  # how near a point at a small mu is to the end that breaks a tie
-FIRST, WIDTH, WIDER = 8.0, 0.4, 0.08  # in log mu: where steps begin, their width, and relative to that
-FALLEN = 1e-11  # of the multipliers: what their rounding does not explain
-NARROW = 1e-7  # in log mu^{1/L}: how well a departure is placed; what it is worth is the square
+FIRST = 8.0  # log mu where steps begin: up to there multipliers grow in proportion
+WIDEST, WIDER, LEAST = 0.6, 0.1, 1e-3  # in log mu: steps, wider ones further down, and the shortest
+SHORTER, LONGER = 0.25, 2.0
+GUARD = 0.1  # of what is left at the ends of a step: less of it inside asks for a shorter one
+FALLEN = 3e-13  # of the multipliers: what their rounding does not explain
+UNPLACED = 2e-9  # of the answer: what the place of a departure leaves open
+PLACED = 2e-4  # in log mu^{1/L}: up to here parabolas place a departure
 MOST_DEPARTURES = 10  # a point
 CLOSING = 0.7  # what is left of a distance, at most, from one such mu to the next
 
@@ -101,6 +105,7 @@ class MarginSolver:
         self._kept = np.zeros(len(problem.rows))  # the multipliers there
         self._last: MarginPoint | None = None
         self._log_scale = np.inf
+        self._width = np.inf
         self._excess: float | None = None
 
     def at(self, log_scale: float) -> MarginPoint:
@@ -120,9 +125,15 @@ class MarginSolver:
             first = size + FIRST / depth
             self._accept(self._solved(first), first)
         while self._log_scale > log_scale:
-            width = max(WIDTH / depth, WIDER * abs(self._log_scale - size))
-            self._advance(max(log_scale, self._log_scale - width))
-        assert self._last is not None
+            widest = max(WIDEST / depth, WIDER * abs(self._log_scale - size))
+            self._width = min(self._width, widest)
+            self._advance(max(log_scale, self._log_scale - self._width), LEAST / depth)
+        return self._here
+
+    @property
+    def _here(self) -> MarginPoint:
+        if self._last is None:
+            raise PivotError("the path has not begun")
         return self._last
 
     def multipliers(self, point: MarginPoint) -> FloatArray:
@@ -131,28 +142,71 @@ class MarginSolver:
         nu[point.active] += point.multipliers
         return nu
 
-    def _advance(self, log_scale: float) -> None:
-        """To a smaller scale, or to the next departure on the way, where the path begins anew."""
+    def _advance(self, log_scale: float, least: float) -> None:
+        """To a smaller scale, or less far where something happens on the way."""
         found = self._solved(log_scale)
-        if not self._fell(found):
-            self._accept(found, log_scale)
+        if self._log_scale - log_scale > 1.5 * least:
+            middle = self._solved(0.5 * (self._log_scale + log_scale))
+            if not self._is_smooth(middle, found):
+                self._width = max(SHORTER * (self._log_scale - log_scale), least)
+                return
+        elif self._fell(found):
+            self._depart(log_scale)
             return
-        fallen = log_scale
-        while self._log_scale - fallen > NARROW:
-            middle = 0.5 * (self._log_scale + fallen)
-            found = self._solved(middle)
+        self._accept(found, log_scale)
+        self._width *= LONGER
+
+    def _depart(self, fallen: float) -> None:
+        """The path begins anew where a multiplier is largest, before the scale where it fell."""
+        while self._log_scale - fallen > PLACED:
+            half = 0.5 * (self._log_scale + fallen)
+            found = self._solved(half)
             if self._fell(found):
-                fallen = middle
+                fallen = half
             else:
-                self._accept(found, middle)
+                self._accept(found, half)
+        here = self._here
+        width, end = self._log_scale - fallen, self._solved(fallen)
+        middle = self._solved(self._log_scale - 0.5 * width)
+        slope, bend = _parabolas(*map(self.multipliers, (here, middle, end)))
+        turning = (bend < 0.0) & (slope + bend < 0.0)
+        slope, bend = slope[turning], bend[turning]
+        first = np.clip(0.5 - 0.5 * slope / bend, 0.0, 1.0).min(initial=1.0)
+        if first > 0.0:
+            there = self._log_scale - float(first) * width
+            self._accept(self._solved(there), there)
         self.departures.append(self._log_scale)
         if len(self.departures) > MOST_DEPARTURES * len(self.problem.rows):
             raise PivotError("points leave the smallest margin, and return, too often")
-        here = self._last
-        assert here is not None and here.carried is not None
-        self._kept, self._begun = self.multipliers(here), here.carried[1].t
+        here = self._here
+        self._kept = self.multipliers(here)
+        if here.carried is not None:
+            self._begun = here.carried[1].t
         nothing = np.zeros(here.active.size)
         self._last = replace(here, multipliers=nothing, carried=None)
+
+    def _is_smooth(self, middle: MarginPoint, end: MarginPoint) -> bool:
+        """Whether points only join on a step, and parabolas see none touch, or turn, inside it."""
+        last = self._last
+        if last is None or self._fell(end) or self._fell(middle):
+            return False
+        points = (last, middle, end)
+        before, between, after = (frozenset(each.active.tolist()) for each in points)
+        if not before <= between <= after:
+            return False
+        apart = [np.maximum(-self._short(each.rho), 0.0) for each in points]
+        slope, bend = _parabolas(*apart)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lowest = apart[1] - slope**2 / (8.0 * bend)
+        inside = (bend > 0.0) & (np.abs(slope) < 2.0 * bend)
+        inside[list(after)] = False
+        if np.any(inside & (lowest < GUARD * np.minimum(apart[0], apart[2]))):
+            return False
+        slope, bend = _parabolas(*(self.multipliers(each)[list(before)] for each in points))
+        steepest = np.abs(slope) + np.abs(bend)
+        return not np.any(
+            np.minimum(slope - bend, slope + bend) < GUARD * slope - FALLEN * steepest
+        )
 
     def _fell(self, found: MarginPoint) -> bool:
         """Whether a multiplier is smaller than at the last point."""
@@ -243,7 +297,9 @@ class MarginSolver:
         self, solve_end: Callable[[PotentialProblem], EndPoint], first: IntArray
     ) -> MarginPoint:
         rows = self.problem.rows
-        found = active_points(rows, self.problem.goal, first, lambda a: self._end(solve_end, a), FINE)
+        found = active_points(
+            rows, self.problem.goal, first, lambda a: self._end(solve_end, a), FINE
+        )
         return self._without_doubtful(found, lambda a: self._end(solve_end, a))
 
     def _end(
@@ -255,7 +311,7 @@ class MarginSolver:
             active,
             end.rho,
             end.nu,
-            Certificate(feasibility, end.gap, error=end.error + feasibility),
+            Certificate(feasibility, end.gap, error=end.error + feasibility + self._unplaced),
             tie=_tie(end.error, -np.inf) if end.tied else None,
         )
 
@@ -269,6 +325,10 @@ class MarginSolver:
             fewer = solve_on(found.active[found.active != point])
             found = fewer if self._is_met(fewer) else found
         return found
+
+    @property
+    def _unplaced(self) -> float:
+        return UNPLACED * len(self.departures)
 
     def _short(self, rho: FloatArray) -> FloatArray:
         return shortfall(self.problem.rows, self.problem.goal, rho)
@@ -306,9 +366,12 @@ class MarginSolver:
         if point.carried is None:
             return point
         found = certify(*point.carried)
-        held, certificate = self._held(point.active, (point.carried[0], found.state)), found.certificate
+        held, certificate = (
+            self._held(point.active, (point.carried[0], found.state)),
+            found.certificate,
+        )
         feasibility = max(0.0, float(self._short(held.rho).max()))
-        error = (certificate.error or 0.0) + feasibility
+        error = (certificate.error or 0.0) + feasibility + self._unplaced
         feasibility = max(certificate.feasibility, feasibility)
         return replace(held, certificate=replace(certificate, feasibility=feasibility, error=error))
 
@@ -326,6 +389,13 @@ def least_norm_points(problem: MarginPotential) -> IntArray:
     log_weights = 0.5 * (slopes.log_weights - slopes.log_weights.max())
     rows = problem.rows.scaled(1.0 / problem.goal, np.exp(np.maximum(log_weights, -300.0)))
     return independent(problem.rows, least_norm(rows).active)
+
+
+def _parabolas(
+    first: FloatArray, middle: FloatArray, last: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Slopes in the middle of [0, 1], and what they change by to its ends."""
+    return last - first, 2.0 * (first - 2.0 * middle + last)
 
 
 def _tie(apart: float, log_scale: float) -> Verdict:
