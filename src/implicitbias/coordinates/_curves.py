@@ -215,8 +215,7 @@ class Curves(ScalarCurves):
         direct = self.direct()
         if direct is None or self.depth == 2:
             return self.rho(self.t_from_u(u))
-        inside = np.abs(u) < self._clock.half_range
-        rho = np.full_like(u, np.nan)
+        inside, rho = np.abs(u) < self._clock.half_range, np.full_like(u, np.nan)
         with np.errstate(over="ignore"):
             rho[inside] = np.broadcast_to(direct[1], u.shape)[inside] * direct[0].r(u[inside])
         return rho
@@ -302,8 +301,7 @@ class Curves(ScalarCurves):
 
     def t_from_u(self, u: FloatArray) -> FloatArray:
         """t with u(t) = u; NaN outside the range."""
-        x = x_from_u(self._clock, self._x(u))
-        return self._unless_dead(self._start.orientation * x, u)
+        return self._unless_dead(self._start.orientation * x_from_u(self._clock, self._x(u)), u)
 
     def t_increment(self, t: FloatArray, du: FloatArray) -> FloatArray:
         """dt with u(t + dt) = u(t) + du, without cancellation; NaN outside the range."""

@@ -12,12 +12,13 @@ from implicitbias.limits._limit import (
     relative_residual,
 )
 from implicitbias.limits._one_point import OnePoint, solve_one_point
-from implicitbias.limits.margin._active_points import PivotError
+from implicitbias.limits.finite_loss._active_points import PivotError
+from implicitbias.limits.finite_loss._path import MarginSolver
+from implicitbias.limits.finite_loss._point import MarginPoint, MarginPotential
 from implicitbias.limits.margin._convex import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits.margin._entropy import Entropy
 from implicitbias.limits.margin._exact import smallest_margin
 from implicitbias.limits.margin._faces import UNIQUE
-from implicitbias.limits.margin._finite_loss import MarginPoint, MarginPotential, MarginSolver
 from implicitbias.limits.margin._groups import (
     Groups,
     conjugate_groups,

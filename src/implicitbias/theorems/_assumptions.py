@@ -139,21 +139,6 @@ def real_start(situation: Situation) -> Verdict:
     )
 
 
-@needs(orthogonally_decomposable, single_data_phase)
-def real_in_phase(situation: Situation) -> Verdict:
-    """The decoupled start is real in the data's phase."""
-    return situation.reduction.start_verdict
-
-
-def starts_at_zero(situation: Situation) -> Verdict:
-    """beta(0) = 0, so that all margins begin at 0."""
-    return vanishing(
-        "beta(0) = 0",
-        float(np.abs(situation.curves.t0).max(initial=0.0)),
-        "the smallest layer relative to the next, at most",
-    )
-
-
 @needs(orthogonally_decomposable)
 def equal_first_layers(situation: Situation) -> Verdict:
     """vbar_l = U_l eta with one eta for all l < L."""

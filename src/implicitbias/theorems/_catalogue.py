@@ -345,46 +345,6 @@ CLASSIFICATION = (
     ),
 )
 
-_FINITE_LOSS = (
-    "stopped at the loss epsilon, beta / log(1 / epsilon) tends, as alpha -> infinity at a fixed "
-    "mu = alpha^L / log(1 / epsilon), to S^T rho on a path from the l2 (mu = infinity) to the l1 "
-    "max margin (mu = 0): rho = argmin sum_j Psi_j^*(rho_j) s.t. margins >= 1 as long as no "
-    "multiplier has fallen on the way"
-)
-_AT_LOSS = Nothing(
-    "it is about training that stops: margin_path(network, problem, init, ratios) gives its limits"
-)
-
-# What ``margin_path`` computes.
-FINITE_LOSS = (
-    Theorem(
-        "finite loss",
-        "classification",
-        _FINITE_LOSS,
-        (
-            measured.orthogonally_decomposable,
-            measured.single_data_phase,
-            measured.real_in_phase,
-            measured.some_layer_smallest,
-            measured.starts_at_zero,
-        ),
-        _AT_LOSS,
-        "a DiagonalNetwork, an OrthogonalNetwork with real S and bases, or a ConvolutionalNetwork "
-        "with full-length filters on even data, and a start such as "
-        "Initialization.last_layer_zero(network, eta, scale)",
-        "the dual flow, as Moroshko et al. (NeurIPS 2020) for u^D - v^D",
-    ),
-    Theorem(
-        "finite loss, two-sided",
-        "classification",
-        _FINITE_LOSS,
-        (pairs.two_sided, pairs.positive_pair, pairs.nonzero_pair, measured.starts_at_zero),
-        _AT_LOSS,
-        "a TwoSidedDiagonalNetwork and Initialization([eta, eta], scale) with eta > 0",
-        "Moroshko et al. (NeurIPS 2020)",
-    ),
-)
-
 # Results that name no limit of their own; ``explain`` lists them.
 FOUNDATIONS = (
     Theorem(
@@ -409,5 +369,4 @@ FOUNDATIONS = (
         ),
         "any network and linearly separable data, from a start whose training loss falls below 1",
     ),
-    *FINITE_LOSS,
 )

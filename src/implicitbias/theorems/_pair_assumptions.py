@@ -37,15 +37,6 @@ def equal_pair(situation: Situation) -> Verdict:
 
 
 @needs(two_sided, positive_pair)
-def nonzero_pair(situation: Situation) -> Verdict:
-    """No entry of u(0) or v(0) is 0: every coordinate crosses 0 freely."""
-    sizes = np.abs(situation.coordinates)
-    return measured.positive(
-        "no entry of u(0) or v(0) is 0", float(sizes.min()), float(sizes.max()), "the smallest"
-    )
-
-
-@needs(two_sided, positive_pair)
 def pairs_reach(situation: Situation) -> Verdict:
     """Some interpolator has the signs of the coordinates where u(0) or v(0) is 0."""
     return measured.reachable_signs(situation)

@@ -18,37 +18,25 @@ minimisers; the dual flow for what comes after a departure.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray
-from implicitbias._verdicts import Verdict
-from implicitbias.coordinates import ScalarCurves
-from implicitbias.features import Features
-from implicitbias.limits._limit import Certificate
-from implicitbias.limits.margin._active_points import (
-    Held,
-    PivotError,
-    Tolerance,
-    active_points,
-    independent,
-    shortfall,
+from implicitbias.limits.finite_loss._active_points import PivotError, active_points
+from implicitbias.limits.finite_loss._point import (
+    FINE,
+    MarginPoint,
+    MarginPotential,
+    PointSolver,
+    broken_tie,
+    least_norm_points,
 )
 from implicitbias.limits.margin._l2 import least_norm
-from implicitbias.limits.potential._certify import certify
 from implicitbias.limits.potential._ends import EndPoint, large_scale_end, small_scale_end
-from implicitbias.limits.potential._path import rescale, solve
-from implicitbias.limits.potential._problem import (
-    PathError,
-    PotentialProblem,
-    PotentialState,
-    slopes_at,
-)
+from implicitbias.limits.potential._problem import PotentialProblem
 
-ROUGH = Tolerance(1e-4, 1e-4)  # paths are followed to five digits
-FINE = Tolerance(1e-12, 1e-9)
 SMALL = (-16.0, -40.0, -80.0, -140.0)  # log mu^{1/L} where the active points of mu = 0 are sought
 SETTLED, STEADY = 1e-6, 0.05  # how near a point at a small mu is to the end that breaks a tie
 FIRST = 8.0  # log mu where steps begin: up to there multipliers grow in proportion
@@ -62,51 +50,14 @@ MOST_DEPARTURES = 10  # a point
 CLOSING = 0.7  # what is left of a distance, at most, from one such mu to the next
 
 
-@dataclass(frozen=True, eq=False)
-class MarginPotential:
-    """min sum_j Psi_j^*(rho_j) s.t. Z rho >= g at scale 1.
-
-    Attributes
-    ----------
-    rows, goal
-        Z, (n, m), its rows of about unit length, and the margins g > 0 asked for, (n,).
-    curves
-        The m coordinates.
-    on
-        The problem Z_A rho = g_A of some points A.
-    """
-
-    rows: Features
-    goal: FloatArray
-    curves: ScalarCurves
-    on: Callable[[IntArray], PotentialProblem]
-
-
-@dataclass(frozen=True, eq=False)
-class MarginPoint(Held):
-    """A minimiser, its certificate, and the path's state to go on from.
-
-    ``multipliers`` are nu_A up to a factor; ``tie`` is set where one had to be broken.
-    """
-
-    certificate: Certificate = field(default_factory=lambda: Certificate(np.inf, np.inf))
-    carried: tuple[PotentialProblem, PotentialState] | None = field(default=None, repr=False)
-    tie: Verdict | None = None
-    num_iterations: int = 0
-
-
-class MarginSolver:
+class MarginSolver(PointSolver):
     """The flow's way from large scales to small ones; every point begins with the last."""
 
     def __init__(self, problem: MarginPotential) -> None:
-        self.problem = problem
+        super().__init__(problem)
         self.departures: list[float] = []  # log scales where a point left the smallest margin
-        self._begun: FloatArray | None = None  # t at the last of them
-        self._kept = np.zeros(len(problem.rows))  # the multipliers there
-        self._last: MarginPoint | None = None
-        self._log_scale = np.inf
+        self._kept = np.zeros(len(problem.rows))  # the multipliers at the last of them
         self._width = np.inf
-        self._excess: float | None = None
 
     def at(self, log_scale: float) -> MarginPoint:
         """The point at the scale exp(log_scale), below all asked for before; certified.
@@ -120,10 +71,10 @@ class MarginSolver:
         """
         depth, size = self.problem.curves.depth, self._log_size
         if len(self.problem.rows) == 1 or log_scale >= size + FIRST / depth:
-            self._accept(self._solved(log_scale), log_scale)
+            self._accept(self.solved(log_scale), log_scale)
         elif self._log_scale > size + FIRST / depth:
             first = size + FIRST / depth
-            self._accept(self._solved(first), first)
+            self._accept(self.solved(first), first)
         while self._log_scale > log_scale:
             widest = max(WIDEST / depth, WIDER * abs(self._log_scale - size))
             self._width = min(self._width, widest)
@@ -144,9 +95,9 @@ class MarginSolver:
 
     def _advance(self, log_scale: float, least: float) -> None:
         """To a smaller scale, or less far where something happens on the way."""
-        found = self._solved(log_scale)
+        found = self.solved(log_scale)
         if self._log_scale - log_scale > 1.5 * least:
-            middle = self._solved(0.5 * (self._log_scale + log_scale))
+            middle = self.solved(0.5 * (self._log_scale + log_scale))
             if not self._is_smooth(middle, found):
                 self._width = max(SHORTER * (self._log_scale - log_scale), least)
                 return
@@ -160,22 +111,23 @@ class MarginSolver:
         """The path begins anew where a multiplier is largest, before the scale where it fell."""
         while self._log_scale - fallen > PLACED:
             half = 0.5 * (self._log_scale + fallen)
-            found = self._solved(half)
+            found = self.solved(half)
             if self._fell(found):
                 fallen = half
             else:
                 self._accept(found, half)
         here = self._here
-        width, end = self._log_scale - fallen, self._solved(fallen)
-        middle = self._solved(self._log_scale - 0.5 * width)
+        width, end = self._log_scale - fallen, self.solved(fallen)
+        middle = self.solved(self._log_scale - 0.5 * width)
         slope, bend = _parabolas(*map(self.multipliers, (here, middle, end)))
         turning = (bend < 0.0) & (slope + bend < 0.0)
         slope, bend = slope[turning], bend[turning]
         first = np.clip(0.5 - 0.5 * slope / bend, 0.0, 1.0).min(initial=1.0)
         if first > 0.0:
             there = self._log_scale - float(first) * width
-            self._accept(self._solved(there), there)
+            self._accept(self.solved(there), there)
         self.departures.append(self._log_scale)
+        self.doubt += UNPLACED
         if len(self.departures) > MOST_DEPARTURES * len(self.problem.rows):
             raise PivotError("points leave the smallest margin, and return, too often")
         here = self._here
@@ -194,7 +146,7 @@ class MarginSolver:
         before, between, after = (frozenset(each.active.tolist()) for each in points)
         if not before <= between <= after:
             return False
-        apart = [np.maximum(-self._short(each.rho), 0.0) for each in points]
+        apart = [np.maximum(-self.short(each.rho), 0.0) for each in points]
         slope, bend = _parabolas(*apart)
         with np.errstate(divide="ignore", invalid="ignore"):
             lowest = apart[1] - slope**2 / (8.0 * bend)
@@ -221,26 +173,6 @@ class MarginSolver:
     def _accept(self, point: MarginPoint, log_scale: float) -> None:
         self._last, self._log_scale = point, log_scale
 
-    def _solved(self, log_scale: float) -> MarginPoint:
-        (rows, goal), self._excess = (self.problem.rows, self.problem.goal), None
-        rough = active_points(rows, goal, self._first(), lambda a: self._on(a, log_scale), ROUGH)
-
-        def certified(active: IntArray) -> MarginPoint:
-            known = np.array_equal(active, rough.active)
-            return self._certified(rough if known else self._on(active, log_scale))
-
-        return self._without_doubtful(
-            active_points(rows, goal, rough.active, certified, FINE), certified
-        )
-
-    def _problem_on(self, active: IntArray) -> PotentialProblem:
-        problem = self.problem.on(active)
-        if self._begun is None:
-            return problem
-        return replace(
-            problem, curves=problem.curves.begun_at(self._begun), start=None, rough_start=None
-        )
-
     def at_infinity(self) -> MarginPoint:
         """The weighted l2 end.
 
@@ -264,8 +196,8 @@ class MarginSolver:
         size = self._log_size
         for below in SMALL:
             near = self.at(size + below)
-            end = self._end(small_scale_end, near.active)
-            if self._short(end.rho).max() > FINE.margin:
+            end = self.end(small_scale_end, near.active)
+            if self.short(end.rho).max() > FINE.margin:
                 why = "the active points at small ratios are not those of the end"
                 before = None
                 continue
@@ -276,7 +208,7 @@ class MarginSolver:
             steady = before is not None and np.array_equal(before[0], near.active)
             closing = steady and before is not None and apart <= CLOSING * before[1]
             if apart <= SETTLED or (closing and apart <= STEADY):
-                return replace(end, tie=_tie(apart, size + below))
+                return replace(end, tie=broken_tie(apart, size + below))
             before = near.active, apart
             why = f"at ratios as small as it is resolved, the minimiser is still {apart:.1e} away"
         raise ValueError(f"several points have the same weighted l1 norm, and {why}")
@@ -288,107 +220,14 @@ class MarginSolver:
         largest = float(np.abs(least_norm(problem.rows.scaled(1.0 / problem.goal, None)).z).max())
         return float(np.log(largest)) / problem.curves.depth
 
-    def _is_met(self, held: Held) -> bool:
-        least = -FINE.multiplier * np.abs(held.multipliers).max(initial=0.0)
-        fits = self._short(held.rho).max() <= FINE.margin
-        return bool(fits and np.all(held.multipliers >= least))
-
     def _at_end(
         self, solve_end: Callable[[PotentialProblem], EndPoint], first: IntArray
     ) -> MarginPoint:
         rows = self.problem.rows
         found = active_points(
-            rows, self.problem.goal, first, lambda a: self._end(solve_end, a), FINE
+            rows, self.problem.goal, first, lambda a: self.end(solve_end, a), FINE
         )
-        return self._without_doubtful(found, lambda a: self._end(solve_end, a))
-
-    def _end(
-        self, solve_end: Callable[[PotentialProblem], EndPoint], active: IntArray
-    ) -> MarginPoint:
-        end = solve_end(self._problem_on(active))
-        feasibility = max(0.0, float(self._short(end.rho).max()))
-        return MarginPoint(
-            active,
-            end.rho,
-            end.nu,
-            Certificate(feasibility, end.gap, error=end.error + feasibility + self._unplaced),
-            tie=_tie(end.error, -np.inf) if end.tied else None,
-        )
-
-    def _without_doubtful(
-        self, found: MarginPoint, solve_on: Callable[[IntArray], MarginPoint]
-    ) -> MarginPoint:
-        """The same without points whose nu is 0 to rounding, where all margins are met without."""
-        nu = found.multipliers
-        doubtful = nu <= FINE.multiplier * np.abs(nu).max(initial=0.0)
-        for point in found.active[doubtful]:
-            fewer = solve_on(found.active[found.active != point])
-            found = fewer if self._is_met(fewer) else found
-        return found
-
-    @property
-    def _unplaced(self) -> float:
-        return UNPLACED * len(self.departures)
-
-    def _short(self, rho: FloatArray) -> FloatArray:
-        return shortfall(self.problem.rows, self.problem.goal, rho)
-
-    def _first(self) -> IntArray:
-        return least_norm_points(self.problem) if self._last is None else self._last.active
-
-    def _on(self, active: IntArray, log_scale: float) -> MarginPoint:
-        """The path's state at Z_A rho = g_A, carried along the scale where A has not changed."""
-        last = self._last
-        problem = self._problem_on(active)
-        if last is not None and last.carried is not None and np.array_equal(last.active, active):
-            try:
-                solved, state = rescale(*last.carried, log_scale - self._log_scale)
-                there = problem.shifted(log_scale - solved.log_excess)  # changes do not add up
-                return self._held(active, (replace(solved, curves=there.curves), state))
-            except PathError:
-                pass
-        return self._held(active, solve(problem.shifted(log_scale)))
-
-    def _held(
-        self, active: IntArray, carried: tuple[PotentialProblem, PotentialState]
-    ) -> MarginPoint:
-        problem, state = carried
-        if self._excess is None:
-            self._excess = problem.log_excess
-        nu = state.rows.dual_as_given(state.nu)
-        if problem.log_excess != self._excess:  # one unit for all A at this scale
-            nu = nu * np.exp(problem.curves.depth * (self._excess - problem.log_excess))
-        rho = problem.curves.rho(state.t)
-        return MarginPoint(active, rho, nu, carried=carried, num_iterations=state.iterations)
-
-    def _certified(self, point: MarginPoint) -> MarginPoint:
-        """The same corrected beyond float64, all margins in its certificate."""
-        if point.carried is None:
-            return point
-        found = certify(*point.carried)
-        held, certificate = (
-            self._held(point.active, (point.carried[0], found.state)),
-            found.certificate,
-        )
-        feasibility = max(0.0, float(self._short(held.rho).max()))
-        error = (certificate.error or 0.0) + feasibility + self._unplaced
-        feasibility = max(certificate.feasibility, feasibility)
-        return replace(held, certificate=replace(certificate, feasibility=feasibility, error=error))
-
-
-def least_norm_points(problem: MarginPotential) -> IntArray:
-    """The support points of the l2 max-margin direction, coordinates weighted as at large mu.
-
-    Raises
-    ------
-    InfeasibleProblemError, NoPredictionError
-        As ``least_norm``.
-    """
-    curves = problem.curves
-    slopes = slopes_at(curves.shifted(-float(curves.log_unit.max())), curves.t0)
-    log_weights = 0.5 * (slopes.log_weights - slopes.log_weights.max())
-    rows = problem.rows.scaled(1.0 / problem.goal, np.exp(np.maximum(log_weights, -300.0)))
-    return independent(problem.rows, least_norm(rows).active)
+        return self.without_doubtful(found, lambda a: self.end(solve_end, a))
 
 
 def _parabolas(
@@ -396,12 +235,3 @@ def _parabolas(
 ) -> tuple[FloatArray, FloatArray]:
     """Slopes in the middle of [0, 1], and what they change by to its ends."""
     return last - first, 2.0 * (first - 2.0 * middle + last)
-
-
-def _tie(apart: float, log_scale: float) -> Verdict:
-    return Verdict(
-        "of several points of least weighted l1 norm, the one that small ratios lead to",
-        "holds",
-        apart,
-        f"the distance of the minimiser at ratio^(1/L) = exp({log_scale:.0f})",
-    )
