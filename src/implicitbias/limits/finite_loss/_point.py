@@ -16,7 +16,7 @@ from implicitbias._verdicts import Verdict
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.features import Features
 from implicitbias.limits._limit import Certificate
-from implicitbias.limits.margin._active_points import (
+from implicitbias.limits.finite_loss._active_points import (
     Held,
     Tolerance,
     active_points,
