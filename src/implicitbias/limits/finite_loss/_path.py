@@ -44,8 +44,7 @@ WIDEST, WIDER, LEAST = 0.6, 0.1, 1e-3  # in log mu: steps, wider ones further do
 SHORTER, LONGER = 0.25, 2.0
 GUARD = 0.1  # of what is left at the ends of a step: less of it inside asks for a shorter one
 FALLEN = 3e-13  # of the multipliers: what their rounding does not explain
-UNPLACED = 2e-9  # of the answer: what the place of a departure leaves open
-PLACED = 2e-4  # in log mu^{1/L}: up to here parabolas place a departure
+UNPLACED = 1e-11  # of the answer: what the place of a departure leaves open
 MOST_DEPARTURES = 10  # a point
 CLOSING = 0.7  # what is left of a distance, at most, from one such mu to the next
 
@@ -57,6 +56,7 @@ class MarginSolver(PointSolver):
         super().__init__(problem)
         self.departures: list[float] = []  # log scales where a point left the smallest margin
         self._kept = np.zeros(len(problem.rows))  # the multipliers at the last of them
+        self._before: tuple[MarginPoint, float] | None = None
         self._width = np.inf
 
     def at(self, log_scale: float) -> MarginPoint:
@@ -109,22 +109,16 @@ class MarginSolver(PointSolver):
 
     def _depart(self, fallen: float) -> None:
         """The path begins anew where a multiplier is largest, before the scale where it fell."""
-        while self._log_scale - fallen > PLACED:
-            half = 0.5 * (self._log_scale + fallen)
-            found = self.solved(half)
-            if self._fell(found):
-                fallen = half
-            else:
-                self._accept(found, half)
-        here = self._here
-        width, end = self._log_scale - fallen, self.solved(fallen)
-        middle = self.solved(self._log_scale - 0.5 * width)
-        slope, bend = _parabolas(*map(self.multipliers, (here, middle, end)))
+        # the last step may have ended beyond it
+        first, begin = self._before or (self._here, self._log_scale)
+        width, end = begin - fallen, self.solved(fallen)
+        middle = self.solved(begin - 0.5 * width)
+        slope, bend = _parabolas(*map(self.multipliers, (first, middle, end)))
         turning = (bend < 0.0) & (slope + bend < 0.0)
         slope, bend = slope[turning], bend[turning]
-        first = np.clip(0.5 - 0.5 * slope / bend, 0.0, 1.0).min(initial=1.0)
-        if first > 0.0:
-            there = self._log_scale - float(first) * width
+        place = np.clip(0.5 - 0.5 * slope / bend, 0.0, 1.0).min(initial=1.0)
+        if place > 0.0:
+            there = begin - float(place) * width
             self._accept(self.solved(there), there)
         self.departures.append(self._log_scale)
         self.doubt += UNPLACED
@@ -135,7 +129,7 @@ class MarginSolver(PointSolver):
         if here.carried is not None:
             self._begun = here.carried[1].t
         nothing = np.zeros(here.active.size)
-        self._last = replace(here, multipliers=nothing, carried=None)
+        self._last, self._before = replace(here, multipliers=nothing, carried=None), None
 
     def _is_smooth(self, middle: MarginPoint, end: MarginPoint) -> bool:
         """Whether points only join on a step, and parabolas see none touch, or turn, inside it."""
@@ -171,6 +165,8 @@ class MarginSolver(PointSolver):
         return bool((before - after).max() > FALLEN * after.max())
 
     def _accept(self, point: MarginPoint, log_scale: float) -> None:
+        if self._last is not None and self._last.carried is not None:
+            self._before = self._last, self._log_scale
         self._last, self._log_scale = point, log_scale
 
     def at_infinity(self) -> MarginPoint:
