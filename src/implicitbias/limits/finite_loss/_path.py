@@ -43,7 +43,7 @@ FIRST = 8.0  # log mu where steps begin: up to there multipliers grow in proport
 WIDEST, WIDER, LEAST = 0.6, 0.1, 1e-3  # in log mu: steps, wider ones further down, and the shortest
 SHORTER, LONGER = 0.25, 2.0
 GUARD = 0.1  # of what is left at the ends of a step: less of it inside asks for a shorter one
-FALLEN = 3e-13  # of the multipliers: what their rounding does not explain
+FALLEN = 1e-11  # of multipliers and margins: what their rounding does not explain
 UNPLACED = 1e-11  # of the answer: what the place of a departure leaves open
 MOST_DEPARTURES = 10  # a point
 CLOSING = 0.7  # what is left of a distance, at most, from one such mu to the next
@@ -146,13 +146,12 @@ class MarginSolver(PointSolver):
             lowest = apart[1] - slope**2 / (8.0 * bend)
         inside = (bend > 0.0) & (np.abs(slope) < 2.0 * bend)
         inside[list(after)] = False
-        if np.any(inside & (lowest < GUARD * np.minimum(apart[0], apart[2]))):
+        if np.any(inside & (lowest < GUARD * np.minimum(apart[0], apart[2]) - FALLEN)):
             return False
-        slope, bend = _parabolas(*(self.multipliers(each)[list(before)] for each in points))
-        steepest = np.abs(slope) + np.abs(bend)
-        return not np.any(
-            np.minimum(slope - bend, slope + bend) < GUARD * slope - FALLEN * steepest
-        )
+        nu = [self.multipliers(each) for each in points]
+        slope, bend = _parabolas(*(each[list(before)] for each in nu))
+        slowest = np.minimum(slope - bend, slope + bend)
+        return bool(np.all(slowest >= GUARD * slope - FALLEN * nu[2].max()))
 
     def _fell(self, found: MarginPoint) -> bool:
         """Whether a multiplier is smaller than at the last point."""
