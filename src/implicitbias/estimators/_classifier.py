@@ -52,10 +52,10 @@ class Trained(NamedTuple):
             return end_of_training(self.network, self.problem, self.directions, start)
         found = self.ends([scale])[0]
         if not np.isfinite(found.coefficients).all():
-            raise NoPredictionError(f"init_scale={scale:g}: {found.result.note}")
+            raise NoPredictionError(f"no limit at init_scale={scale:g}: {found.result}")
         return found
 
-    def ends(self, scales: Sequence[float]) -> list[End]:
+    def ends(self, scales: Sequence[float] | FloatArray) -> list[End]:
         """Separable: at finite loss along the scales, coefficients NaN where not found."""
         with np.errstate(over="ignore", under="ignore"):
             ratios = np.asarray(scales, dtype=np.float64) ** self.network.degree
@@ -117,9 +117,9 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         (n,) multipliers of the margins, or None.
     dual_gap_, feasibility_, error_
         The KKT residual (the duality gap with ``init_scale``), the largest violation of a margin,
-        and an estimate of an angle, or None: that between ``coef_`` and its limit direction, and no less than that between (``coef_``,
-        ``intercept_``) and theirs where the intercept is trained (squared loss: as for
-        FlowLimitRegressor, of ``coef_``).
+        and an estimate of an angle, or None: that between ``coef_`` and its limit direction, and no
+        less than that between (``coef_``, ``intercept_``) and theirs where the intercept is trained
+        (squared loss: as for FlowLimitRegressor, of ``coef_``).
     rank_, n_iter_, converged_, limit_, n_features_in_, feature_names_in_
         As for FlowLimitRegressor; the rank is that of X with its column of ones, if there is one.
 

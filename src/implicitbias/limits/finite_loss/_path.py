@@ -24,7 +24,7 @@ from functools import cached_property
 import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray
-from implicitbias.limits.finite_loss._active_points import PivotError, active_points
+from implicitbias.limits.finite_loss._active_points import PivotError, active_points, independent
 from implicitbias.limits.finite_loss._point import (
     FINE,
     MarginPoint,
@@ -45,6 +45,10 @@ SHORTER, LONGER = 0.25, 2.0
 GUARD = 0.1  # of what is left at the ends of a step: less of it inside asks for a shorter one
 FALLEN = 1e-11  # of multipliers and margins: what their rounding does not explain
 UNPLACED = 1e-11  # of the answer: what the place of a departure leaves open
+PLACED, CLOSER = (
+    1e-5,
+    0.02,
+)  # in log mu^{1/L}: steps on which events are placed, each so much of the last
 MOST_DEPARTURES = 10  # a point
 CLOSING = 0.7  # what is left of a distance, at most, from one such mu to the next
 
@@ -102,24 +106,62 @@ class MarginSolver(PointSolver):
                 self._width = max(SHORTER * (self._log_scale - log_scale), least)
                 return
         elif self._fell(found):
-            self._depart(log_scale)
+            self._to_event(log_scale)
             return
         self._accept(found, log_scale)
         self._width *= LONGER
 
-    def _depart(self, fallen: float) -> None:
-        """The path begins anew where a multiplier is largest, before the scale where it fell."""
-        # the last step may have ended beyond it
+    def _to_event(self, fallen: float) -> None:
+        """To the first event before a scale where a multiplier fell; a departure begins anew.
+
+        With the active points A of the last step but one kept, margins and multipliers are smooth:
+        a point enters A where its margin falls short, and one leaves where its multiplier turns.
+        """
         first, begin = self._before or (self._here, self._log_scale)
-        width, end = begin - fallen, self.solved(fallen)
-        middle = self.solved(begin - 0.5 * width)
-        slope, bend = _parabolas(*map(self.multipliers, (first, middle, end)))
-        turning = (bend < 0.0) & (slope + bend < 0.0)
-        slope, bend = slope[turning], bend[turning]
-        place = np.clip(0.5 - 0.5 * slope / bend, 0.0, 1.0).min(initial=1.0)
-        if place > 0.0:
-            there = begin - float(place) * width
+        start, end, entering = begin, fallen, -1
+        while True:
+            place, entering = self._first_event(first, start, end)
+            width = start - end
+            there = start - place * width
+            if width <= PLACED:
+                break
+            start, end = min(begin, there + CLOSER * width), there - CLOSER * width
+        if entering >= 0:
+            joined = np.append(first.active, entering)
+            self._accept(self.fixed(independent(self.problem.rows, joined), there), there)
+            self._before = None
+            return
+        if there < begin:
             self._accept(self.solved(there), there)
+        else:
+            self._last, self._log_scale = first, begin
+        self._depart()
+
+    def _first_event(self, first: MarginPoint, start: float, end: float) -> tuple[float, int]:
+        """Where on a step, in [0, 1], and which point enters; -1 if one leaves."""
+        scales = (start, 0.5 * (start + end), end)
+        points = [self.fixed(first.active, scale) for scale in scales]
+        nu = [self.multipliers(each) for each in points]
+        slope, bend = _parabolas(*nu)
+        falling = slope + bend < -FALLEN * nu[0].max()
+        slope, bend = slope[falling], bend[falling]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            turns = np.where(slope > bend, 0.5 - 0.5 * slope / bend, 0.0)
+        place = float(np.clip(turns, 0.0, 1.0).min(initial=1.0))
+        short = np.array([self.short(each.rho) for each in points])
+        short[:, first.active] = -1.0
+        entering = -1
+        for point in np.flatnonzero(short[2] > FALLEN):
+            slope, bend = _parabolas(*short[:, point])
+            roots = np.roots([bend, slope - bend, short[0, point]])
+            real = roots[np.isreal(roots)].real
+            root = real[(real > -1.0) & (real < 2.0)].clip(0.0, 1.0).min(initial=1.0)
+            if root <= place:
+                place, entering = float(root), int(point)
+        return place, entering
+
+    def _depart(self) -> None:
+        """The path begins anew from here."""
         self.departures.append(self._log_scale)
         self.doubt += UNPLACED
         if len(self.departures) > MOST_DEPARTURES * len(self.problem.rows):

@@ -98,6 +98,10 @@ class PointSolver:
             active_points(rows, goal, rough.active, certified, FINE), certified
         )
 
+    def fixed(self, active: IntArray, log_scale: float) -> MarginPoint:
+        """The minimiser at the scale exp(log_scale) under equalities on those points."""
+        return self._certified(self._on(active, log_scale))
+
     def _problem_on(self, active: IntArray) -> PotentialProblem:
         problem = self.problem.on(active)
         if self._begun is None:
