@@ -44,7 +44,7 @@ WIDEST, WIDER, LEAST = 0.6, 0.1, 1e-3  # in log mu: steps, wider ones further do
 SHORTER, LONGER = 0.25, 2.0
 GUARD = 0.1  # of what is left at the ends of a step: less of it inside asks for a shorter one
 FALLEN = 1e-11  # of multipliers and margins: what their rounding does not explain
-UNPLACED = 1e-11  # of the answer: what the place of a departure leaves open
+UNPLACED = 1e-10  # of the answer: what the place of a departure leaves open
 PLACED, CLOSER = (
     1e-5,
     0.02,
