@@ -44,11 +44,9 @@ WIDEST, WIDER, LEAST = 0.6, 0.1, 1e-3  # in log mu: steps, wider ones further do
 SHORTER, LONGER = 0.25, 2.0
 GUARD = 0.1  # of what is left at the ends of a step: less of it inside asks for a shorter one
 FALLEN = 1e-11  # of multipliers and margins: what their rounding does not explain
-UNPLACED = 1e-10  # of the answer: what the place of a departure leaves open
-PLACED, CLOSER = (
-    1e-5,
-    0.02,
-)  # in log mu^{1/L}: steps on which events are placed, each so much of the last
+UNPLACED = 3e-11  # of the answer: what the place of a departure leaves open
+PLACED, CLOSER = 1e-5, 0.1  # in log mu^{1/L}: steps where events are placed, and each to the last
+TURNED = 2e-3  # the same for the turn of a multiplier, which matters by its square
 MOST_DEPARTURES = 10  # a point
 CLOSING = 0.7  # what is left of a distance, at most, from one such mu to the next
 
@@ -123,7 +121,7 @@ class MarginSolver(PointSolver):
             place, entering = self._first_event(first, start, end)
             width = start - end
             there = start - place * width
-            if width <= PLACED:
+            if width <= (PLACED if entering >= 0 else TURNED):
                 break
             start, end = min(begin, there + CLOSER * width), there - CLOSER * width
         if entering >= 0:
