@@ -90,9 +90,9 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
     init_scale
         None: training goes on for ever. A number: it stops while the start is still remembered,
         where (alpha^L / log(1 / loss))^{1/L} is this number, alpha the scale of the start and large
-        (``margin_path``). From inf (least l2 norm, weighted by the start) over 1 (about where
-        coefficients of size 1 turn from one to the other) to 0 (least l1 norm at every depth). Not
-        for fully connected networks, which forget it anyway.
+        (``margin_path``). inf is a least l2 norm, 0 a least l1 norm, weighted by the start and, for
+        depth > 2, by the way there; between, numbers of the size of the coefficients' L-th root.
+        Not for fully connected networks, which forget it anyway.
     fit_intercept
         Append a feature of ones, trained like the others. For convolutional networks, whose
         features are a signal, subtract the features' means instead.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,6 +18,13 @@ class LimitsAlong(Record):
 
     limits: tuple[Limit, ...]
     theorem: str
+    axis: ClassVar[str]
+    """What its values are, as a figure's axis says it."""
+
+    @property
+    def values(self) -> FloatArray:
+        """Where the limits are taken: scales or ratios."""
+        raise NotImplementedError
 
     def _badge(self) -> Badge:
         refused, all_of_them = int(self.refused.sum()), len(self.limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -60,6 +60,12 @@ class MarginPath(LimitsAlong):
     limits: tuple[Limit, ...]
     theorem: str
     departures: FloatArray
+    axis: ClassVar[str] = r"ratio $\mu = \alpha^L / \log(1 / \epsilon)$"
+
+    @property
+    def values(self) -> FloatArray:
+        """The ratios."""
+        return self.ratios
 
     def _short(self) -> str:
         text = f"{self.theorem}, ratios {self.ratios.min():.3g} to {self.ratios.max():.3g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -40,6 +40,12 @@ class LimitPath(LimitsAlong):
     scales: FloatArray
     limits: tuple[Limit, ...]
     theorem: str
+    axis: ClassVar[str] = r"scale $\alpha$ of the initialization"
+
+    @property
+    def values(self) -> FloatArray:
+        """The scales."""
+        return self.scales
 
     def _short(self) -> str:
         text = f"{self.theorem}, scales {self.scales.min():.3g} to {self.scales.max():.3g}"
