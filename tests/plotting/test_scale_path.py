@@ -66,7 +66,7 @@ def test_flows_are_reordered_like_the_curves(path):
     ("largest", "power"), [(0.0, 0), (0.5, 0), (999.0, 0), (1e3, 3), (5.7e5, 5), (0.02, -2)]
 )
 def test_units_are_powers_of_ten_only_where_they_help(largest, power):
-    path = SimpleNamespace(scales=np.ones(1), coefficients=np.array([[0.0, -largest]]))
+    path = SimpleNamespace(values=np.ones(1), coefficients=np.array([[0.0, -largest]]))
     assert plotting.scale_path_traces(path).power == power
 
 

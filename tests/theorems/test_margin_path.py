@@ -68,7 +68,7 @@ def flow_at(network, problem, start, ratio, log_loss):
 
 @pytest.mark.parametrize(
     ("make", "power", "seed", "ratio", "departs"),
-    [(two, 2, 0, 0.3, 0), (one, 3, 0, 0.5, 0), (one, 4, 3, 0.02, 1), (two, 4, 3, 0.02, 1)],
+    [(two, 2, 0, 0.3, 0), (two, 3, 0, 0.5, 0), (one, 4, 3, 0.02, 1), (two, 4, 3, 0.02, 1)],
 )
 def test_flows_come_near_like_one_over_the_logarithm(make, power, seed, ratio, departs):
     problem = drawn(seed, 6, 5)

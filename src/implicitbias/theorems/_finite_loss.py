@@ -30,10 +30,9 @@ def starts_at_zero(situation: Situation) -> Verdict:
 
 
 _FINITE_LOSS = (
-    "stopped at the loss epsilon, beta / log(1 / epsilon) tends, as alpha -> infinity at a fixed "
-    "mu = alpha^L / log(1 / epsilon), to S^T rho on a path from the l2 (mu = infinity) to the l1 "
-    "max margin (mu = 0): rho = argmin sum_j Psi_j^*(rho_j) s.t. margins >= 1 as long as no "
-    "multiplier has fallen on the way"
+    "stopped at the loss epsilon, with mu = alpha^L / log(1 / epsilon) fixed and alpha -> infinity, "
+    "beta / log(1 / epsilon) tends to S^T rho, rho = argmin sum_j Psi_j^*(rho_j) s.t. margins >= 1 "
+    "as long as its multipliers rise while mu falls"
 )
 _AT_LOSS = Nothing(
     "it is about training that stops: margin_path(network, problem, init, ratios) gives its limits"

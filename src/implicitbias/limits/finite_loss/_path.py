@@ -232,13 +232,15 @@ class MarginSolver(PointSolver):
         for below in SMALL:
             near = self.at(size + below)
             end = self.end(small_scale_end, near.active)
+            if self._is_clear(end):
+                return end
             if self.short(end.rho).max() > FINE.margin:
+                vertex = self._vertex(near.active)
+                if vertex is not None:
+                    return vertex
                 why = "the active points at small ratios are not those of the end"
                 before = None
                 continue
-            nu = end.multipliers  # those of a tie need not be the flow's, nor >= 0
-            if end.tie is None and np.all(nu > FINE.multiplier * np.abs(nu).max()):
-                return end
             apart = float(np.abs(near.rho - end.rho).max() / np.abs(end.rho).max())
             steady = before is not None and np.array_equal(before[0], near.active)
             closing = steady and before is not None and apart <= CLOSING * before[1]
@@ -247,6 +249,20 @@ class MarginSolver(PointSolver):
             before = near.active, apart
             why = f"at ratios as small as it is resolved, the minimiser is still {apart:.1e} away"
         raise ValueError(f"several points have the same weighted l1 norm, and {why}")
+
+    def _is_clear(self, end: MarginPoint) -> bool:
+        """Whether it is the one minimiser: nu > 0, no tie, all margins met."""
+        nu = end.multipliers  # those of a tie need not be the flow's, nor >= 0
+        met = self.short(end.rho).max() <= FINE.margin
+        return bool(end.tie is None and met and np.all(nu > FINE.multiplier * np.abs(nu).max()))
+
+    def _vertex(self, first: IntArray) -> MarginPoint | None:
+        """The one minimiser of the l1 norm, from other active points; None without."""
+        try:
+            found = self._at_end(small_scale_end, first)
+        except (PivotError, ValueError):
+            return None
+        return found if self._is_clear(found) else None
 
     @cached_property
     def _log_size(self) -> float:
