@@ -6,8 +6,7 @@ import pytest
 import implicitbias as ib
 from implicitbias.estimators import FlowLimitClassifier, FlowLimitClassifierCV
 
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((30, 12))
+X = np.random.default_rng(0).standard_normal((30, 12))
 Y = np.where(X @ np.r_[2.0, -2.0, 1.5, np.zeros(9)] > 0, "a", "b")
 
 

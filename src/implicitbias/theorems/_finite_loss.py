@@ -30,7 +30,7 @@ def starts_at_zero(situation: Situation) -> Verdict:
 
 
 _FINITE_LOSS = (
-    "stopped at the loss epsilon, with mu = alpha^L / log(1 / epsilon) fixed and alpha -> infinity, "
+    "stopped at the loss epsilon, as alpha -> infinity at a fixed mu = alpha^L / log(1 / epsilon), "
     "beta / log(1 / epsilon) tends to S^T rho, rho = argmin sum_j Psi_j^*(rho_j) s.t. margins >= 1 "
     "as long as its multipliers rise while mu falls"
 )
