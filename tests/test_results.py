@@ -146,6 +146,7 @@ def test_html_escapes_everything():
         ("Comparison direction", "undecided", "open"),
         ("LimitPath", "4 limits certified", "good"),
         ("MarginPath", "3 limits certified", "good"),
+        ("SaddlePath regression", "certified", "good"),
         ("Flow dual", "residual reached", "good"),
         ("SimulatedLimit activation", "NOT ENDED", "bad"),
     ],

@@ -13,8 +13,9 @@ from matplotlib.collections import LineCollection
 
 from implicitbias import datasets, plotting
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks import DiagonalNetwork
-from implicitbias.theorems import limit_path
+from implicitbias.networks import DiagonalNetwork, TwoSidedDiagonalNetwork
+from implicitbias.problems import Classification
+from implicitbias.theorems import limit_path, margin_path
 
 SCALES = [10.0, np.inf, 0.1, 1.0, 0.0]
 D = 9
@@ -120,3 +121,13 @@ def test_a_path_of_ends_only_is_refused():
     ends = limit_path(DiagonalNetwork(3, 2), problem, [np.ones(3), np.zeros(3)], [0.0, np.inf])
     with pytest.raises(InvalidInputError, match="no scale other than 0 and infinity"):
         plotting.scale_path_traces(ends)
+
+
+def test_ratios_of_a_margin_path_stand_for_scales():
+    network = TwoSidedDiagonalNetwork(3, 2)
+    problem = Classification([[1.0, 3.0, 0.0], [2.0, 0.0, 2.0]], [1, 1])
+    path = margin_path(network, problem, [np.ones(3)] * 2, [np.inf, 0.1, 1.0, 0.0])
+    traces = plotting.scale_path_traces(path)
+    assert traces.shown[0].scales.tolist() == [0.1, 1.0]
+    assert traces.shown[0].at_zero == pytest.approx(0.5)
+    assert "epsilon" in plotting.scale_path(path).get_xlabel()

@@ -13,6 +13,8 @@ from implicitbias.theorems._predict import (
     sensitivity,
 )
 from implicitbias.theorems._registry import register_theorem, unregister_theorem
+from implicitbias.theorems._saddle_path import SaddlePath
+from implicitbias.theorems._saddles import saddle_path
 from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
 
@@ -23,6 +25,7 @@ __all__ = [
     "LimitPath",
     "LimitProblem",
     "MarginPath",
+    "SaddlePath",
     "Sensitivity",
     "Situation",
     "Theorem",
@@ -37,6 +40,7 @@ __all__ = [
     "register_theorem",
     "require_applicable",
     "rough_limit_path",
+    "saddle_path",
     "sensitivity",
     "situation_of",
     "unregister_theorem",

@@ -7,6 +7,7 @@ from implicitbias.verification import (
     _finite_loss,
     _lemma4,
     _regression,
+    _saddles,
     _theorem_1,
     _two_sided,
     _woodworth,
@@ -23,4 +24,5 @@ CHECKS: tuple[Check, ...] = (
     *_directions.checks(),
     *_finite_loss.checks(),
     *_descent.checks(),
+    *_saddles.checks(),
 )
