@@ -64,7 +64,7 @@ def test_str_says_more_than_nothing(title):
     text = str(examples()[title])
     assert text
     assert "array(" not in text
-    assert len(text) < 9000
+    assert len(text) < 10_000
 
 
 @pytest.mark.parametrize("title", TITLES)

@@ -289,8 +289,7 @@ class Curves(ScalarCurves):
         if self.depth == 2:
             return np.full(self.size, np.inf)
         x = self._x(t)
-        slack = self._clock.log_slack(np.where(self.locked, x, np.abs(x)))
-        return self._unless_dead(slack, np.inf)
+        return self._unless_dead(self._clock.log_slack(np.where(self.locked, x, np.abs(x))), np.inf)
 
     def u_increment(self, t: FloatArray, dt: FloatArray, *, relative: bool = False) -> FloatArray:
         """u(t + dt) - u(t), or that over u'(t), without cancellation."""
