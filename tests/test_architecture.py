@@ -41,6 +41,7 @@ MAY_IMPORT = {
         "estimators",
         "interop",
         "plotting",
+        "sweeps",
     },  # the public list, under TYPE_CHECKING
     "_errors": set(),
     "_names": {"_errors"},
@@ -78,7 +79,8 @@ MAY_IMPORT = {
     "verification": RESULTS | {"coordinates", "dual"},
     "plotting": RESULTS | {"coordinates"},
     "report": RESULTS | {"verification", "plotting"},
-    "cli": RESULTS | {"verification", "plotting", "report", "interop", "_model"},
+    "sweeps": RESULTS | {"_model", "plotting", "report"},
+    "cli": RESULTS | {"verification", "plotting", "report", "sweeps", "interop", "_model"},
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.

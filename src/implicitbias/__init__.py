@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from implicitbias import datasets, estimators, interop, plotting
     from implicitbias._errors import (
         CertificateWarning,
+        FolderInUseError,
         ImplicitBiasError,
         InfeasibleProblemError,
         InvalidInputError,
         NoPredictionError,
         Outcome,
+        PlanChangedError,
     )
     from implicitbias._verdicts import Verdict
     from implicitbias.alignment import Theorem1, theorem_1
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from implicitbias.problems import Classification, Regression, Separability
     from implicitbias.serialization import load, save
     from implicitbias.simulation import LeastNorm, SimulatedLimit, simulate_limit
+    from implicitbias.sweeps import Sweep, SweepState, sweep
     from implicitbias.theorems import (
         ClosedForm,
         Explanation,
@@ -78,11 +81,13 @@ _HOMES = {
     "implicitbias": ("datasets", "estimators", "interop", "plotting"),
     "implicitbias._errors": (
         "CertificateWarning",
+        "FolderInUseError",
         "ImplicitBiasError",
         "InfeasibleProblemError",
         "InvalidInputError",
         "NoPredictionError",
         "Outcome",
+        "PlanChangedError",
     ),
     "implicitbias._verdicts": ("Verdict",),
     "implicitbias.alignment": ("Theorem1", "theorem_1"),
@@ -116,6 +121,7 @@ _HOMES = {
     "implicitbias.problems": ("Classification", "Regression", "Separability"),
     "implicitbias.serialization": ("load", "save"),
     "implicitbias.simulation": ("LeastNorm", "SimulatedLimit", "simulate_limit"),
+    "implicitbias.sweeps": ("Sweep", "SweepState", "sweep"),
     "implicitbias.theorems": (
         "ClosedForm",
         "Explanation",
@@ -156,6 +162,7 @@ __all__ = [
     "Finding",
     "Flow",
     "FlowState",
+    "FolderInUseError",
     "FullyConnectedNetwork",
     "ImplicitBiasError",
     "InfeasibleProblemError",
@@ -172,6 +179,7 @@ __all__ = [
     "OrthogonalDecomposition",
     "OrthogonalNetwork",
     "Outcome",
+    "PlanChangedError",
     "Regression",
     "Run",
     "SaddlePath",
@@ -179,6 +187,8 @@ __all__ = [
     "Separability",
     "SimulatedLimit",
     "Situation",
+    "Sweep",
+    "SweepState",
     "TensorNetwork",
     "Theorem",
     "Theorem1",
@@ -206,6 +216,7 @@ __all__ = [
     "save",
     "sensitivity",
     "simulate_limit",
+    "sweep",
     "tensor_singular_error",
     "tensor_singular_residual",
     "tensor_singular_vectors",

@@ -19,7 +19,15 @@ from implicitbias.datasets._real import (
     iris_setosa,
     wine,
 )
-from implicitbias.datasets._synthetic import even_signals, gaussian, separable, sparse
+from implicitbias.datasets._synthetic import (
+    even_coefficients,
+    even_signals,
+    gaussian,
+    separable,
+    separable_direction,
+    sparse,
+    sparse_coefficients,
+)
 from implicitbias.problems import Classification, Regression
 
 __all__ = [
@@ -29,12 +37,15 @@ __all__ = [
     "digits",
     "digits_even",
     "digits_pair",
+    "even_coefficients",
     "even_signals",
     "gaussian",
     "iris_setosa",
     "load",
     "separable",
+    "separable_direction",
     "sparse",
+    "sparse_coefficients",
     "wine",
 ]
 
