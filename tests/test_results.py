@@ -19,9 +19,6 @@ from implicitbias.serialization import MODULES
 # dataclasses that users make
 GIVEN = {"Regression", "Classification", "Initialization", "Situation", "Theorem", "ClosedForm"}
 FOLDERS = {"Sweep", "SweepState"}  # a sweep is saved in its folder
-    "Sweep",
-    "SweepState",
-}  # a sweep is saved in its folder, and its state tells how far it is
 
 
 def known():
