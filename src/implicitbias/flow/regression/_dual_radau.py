@@ -195,10 +195,10 @@ class _Newton:
         size = grams.shape[0] * grams.shape[1]
         # blocks a_ik G_k, transposed: in Fortran's order nothing is copied
         whole = (matrix.T[:, None, :, None] * grams[:, :, None, :]).reshape(size, size)
-        whole.ravel()[:: size + 1] += 1.0
+        whole.flat[:: size + 1] += 1.0  # in no copy, whatever the order
         self.lu = dgetrf(whole.T, overwrite_a=1)[:2]
         filtering = FILTER * grams[-1]
-        filtering.ravel()[:: len(filtering) + 1] += 1.0
+        filtering.flat[:: len(filtering) + 1] += 1.0
         self.filtering = dgetrf(filtering.T, overwrite_a=1)[:2]
 
     def change(self, residual: FloatArray) -> FloatArray:
