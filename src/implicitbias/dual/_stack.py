@@ -1,8 +1,8 @@
 """Newton systems of many small problems at once, as in ``_newton`` while weights are mild.
 
 The Gram matrices Z D Z^T come from one product, their Cholesky factors one by one, and what is kept
-is their inverses: a solve is then a product too. Corrections by it contract, residuals being those
-of float64 or better, as long as the condition leaves digits.
+is the inverses of these: a solve is then a product too. Corrections by it contract, residuals being
+those of float64 or better, as long as the condition leaves digits.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from scipy.linalg import lapack
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.dual._newton import MODERATE, SAFE_LOG_RANGE, SAFE_RCOND, SATURATED
 from implicitbias.features import Stack
+
+BLOCK = 1 << 18  # entries of Gram matrices, or of weighted Z, made at a time: they stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class StackSystem:
     growth, rate
         rho' over the largest weight, and a / u', (B, m).
     inverse
-        Of Z D Z^T over the largest weight, (B, n, n).
+        W with W^T W = (Z D Z^T)^{-1}, weights over the largest, (B, n, n).
     sound
         Whether weights and Gram matrix are mild, (B,).
     """
@@ -54,7 +56,7 @@ class StackSystem:
         log_top = log_weights.max(axis=1)
         weights = np.exp(log_weights - log_top[:, None])
         rate = np.exp(log_a - log_u)
-        inverse, sound = _inverses(features.gram(weights))
+        inverse, sound = _inverse_factors(features, weights)
         sound &= log_top - log_weights.min(axis=1) <= SAFE_LOG_RANGE
         sound &= (log_u.min(axis=1) >= SATURATED) & (np.abs(log_top) < MODERATE)
         return cls(log_weights, log_u, log_top, weights / rate, rate, inverse, sound)
@@ -66,7 +68,8 @@ class StackSystem:
         right = target * np.exp(-self.log_top)[:, None]
         if mismatch is not None:
             right = right - features.times(self.growth * mismatch)
-        dnu = (self.inverse @ right[..., None])[..., 0]
+        lowered = self.inverse @ right[..., None]
+        dnu = (self.inverse.transpose(0, 2, 1) @ lowered)[..., 0]
         dt = self.rate * features.transposed(dnu)
         return (dt if mismatch is None else dt + mismatch), dnu
 
@@ -80,22 +83,33 @@ class StackSystem:
             value[index] = getattr(other, name)
 
 
-def _inverses(grams: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """The inverses of positive definite (B, n, n), and where they are that and well conditioned."""
+def _inverse_factors(features: Stack, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """W with W^T W = (Z D Z^T)^{-1}, (B, n, n), and where that is mild."""
+    count, n = len(weights), features.shape[0]
+    factors, sound = np.empty((count, n, n)), np.empty(count, dtype=bool)
+    step = max(1, BLOCK // (n * max(n, features.shape[1])))
+    for start in range(0, count, step):
+        part = slice(start, min(start + step, count))
+        sound[part] = _factored(features.gram(weights[part], part), factors[part])
+    return factors, sound
+
+
+def _factored(grams: FloatArray, factors: FloatArray) -> BoolArray:
+    """Write W; where the Gram matrices are positive definite and well conditioned.
+
+    With a unit diagonal |L^{-1}|_F^2 bounds the norm of the inverse.
+    """
     diagonal = np.diagonal(grams, axis1=1, axis2=2)
-    positive = (diagonal > 0.0).all(axis=1) & np.isfinite(grams).all(axis=(1, 2))
-    grams[~positive] = np.eye(grams.shape[1])
-    scale = 1.0 / np.sqrt(np.diagonal(grams, axis1=1, axis2=2))
-    grams = np.ascontiguousarray(grams * scale[:, None, :] * scale[:, :, None])
-    sizes, definite = np.abs(grams).sum(axis=1).max(axis=1), positive
-    for member, gram in enumerate(grams):  # C order, symmetric: its transpose is Fortran's
-        factor, failed = lapack.dpotrf(gram.T, lower=0, clean=0, overwrite_a=1)
+    definite = (diagonal > 0.0).all(axis=1) & np.isfinite(grams.sum(axis=(1, 2)))
+    scale = 1.0 / np.sqrt(np.where(definite[:, None], diagonal, 1.0))
+    np.multiply(grams, scale[:, None, :], out=grams)
+    np.multiply(grams, scale[:, :, None], out=factors)
+    norms = np.abs(factors, out=grams).sum(axis=2).max(axis=1)
+    for member in np.flatnonzero(definite):  # in C order, symmetric: the transpose is Fortran's
+        factor, failed = lapack.dpotrf(factors[member].T, lower=0, clean=1, overwrite_a=1)
         if not failed:
-            _, failed = lapack.dpotri(factor, lower=0, overwrite_c=1)
-        definite[member] &= not failed
-    lower = np.tril(grams)  # of the array in C order: LAPACK wrote the other triangle of it
-    inverse = lower + np.tril(grams, -1).transpose(0, 2, 1)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        condition = sizes * np.abs(inverse).sum(axis=1).max(axis=1)
-        sound = definite & (condition * SAFE_RCOND <= 1.0)
-    return inverse * scale[:, None, :] * scale[:, :, None], sound
+            _, failed = lapack.dtrtri(factor, lower=0, overwrite_c=1)
+        definite[member] = not failed
+    condition = norms * np.square(factors, out=grams).sum(axis=(1, 2))
+    factors *= scale[:, None, :]
+    return np.asarray(definite & (condition * SAFE_RCOND <= 1.0))

@@ -16,7 +16,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.features._base import SLIGHTLY, Features
 from implicitbias.features._dense import rounded_to
-from implicitbias.features._precise import MODERATE, difference
+from implicitbias.features._precise import difference
 
 MOST_PRODUCTS = 1 << 18  # entries of the products of all pairs of rows that are kept
 WORTH = 16  # members from where on they pay
@@ -71,13 +71,13 @@ class Stack:
         """|Z|^T |nu|, (B, m)."""
         return _transposed(self._absolute, np.abs(nu))
 
-    def gram(self, weights: FloatArray) -> FloatArray:
-        """Z diag(weights) Z^T for weights (B, m) in [0, 1]; (B, n, n)."""
+    def gram(self, weights: FloatArray, members: slice) -> FloatArray:
+        """Z diag(weights) Z^T of some members for weights (k, m) in [0, 1]; (k, n, n)."""
         rows, columns = self.shape
         if self._shared and self._count >= WORTH and rows * rows * columns <= 2 * MOST_PRODUCTS:
             products, place = self._pairs
-            return np.asarray((weights @ products)[:, place])
-        half = self._z * np.sqrt(weights)[:, None, :]
+            return (weights @ products).take(place, axis=1)
+        half = (self._z if self._shared else self._z[members]) * np.sqrt(weights)[:, None, :]
         return np.asarray(half @ half.transpose(0, 2, 1))
 
     @cached_property
@@ -139,11 +139,10 @@ class Stack:
 
 
 def stackable(features: Features) -> bool:
-    """Whether it is a real array of moderate entries, whose squares and splits fit float64."""
+    """Whether it is a real array whose squares and leading parts fit float64."""
     if not features.is_array or features.is_complex or 0 in features.shape:
         return False
-    exponents = np.frexp(features.largest(0))[1]
-    return int(np.abs(exponents).max()) < MODERATE // 2
+    return features.is_moderate
 
 
 def _times(z: FloatArray, v: FloatArray) -> FloatArray:

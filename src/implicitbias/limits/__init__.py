@@ -49,6 +49,9 @@ from implicitbias.limits.potential._rough_path import rough_path
 from implicitbias.limits.potential._seen import Seen
 from implicitbias.limits.potential._sensitivity import PotentialSensitivity
 from implicitbias.limits.potential._signed_fit import STRICT, SignedFit, signed_fit
+from implicitbias.limits.potential._stack import PotentialStack, stack_kind
+from implicitbias.limits.potential._stack_certify import StackSolution, certify_stack
+from implicitbias.limits.potential._stack_path import Arrived, follow_stack
 from implicitbias.limits.singular._vectors import (
     SingularVectors,
     singular_residual_of_network,
@@ -64,6 +67,7 @@ __all__ = [
     "MAX_ITERATIONS",
     "STRICT",
     "UNIQUE",
+    "Arrived",
     "Certificate",
     "EndPoint",
     "Entropy",
@@ -75,16 +79,20 @@ __all__ = [
     "PathError",
     "PotentialProblem",
     "PotentialSensitivity",
+    "PotentialStack",
     "PotentialState",
     "Reachable",
     "Seen",
     "SignedFit",
     "SingularVectors",
+    "StackSolution",
     "StationaryPoint",
     "at_actual_scale",
     "certify",
+    "certify_stack",
     "conjugate_groups",
     "exactly",
+    "follow_stack",
     "fourier_groups",
     "globally_optimal",
     "l1_max_margin",
@@ -111,6 +119,7 @@ __all__ = [
     "smallest_margin",
     "solve",
     "solve_one_point",
+    "stack_kind",
     "stationary_point",
     "tensor_singular_error",
     "tensor_singular_residual",

@@ -138,7 +138,7 @@ def limit_path(
     NoPredictionError
         No result covers the network and start at one of the scales.
     """
-    alphas = _checked_scales(scales)
+    alphas = checked_scales(scales)
     certified_to = largest_allowed(certified_to, "certified_to")
     check_callback(callback, "the number of scales that are done")
     if not isinstance(problem, Regression):
@@ -148,7 +148,7 @@ def limit_path(
         )
     situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
-        path = _first_whole_path(situation, alphas, certified_to, callback)
+        path = whole_path(situation, alphas, certified_to, callback)
     if path.refused.any():
         first = int(np.argmax(path.refused))
         warnings.warn(
@@ -160,7 +160,7 @@ def limit_path(
     return path
 
 
-def _first_whole_path(
+def whole_path(
     situation: Situation,
     alphas: FloatArray,
     certified_to: float,
@@ -231,7 +231,7 @@ def rough_limit_path(
     InvalidInputError, NoPredictionError
         As ``limit_path``.
     """
-    alphas = _checked_scales(scales)
+    alphas = checked_scales(scales)
     situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
@@ -247,7 +247,8 @@ def _along(
     return situation_of(network, problem, Initialization(given, scale=1.0))
 
 
-def _checked_scales(scales: ArrayLike) -> FloatArray:
+def checked_scales(scales: ArrayLike) -> FloatArray:
+    """Scales in [0, inf] as a non-empty array, or InvalidInputError."""
     try:
         alphas = np.array(scales, dtype=np.float64)
     except (TypeError, ValueError):

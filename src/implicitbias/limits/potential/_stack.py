@@ -49,7 +49,7 @@ class PotentialStack:
 
     @classmethod
     def of(cls, problems: Sequence[PotentialProblem]) -> PotentialStack:
-        """Problems with one ``kind``."""
+        """Problems of one ``stack_kind``."""
         lost = [each.lost for each in problems]
         entries = [None if each is None else each.entries for each in lost]
         known = [
@@ -101,7 +101,7 @@ class PotentialStack:
         return np.asarray(np.abs(self.targets).max(axis=1))
 
 
-def kind(problem: PotentialProblem) -> Any:
+def stack_kind(problem: PotentialProblem) -> Any:
     """What problems must have in common to be stacked, hashable; None for one that is not taken.
 
     Taken are real arrays of moderate size and numbers as given, and coordinates that all cross.

@@ -8,8 +8,9 @@ be followed while its weights are mild drops out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +52,17 @@ class Arrived:
     nu: FloatArray
     system: StackSystem
     iterations: IntArray
+
+    @classmethod
+    def together(cls, parts: Sequence[Arrived]) -> Arrived:
+        """Several as one."""
+        systems = [vars(each.system) for each in parts]
+        names = [each.name for each in fields(cls) if each.name != "system"]
+        held: dict[str, Any] = {
+            name: np.concatenate([getattr(each, name) for each in parts]) for name in names
+        }
+        system = {name: np.concatenate([each[name] for each in systems]) for name in systems[0]}
+        return cls(**held, system=StackSystem(**system))
 
 
 def follow_stack(
