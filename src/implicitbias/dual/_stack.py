@@ -13,7 +13,12 @@ import numpy as np
 from scipy.linalg import lapack
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
-from implicitbias.dual._newton import MODERATE, SAFE_LOG_RANGE, SAFE_RCOND, SATURATED
+from implicitbias.dual._newton import (
+    MODERATE,
+    SAFE_LOG_RANGE,
+    SAFE_RCOND,
+    SATURATED,
+)
 from implicitbias.features import Stack
 
 BLOCK = 1 << 18  # entries of Gram matrices, or of weighted Z, made at a time: they stay in the cache
@@ -49,14 +54,19 @@ class StackSystem:
 
     @classmethod
     def at(
-        cls, features: Stack, log_rho: FloatArray, log_u: FloatArray, log_a: FloatArray
+        cls,
+        features: Stack,
+        members: IntArray,
+        log_rho: FloatArray,
+        log_u: FloatArray,
+        log_a: FloatArray,
     ) -> StackSystem:
-        """Factored at log rho', log u' and log a, (B, m) each."""
+        """Those of k ``members``, factored at log rho', log u' and log a, (k, m) each."""
         log_weights = log_rho + (log_a - log_u)
         log_top = log_weights.max(axis=1)
         weights = np.exp(log_weights - log_top[:, None])
         rate = np.exp(log_a - log_u)
-        inverse, sound = _inverse_factors(features, weights)
+        inverse, sound = _inverse_factors(features, members, weights)
         sound &= log_top - log_weights.min(axis=1) <= SAFE_LOG_RANGE
         sound &= (log_u.min(axis=1) >= SATURATED) & (np.abs(log_top) < MODERATE)
         return cls(log_weights, log_u, log_top, weights / rate, rate, inverse, sound)
@@ -83,14 +93,16 @@ class StackSystem:
             value[index] = getattr(other, name)
 
 
-def _inverse_factors(features: Stack, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
+def _inverse_factors(
+    features: Stack, members: IntArray, weights: FloatArray
+) -> tuple[FloatArray, BoolArray]:
     """W with W^T W = (Z D Z^T)^{-1}, (B, n, n), and where that is mild."""
     count, n = len(weights), features.shape[0]
     factors, sound = np.empty((count, n, n)), np.empty(count, dtype=bool)
     step = max(1, BLOCK // (n * max(n, features.shape[1])))
     for start in range(0, count, step):
         part = slice(start, min(start + step, count))
-        sound[part] = _factored(features.gram(weights[part], part), factors[part])
+        sound[part] = _factored(features.gram(weights[part], members[part]), factors[part])
     return factors, sound
 
 

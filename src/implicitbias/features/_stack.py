@@ -71,14 +71,17 @@ class Stack:
         """|Z|^T |nu|, (B, m)."""
         return _transposed(self._absolute, np.abs(nu))
 
-    def gram(self, weights: FloatArray, members: slice) -> FloatArray:
-        """Z diag(weights) Z^T of some members for weights (k, m) in [0, 1]; (k, n, n)."""
+    def gram(self, weights: FloatArray, members: IntArray) -> FloatArray:
+        """Z diag(weights) Z^T of k members for weights (k, m) in [0, 1]; (k, n, n)."""
         rows, columns = self.shape
         if self._shared and self._count >= WORTH and rows * rows * columns <= 2 * MOST_PRODUCTS:
             products, place = self._pairs
             return (weights @ products).take(place, axis=1)
-        half = (self._z if self._shared else self._z[members]) * np.sqrt(weights)[:, None, :]
-        return np.asarray(half @ half.transpose(0, 2, 1))
+        grams, roots = np.empty((len(members), rows, rows)), np.sqrt(weights)
+        for gram, root, member in zip(grams, roots, members, strict=True):
+            half = (self._z if self._shared else self._z[member]) * root
+            np.matmul(half, half.T, out=gram)
+        return grams
 
     @cached_property
     def lengths(self) -> tuple[FloatArray, FloatArray]:

@@ -79,15 +79,20 @@ class PotentialStack:
 
     def take(self, index: IntArray) -> PotentialStack:
         """Some of the members."""
-        width = self.shape[1]
-        places = (index[:, None] * width + np.arange(width)).ravel()
+        if np.array_equal(index, np.arange(len(self.targets))):
+            return self
         return PotentialStack(
             self.features.take(index),
             self.targets[index],
-            self.curves.take(places),
+            self.curves.take(self._places(index)),
             None if self.lost is None else self.lost.take(index),
             self.lost_targets[index],
         )
+
+    def _places(self, index: IntArray) -> IntArray:
+        """Where the members' coordinates stand among all."""
+        width = self.shape[1]
+        return np.asarray((index[:, None] * width + np.arange(width)).ravel())
 
     @cached_property
     def log_a(self) -> FloatArray:

@@ -80,17 +80,18 @@ def follow_stack(
         May be called many times, with any members; some may never come.
     """
     with np.errstate(all="ignore"):
-        walk = _begun(problem, log_scales)
+        walk = _begun(problem, log_scales, arrived)
         while walk.alive.any():
             if walk.alive.mean() < THINNED:
                 walk.thin()
-            walk.step(arrived)
+            walk.step()
 
 
 @dataclass(eq=False)
 class _Walk:
     """Where every member is, one a row; ``node`` is the last point that was good."""
 
+    arrived: Callable[[Arrived], object]
     problem: PotentialStack
     goals: FloatArray
     ends: IntArray  # how many goals each has
@@ -118,19 +119,19 @@ class _Walk:
     def thin(self) -> None:
         """Leave out who has arrived or dropped out."""
         index = np.flatnonzero(self.alive)
-        for each in fields(self):
+        for each in fields(self)[1:]:
             value = getattr(self, each.name)
             kept = value[index] if isinstance(value, np.ndarray) else value.take(index)
             setattr(self, each.name, kept)
 
-    def step(self, arrived: Callable[[Arrived], object]) -> None:
+    def step(self) -> None:
         """One prediction or correction of every member."""
         here = self.problem.at(self.x).point(self.t.ravel())
         self._refactor(here)
         correcting = self.alive & ~self.predicting
         predicting = np.flatnonzero(self.alive & self.predicting & ~self.stale)
         if correcting.any():
-            self._correct(here, correcting, arrived)
+            self._correct(here, correcting)
         if predicting.size:
             self._predict(predicting)
 
@@ -138,13 +139,9 @@ class _Walk:
         index = np.flatnonzero(self.stale & self.alive)
         if not index.size:
             return
-        rows = self.problem.rows
-        log_rho, log_u = rows(here.log_rho_slope), rows(here.log_u_slope)
-        features, log_a = self.problem.features, self.problem.log_a
-        if index.size < len(self.alive):
-            features = features.take(index)
-            log_rho, log_u, log_a = log_rho[index], log_u[index], log_a[index]
-        fresh = StackSystem.at(features, log_rho, log_u, log_a)
+        rows, log_a = self.problem.rows, self.problem.log_a
+        slopes = rows(here.log_rho_slope)[index], rows(here.log_u_slope)[index], log_a[index]
+        fresh = StackSystem.at(self.problem.features, index, *slopes)
         self.system.put(index, fresh)
         self.stale[index] = False
         self.last[index] = np.inf
@@ -158,9 +155,7 @@ class _Walk:
             getattr(self, name)[index] = getattr(self, f"node_{name}")[index]
         self.predicting[index] = self.stale[index] = True
 
-    def _correct(
-        self, here: Point, moving: BoolArray, arrived: Callable[[Arrived], object]
-    ) -> None:
+    def _correct(self, here: Point, moving: BoolArray) -> None:
         """A bent correction of the members ``moving``, and what it says of them."""
         problem, deep = self.problem, self.problem.curves.depth > 2
         features, rows = problem.features, problem.rows
@@ -188,7 +183,7 @@ class _Walk:
         self.w = (1.0 - share) * self.w + beyond
         self.t = self.t + step
         self.nu = self.nu + share * np.where(good[:, None], dnu, 0.0)
-        self._judge(here, good, length, part, arrived)
+        self._judge(here, good, length, part)
 
     def _bent(self, here: Point, straight: FloatArray, length: FloatArray) -> FloatArray:
         """As ``_bent_step``, for members whose correction is long."""
@@ -211,7 +206,6 @@ class _Walk:
         moved: BoolArray,
         length: FloatArray,
         part: FloatArray,
-        arrived: Callable[[Arrived], object],
     ) -> None:
         """Who has arrived, and who needs a new factorisation, as in ``_arrive``."""
         self.iterations += moved
@@ -228,7 +222,7 @@ class _Walk:
         self.last = np.where(moved, longest, self.last)
         there &= ~far
         self.stale &= ~there
-        self._report(np.flatnonzero(there & self.final), arrived)
+        self._report(np.flatnonzero(there & self.final))
         first = np.maximum(self.first, one.FLOOR)
         wider = np.clip(np.sqrt(one.GOOD_FIRST / first), 0.5, 2.5)
         self.width = np.where(there, np.minimum(self.width * wider, one.WIDEST), self.width)
@@ -242,11 +236,11 @@ class _Walk:
         changes = log_rho + (self.problem.log_a - log_u) - self.system.log_weights
         return largest(changes) < one.NEAR
 
-    def _report(self, index: IntArray, arrived: Callable[[Arrived], object]) -> None:
+    def _report(self, index: IntArray) -> None:
         """Hand over who is at a scale of its own, and turn to the next."""
         if not index.size:
             return
-        arrived(
+        self.arrived(
             Arrived(
                 self.members[index],
                 self.stops[index],
@@ -265,36 +259,42 @@ class _Walk:
         index = index[self.alive[index]]
         if not index.size:
             return
-        part = self.problem.take(index)
+        part, here, dt, dnu = self._tangents(index)
         rows, x, t = part.rows, self.x[index], self.t[index]
-        curves = part.at(x)
-        here, system = curves.point(t.ravel()), self.system.take(index)
-        growth = -curves.depth * part.features.times(rows(here.rho))
-        dt, dnu = system.solve(part.features, growth, None)
-        log_u = rows(here.log_u_slope)
-        dt = dt * np.exp(system.log_u - log_u)
         goal, width = self.goals[index, self.stops[index]], self.width[index]
         final = x - 1.15 * width < goal
         change = np.where(final, goal, x - width) - x
         straight = change[:, None] * dt
         there = part.at(x + change)
         signs = np.sign(here.t)
-        kept = rows(there.t_from_rho(signs, curves.log_abs_rho(here.t)))
+        kept = rows(there.t_from_rho(signs, here.curves.log_abs_rho(here.t)))
         kept = np.where(np.isfinite(kept), kept, t) - t
         rest = straight - kept
         rate = rows(there.slope_rates((t + kept).ravel())[0])
         step = kept + np.where(rate * rest > 0.0, _bent(rest, rate), rest)
         beyond = straight - rows(there.point(here.t).increment(step.ravel()))
-        for name in ("x", "t", "nu", "w"):
-            getattr(self, f"node_{name}")[index] = getattr(self, name)[index]
+        self._keep(index)
         self.x[index] = np.where(final, goal, x + change)
         self.t[index] = t + step
         self.nu[index] += change[:, None] * dnu
-        self.w[index] += beyond * np.exp(log_u)
+        self.w[index] += beyond * np.exp(rows(here.log_u_slope))
         self.final[index] = final
         self.counts[index], self.last[index], self.first[index] = 0, np.inf, np.inf
         self.predicting[index], self.stale[index] = False, True
         self.alive[index] &= all_finite(self.t[index]) & all_finite(self.w[index])
+
+    def _tangents(self, index: IntArray) -> tuple[PotentialStack, Point, FloatArray, FloatArray]:
+        """The members' problems, where they are, and dt and dnu per unit of log scale."""
+        part, system = self.problem.take(index), self.system.take(index)
+        here = part.at(self.x[index]).point(self.t[index].ravel())
+        growth = -here.curves.depth * part.features.times(part.rows(here.rho))
+        dt, dnu = system.solve(part.features, growth, None)
+        return part, here, dt * np.exp(system.log_u - part.rows(here.log_u_slope)), dnu
+
+    def _keep(self, index: IntArray) -> None:
+        """Make the members' points their nodes."""
+        for name in ("x", "t", "nu", "w"):
+            getattr(self, f"node_{name}")[index] = getattr(self, name)[index]
 
 
 def _bent(step: FloatArray, rate: FloatArray) -> FloatArray:
@@ -303,14 +303,16 @@ def _bent(step: FloatArray, rate: FloatArray) -> FloatArray:
     return np.asarray(np.log1p(np.maximum(rate * step, -0.9)) / rate)
 
 
-def _begun(problem: PotentialStack, goals: FloatArray) -> _Walk:
+def _begun(
+    problem: PotentialStack, goals: FloatArray, arrived: Callable[[Arrived], object]
+) -> _Walk:
     """At the weighted l2 solution near the largest scale, as ``_least_squares``."""
     count, depth = problem.shape[0], problem.curves.depth
     features, rows = problem.features, problem.rows
     t0 = rows(problem.curves.t0)
     point = problem.curves.point(problem.curves.t0)
     log_rho, log_u = rows(point.log_rho_slope), rows(point.log_u_slope)
-    system = StackSystem.at(features, log_rho, log_u, problem.log_a)
+    system = StackSystem.at(features, np.arange(count), log_rho, log_u, problem.log_a)
     unit, _ = system.solve(features, problem.targets / problem.sizes[:, None], None)
     reach = np.log(largest(unit)) + np.log(problem.sizes)
     first = (reach - np.log(STEP_CAP)) / depth
@@ -336,7 +338,7 @@ def _begun(problem: PotentialStack, goals: FloatArray) -> _Walk:
     none, never = np.zeros(count, dtype=np.intp), np.zeros(count, dtype=bool)
     far = np.full(count, np.inf)
     return _Walk(
-        *(problem, goals, np.isfinite(goals).sum(axis=1), np.arange(count), none, x, t, nu, w),
+        *(arrived, problem, goals, np.isfinite(goals).sum(axis=1), np.arange(count), none, x, t, nu, w),
         *(x.copy(), t.copy(), nu.copy(), w.copy(), system),
         *(np.full(count, one.FIRST_WIDTH), far, far.copy(), none.copy(), none.copy()),
         *(alive, alive.copy(), never, x <= goals[:, 0]),
