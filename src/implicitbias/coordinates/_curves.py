@@ -121,7 +121,7 @@ class Curves(ScalarCurves):
         return cls(start.log_unit, start, Clock.of(start.shape), start.log_size)
 
     def shifted(self, log_scale_change: float | FloatArray) -> Curves:
-        """Return the same directions at scales exp(log_scale_change) times as large, one or (m,)."""
+        """Return the same directions at scales exp(log_scale_change) times as large; one or m."""
         there = replace(
             self,
             log_unit=self.log_unit + log_scale_change,

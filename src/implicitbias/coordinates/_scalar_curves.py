@@ -80,7 +80,7 @@ class ScalarCurves(ABC):
 
     @abstractmethod
     def shifted(self, log_scale_change: float | FloatArray) -> Self:
-        """Return the same directions at scales exp(log_scale_change) times as large, one or (m,)."""
+        """Return the same directions at scales exp(log_scale_change) times as large; one or m."""
 
     @abstractmethod
     def take(self, keep: BoolArray | IntArray) -> Self:

@@ -90,7 +90,7 @@ class TwoSidedCurves(ScalarCurves):
         )
 
     def shifted(self, log_scale_change: float | FloatArray) -> TwoSidedCurves:
-        """Return the same directions at scales exp(log_scale_change) times as large, one or (m,)."""
+        """Return the same directions at scales exp(log_scale_change) times as large; one or m."""
         return replace(self, log_unit=self.log_unit + log_scale_change)
 
     def take(self, keep: BoolArray | IntArray) -> TwoSidedCurves:

@@ -7,7 +7,7 @@ those of float64 or better, as long as the condition leaves digits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import lapack
@@ -21,7 +21,7 @@ from implicitbias.dual._newton import (
 )
 from implicitbias.features import Stack
 
-BLOCK = 1 << 18  # entries of Gram matrices, or of weighted Z, made at a time: they stay in the cache
+BLOCK = 1 << 18  # entries of Gram matrices, or of weighted Z, that are made at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,11 @@ class StackSystem:
         sound &= log_top - log_weights.min(axis=1) <= SAFE_LOG_RANGE
         sound &= (log_u.min(axis=1) >= SATURATED) & (np.abs(log_top) < MODERATE)
         return cls(log_weights, log_u, log_top, weights / rate, rate, inverse, sound)
+
+    def at_scales(self, log_changes: FloatArray) -> StackSystem:
+        """The systems of the same points with rho exp(log_change) times as large, (B,)."""
+        log_weights, log_top = self.log_weights + log_changes[:, None], self.log_top + log_changes
+        return replace(self, log_weights=log_weights, log_top=log_top)
 
     def solve(
         self, features: Stack, target: FloatArray, mismatch: FloatArray | None

@@ -8,9 +8,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from implicitbias import _errors
 from implicitbias._arrays import BoolArray, FloatArray
-from implicitbias._errors import ImplicitBiasError, NoPredictionError
+from implicitbias._errors import (
+    ImplicitBiasError,
+    InfeasibleProblemError,
+    InvalidInputError,
+    NoPredictionError,
+)
 from implicitbias._html import Badge
 from implicitbias._results import Record
 from implicitbias._verdicts import Verdict
@@ -18,6 +22,11 @@ from implicitbias.limits import Certificate, Limit
 from implicitbias.theorems._path import LimitPath
 
 RefusalKind = Literal["NoPredictionError", "InfeasibleProblemError", "InvalidInputError"]
+KINDS: dict[type[ImplicitBiasError], RefusalKind] = {
+    NoPredictionError: "NoPredictionError",
+    InfeasibleProblemError: "InfeasibleProblemError",
+    InvalidInputError: "InvalidInputError",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,12 +56,10 @@ class Refusal(Record):
     @classmethod
     def of(cls, member: int, error: ImplicitBiasError) -> Refusal:
         """What an error says of a member."""
-        kinds = [each.__name__ for each in type(error).__mro__]
-        kind = next(each for each in kinds if each in RefusalKind.__args__)  # type: ignore[attr-defined]
-        more = {}
+        kind = next(name for each, name in KINDS.items() if isinstance(error, each))
         if isinstance(error, NoPredictionError):
-            more = {"assumptions": error.assumptions, "certificate": error.certificate}
-        return cls(member, kind, str(error), **more, _raised=error)
+            return cls(member, kind, str(error), error.assumptions, error.certificate, error)
+        return cls(member, kind, str(error), _raised=error)
 
     @property
     def error(self) -> ImplicitBiasError:
@@ -61,8 +68,7 @@ class Refusal(Record):
             return self._raised
         if self.kind == "NoPredictionError":
             return NoPredictionError(self.reason, self.assumptions, self.certificate)
-        made: ImplicitBiasError = getattr(_errors, self.kind)(self.reason)
-        return made
+        return next(each for each, name in KINDS.items() if name == self.kind)(self.reason)
 
     def __str__(self) -> str:
         return f"member {self.member}: {self.kind}: {self.reason}"

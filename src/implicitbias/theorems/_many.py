@@ -94,9 +94,9 @@ def predict_limits(
         problem, init = members[index]
         return predicted(situation_of(network, problem, init, max_iterations), certified_to)
 
-    limits, refusals = _answers(len(members), one)
+    whole, refusals = _answers(len(members), one)
     _warn(refusals, len(members), 0)
-    return Limits(limits, refusals)
+    return Limits(whole, refusals)
 
 
 def limit_paths(

@@ -71,7 +71,7 @@ def _solve(
         for row in np.flatnonzero(solution.settled):
             member = int(solution.members[row])
             index = int(orders[member][solution.stops[row]])
-            answers[places[member]][index] = _limit(members[member], solution, row)
+            answers[places[member]][index] = _limit(members[member], solution, int(row))
 
     def arrived(found: Arrived) -> None:
         waiting.append(found)

@@ -17,7 +17,7 @@ import numpy as np
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.coordinates import ScalarCurves, joined
-from implicitbias.features import Stack, stackable
+from implicitbias.features import Lost, Stack, stackable
 from implicitbias.limits.potential._problem import PotentialProblem
 
 LARGEST = 1 << 18  # entries of Z, and of its Gram matrix, above which nothing is gained
@@ -50,18 +50,14 @@ class PotentialStack:
     @classmethod
     def of(cls, problems: Sequence[PotentialProblem]) -> PotentialStack:
         """Problems of one ``stack_kind``."""
-        lost = [each.lost for each in problems]
-        entries = [None if each is None else each.entries for each in lost]
-        known = [
-            np.zeros_like(one.target) if each is None else each.targets
-            for each, one in zip(lost, problems, strict=True)
-        ]
+        lost = [each.lost or Lost(None, np.zeros_like(each.target)) for each in problems]
+        entries = [each.entries for each in lost if each.entries is not None]
         return cls(
             Stack.of([each.features for each in problems]),
             np.array([each.target for each in problems]),
             joined([each.curves for each in problems]),
-            None if entries[0] is None else Stack.of([each for each in entries if each is not None]),
-            np.array(known),
+            Stack.of(entries) if entries else None,
+            np.array([each.targets for each in lost]),
         )
 
     @property
@@ -118,10 +114,10 @@ def stack_kind(problem: PotentialProblem) -> Any:
         return None
     if (curves.locked | curves.dead | curves.turning).any() or not stackable(problem.features):
         return None
-    lost = problem.lost is not None and problem.lost.entries is not None
-    if lost and not problem.lost.entries.is_array:
+    lost = None if problem.lost is None else problem.lost.entries
+    if lost is not None and not lost.is_array:
         return None
-    return type(curves), curves.depth, curves.equal, n, curves.size, lost
+    return type(curves), curves.depth, curves.equal, n, curves.size, lost is None
 
 
 def largest(values: FloatArray) -> FloatArray:

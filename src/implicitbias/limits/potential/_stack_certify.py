@@ -16,8 +16,14 @@ from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import StackSystem
 from implicitbias.limits._limit import PLAIN
 from implicitbias.limits.potential._certify import BARELY, HELD, LOG2, NEAR, ROUGH, STILL, UNSEEN
-from implicitbias.limits.potential._doubt import FEW, LARGEST, LAST_BIT, NOTHING
-from implicitbias.limits.potential._doubt import LARGEST_EXPONENT, _draws
+from implicitbias.limits.potential._doubt import (
+    FEW,
+    LARGEST,
+    LARGEST_EXPONENT,
+    LAST_BIT,
+    NOTHING,
+    _draws,
+)
 from implicitbias.limits.potential._refine import ENOUGH, KEPT, SETTLED
 from implicitbias.limits.potential._stack import PotentialStack, all_finite, largest
 from implicitbias.limits.potential._stack_path import Arrived
@@ -211,9 +217,7 @@ def _lost_before(problem: PotentialStack, curves: ScalarCurves, at: _At) -> Floa
     return _swayed(problem, at, sizes, clocks)
 
 
-def _swayed(
-    problem: PotentialStack, at: _At, sizes: FloatArray, clocks: FloatArray
-) -> FloatArray:
+def _swayed(problem: PotentialStack, at: _At, sizes: FloatArray, clocks: FloatArray) -> FloatArray:
     """The largest change of beta for predictions and clocks off by about so much, drawn."""
     n = sizes.shape[1]
     draws = _draws(n + clocks.shape[1], FEW).T[:, None, :]
@@ -239,7 +243,7 @@ def _gap(
     held = np.ones(len(at.t), dtype=bool)
     if curves.depth != 2:
         reach = np.maximum(np.abs(start), np.abs(there - start))
-        held = (rows(curves.slack(flat)) > HELD * reach).all(axis=1)
+        held = np.asarray((rows(curves.slack(flat)) > HELD * reach).all(axis=1))
     gap, known = _duality_gap(problem, curves, at, direct, missing)
     if not held.all():
         first_order = _first_order_gap(problem, curves, at, start, there, direct)
@@ -312,6 +316,4 @@ def _log_sum(logs: FloatArray) -> FloatArray:
 
 def _ratio(log_part: FloatArray, log_whole: FloatArray) -> FloatArray:
     """exp(log_part - log_whole), with 0/0 = 0."""
-    return np.where(
-        np.isneginf(log_part), 0.0, np.exp(np.minimum(log_part - log_whole, 700.0))
-    )
+    return np.where(np.isneginf(log_part), 0.0, np.exp(np.minimum(log_part - log_whole, 700.0)))

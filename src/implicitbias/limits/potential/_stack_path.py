@@ -18,8 +18,13 @@ from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.coordinates import Point
 from implicitbias.dual import StackSystem
 from implicitbias.limits.potential import _descent as one
-from implicitbias.limits.potential._path import LOG_LINEAR, STEP_CAP
-from implicitbias.limits.potential._problem import FACTOR_KEPT, HOPELESS_STEP, MAX_CORRECTIONS
+from implicitbias.limits.potential._path import LOG_LINEAR
+from implicitbias.limits.potential._problem import (
+    FACTOR_KEPT,
+    HOPELESS_STEP,
+    MAX_CORRECTIONS,
+    STEP_CAP,
+)
 from implicitbias.limits.potential._stack import PotentialStack, all_finite, largest
 
 LOWER = (2.5, 0.6)  # in log scale: how far below the first scale the first step may end
@@ -323,10 +328,7 @@ def _begun(
     x = np.where(alive, x, 0.0)
     began = problem.at(x).point(problem.curves.t0)
     alive &= features.absolute(rows(began.rho)).max(axis=1) < LARGE_START * problem.sizes
-    system = StackSystem(
-        *(system.log_weights + depth * x[:, None], system.log_u, system.log_top + depth * x),
-        *(system.growth, system.rate, system.inverse, system.sound),
-    )
+    system = system.at_scales(depth * x)
     dt, _ = system.solve(features, problem.targets - features.times(rows(began.rho)), None)
     rho = rows(began.rho) + np.exp(rows(began.log_rho_slope)) * dt
     t = rows(began.curves.t_from_rho(np.sign(rho).ravel(), np.log(np.abs(rho)).ravel()))
@@ -335,11 +337,30 @@ def _begun(
     mismatch, nu = system.solve(features, np.zeros_like(problem.targets), -moved)
     w = mismatch * np.exp(log_u)
     alive &= all_finite(w) & all_finite(nu)
-    none, never = np.zeros(count, dtype=np.intp), np.zeros(count, dtype=bool)
-    far = np.full(count, np.inf)
+    none, far = np.zeros(count, dtype=np.intp), np.full(count, np.inf)
     return _Walk(
-        *(arrived, problem, goals, np.isfinite(goals).sum(axis=1), np.arange(count), none, x, t, nu, w),
-        *(x.copy(), t.copy(), nu.copy(), w.copy(), system),
-        *(np.full(count, one.FIRST_WIDTH), far, far.copy(), none.copy(), none.copy()),
-        *(alive, alive.copy(), never, x <= goals[:, 0]),
+        arrived=arrived,
+        problem=problem,
+        goals=goals,
+        ends=np.isfinite(goals).sum(axis=1),
+        members=np.arange(count),
+        stops=none.copy(),
+        x=x,
+        t=t,
+        nu=nu,
+        w=w,
+        node_x=x.copy(),
+        node_t=t.copy(),
+        node_nu=nu.copy(),
+        node_w=w.copy(),
+        system=system,
+        width=np.full(count, one.FIRST_WIDTH),
+        last=far.copy(),
+        first=far.copy(),
+        counts=none.copy(),
+        iterations=none.copy(),
+        alive=alive,
+        stale=alive.copy(),
+        predicting=np.zeros(count, dtype=bool),
+        final=x <= goals[:, 0],
     )
