@@ -167,7 +167,8 @@ class _Walk:
         log_u = rows(here.log_u_slope)
         missing = problem.targets - features.times(rows(here.rho))
         part = largest(missing) / problem.sizes
-        if deep:  # u' dt = a Z^T dnu + u' w with u' at this t
+        clocked = bool(log_u.any())  # else the clock is t itself
+        if clocked:  # u' dt = a Z^T dnu + w with u' at this t
             mismatch = self.w * np.exp(-self.system.log_u)
             dt, dnu = self.system.solve(features, missing, mismatch)
             dt *= np.exp(self.system.log_u - log_u)
@@ -183,7 +184,7 @@ class _Walk:
         straight = np.where(good[:, None], share * dt, 0.0)
         step = self._bent(here, straight, length)
         beyond = straight - rows(here.increment(step.ravel()))
-        if deep:
+        if clocked:
             beyond *= np.exp(log_u)
         self.w = (1.0 - share) * self.w + beyond
         self.t = self.t + step
