@@ -129,7 +129,7 @@ TARGETS = {
     "times": (np.full(6, np.datetime64("2020")), "Subtract a reference time"),
     "rounded": ([BIG] * 6, "beyond 2"),
     "two columns": (np.c_[Y, Y], "1d array"),
-    "three axes": (Y[:, None, None], "1d array"),
+    "three axes": (Y[:, None, None], "dim 3"),
     "too few": (Y[:3], "inconsistent numbers of samples"),
 }
 
