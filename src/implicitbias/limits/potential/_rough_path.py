@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias.coordinates import Point, ScalarCurves
-from implicitbias.dual import NewtonSystem, as_given
-from implicitbias.limits.potential import _descent as bent
+from implicitbias.coordinates import ScalarCurves
+from implicitbias.dual import as_given
 from implicitbias.limits.potential._path import TINY_STEP, solve
 from implicitbias.limits.potential._problem import (
     PathError,
@@ -32,25 +31,17 @@ ENOUGH = 0.02  # one this short leaves nothing
 FAR = 8.0  # one this long asks for a shorter way
 MOVED = 1e-3  # a solution this near the start may be at a needlessly large scale
 MOST_CORRECTIONS = 6
-MOST_BENT = 12
-SHORT = 0.05  # steps in L log alpha from where on Newton's method is worth a try
-KEPT = 0.3  # a factorisation is kept while every correction is this part of the last
-LONG = 1.0  # one this long asks for a new factorisation
 
 
 @dataclass(frozen=True, eq=False)
 class _Node:
-    """A point of the path: log alpha relative to the problem's, the state and its tangent.
-
-    ``system`` is one factored near it, where weights are mild.
-    """
+    """A point of the path: log alpha relative to the problem's, the state and its tangent."""
 
     x: float
     curves: ScalarCurves
     state: PotentialState
     dt: FloatArray
     dnu: FloatArray
-    system: NewtonSystem | None = None
 
 
 def rough_path(problem: PotentialProblem, log_scales: FloatArray) -> FloatArray:
@@ -83,7 +74,7 @@ def rough_path(problem: PotentialProblem, log_scales: FloatArray) -> FloatArray:
         waiting = waiting[len(passed) :]
         there = log_scales[passed, None]
         growth = np.exp(node.curves.depth * (there - node.x))  # rho is alpha^L times its shape
-        rho[passed] = growth * node.curves.point(_between(node, following, there)).rho
+        rho[passed] = growth * node.curves.rho(_between(node, following, there))
         node = following
         width *= min(2.0, 0.8 * (ROUGH / max(missing, TINY_STEP)) ** 0.25)
         width = min(width, WIDEST / depth)
@@ -106,64 +97,11 @@ def _first(problem: PotentialProblem, x: float) -> tuple[PotentialProblem, _Node
 
 
 def _corrected(
-    problem: PotentialProblem,
-    curves: ScalarCurves,
-    state: PotentialState,
-    x: float,
-    known: NewtonSystem | None = None,
-) -> _Node | None:
-    """The node that corrections lead to; None where they lead nowhere."""
-    if state.rows.basis is None:
-        point = curves.point(state.t)
-        system = bent._system(problem, point, known)
-        if system is not None:
-            return _by_bent_steps(problem, point, state, system, x)
-    return _by_newton(problem, curves, state, x)
-
-
-def _by_bent_steps(
-    problem: PotentialProblem, point: Point, state: PotentialState, known: NewtonSystem, x: float
-) -> _Node | None:
-    """As ``_descent``, with few factorisations, while weights are mild."""
-    curves, system, last = point.curves, known, np.inf
-    size = float(np.abs(problem.target).max()) or 1.0
-    for _ in range(MOST_BENT):
-        missing = problem.target - problem.features @ point.rho
-        part = float(np.abs(missing).max()) / size
-        step = bent._corrected(point, state, system, missing) if part < np.inf else None
-        if step is None or step[2] > FAR:
-            return None
-        state, point, length = step
-        longest = max(length, part)
-        if longest < ENOUGH:
-            return _Node(x, curves, state, *_tangent(problem, point, system), system)
-        if longest > KEPT * last or length > LONG:
-            fresh, last = bent._system(problem, point, system), np.inf
-            if fresh is None:
-                return None
-            system = fresh
-        else:
-            last = longest
-    return None
-
-
-def _tangent(
-    problem: PotentialProblem, here: Point, system: NewtonSystem
-) -> tuple[FloatArray, FloatArray]:
-    """dt and dnu per unit of log scale, while Z rho stays; the system belongs to a point near."""
-    dt, dnu = bent._tangent(problem, here, system)
-    slope = np.exp(here.log_rho_slope)
-    left = -problem.curves.depth * (problem.features @ here.rho) - problem.features @ (slope * dt)
-    more, moved = system.solve(left, np.zeros_like(dt))
-    return dt + more * np.exp(system.slopes.log_u - here.log_u_slope), dnu + moved
-
-
-def _by_newton(
     problem: PotentialProblem, curves: ScalarCurves, state: PotentialState, x: float
 ) -> _Node | None:
-    """By a factorisation a step, in combined rows where weights ask for that.
+    """The node that Newton's method leads to; None where it leads nowhere.
 
-    The last also gives the tangent, along which Z rho stays while log alpha moves.
+    The last factorisation also gives the tangent, along which Z rho stays while log alpha moves.
     """
     close = False
     for _ in range(MOST_CORRECTIONS):
@@ -187,17 +125,13 @@ def _next(problem: PotentialProblem, node: _Node, width: float) -> _Node | None:
     """The node at x - width; None where the corrections fail."""
     curves = node.curves.shifted(-width)
     state = moved_along(node.curves, node.state, -width, node.dt, node.dnu)
-    found = _corrected(problem, curves, state, node.x - width, node.system)
-    if found is None and curves.depth * width < SHORT:
-        return _by_newton(problem, curves, state, node.x - width)
-    return found
+    return _corrected(problem, curves, state, node.x - width)
 
 
 def _missing_between(problem: PotentialProblem, first: _Node, second: _Node) -> float:
     """What the interpolation misses of Z rho = y half-way, relative to y."""
     half = 0.5 * (first.x + second.x)
-    between = _between(first, second, np.array(half))
-    rho = first.curves.shifted(half - first.x).point(between).rho
+    rho = first.curves.shifted(half - first.x).rho(_between(first, second, np.array(half)))
     missing = np.abs(problem.features @ rho - problem.target).max()
     return float(missing / (np.abs(problem.target).max() or 1.0))
 
