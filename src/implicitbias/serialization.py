@@ -60,7 +60,7 @@ HOMES = {
     "implicitbias.simulation": ("LeastNorm", "SimulatedLimit"),
     "implicitbias.theorems": (
         *("Explanation", "Finding", "LimitPath", "LimitPaths", "Limits", "Refusal"),
-        "Sensitivity",
+        *("SaddlePath", "Sensitivity"),
     ),
 }
 MODULES = {name: home for home, names in HOMES.items() for name in names}

@@ -4,6 +4,7 @@ from implicitbias.limits._interpolators import (
     least_l1_interpolator,
     least_l2_end,
     least_l2_interpolator,
+    only_interpolator,
 )
 from implicitbias.limits._limit import (
     Certificate,
@@ -52,6 +53,9 @@ from implicitbias.limits.potential._signed_fit import STRICT, SignedFit, signed_
 from implicitbias.limits.potential._stack import PotentialStack, stack_kind
 from implicitbias.limits.potential._stack_certify import StackSolution, certify_stack
 from implicitbias.limits.potential._stack_path import Arrived, follow_stack
+from implicitbias.limits.saddles._cone import NoRestError, Rest, SquaredLoss
+from implicitbias.limits.saddles._exponential import ExponentialLoss
+from implicitbias.limits.saddles._walk import Saddle, Walk, Walked
 from implicitbias.limits.singular._vectors import (
     SingularVectors,
     singular_residual_of_network,
@@ -71,9 +75,11 @@ __all__ = [
     "Certificate",
     "EndPoint",
     "Entropy",
+    "ExponentialLoss",
     "Groups",
     "Limit",
     "MaxMargin",
+    "NoRestError",
     "OnePoint",
     "OptimalFace",
     "PathError",
@@ -82,11 +88,16 @@ __all__ = [
     "PotentialStack",
     "PotentialState",
     "Reachable",
+    "Rest",
+    "Saddle",
     "Seen",
     "SignedFit",
     "SingularVectors",
+    "SquaredLoss",
     "StackSolution",
     "StationaryPoint",
+    "Walk",
+    "Walked",
     "at_actual_scale",
     "certify",
     "certify_stack",
@@ -104,6 +115,7 @@ __all__ = [
     "many_starts",
     "moved_by_rounding",
     "on_face",
+    "only_interpolator",
     "optimal_face",
     "reachable",
     "relative_difference",

@@ -47,7 +47,12 @@ def stacked_limits(members: Sequence[Member]) -> list[list[Limit | None]]:
 
 
 def _is_plain(situation: Situation) -> bool:
-    """Whether its coordinates are its coefficients, none forced to 0 and no two always equal."""
+    """Whether its coordinates are its coefficients, none forced to 0 and no two always equal.
+
+    And more of them than equations, which decide all of it otherwise.
+    """
+    if len(situation.targets) >= situation.problem.num_features:
+        return False
     if not situation.decomposition.is_identity or situation.reach.forced.any():
         return False
     return bool((np.bincount(situation.reduction.twins[0]) == 1).all())
