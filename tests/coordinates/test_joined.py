@@ -5,23 +5,29 @@ import pytest
 
 from implicitbias.coordinates import Curves, TwoSidedCurves, joined
 
-RNG = np.random.default_rng(0)
-PARTS = {
-    "equal": [Curves.from_start(np.array([w, w, 0.0 * w]), 0.3)
-              for w in RNG.uniform(0.5, 2.0, (3, 4))],
-    "random": [Curves.from_start(RNG.standard_normal((3, 4)), -0.2) for _ in range(3)],
-    "two-sided": [TwoSidedCurves.from_start(RNG.uniform(0.5, 2.0, (2, 4)), 2.5, 0.1)
-                  for _ in range(3)],
-}  # fmt: skip
+NAMES = ("equal", "random", "two-sided")
 
 
-@pytest.mark.parametrize("name", PARTS)
+def parts_of(name):
+    """Three curves of four coordinates each."""
+    rng = np.random.default_rng(0)
+    if name == "two-sided":
+        starts = rng.uniform(0.5, 2.0, (3, 2, 4))
+        return [TwoSidedCurves.from_start(start, 2.5, 0.1) for start in starts]
+    starts = rng.standard_normal((3, 3, 4))
+    if name == "equal":
+        starts[:, 1], starts[:, 2] = starts[:, 0], 0.0
+    return [Curves.from_start(start, 0.3) for start in starts]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_number_is_that_of_a_part(name):
-    parts = PARTS[name]
+    rng = np.random.default_rng(6)
+    parts = parts_of(name)
     changes = np.array([0.5, -1.0, 2.0])
     whole = joined(parts).shifted(np.repeat(changes, 4))
     assert whole.equal == (name == "equal")
-    t = RNG.standard_normal(12)
+    t = rng.standard_normal(12)
     for method in ("rho", "u", "log_u_slope", "log_rho_slope", "layers", "slack"):
         expected = [
             getattr(part.shifted(change), method)(at)
@@ -32,5 +38,5 @@ def test_every_number_is_that_of_a_part(name):
 
 
 def test_one_part_is_itself():
-    part = PARTS["random"][0]
+    part = parts_of("random")[0]
     assert joined([part]) is part

@@ -186,7 +186,8 @@ def test_a_column_of_targets_is_one_output():
 
 def test_a_column_of_targets_is_taken_with_the_usual_warning_where_one_output_is():
     with pytest.warns(Warning, match="column-vector"):
-        FlowLimitRegressorCV(init_scales=3, cv=3).fit(X, Y[:, None])
+        model = FlowLimitRegressorCV(init_scales=3, cv=3).fit(X, Y[:, None])
+    assert model.coef_.shape == (8,)
 
 
 @pytest.mark.parametrize("scales", [["a"], [None], [1j], [np.ma.masked], "ab", {}])

@@ -7,20 +7,21 @@ import pytest
 
 from implicitbias.features import Dense, Sparse, Stack, stackable
 
-RNG = np.random.default_rng(0)
 COUNT, N, M = 20, 4, 7
 
 
 def members(shared):
-    one = [Dense(RNG.standard_normal((N, M)) * 10.0 ** RNG.integers(-3, 4, (N, M)))]
-    return one * COUNT if shared else one + [Dense(RNG.standard_normal((N, M))) for _ in range(19)]
+    rng = np.random.default_rng(7)
+    one = [Dense(rng.standard_normal((N, M)) * 10.0 ** rng.integers(-3, 4, (N, M)))]
+    return one * COUNT if shared else one + [Dense(rng.standard_normal((N, M))) for _ in range(19)]
 
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_products_are_those_of_every_member(shared):
+    rng = np.random.default_rng(8)
     features = members(shared)
     stack = Stack.of(features)
-    v, nu = RNG.standard_normal((2, COUNT, M)), RNG.standard_normal((2, COUNT, N))
+    v, nu = rng.standard_normal((2, COUNT, M)), rng.standard_normal((2, COUNT, N))
     for part, index in ((stack, np.arange(COUNT)), (stack.take(np.array([3, 17])), [3, 17])):
         assert len(part) == len(index)
         for row, member in enumerate(index):
@@ -40,8 +41,9 @@ def test_products_are_those_of_every_member(shared):
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("index", [np.arange(COUNT), np.array([5, 2, 19])])
 def test_gram_matrices_are_those_of_some_members(shared, index):
+    rng = np.random.default_rng(9)
     features = members(shared)
-    weights = RNG.uniform(0.0, 1.0, (index.size, M))
+    weights = rng.uniform(0.0, 1.0, (index.size, M))
     grams = Stack.of(features).gram(weights, index)
     for gram, member, weight in zip(grams, index, weights, strict=True):
         Z = features[member].toarray()
@@ -50,10 +52,11 @@ def test_gram_matrices_are_those_of_some_members(shared, index):
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_residuals_hold_75_bits(shared):
+    rng = np.random.default_rng(10)
     features = members(shared)
     stack = Stack.of(features)
-    v = RNG.standard_normal((COUNT, M)) * 10.0 ** RNG.integers(-8, 9, (COUNT, M))
-    nu = RNG.standard_normal((COUNT, N))
+    v = rng.standard_normal((COUNT, M)) * 10.0 ** rng.integers(-8, 9, (COUNT, M))
+    nu = rng.standard_normal((COUNT, N))
     y, c = stack.times(v), stack.transposed(nu)  # so that nearly all cancels
     for found, vectors, targets, turn in (
         (stack.residual(v, y), v, y, np.asarray),
@@ -69,7 +72,8 @@ def test_residuals_hold_75_bits(shared):
 
 
 def test_what_can_be_stacked():
-    Z = RNG.standard_normal((3, 5))
+    rng = np.random.default_rng(11)
+    Z = rng.standard_normal((3, 5))
     assert stackable(Dense(Z))
     assert not stackable(Dense(Z * 1e200))
     assert not stackable(Dense(np.zeros((0, 5))))

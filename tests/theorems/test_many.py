@@ -12,11 +12,10 @@ import implicitbias as ib
 from helpers.draws import normal
 from implicitbias.theorems import _stacked
 
-X, _ = normal(0, (5, 16), 5)
-RNG = np.random.default_rng(1)
-BASE = ib.Regression(X, RNG.standard_normal(5))
-PROBLEMS = [BASE.with_targets(RNG.standard_normal(5)) for _ in range(3)]
-ETAS = RNG.uniform(0.5, 1.5, (3, 16))
+X, TARGETS, WEIGHTS = normal(0, (5, 16), (4, 5), (3, 16))
+BASE = ib.Regression(X, TARGETS[0])
+PROBLEMS = [BASE.with_targets(y) for y in TARGETS[1:]]
+ETAS = 0.5 + np.abs(WEIGHTS)
 SCALES = [0.5, 0.02, 1e-3]
 
 

@@ -20,28 +20,28 @@ from implicitbias.limits import (
     stack_kind,
 )
 
-RNG = np.random.default_rng(0)
 N, M = 6, 20
 SCALES = np.log([1.0, 0.1, 0.02])
 
 
-def layers(depth, start):
+def layers(depth, start, rng):
     if start == "Theorem 5":
-        return np.vstack([np.tile(RNG.uniform(0.5, 2.0, M), (depth - 1, 1)), np.zeros(M)])
-    return RNG.standard_normal((depth, M))
+        return np.vstack([np.tile(rng.uniform(0.5, 2.0, M), (depth - 1, 1)), np.zeros(M)])
+    return rng.standard_normal((depth, M))
 
 
 def problems(depth, start, count=4, shared=True, lost=False):
+    rng = np.random.default_rng(12)
     found = []
-    Z = Dense(RNG.standard_normal((N, M)))
+    Z = Dense(rng.standard_normal((N, M)))
     for _ in range(count):
-        Z = Z if shared else Dense(RNG.standard_normal((N, M)))
+        Z = Z if shared else Dense(rng.standard_normal((N, M)))
         if start == "two-sided":
-            curves = TwoSidedCurves.from_start(RNG.uniform(0.5, 2.0, (2, M)), depth, 0.0)
+            curves = TwoSidedCurves.from_start(rng.uniform(0.5, 2.0, (2, M)), depth, 0.0)
         else:
-            curves = Curves.from_start(layers(depth, start), 0.0)
-        off = Lost(Dense(1e-15 * RNG.standard_normal((N, M))), 1e-15 * np.ones(N))
-        y = RNG.standard_normal(N)
+            curves = Curves.from_start(layers(depth, start, rng), 0.0)
+        off = Lost(Dense(1e-15 * rng.standard_normal((N, M))), 1e-15 * np.ones(N))
+        y = rng.standard_normal(N)
         found.append(PotentialProblem(Z, y, curves, lost=off if lost else None))
     if lost:
         found = [replace(each, lost=found[0].lost) for each in found]
@@ -147,6 +147,7 @@ def test_each_member_has_goals_of_its_own():
 
 
 def test_what_is_stacked_with_what():
+    rng = np.random.default_rng(21)
     problem = problems(3, "Theorem 5", count=1)[0]
     kind = stack_kind(problem)
     assert kind is not None
@@ -159,7 +160,7 @@ def test_what_is_stacked_with_what():
         replace(problem, curves=locked),
         replace(problem, log_excess=1.0),
         replace(problem, rounding=(np.ones(N), np.ones(M))),
-        replace(problem, features=Dense(1e150 * RNG.standard_normal((N, M)))),
+        replace(problem, features=Dense(1e150 * rng.standard_normal((N, M)))),
         replace(problem, features=Dense(np.zeros((0, M))), target=np.zeros(0)),
     ):
         assert stack_kind(other) is None
