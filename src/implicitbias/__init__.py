@@ -11,17 +11,20 @@ if TYPE_CHECKING:
     from implicitbias import datasets, estimators, interop, plotting
     from implicitbias._errors import (
         CertificateWarning,
+        FolderInUseError,
         ImplicitBiasError,
         InfeasibleProblemError,
         InvalidInputError,
         NoPredictionError,
         Outcome,
+        PlanChangedError,
     )
     from implicitbias._verdicts import Verdict
     from implicitbias.alignment import Theorem1, theorem_1
     from implicitbias.comparison import Comparison, compare, verify
     from implicitbias.coordinates import lemma4, two_sided
     from implicitbias.descent import DualRecorder, EffectiveStart, Run, gradient_descent
+    from implicitbias.explorer import Explorer, explore
     from implicitbias.flow import ActivationFlow, Flow, FlowState, gradient_flow
     from implicitbias.initialization import Initialization
     from implicitbias.interop import from_torch, to_torch
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from implicitbias.problems import Classification, Regression, Separability
     from implicitbias.serialization import load, save
     from implicitbias.simulation import LeastNorm, SimulatedLimit, simulate_limit
+    from implicitbias.sweeps import Sweep, SweepState, sweep
     from implicitbias.theorems import (
         ClosedForm,
         Explanation,
@@ -81,17 +85,20 @@ _HOMES = {
     "implicitbias": ("datasets", "estimators", "interop", "plotting"),
     "implicitbias._errors": (
         "CertificateWarning",
+        "FolderInUseError",
         "ImplicitBiasError",
         "InfeasibleProblemError",
         "InvalidInputError",
         "NoPredictionError",
         "Outcome",
+        "PlanChangedError",
     ),
     "implicitbias._verdicts": ("Verdict",),
     "implicitbias.alignment": ("Theorem1", "theorem_1"),
     "implicitbias.comparison": ("Comparison", "compare", "verify"),
     "implicitbias.coordinates": ("lemma4", "two_sided"),
     "implicitbias.descent": ("DualRecorder", "EffectiveStart", "Run", "gradient_descent"),
+    "implicitbias.explorer": ("Explorer", "explore"),
     "implicitbias.flow": ("ActivationFlow", "Flow", "FlowState", "gradient_flow"),
     "implicitbias.initialization": ("Initialization",),
     "implicitbias.interop": ("from_torch", "to_torch"),
@@ -119,6 +126,7 @@ _HOMES = {
     "implicitbias.problems": ("Classification", "Regression", "Separability"),
     "implicitbias.serialization": ("load", "save"),
     "implicitbias.simulation": ("LeastNorm", "SimulatedLimit", "simulate_limit"),
+    "implicitbias.sweeps": ("Sweep", "SweepState", "sweep"),
     "implicitbias.theorems": (
         "ClosedForm",
         "Explanation",
@@ -159,9 +167,11 @@ __all__ = [
     "DualRecorder",
     "EffectiveStart",
     "Explanation",
+    "Explorer",
     "Finding",
     "Flow",
     "FlowState",
+    "FolderInUseError",
     "FullyConnectedNetwork",
     "ImplicitBiasError",
     "InfeasibleProblemError",
@@ -179,6 +189,7 @@ __all__ = [
     "OrthogonalDecomposition",
     "OrthogonalNetwork",
     "Outcome",
+    "PlanChangedError",
     "Refusal",
     "Regression",
     "Run",
@@ -187,6 +198,8 @@ __all__ = [
     "Separability",
     "SimulatedLimit",
     "Situation",
+    "Sweep",
+    "SweepState",
     "TensorNetwork",
     "Theorem",
     "Theorem1",
@@ -197,6 +210,7 @@ __all__ = [
     "datasets",
     "estimators",
     "explain",
+    "explore",
     "from_torch",
     "gradient_descent",
     "gradient_flow",
@@ -215,6 +229,7 @@ __all__ = [
     "save",
     "sensitivity",
     "simulate_limit",
+    "sweep",
     "tensor_singular_error",
     "tensor_singular_residual",
     "tensor_singular_vectors",
