@@ -59,8 +59,15 @@ HOMES = {
     "implicitbias.problems": ("Separability",),
     "implicitbias.simulation": ("LeastNorm", "SimulatedLimit"),
     "implicitbias.theorems": (
-        *("Explanation", "Finding", "LimitPath", "LimitPaths", "Limits", "Refusal"),
-        *("SaddlePath", "Sensitivity"),
+        "Explanation",
+        "Finding",
+        "LimitPath",
+        "LimitPaths",
+        "Limits",
+        "MarginPath",
+        "Refusal",
+        "SaddlePath",
+        "Sensitivity",
     ),
 }
 MODULES = {name: home for home, names in HOMES.items() for name in names}

@@ -38,6 +38,7 @@ TITLES = (  # known before any is made: the tests of each have its title
     "LimitPaths",
     "Limits",
     "Refusal",
+    "MarginPath",
     "Run",
     "Run relu",
     "SaddlePath regression",
@@ -131,6 +132,7 @@ def examples():
         "Refusal": ib.Refusal(
             1, "NoPredictionError", "no result applies", limit.assumptions, limit.certificate
         ),
+        "MarginPath": ib.margin_path(two, classes, [[1.0] * 3, [0.0] * 3], [np.inf, 0.1, 0.0]),
         "Run": run,
         "Run relu": heavy,
         "SaddlePath regression": ib.saddle_path(network, problem, init),

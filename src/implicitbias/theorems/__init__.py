@@ -5,6 +5,7 @@ from implicitbias.theorems._explain import Explanation, Finding, explain
 from implicitbias.theorems._limit_problem import ClosedForm, LimitProblem
 from implicitbias.theorems._limits import LimitPaths, Limits, Refusal
 from implicitbias.theorems._many import limit_paths, predict_limits
+from implicitbias.theorems._margin_path import MarginPath, margin_path
 from implicitbias.theorems._path import LimitPath, limit_at_end, limit_path, rough_limit_path
 from implicitbias.theorems._predict import (
     applicable,
@@ -27,6 +28,7 @@ __all__ = [
     "LimitPaths",
     "LimitProblem",
     "Limits",
+    "MarginPath",
     "Refusal",
     "SaddlePath",
     "Sensitivity",
@@ -37,6 +39,7 @@ __all__ = [
     "limit_at_end",
     "limit_path",
     "limit_paths",
+    "margin_path",
     "predict_limit",
     "predict_limits",
     "predicted",

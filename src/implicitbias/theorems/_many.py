@@ -25,7 +25,7 @@ from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._limit_problem import Member
 from implicitbias.theorems._limits import LimitPaths, Limits, Refusal
-from implicitbias.theorems._path import LimitPath, checked_scales, whole_path
+from implicitbias.theorems._path import LimitPath, checked_values, whole_path
 from implicitbias.theorems._predict import applicable, predicted
 from implicitbias.theorems._situation import Situation, situation_of
 
@@ -137,7 +137,7 @@ def limit_paths(
     InvalidInputError
         Arguments that do not fit together; the sentence names the member.
     """
-    alphas = checked_scales(scales)
+    alphas = checked_values(scales, "scales", "scale")
     certified_to = largest_allowed(certified_to, "certified_to")
     members = _paired(problems, inits)
     for index, (problem, _) in enumerate(members):
