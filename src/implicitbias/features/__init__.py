@@ -8,6 +8,7 @@ from implicitbias.features._fourier import Fourier, Spectra
 from implicitbias.features._lost import Lost, lost_in_difference
 from implicitbias.features._precise import Precise, precise_residual
 from implicitbias.features._sparse import Sparse
+from implicitbias.features._stack import Stack, stackable
 
 __all__ = [
     "Dense",
@@ -18,10 +19,12 @@ __all__ = [
     "Precise",
     "Sparse",
     "Spectra",
+    "Stack",
     "as_features",
     "exact_sum",
     "features_of",
     "heaviest_columns",
     "lost_in_difference",
     "precise_residual",
+    "stackable",
 ]

@@ -26,6 +26,7 @@ COPIED = 1 << 17  # the same where signs are taken off
 SQUARES = (1e-140, 1e140)  # norms whose entries' squares neither under- nor overflow
 SLIGHTLY = 1.0 + 1e-8  # more than what rounds in a norm
 LARGEST_EXPONENT = 600.0
+MODERATE = 200  # of exponents of 2
 Index = Any  # whatever chooses rows or columns of a NumPy array along one axis
 
 
@@ -138,6 +139,12 @@ class Features(ABC):
     def lengths(self) -> tuple[FloatArray, FloatArray]:
         """Norms of rows and columns, rounded up: |Z| |v| <= row norms |v|, the same of Z^T."""
         return SLIGHTLY * self.row_norms(), SLIGHTLY * self.column_norms()
+
+    @cached_property
+    def is_moderate(self) -> bool:
+        """Whether the largest entry of every column is within 2^-MODERATE and 2^MODERATE, or 0."""
+        exponents = np.frexp(self.largest(0))[1]
+        return int(np.abs(exponents).max(initial=0)) < MODERATE
 
     def gram(self, weights: FloatArray) -> FloatArray:
         """Z diag(weights) Z^T for weights >= 0: its upper triangle, (n, n) in Fortran's order."""

@@ -44,7 +44,7 @@ class Precise:
         missing, low = target, np.zeros_like(target)
         for part, block in self._blocks():
             exact, rest = block.product(vector[part])
-            missing, more = _difference(missing, exact)
+            missing, more = difference(missing, exact)
             low = low + more - rest
         return np.asarray(missing + low)
 
@@ -53,7 +53,7 @@ class Precise:
         result = np.empty_like(target)
         for part, block in self._blocks():
             exact, rest = block.transposed_product(vector)
-            missing, low = _difference(target[part], exact)
+            missing, low = difference(target[part], exact)
             result[part] = missing + (low - rest)
         return result
 
@@ -145,7 +145,7 @@ def _split(matrix: Features) -> _Split:
     return _Split(*matrix.leading(rows, columns, bits), units, (rows, columns), bits)
 
 
-def _difference(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+def difference(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     """a - b as a rounded difference and what it misses (Knuth)."""
     total = a - b
     back = total - a

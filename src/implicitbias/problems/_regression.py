@@ -90,8 +90,7 @@ class Regression:
 
     def __init__(self, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> None:
         X = features_of(X)
-        targets = numeric_array(y, "y", f"numbers of shape ({X.shape[0]},)")
-        y = finite_array(one_per_row(targets, "y", X.shape[0]), "y", shape=(X.shape[0],))
+        y = _targets(y, X.shape[0])
         rows, inconsistency = _consistent_rows(X, y)
         self.__dict__.update(
             X=X.given,
@@ -107,6 +106,22 @@ class Regression:
         """The same, of which rounding took something before it came here."""
         other = copy(self)
         other.__dict__["lost"] = lost
+        return other
+
+    def with_targets(self, y: ArrayLike) -> Regression:
+        """The same X with other targets, (n,).
+
+        Where all rows are independent, every y has a solution and nothing is decided anew.
+
+        Raises
+        ------
+        InvalidInputError, InfeasibleProblemError
+            As for a new Regression.
+        """
+        if self.rank < self.num_points:
+            return Regression(self.features, y)
+        other = copy(self)
+        other.__dict__.update(y=_targets(y, self.num_points), lost=None)
         return other
 
     @property
@@ -158,6 +173,11 @@ class Regression:
     def residual(self, predictions: ArrayLike) -> FloatArray:
         """r_i = dL/df_i = f_i - y_i, (n,)."""
         return check_predictions(predictions, self.num_points) - self.y
+
+
+def _targets(y: ArrayLike, number: int) -> FloatArray:
+    targets = numeric_array(y, "y", f"numbers of shape ({number},)")
+    return finite_array(one_per_row(targets, "y", number), "y", shape=(number,))
 
 
 def _consistent_rows(X: Features, y: FloatArray) -> tuple[NumericArray, float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,11 +26,12 @@ from implicitbias.limits import (
     small_scale_end,
     solve,
 )
-from implicitbias.theorems._limit_problem import LimitProblem, Verdicts
+from implicitbias.theorems._limit_problem import LimitProblem, Member, Verdicts
 from implicitbias.theorems._regression import assemble_potential, only_solution, potential_limit
 from implicitbias.theorems._rounded_start import end_without_ties
 from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import Situation
+from implicitbias.theorems._stacked import stacked_limits
 
 UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)
 
@@ -37,6 +39,8 @@ UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)
 @dataclass(frozen=True)
 class Potential(LimitProblem):
     """argmin sum_j Psi_j^*(rho_j) s.t. X S^T rho = y, beta = S^T rho; both ends of the scale."""
+
+    takes_many: ClassVar[bool] = True
 
     def at(
         self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None
@@ -62,6 +66,10 @@ class Potential(LimitProblem):
     ) -> list[Limit]:
         """One solution carried to the next, from the largest scale down; from directions."""
         return _potential_path(situation.at_scale(1.0), name, verdicts, scales, callback)
+
+    def many(self, members: Sequence[Member]) -> list[list[Limit | None]]:
+        """As one array program."""
+        return stacked_limits(members)
 
     def rough_path(
         self, situation: Situation, name: str, verdicts: Verdicts, scales: FloatArray

@@ -46,6 +46,7 @@ SCALE_FREE = {  # kept at other scales
     *("rows", "targets", "coordinates", "reduction", "one_point"),
     *("rows_are_exact", "start_is_exact", "signed_fit"),
 }
+TARGET_FREE = {"rows", "coordinates", "reduction", "rows_are_exact", "start_is_exact", "curves"}
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
 
@@ -63,6 +64,12 @@ class Situation(Setting):
         there = replace(self, init=Initialization(self.init.directions, scale=scale))
         known = {name: value for name, value in vars(self).items() if name in SCALE_FREE}
         there.__dict__.update(known)
+        return there
+
+    def on(self, problem: Regression) -> Situation:
+        """The same start on other targets of the same rows of the same X."""
+        there = replace(self, problem=problem)
+        there.__dict__.update({k: v for k, v in vars(self).items() if k in TARGET_FREE})
         return there
 
     @cached_property
