@@ -1,6 +1,7 @@
-"""What X and Z = X S^T are made of: dense, CSR or Fourier, behind one type."""
+"""What X and Z = X S^T are made of: dense, CSR, Fourier or blocks, behind one type."""
 
 from implicitbias.features._base import Features
+from implicitbias.features._blocks import Blocks
 from implicitbias.features._build import as_features, features_of
 from implicitbias.features._dense import Dense, heaviest_columns
 from implicitbias.features._exact_sums import ExactSums, exact_sum
@@ -10,6 +11,7 @@ from implicitbias.features._precise import Precise, precise_residual
 from implicitbias.features._sparse import Sparse
 
 __all__ = [
+    "Blocks",
     "Dense",
     "ExactSums",
     "Features",

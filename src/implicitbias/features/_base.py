@@ -44,6 +44,8 @@ class Features(ABC):
         What it is, in errors.
     is_complex
         Whether entries are complex: only arrays are, and only max-margin problems take them.
+    is_sparse
+        Whether most entries are 0 and are not stored.
     """
 
     __array_ufunc__ = None  # NumPy leaves products with it to __rmatmul__
@@ -51,6 +53,7 @@ class Features(ABC):
     is_array: bool = False
     named: str = "given by its products"
     is_complex: bool = False
+    is_sparse: bool = False
 
     @abstractmethod
     def columns(self, index: Index) -> FloatArray:
@@ -102,6 +105,9 @@ class Features(ABC):
 
         return Dense(self.columns(part))
 
+    def refuse_whole(self, verb: str) -> None:  # noqa: B027  (most kinds refuse nothing)
+        """Refuse what needs all of Z at once, where that does not fit."""
+
     def toarray(self) -> FloatArray:
         """All of Z."""
         return self.columns(slice(None))
@@ -146,6 +152,11 @@ class Features(ABC):
             half = self.columns(part) * np.sqrt(weights[part])
             total += half @ half.T
         return np.asfortranarray(np.triu(total))
+
+    def add_gram(self, weights: FloatArray, total: FloatArray) -> FloatArray:
+        """The same added to ``total``, which may be overwritten."""
+        total += self.gram(weights)
+        return total
 
     def rough_gram(self, weights: FloatArray) -> npt.NDArray[np.float32] | None:
         """The same in single precision for weights up to 1; None where it does not fit or pay."""

@@ -1,0 +1,407 @@
+"""Features that are read block by block and never whole.
+
+Every change of Z that others ask for (rows, units, combined rows, exponentials) acts on columns one
+by one, so that it is kept as a function of blocks and done anew at each reading.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import lu_factor, lu_solve
+
+from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._errors import InvalidInputError
+from implicitbias.features._base import LARGEST_EXPONENT, Combined, Features, Index
+from implicitbias.features._dense import NOISE, Dense
+from implicitbias.features._sparse import heaviest_columns_by_chunks
+
+COPIES = 6  # of a block that exist at a time, in the most demanding product
+LEAST = 16  # columns of a block, whatever the memory
+
+Change: TypeAlias = Callable[[Features, IntArray | slice], Features]
+
+
+class Streamed(Features):
+    """Z = [Z_1, Z_2, ...], blocks of columns that are features of their own.
+
+    Attributes
+    ----------
+    memory
+        Bytes that columns may take at a time, their copies included.
+    """
+
+    named = "in blocks"
+    memory: int
+
+    @abstractmethod
+    def _edges(self) -> IntArray:
+        """Where the blocks begin, 0 first, and where the last one ends."""
+
+    @abstractmethod
+    def block(self, part: slice) -> Features:
+        """The columns of one of the blocks, or of a part of one."""
+
+    @cached_property
+    def parts(self) -> tuple[slice, ...]:
+        """The blocks, cut to what the memory allows."""
+        width = max(LEAST, self.memory // (8 * COPIES * max(self.shape[0], 1)))
+        edges = self._edges()
+        return tuple(
+            slice(start, min(start + width, int(end)))
+            for begin, end in pairwise(edges)
+            for start in range(int(begin), int(end), width)
+        )
+
+    def blocks(self, entries: int | None = None) -> Iterator[slice]:
+        """Slices that cover the columns, none across two blocks."""
+        return iter(self.parts)
+
+    def _each(self) -> Iterator[tuple[slice, Features]]:
+        return ((part, self.block(part)) for part in self.parts)
+
+    def refuse_whole(self, verb: str) -> None:
+        """Refuse what needs all of Z at once, if that does not fit."""
+        if 8 * self.size > self.memory:
+            raise InvalidInputError(
+                f"X is {self.named}; {verb} needs all of its {self.shape[0]} x {self.shape[1]} "
+                f"entries at once, {8 * self.size / 2**30:.2f} GiB where memory= allows "
+                f"{self.memory / 2**30:.2f}. Give the blocks more memory, or pass X.toarray()."
+            )
+
+    # ---- some of it ------------------------------------------------------------------------------
+
+    def columns(self, index: Index) -> FloatArray:
+        """Z[:, index]."""
+        places = np.arange(self.shape[1])[index]
+        if 8 * places.size * self.shape[0] > self.memory and places.size > LEAST:
+            self._refuse(places.size)
+        return self._gathered(places)
+
+    def _refuse(self, count: int) -> None:
+        raise InvalidInputError(
+            f"X is {self.named} and {count} of its columns are asked for at once, "
+            f"{8 * count * self.shape[0] / 2**30:.2f} GiB where memory= allows "
+            f"{self.memory / 2**30:.2f}. Give the blocks more memory."
+        )
+
+    def _gathered(self, places: IntArray) -> FloatArray:
+        found = np.empty((self.shape[0], places.size))
+        starts = np.array([part.start for part in self.parts])
+        owners = np.searchsorted(starts, places, side="right") - 1
+        for owner in np.unique(owners):
+            wanted = np.flatnonzero(owners == owner)
+            part = self.parts[owner]
+            found[:, wanted] = self.block(part).columns(places[wanted] - part.start)
+        return found
+
+    def toarray(self) -> FloatArray:
+        """All of Z, whatever its size."""
+        found = np.zeros(self.shape)
+        for part, block in self._each():
+            found[:, part] = block.toarray()  # a copy: views would keep the blocks
+        return found
+
+    def taken(self, index: Index) -> Features:
+        """Z[:, index], still in blocks."""
+        return Taken(self, np.arange(self.shape[1])[index])
+
+    def _changed(self, change: Change, rows: int | None = None) -> Changed:
+        return Changed(self, change, self.shape[0] if rows is None else rows)
+
+    def rows(self, index: Index) -> Features:
+        """Z[index]."""
+        count = np.arange(self.shape[0])[index].size
+        return self._changed(lambda block, _: block.rows(index), count)
+
+    def scaled(self, rows: FloatArray | None, columns: FloatArray | None) -> Features:
+        """diag(r) Z diag(c)."""
+        return self._changed(lambda block, at: block.scaled(rows, _of(columns, at)))
+
+    def shifted(self, rows: IntArray, columns: IntArray | None = None) -> Features:
+        """2^{e_i + f_j} Z_ij."""
+        return self._changed(lambda block, at: block.shifted(rows, _of(columns, at)))
+
+    # ---- products --------------------------------------------------------------------------------
+
+    def __matmul__(self, vector: FloatArray) -> FloatArray:
+        total = np.zeros((self.shape[0], *vector.shape[1:]))
+        for part, block in self._each():
+            total += block @ vector[part]
+        return total
+
+    def _of_columns(self, of_block: Callable[[Features], FloatArray], rest: Any = ()) -> FloatArray:
+        """What belongs to the columns, block by block, one after the other along the last axis."""
+        found = np.zeros((self.shape[1], *rest))
+        for part, block in self._each():
+            found[part] = of_block(block)
+        return found
+
+    def transposed(self, vector: FloatArray) -> FloatArray:
+        """Z^T nu."""
+        return self._of_columns(lambda block: block.T @ vector, vector.shape[1:])
+
+    def absolute(self, vector: FloatArray) -> FloatArray:
+        """|Z| |v|."""
+        total = np.zeros(self.shape[0])
+        for part, block in self._each():
+            total += block.absolute(vector[part])
+        return total
+
+    def absolute_transposed(self, vector: FloatArray) -> FloatArray:
+        """|Z|^T |nu|."""
+        return self._of_columns(lambda block: block.absolute_transposed(vector), vector.shape[1:])
+
+    def add_gram(self, weights: FloatArray, total: FloatArray) -> FloatArray:
+        """The upper triangle of Z diag(weights) Z^T, added up block by block."""
+        for part, block in self._each():
+            total = block.add_gram(weights[part], total)
+        return total
+
+    def gram(self, weights: FloatArray) -> FloatArray:
+        """The upper triangle of Z diag(weights) Z^T."""
+        return self.add_gram(weights, np.zeros((self.shape[0],) * 2, order="F"))
+
+    def rough_gram(self, weights: FloatArray) -> npt.NDArray[np.float32] | None:
+        """The same in single precision; None where a block has none."""
+        total: npt.NDArray[np.float32] | None = None
+        for part, block in self._each() if self._has_rough else ():
+            found = block.rough_gram(weights[part])
+            if found is None:
+                self._has_rough = False
+                return None
+            total = found if total is None else np.add(total, found, out=total)
+        return total
+
+    _has_rough = True  # until a block says otherwise
+
+    def inner(self, other: Features) -> FloatArray:
+        """Z W^T."""
+        total = np.zeros((self.shape[0], other.shape[0]))
+        for part, block in self._each():
+            total += block.inner(other.taken(part))
+        return total
+
+    # ---- sizes -----------------------------------------------------------------------------------
+
+    @cached_property
+    def _sizes(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """max |Z_ij| of columns and of rows, norms of both, in one reading."""
+        n, m = self.shape
+        columns, rows, norms, squares = np.zeros(m), np.zeros(n), np.zeros(m), np.zeros(n)
+        for part, block in self._each():
+            columns[part] = block.largest(0)
+            rows = np.maximum(rows, block.largest(1))
+            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                norms[part] = block.column_norms()
+                squares += np.square(block._plain_norms())
+        return columns, rows, norms, np.sqrt(squares)
+
+    def largest(self, axis: int) -> FloatArray:
+        """max |Z_ij| along an axis."""
+        return self._sizes[axis]
+
+    def column_norms(self) -> FloatArray:
+        """||z_j||."""
+        return self._sizes[2]
+
+    def _plain_norms(self) -> FloatArray:
+        return self._sizes[3].copy()
+
+    def extremes(self) -> tuple[FloatArray, FloatArray]:
+        """The smallest and the largest entry of every column."""
+        low, high = np.zeros((2, self.shape[1]))
+        for part, block in self._each():
+            low[part], high[part] = block.extremes()
+        return low, high
+
+    def means(self) -> FloatArray:
+        """The mean of every column."""
+        return self._of_columns(lambda block: block.means())
+
+    def entries(self) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
+        """The nonzero entries, block by block."""
+        for part, block in self._each():
+            for i, j, values in block.entries():
+                yield i, j + part.start, values
+
+    # ---- matrices made of it ---------------------------------------------------------------------
+
+    def less(self, columns: IntArray, values: FloatArray) -> Features:
+        """Z with a value subtracted from each of some columns."""
+        taken = np.zeros(self.shape[1])
+        taken[columns] = values
+
+        def change(block: Features, at: IntArray | slice) -> Features:
+            few = np.flatnonzero(taken[at])
+            return block.less(few, taken[at][few]) if few.size else block
+
+        return self._changed(change)
+
+    def differences(self, reference: int) -> Features:
+        """The other rows less one of them."""
+        return self._changed(lambda block, _: block.differences(reference), self.shape[0] - 1)
+
+    def lost_in_differences(self, reference: int) -> Features:
+        """What rounding takes from these."""
+        rows = self.shape[0] - 1
+        return self._changed(lambda block, _: block.lost_in_differences(reference), rows)
+
+    def shortest_row(self) -> int:
+        """The row whose largest entry, relative to its column, is smallest."""
+        relative = np.zeros(self.shape[0])
+        for part, block in self._each():
+            sizes = self.largest(0)[part]
+            units = block.scaled(None, 1.0 / np.where(sizes > 0, sizes, 1.0))
+            relative = np.maximum(relative, units.largest(1))
+        return int(relative.argmin())
+
+    def replaced(self, index: IntArray, columns: FloatArray) -> Features:
+        """Z with other columns at some places."""
+        owner = np.full(self.shape[1], -1)
+        owner[index] = np.arange(index.size)
+
+        def change(block: Features, at: IntArray | slice) -> Features:
+            places = np.flatnonzero(owner[at] >= 0)
+            return block.replaced(places, columns[:, owner[at][places]]) if places.size else block
+
+        return self._changed(change)
+
+    def beside(self, column: FloatArray) -> Features:
+        """[Z, column]."""
+        return Beside(self, Dense(column[:, None]))
+
+    def leading(self, rows: IntArray, columns: IntArray, bits: int) -> tuple[Features, Features]:
+        """Z rounded to multiples of 2^{r_i + c_j - bits}, and the rest."""
+
+        def change(which: int, block: Features, at: IntArray | slice) -> Features:
+            return block.leading(rows, columns[at], bits)[which]
+
+        return self._changed(partial(change, 0)), self._changed(partial(change, 1))
+
+    # ---- combined rows ---------------------------------------------------------------------------
+
+    def conjugated(self, logs: FloatArray, basis: IntArray) -> Features:
+        """Z_ij exp(logs_j - logs_i), i counted along the basis."""
+
+        def change(block: Features, at: IntArray | slice) -> Features:
+            steps = np.minimum(logs[at] - logs[basis][:, None], LARGEST_EXPONENT)
+            with np.errstate(over="ignore", under="ignore"):
+                return Dense(block.toarray() * np.exp(steps))
+
+        return self._changed(change)
+
+    def dominance(self, heights: FloatArray, basis: IntArray) -> float:
+        """The largest log |Z_ij| + heights_j - heights_i."""
+        top = -np.inf
+        for part, block in self._each():
+            with np.errstate(divide="ignore"):
+                logs = np.log(np.abs(block.toarray()))
+            top = max(top, float(np.max(logs + heights[part] - heights[basis][:, None])))
+        return top
+
+    def heaviest_basis(self, log_weights: FloatArray) -> IntArray | None:
+        """Columns by column-pivoted QR of the heaviest few."""
+        norms = self.column_norms()
+        with np.errstate(divide="ignore"):
+            heights = 0.5 * log_weights + np.log(norms)
+        return heaviest_columns_by_chunks(self._gathered, self.shape[0], norms, heights)
+
+    def combined(self, basis: IntArray, log_weights: FloatArray) -> Combined | None:
+        """B^{-1} Z, solved for anew at each reading."""
+        square = self._gathered(basis)
+        factor = lu_factor(square)
+        place = np.full(self.shape[1], -1)
+        place[basis] = np.arange(basis.size)
+
+        def change(block: Features, at: IntArray | slice) -> Features:
+            found = lu_solve(factor, block.toarray())
+            light = log_weights[at] - log_weights[basis][:, None] > 0
+            found[light & (np.abs(found) < NOISE * np.abs(found).max(axis=0))] = 0.0
+            own = np.flatnonzero(place[at] >= 0)
+            found[:, own] = np.eye(basis.size)[:, place[at][own]]
+            return Dense(found)
+
+        return Combined(self._changed(change), factor, np.abs(np.linalg.inv(square)))
+
+
+def _of(values: Any, at: IntArray | slice) -> Any:
+    return None if values is None else values[at]
+
+
+class Changed(Streamed):
+    """Features whose blocks are those of others after a change of each."""
+
+    def __init__(self, parent: Streamed, change: Change, rows: int) -> None:
+        self._parent, self._change = parent, change
+        self.shape, self.memory = (rows, parent.shape[1]), parent.memory
+        self.named, self.is_sparse = parent.named, parent.is_sparse
+
+    def _edges(self) -> IntArray:
+        return self._parent._edges()
+
+    @cached_property
+    def parts(self) -> tuple[slice, ...]:
+        """The parent's."""
+        return self._parent.parts
+
+    def block(self, part: slice) -> Features:
+        """One of the parent's blocks, changed."""
+        return self._change(self._parent.block(part), part)
+
+
+class Taken(Streamed):
+    """Some columns of others, in the order of an index."""
+
+    def __init__(self, parent: Streamed, index: IntArray) -> None:
+        self._parent, self._index = parent, index
+        self.shape, self.memory = (parent.shape[0], index.size), parent.memory
+        self.named, self.is_sparse = parent.named, parent.is_sparse
+        starts = np.array([part.start for part in parent.parts])
+        self._owners = np.searchsorted(starts, index, side="right") - 1
+
+    def _edges(self) -> IntArray:
+        """As long as the parent's block stays the same, if that is for more than a few columns."""
+        size, ascends = self._index.size, bool(np.all(np.diff(self._owners) >= 0))
+        if not ascends:
+            return np.array([0, size])
+        inner = np.flatnonzero(np.diff(self._owners)) + 1
+        return np.unique(np.concatenate([[0], inner, [size]])).astype(np.intp)
+
+    def block(self, part: slice) -> Features:
+        """The columns of a part, of one block if the parent's are in order."""
+        owners = self._owners[part]
+        if owners.size and owners[0] == owners[-1] and np.all(owners == owners[0]):
+            own = self._parent.parts[owners[0]]
+            index, block = self._index[part] - own.start, self._parent.block(own)
+            if index.size == own.stop - own.start and np.array_equal(index, np.arange(index.size)):
+                return block
+            return block.taken(index)
+        return Dense(self._parent._gathered(self._index[part]))
+
+
+class Beside(Streamed):
+    """Features and one more block of columns."""
+
+    def __init__(self, parent: Streamed, last: Features) -> None:
+        self._parent, self._last = parent, last
+        self.shape = parent.shape[0], parent.shape[1] + last.shape[1]
+        self.memory, self.named, self.is_sparse = parent.memory, parent.named, parent.is_sparse
+
+    def _edges(self) -> IntArray:
+        return np.append(self._parent._edges(), self.shape[1])
+
+    @cached_property
+    def parts(self) -> tuple[slice, ...]:
+        """The parent's, and the last."""
+        return *self._parent.parts, slice(self._parent.shape[1], self.shape[1])
+
+    def block(self, part: slice) -> Features:
+        """The parent's, or the last."""
+        return self._last if part == self.parts[-1] else self._parent.block(part)
