@@ -108,6 +108,10 @@ class Features(ABC):
     def refuse_whole(self, verb: str) -> None:  # noqa: B027  (most kinds refuse nothing)
         """Refuse what needs all of Z at once, where that does not fit."""
 
+    def gathered(self, verb: str) -> Features:
+        """Itself, or in one array where a verb takes no blocks; refused where that is too large."""
+        return self
+
     def toarray(self) -> FloatArray:
         """All of Z."""
         return self.columns(slice(None))

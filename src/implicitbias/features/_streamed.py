@@ -75,6 +75,11 @@ class Streamed(Features):
                 f"{self.memory / 2**30:.2f}. Give the blocks more memory, or pass X.toarray()."
             )
 
+    def gathered(self, verb: str) -> Features:
+        """In one array, where that fits."""
+        self.refuse_whole(verb)
+        return self.dense()
+
     # ---- some of it ------------------------------------------------------------------------------
 
     def columns(self, index: Index) -> FloatArray:

@@ -103,7 +103,7 @@ class Situation(Setting):
         curves = self.curves
         if self.fit is not None:
             return Reachable(0.0, self.fit.forced)
-        if not self.rows.is_array:
+        if self.rows.is_sparse:
             if curves.locked.any() or curves.dead.any() or curves.t0.any():
                 raise InvalidInputError(
                     "with sparse data every coordinate must cross from rho(0) = 0: start with "
@@ -111,6 +111,8 @@ class Situation(Setting):
                     "and v), or pass X.toarray()."
                 )
             return Reachable(0.0, self.rows.largest(0) == 0.0)
+        if curves.locked.any() or curves.dead.any():
+            self.rows.refuse_whole("a start whose coordinates keep their sign or stay at 0")
         found = reachable(self.reduction.features, self.targets, self.curves)
         return Reachable(0.0, np.ones_like(found.forced)) if self._only_zero(found) else found
 
@@ -162,7 +164,7 @@ class Situation(Setting):
         if not kept.any():
             return PotentialProblem(Dense(np.zeros((0, 0))), np.zeros(0), self.curves.take(kept))
         features = features.taken(kept)
-        if not (self.rows.is_array and every.size):
+        if self.rows.is_sparse or not every.size:
             return self._potential_of(features, self.targets, kept, every)
         # what was fitted is consistent but for its rounding
         consistent = self.targets if self.fit is None else np.zeros_like(self.targets)
@@ -321,8 +323,9 @@ def _check_sparse(network: Network, problem: Regression | Classification) -> Non
     """Refuse networks whose limits on sparse data would need dense work in d dimensions."""
     if not network.takes_sparse:
         raise InvalidInputError(
-            f"X is {problem.features.named} and {network!r} would mix its columns; sparse data are "
-            "for diagonal, two-sided and fully connected networks. Pass X.toarray()."
+            f"X is {problem.features.named} and {network!r} would mix its columns; data in "
+            "blocks and sparse data are for diagonal, two-sided and fully connected networks. Pass "
+            "X.toarray()."
         )
     several = network.degree > 2 and network.decoupling().verdict.holds
     if isinstance(problem, Classification) and several:
