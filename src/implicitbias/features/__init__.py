@@ -6,11 +6,13 @@ from implicitbias.features._build import as_features, features_of
 from implicitbias.features._dense import Dense, heaviest_columns
 from implicitbias.features._exact_sums import ExactSums, exact_sum
 from implicitbias.features._fourier import Fourier, Spectra
+from implicitbias.features._large import MOST_ALWAYS, factor_instead, is_iterated, limit_bytes
 from implicitbias.features._lost import Lost, lost_in_difference
 from implicitbias.features._precise import Precise, precise_residual
 from implicitbias.features._sparse import Sparse
 
 __all__ = [
+    "MOST_ALWAYS",
     "Blocks",
     "Dense",
     "ExactSums",
@@ -22,8 +24,11 @@ __all__ = [
     "Spectra",
     "as_features",
     "exact_sum",
+    "factor_instead",
     "features_of",
     "heaviest_columns",
+    "is_iterated",
+    "limit_bytes",
     "lost_in_difference",
     "precise_residual",
 ]

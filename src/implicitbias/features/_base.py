@@ -157,6 +157,13 @@ class Features(ABC):
             total += half @ half.T
         return np.asfortranarray(np.triu(total))
 
+    def row_squares(self, weights: FloatArray) -> FloatArray:
+        """The diagonal of Z diag(weights) Z^T, (n,)."""
+        total = np.zeros(self.shape[0])
+        for part in self.blocks():
+            total += np.square(self.columns(part)) @ weights[part]
+        return total
+
     def add_gram(self, weights: FloatArray, total: FloatArray) -> FloatArray:
         """The same added to ``total``, which may be overwritten."""
         total += self.gram(weights)

@@ -115,6 +115,10 @@ class Sparse(Features):
         half = self.scaled(None, np.sqrt(weights)).given
         return np.asfortranarray(np.triu((half @ half.T).toarray()))
 
+    def row_squares(self, weights: FloatArray) -> FloatArray:
+        """The diagonal of Z diag(weights) Z^T."""
+        return np.asarray(self._with(np.square(self._csr.data)) @ weights)
+
     def entries(self) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
         """The nonzero entries, all at once."""
         kept = self._csr.data != 0.0

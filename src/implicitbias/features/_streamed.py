@@ -163,6 +163,13 @@ class Streamed(Features):
         """|Z|^T |nu|."""
         return self._of_columns(lambda block: block.absolute_transposed(vector), vector.shape[1:])
 
+    def row_squares(self, weights: FloatArray) -> FloatArray:
+        """The diagonal of Z diag(weights) Z^T."""
+        total = np.zeros(self.shape[0])
+        for part, block in self._each():
+            total += block.row_squares(weights[part])
+        return total
+
     def add_gram(self, weights: FloatArray, total: FloatArray) -> FloatArray:
         """The upper triangle of Z diag(weights) Z^T, added up block by block."""
         for part, block in self._each():

@@ -17,9 +17,10 @@ from implicitbias._arrays import (
 )
 from implicitbias._errors import InvalidInputError
 from implicitbias._fit import check_fit
+from implicitbias._memory import refuse_beyond_memory
 from implicitbias._setting import Setting
 from implicitbias.coordinates import ScalarCurves
-from implicitbias.features import Dense, Features, Lost
+from implicitbias.features import Dense, Features, Lost, limit_bytes
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
     MAX_ITERATIONS,
@@ -316,6 +317,13 @@ def situation_of(
     refuse_extreme_units(problem)
     directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])
     refuse_sizes_beyond(directions, "the initial directions", 1e-300, 1e100)
+    if isinstance(problem, Regression):
+        features = problem.features
+        refuse_beyond_memory(
+            limit_bytes(features),
+            f"a limit of {features.shape[0]} points and {features.shape[1]} features",
+            "Take fewer of them, or a machine with more.",
+        )
     return Situation(network, problem, init, positive_int(max_iterations, "max_iterations"))
 
 
