@@ -69,13 +69,15 @@ class Iteration:
             before, squares = squares, np.einsum("ij,ij->j", rest, rest)
             ratio = np.divide(squares, before, out=np.zeros_like(before), where=before > 0.0)
             direction = rest + ratio * direction
-        factor_instead(self.features)
         return np.full_like(right, np.nan)
 
 
 def iteration_of(features: Features, weights: FloatArray, *, rough: bool) -> Iteration | None:
-    """The iteration for weights up to 1; None where a row of Z has no weight."""
+    """The iteration for weights up to 1; None where it does not converge for a generic vector."""
     squares = features.row_squares(weights)
-    if not np.all(squares > 0.0):
-        return None
-    return Iteration(features, weights, np.sqrt(squares), ROUGHLY if rough else SOLVED)
+    if np.all(squares > 0.0):
+        found = Iteration(features, weights, np.sqrt(squares), ROUGHLY if rough else SOLVED)
+        if np.isfinite(found.solve(np.cos(np.arange(1.0, squares.size + 1.0)))).all():
+            return found
+    factor_instead(features)
+    return None

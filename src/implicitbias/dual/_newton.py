@@ -32,7 +32,7 @@ from implicitbias.dual._rows import (
     sharpened,
     solve_factored,
 )
-from implicitbias.features import Features, is_iterated
+from implicitbias.features import Features, is_iterated, may_combine
 
 SAFE_RCOND = 1e-9  # below it the Gram matrix has lost more than half of the digits
 ROUGH_RCOND = 3e-6  # the same of single precision, where a digit is left
@@ -168,7 +168,7 @@ def newton_system(
         return mild
     log_weights = slopes.log_weights
     if rows.basis is None or _dominance(rows, rows.basis, log_weights) > DOMINANT:
-        fresh = heaviest_rows(given, log_weights)
+        fresh = heaviest_rows(given, log_weights) if may_combine(given) else None
         if fresh is None:
             return None
         rows = fresh
@@ -188,9 +188,10 @@ def mild_system(given: Features, slopes: Slopes, *, rough: bool = False) -> Newt
     weights = np.exp(log_weights - log_top)
     if is_iterated(given):
         iteration = iteration_of(given, weights, rough=rough)
-        if iteration is None:
+        if iteration is not None:
+            return NewtonSystem(as_given(given), slopes, log_top, rcond=1.0, iteration=iteration)
+        if is_iterated(given):  # nothing else fits
             return None
-        return NewtonSystem(as_given(given), slopes, log_top, rcond=1.0, iteration=iteration)
     found, gram = None, None
     if len(given) <= MOST_KEPT and not (log_weights - log_top).any():
         found = _plain(given)

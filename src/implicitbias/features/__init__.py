@@ -6,13 +6,18 @@ from implicitbias.features._build import as_features, features_of
 from implicitbias.features._dense import Dense, heaviest_columns
 from implicitbias.features._exact_sums import ExactSums, exact_sum
 from implicitbias.features._fourier import Fourier, Spectra
-from implicitbias.features._large import MOST_ALWAYS, factor_instead, is_iterated, limit_bytes
+from implicitbias.features._large import (
+    factor_instead,
+    is_iterated,
+    is_large,
+    limit_bytes,
+    may_combine,
+)
 from implicitbias.features._lost import Lost, lost_in_difference
 from implicitbias.features._precise import Precise, precise_residual
 from implicitbias.features._sparse import Sparse
 
 __all__ = [
-    "MOST_ALWAYS",
     "Blocks",
     "Dense",
     "ExactSums",
@@ -28,7 +33,9 @@ __all__ = [
     "features_of",
     "heaviest_columns",
     "is_iterated",
+    "is_large",
     "limit_bytes",
     "lost_in_difference",
+    "may_combine",
     "precise_residual",
 ]

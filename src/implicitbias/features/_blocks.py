@@ -12,8 +12,9 @@ from implicitbias._errors import InvalidInputError
 from implicitbias._numbers import is_number, not_finite
 from implicitbias.features._base import Features, Index
 from implicitbias.features._build import features_of
+from implicitbias.features._parts import COPIES, LEAST
 from implicitbias.features._sources import source_of
-from implicitbias.features._streamed import COPIES, LEAST, Streamed
+from implicitbias.features._streamed import Streamed
 
 MEMORY = 1 << 28
 SAMPLED = 16  # columns of a block that are compared at each reading

@@ -23,7 +23,7 @@ from scipy.linalg.lapack import dposv, dpotrf
 
 from implicitbias._arrays import EPS, FloatArray, IntArray
 from implicitbias._memory import refuse_beyond_memory
-from implicitbias.features import MOST_ALWAYS, Features
+from implicitbias.features import Features, is_large
 from implicitbias.problems import _scaling
 from implicitbias.problems._lanczos import exceeds
 from implicitbias.problems._rows import CLEAR_GRAM, rank_tolerance, rounding_of
@@ -45,7 +45,7 @@ def clearly_independent(X: Features, rows: IntArray, columns: IntArray | None) -
     n, d = X.shape
     if n > d:
         return False
-    if n > MOST_ALWAYS:
+    if is_large(X):
         if exceeds(X, rows, columns, 2.0 * _least_eigenvalue((n, d), d)):
             return True
         refuse_beyond_memory(
