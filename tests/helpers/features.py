@@ -1,5 +1,8 @@
 """Every kind of features beside the array that it stands for."""
 
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import pairwise
 from tempfile import NamedTemporaryFile
 
@@ -7,7 +10,7 @@ import numpy as np
 from scipy.sparse import csc_array, csr_array, random_array
 
 from helpers.draws import normal
-from implicitbias.features import Blocks, Dense, Fourier, Sparse
+from implicitbias.features import Blocks, Dense, Fourier, OnCluster, OnDevice, Sparse
 
 
 def dense(n, m, seed=0):
@@ -96,6 +99,33 @@ def chosen_blocks(n, m, seed=0):
     return found, array[1 : n + 1, columns] * units[:, None]
 
 
+def on_device(n, m, seed=0):
+    """NumPy's array by the array API."""
+    array = dense(n, m, seed)[1]
+    return OnDevice(array), array
+
+
+def of_torch(n, m, seed=0):
+    """A tensor of PyTorch, from the array API alone."""
+    array = dense(n, m, seed)[1]
+    return OnDevice(import_module("torch").asarray(array.copy())), array
+
+
+@cache
+def two_workers():
+    """A cluster of threads, for all tests of a process."""
+    distributed = import_module("distributed")
+    cluster = distributed.LocalCluster(2, processes=False, dashboard_address=":0")
+    return distributed.Client(cluster, set_as_default=False)
+
+
+def on_cluster(n, m, seed=0):
+    """Three blocks on threads."""
+    array = dense(n, m, seed)[1]
+    chunks = import_module("dask.array").from_array(array, chunks=(2, max(1, m // 3)))
+    return OnCluster(chunks, client=two_workers()), array
+
+
 KINDS = {
     "dense": dense,
     "CSR": sparse,
@@ -107,4 +137,10 @@ KINDS = {
     "file": in_a_file,
     "chosen blocks": chosen_blocks,
 }
+OPTIONAL = {
+    "device": (on_device, "array_api_compat"),
+    "torch": (of_torch, "array_api_compat", "torch"),
+    "dask": (on_cluster, "distributed"),
+}
+KINDS |= {name: make for name, (make, *needs) in OPTIONAL.items() if all(map(find_spec, needs))}
 EXACT = tuple(kind for kind in KINDS if "Fourier" not in kind)  # the array's own last bits

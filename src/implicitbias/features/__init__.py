@@ -3,7 +3,9 @@
 from implicitbias.features._base import Features
 from implicitbias.features._blocks import Blocks
 from implicitbias.features._build import as_features, features_of
+from implicitbias.features._cluster import OnCluster
 from implicitbias.features._dense import Dense, heaviest_columns
+from implicitbias.features._device import OnDevice
 from implicitbias.features._exact_sums import ExactSums, exact_sum
 from implicitbias.features._fourier import Fourier, Spectra
 from implicitbias.features._large import (
@@ -24,6 +26,8 @@ __all__ = [
     "Features",
     "Fourier",
     "Lost",
+    "OnCluster",
+    "OnDevice",
     "Precise",
     "Sparse",
     "Spectra",

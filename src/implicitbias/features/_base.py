@@ -9,9 +9,9 @@ Fourier) override them. No other file asks what a matrix is made of.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ SQUARES = (1e-140, 1e140)  # norms whose entries' squares neither under- nor ove
 SLIGHTLY = 1.0 + 1e-8  # more than what rounds in a norm
 LARGEST_EXPONENT = 600.0
 Index = Any  # whatever chooses rows or columns of a NumPy array along one axis
+
+
+Question: TypeAlias = Callable[["Features"], Any]  # of a block
 
 
 class Features(ABC):
@@ -46,6 +49,8 @@ class Features(ABC):
         Whether entries are complex: only arrays are, and only max-margin problems take them.
     is_sparse
         Whether most entries are 0 and are not stored.
+    is_remote
+        Whether blocks are somewhere else, and what is asked of them goes there.
     """
 
     __array_ufunc__ = None  # NumPy leaves products with it to __rmatmul__
@@ -54,6 +59,7 @@ class Features(ABC):
     named: str = "given by its products"
     is_complex: bool = False
     is_sparse: bool = False
+    is_remote: bool = False
 
     @abstractmethod
     def columns(self, index: Index) -> FloatArray:
@@ -111,6 +117,14 @@ class Features(ABC):
     def gathered(self, verb: str) -> Features:
         """Itself, or in one array where a verb takes no blocks; refused where that is too large."""
         return self
+
+    def ask(self, part: slice, question: Question) -> Any:
+        """What is asked of one of the blocks, where that is."""
+        return question(self.block(part))
+
+    def results(self, question_of: Callable[[slice], Question]) -> Iterator[tuple[slice, Any]]:
+        """What is asked of every block, in their order; ``question_of`` is told its columns."""
+        return ((part, self.ask(part, question_of(part))) for part in self.blocks())
 
     def toarray(self) -> FloatArray:
         """All of Z."""

@@ -11,7 +11,9 @@ from implicitbias._arrays import finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias._numbers import as_float64, not_finite, numeric_array
 from implicitbias.features._base import Features
+from implicitbias.features._cluster import OnCluster, is_dask
 from implicitbias.features._dense import Dense
+from implicitbias.features._device import OnDevice, is_elsewhere
 from implicitbias.features._sparse import Sparse
 
 
@@ -44,6 +46,10 @@ def features_of(
         return _checked(X, name, allow_complex)
     if is_sparse(X):
         return Sparse(finite_csr(X, name, finite=finite))
+    if finite and is_elsewhere(X):
+        return OnDevice(X)
+    if finite and is_dask(X):
+        return OnCluster(X)
     array = numeric_array(X, name, "(n, d) numbers, one row a point")
     shape = array.shape
     if len(shape) < 2:

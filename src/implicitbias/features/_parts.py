@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import pairwise
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
@@ -54,8 +55,16 @@ class InParts(Features):
         """Slices that cover the columns, none across two blocks."""
         return iter(self.parts)
 
-    def _each(self) -> Iterator[tuple[slice, Features]]:
-        return ((part, self.block(part)) for part in self.parts)
+    def _each(self, method: str, *arguments: Any) -> Iterator[tuple[slice, Any]]:
+        """A method of every block, of the same arguments."""
+        return self.results(lambda _: methodcaller(method, *arguments))
+
+    def _sum(self, method: str, vector: FloatArray) -> FloatArray:
+        """The sum of a method of every block over the vector's part, (n, ..)."""
+        total = np.zeros((self.shape[0], *vector.shape[1:]))
+        for _, found in self.results(lambda part: methodcaller(method, vector[part])):
+            total += found
+        return total
 
     def refuse_whole(self, verb: str) -> None:
         """Refuse what needs all of Z at once, if that does not fit."""
@@ -74,44 +83,39 @@ class InParts(Features):
     # ---- products --------------------------------------------------------------------------------
 
     def __matmul__(self, vector: FloatArray) -> FloatArray:
-        total = np.zeros((self.shape[0], *vector.shape[1:]))
-        for part, block in self._each():
-            total += block @ vector[part]
-        return total
+        return self._sum("__matmul__", vector)
 
-    def _of_columns(self, of_block: Callable[[Features], FloatArray], rest: Any = ()) -> FloatArray:
-        """What belongs to the columns, block by block, one after the other along the last axis."""
+    def _of_columns(self, method: str, *arguments: Any, rest: Any = ()) -> FloatArray:
+        """What belongs to the columns, (m, ..)."""
         found = np.zeros((self.shape[1], *rest))
-        for part, block in self._each():
-            found[part] = of_block(block)
+        for part, values in self._each(method, *arguments):
+            found[part] = values
         return found
 
     def transposed(self, vector: FloatArray) -> FloatArray:
         """Z^T nu."""
-        return self._of_columns(lambda block: block.T @ vector, vector.shape[1:])
+        return self._of_columns("transposed", vector, rest=vector.shape[1:])
 
     def absolute(self, vector: FloatArray) -> FloatArray:
         """|Z| |v|."""
-        total = np.zeros(self.shape[0])
-        for part, block in self._each():
-            total += block.absolute(vector[part])
-        return total
+        return self._sum("absolute", vector)
 
     def absolute_transposed(self, vector: FloatArray) -> FloatArray:
         """|Z|^T |nu|."""
-        return self._of_columns(lambda block: block.absolute_transposed(vector), vector.shape[1:])
+        return self._of_columns("absolute_transposed", vector, rest=vector.shape[1:])
 
     def row_squares(self, weights: FloatArray) -> FloatArray:
         """The diagonal of Z diag(weights) Z^T."""
-        total = np.zeros(self.shape[0])
-        for part, block in self._each():
-            total += block.row_squares(weights[part])
-        return total
+        return self._sum("row_squares", weights)
 
     def add_gram(self, weights: FloatArray, total: FloatArray) -> FloatArray:
         """The upper triangle of Z diag(weights) Z^T, added up block by block."""
-        for part, block in self._each():
-            total = block.add_gram(weights[part], total)
+        if self.is_remote:
+            for _, found in self.results(lambda part: methodcaller("gram", weights[part])):
+                total += found
+            return total
+        for part in self.parts:
+            total = self.block(part).add_gram(weights[part], total)
         return total
 
     def gram(self, weights: FloatArray) -> FloatArray:
@@ -121,12 +125,12 @@ class InParts(Features):
     def rough_gram(self, weights: FloatArray) -> npt.NDArray[np.float32] | None:
         """The same in single precision; None where a block has none."""
         total: npt.NDArray[np.float32] | None = None
-        for part, block in self._each() if self._has_rough else ():
-            found = block.rough_gram(weights[part])
-            if found is None:
-                self._has_rough = False
-                return None
-            total = found if total is None else np.add(total, found, out=total)
+        if self._has_rough:
+            for _, found in self.results(lambda part: methodcaller("rough_gram", weights[part])):
+                if found is None:
+                    self._has_rough = False
+                    return None
+                total = found if total is None else np.add(total, found)
         return total
 
     _has_rough = True  # until a block says otherwise
@@ -134,8 +138,8 @@ class InParts(Features):
     def inner(self, other: Features) -> FloatArray:
         """Z W^T."""
         total = np.zeros((self.shape[0], other.shape[0]))
-        for part, block in self._each():
-            total += block.inner(other.taken(part))
+        for part in self.parts:
+            total += self.block(part).inner(other.taken(part))
         return total
 
     # ---- sizes -----------------------------------------------------------------------------------
@@ -145,12 +149,11 @@ class InParts(Features):
         """max |Z_ij| of columns and of rows, norms of both, in one reading."""
         n, m = self.shape
         columns, rows, norms, squares = np.zeros(m), np.zeros(n), np.zeros(m), np.zeros(n)
-        for part, block in self._each():
-            columns[part] = block.largest(0)
-            rows = np.maximum(rows, block.largest(1))
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                norms[part] = block.column_norms()
-                squares += np.square(block._plain_norms())
+        for part, found in self.results(lambda _: sizes_of):
+            columns[part], largest, norms[part], more = found
+            rows = np.maximum(rows, largest)
+            with np.errstate(over="ignore"):
+                squares += more
         return columns, rows, norms, np.sqrt(squares)
 
     def largest(self, axis: int) -> FloatArray:
@@ -167,16 +170,23 @@ class InParts(Features):
     def extremes(self) -> tuple[FloatArray, FloatArray]:
         """The smallest and the largest entry of every column."""
         low, high = np.zeros((2, self.shape[1]))
-        for part, block in self._each():
-            low[part], high[part] = block.extremes()
+        for part, found in self._each("extremes"):
+            low[part], high[part] = found
         return low, high
 
     def means(self) -> FloatArray:
         """The mean of every column."""
-        return self._of_columns(lambda block: block.means())
+        return self._of_columns("means")
 
     def entries(self) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
         """The nonzero entries, block by block."""
-        for part, block in self._each():
-            for i, j, values in block.entries():
+        for part in self.parts:
+            for i, j, values in self.block(part).entries():
                 yield i, j + part.start, values
+
+
+def sizes_of(block: Features) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """The largest entries of columns and of rows, norms of columns, squares of those of rows."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        norms, squares = block.column_norms(), np.square(block._plain_norms())
+    return block.largest(0), block.largest(1), norms, squares

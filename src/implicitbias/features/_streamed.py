@@ -6,8 +6,9 @@ by one, so that it is kept as a function of blocks and done anew at each reading
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
+from operator import methodcaller
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,12 +16,12 @@ from scipy.linalg import lu_factor, lu_solve
 
 from implicitbias._arrays import FloatArray, IntArray
 from implicitbias._errors import InvalidInputError
-from implicitbias.features._base import LARGEST_EXPONENT, Combined, Features, Index
+from implicitbias.features._base import LARGEST_EXPONENT, Combined, Features, Index, Question
 from implicitbias.features._dense import NOISE, Dense
 from implicitbias.features._parts import LEAST, InParts
 from implicitbias.features._sparse import heaviest_columns_by_chunks
 
-Change: TypeAlias = Callable[[Features, IntArray | slice], Features]
+Change: TypeAlias = Callable[[slice], Callable[[Features], Features]]  # of a part: of its block
 
 
 class Streamed(InParts):
@@ -49,14 +50,15 @@ class Streamed(InParts):
         for owner in np.unique(owners):
             wanted = np.flatnonzero(owners == owner)
             part = self.parts[owner]
-            found[:, wanted] = self.block(part).columns(places[wanted] - part.start)
+            chosen = methodcaller("columns", places[wanted] - part.start)
+            found[:, wanted] = self.ask(part, chosen)
         return found
 
     def toarray(self) -> FloatArray:
         """All of Z, whatever its size."""
         found = np.zeros(self.shape)
-        for part, block in self._each():
-            found[:, part] = block.toarray()  # a copy: views would keep the blocks
+        for part, values in self._each("toarray"):
+            found[:, part] = values  # a copy: views would keep the blocks
         return found
 
     def taken(self, index: Index) -> Features:
@@ -69,15 +71,15 @@ class Streamed(InParts):
     def rows(self, index: Index) -> Features:
         """Z[index]."""
         count = np.arange(self.shape[0])[index].size
-        return self._changed(lambda block, _: block.rows(index), count)
+        return self._changed(lambda _: methodcaller("rows", index), count)
 
     def scaled(self, rows: FloatArray | None, columns: FloatArray | None) -> Features:
         """diag(r) Z diag(c)."""
-        return self._changed(lambda block, at: block.scaled(rows, _of(columns, at)))
+        return self._changed(lambda at: methodcaller("scaled", rows, _of(columns, at)))
 
     def shifted(self, rows: IntArray, columns: IntArray | None = None) -> Features:
         """2^{e_i + f_j} Z_ij."""
-        return self._changed(lambda block, at: block.shifted(rows, _of(columns, at)))
+        return self._changed(lambda at: methodcaller("shifted", rows, _of(columns, at)))
 
     # ---- matrices made of it ---------------------------------------------------------------------
 
@@ -86,38 +88,37 @@ class Streamed(InParts):
         taken = np.zeros(self.shape[1])
         taken[columns] = values
 
-        def change(block: Features, at: IntArray | slice) -> Features:
+        def change(at: slice) -> Callable[[Features], Features]:
             few = np.flatnonzero(taken[at])
-            return block.less(few, taken[at][few]) if few.size else block
+            return methodcaller("less", few, taken[at][few]) if few.size else _itself
 
         return self._changed(change)
 
     def differences(self, reference: int) -> Features:
         """The other rows less one of them."""
-        return self._changed(lambda block, _: block.differences(reference), self.shape[0] - 1)
+        return self._changed(lambda _: methodcaller("differences", reference), self.shape[0] - 1)
 
     def lost_in_differences(self, reference: int) -> Features:
         """What rounding takes from these."""
         rows = self.shape[0] - 1
-        return self._changed(lambda block, _: block.lost_in_differences(reference), rows)
+        return self._changed(lambda _: methodcaller("lost_in_differences", reference), rows)
 
     def shortest_row(self) -> int:
         """The row whose largest entry, relative to its column, is smallest."""
-        relative = np.zeros(self.shape[0])
-        for part, block in self._each():
-            sizes = self.largest(0)[part]
-            units = block.scaled(None, 1.0 / np.where(sizes > 0, sizes, 1.0))
-            relative = np.maximum(relative, units.largest(1))
-        return int(relative.argmin())
+        sizes = self.largest(0)
+        units = self.scaled(None, 1.0 / np.where(sizes > 0, sizes, 1.0))
+        return int(units.largest(1).argmin())
 
     def replaced(self, index: IntArray, columns: FloatArray) -> Features:
         """Z with other columns at some places."""
         owner = np.full(self.shape[1], -1)
         owner[index] = np.arange(index.size)
 
-        def change(block: Features, at: IntArray | slice) -> Features:
+        def change(at: slice) -> Callable[[Features], Features]:
             places = np.flatnonzero(owner[at] >= 0)
-            return block.replaced(places, columns[:, owner[at][places]]) if places.size else block
+            if not places.size:
+                return _itself
+            return methodcaller("replaced", places, columns[:, owner[at][places]])
 
         return self._changed(change)
 
@@ -128,8 +129,8 @@ class Streamed(InParts):
     def leading(self, rows: IntArray, columns: IntArray, bits: int) -> tuple[Features, Features]:
         """Z rounded to multiples of 2^{r_i + c_j - bits}, and the rest."""
 
-        def change(which: int, block: Features, at: IntArray | slice) -> Features:
-            return block.leading(rows, columns[at], bits)[which]
+        def change(which: int, at: slice) -> Callable[[Features], Features]:
+            return partial(_leading, which, rows, columns[at], bits)
 
         return self._changed(partial(change, 0)), self._changed(partial(change, 1))
 
@@ -137,21 +138,13 @@ class Streamed(InParts):
 
     def conjugated(self, logs: FloatArray, basis: IntArray) -> Features:
         """Z_ij exp(logs_j - logs_i), i counted along the basis."""
-
-        def change(block: Features, at: IntArray | slice) -> Features:
-            steps = np.minimum(logs[at] - logs[basis][:, None], LARGEST_EXPONENT)
-            with np.errstate(over="ignore", under="ignore"):
-                return Dense(block.toarray() * np.exp(steps))
-
-        return self._changed(change)
+        return self._changed(lambda at: partial(_conjugated, logs[at], logs[basis]))
 
     def dominance(self, heights: FloatArray, basis: IntArray) -> float:
         """The largest log |Z_ij| + heights_j - heights_i."""
         top = -np.inf
-        for part, block in self._each():
-            with np.errstate(divide="ignore"):
-                logs = np.log(np.abs(block.toarray()))
-            top = max(top, float(np.max(logs + heights[part] - heights[basis][:, None])))
+        for _, found in self.results(lambda at: partial(_dominance, heights[at], heights[basis])):
+            top = max(top, found)
         return top
 
     def heaviest_basis(self, log_weights: FloatArray) -> IntArray | None:
@@ -168,19 +161,61 @@ class Streamed(InParts):
         place = np.full(self.shape[1], -1)
         place[basis] = np.arange(basis.size)
 
-        def change(block: Features, at: IntArray | slice) -> Features:
-            found = lu_solve(factor, block.toarray())
-            light = log_weights[at] - log_weights[basis][:, None] > 0
-            found[light & (np.abs(found) < NOISE * np.abs(found).max(axis=0))] = 0.0
-            own = np.flatnonzero(place[at] >= 0)
-            found[:, own] = np.eye(basis.size)[:, place[at][own]]
-            return Dense(found)
+        def change(at: slice) -> Callable[[Features], Features]:
+            return partial(_combined, factor, log_weights[at], log_weights[basis], place[at])
 
         return Combined(self._changed(change), factor, np.abs(np.linalg.inv(square)))
 
 
-def _of(values: Any, at: IntArray | slice) -> Any:
+def _of(values: Any, at: slice) -> Any:
     return None if values is None else values[at]
+
+
+def _itself(block: Features) -> Features:
+    return block
+
+
+def _leading(which: int, rows: IntArray, columns: IntArray, bits: int, block: Features) -> Features:
+    return block.leading(rows, columns, bits)[which]
+
+
+def _conjugated(logs: FloatArray, of_basis: FloatArray, block: Features) -> Features:
+    """Z_ij exp(logs_j - logs_i)."""
+    steps = np.minimum(logs - of_basis[:, None], LARGEST_EXPONENT)
+    with np.errstate(over="ignore", under="ignore"):
+        return Dense(block.toarray() * np.exp(steps))
+
+
+def _dominance(heights: FloatArray, of_basis: FloatArray, block: Features) -> float:
+    """The largest log |Z_ij| + heights_j - heights_i."""
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.abs(block.toarray()))
+    return float(np.max(logs + heights - of_basis[:, None]))
+
+
+def _combined(
+    factor: tuple[FloatArray, IntArray],
+    logs: FloatArray,
+    of_basis: FloatArray,
+    place: IntArray,
+    block: Features,
+) -> Features:
+    """B^{-1} Z; ``place`` tells which columns are those of B, -1 elsewhere."""
+    found = lu_solve(factor, block.toarray())
+    light = logs - of_basis[:, None] > 0
+    found[light & (np.abs(found) < NOISE * np.abs(found).max(axis=0))] = 0.0
+    own = np.flatnonzero(place >= 0)
+    found[:, own] = np.eye(len(found))[:, place[own]]
+    return Dense(found)
+
+
+def _then(first: Callable[[Features], Features], question: Question) -> Question:
+    """The question after a change of the block."""
+    return partial(_composed, first, question)
+
+
+def _composed(first: Callable[[Features], Features], question: Question, block: Features) -> Any:
+    return question(first(block))
 
 
 class Changed(Streamed):
@@ -190,6 +225,7 @@ class Changed(Streamed):
         self._parent, self._change = parent, change
         self.shape, self.memory = (rows, parent.shape[1]), parent.memory
         self.named, self.is_sparse = parent.named, parent.is_sparse
+        self.is_remote = parent.is_remote
 
     def _edges(self) -> IntArray:
         return self._parent._edges()
@@ -201,7 +237,15 @@ class Changed(Streamed):
 
     def block(self, part: slice) -> Features:
         """One of the parent's blocks, changed."""
-        return self._change(self._parent.block(part), part)
+        return self._change(part)(self._parent.block(part))
+
+    def ask(self, part: slice, question: Question) -> Any:
+        """Asked where the parent's block is."""
+        return self._parent.ask(part, _then(self._change(part), question))
+
+    def results(self, question_of: Callable[[slice], Question]) -> Iterator[tuple[slice, Any]]:
+        """Asked where the parent's blocks are."""
+        return self._parent.results(lambda part: _then(self._change(part), question_of(part)))
 
 
 class Taken(Streamed):
