@@ -1,8 +1,9 @@
 """Features that are a Dask array: blocks stay on the workers, and products are made there.
 
 What travels are vectors, each worker's part of those with one number a feature, and n x n matrices.
-Sums are taken in the order of the blocks, so that the answer does not depend on how many workers
-there are, nor on one that is lost: Dask makes its blocks again.
+Sums are taken in the order of the blocks, so that how many workers there are changes no more than a
+rounding, nor does one that is lost: Dask makes its blocks again. Where combined rows or units of
+the features are needed (weights or units many orders of magnitude apart) blocks travel, one by one.
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ class Regression:
     ----------
     X
         (n, d), kept by reference if it is a float64 array; or a SciPy sparse array, kept as CSR,
-        which predictions for diagonal and for fully connected networks accept.
+        which predictions for diagonal and for fully connected networks accept; or columns in
+        ``features.Blocks``, a Dask array, or an array on a device, which stay where they are.
     y
         (n,).
 
