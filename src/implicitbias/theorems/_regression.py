@@ -163,8 +163,7 @@ def _layers(
     log_scale = situation.init.log_scale + change
     if forced.any():
         # Locked coordinates that tend to 0 end where Q does: t = -inf or +inf.
-        everywhere, still = np.empty(curves.size), curves.take(forced)
-        everywhere[forced] = still.t_from_rho(np.zeros(still.size), np.full(still.size, -np.inf))
+        everywhere = curves.t_from_rho(np.zeros(curves.size), np.full(curves.size, -np.inf))
         everywhere[~forced] = t
         t = everywhere
     layers = situation.reduction.layers(curves.layers(t))

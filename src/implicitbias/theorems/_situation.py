@@ -241,7 +241,9 @@ class Situation(Setting):
         """The SVD of M(x) for the one point; only for two layers and rank 1."""
         if self.network.depth != 2 or not self.is_one_point:
             raise InvalidInputError("the SVD of M(x) needs two layers and a single point.")
-        refuse_sparse(self, "the SVD of M(x), asked for where all points are multiples of one,")
+        if self.rows.is_sparse:
+            verb = "the SVD of M(x), asked for where all points are multiples of one,"
+            refuse_sparse(self, verb)
         directions = self.init.directions
         return one_point_svd(
             self.network, self.rows.rows([0]).toarray()[0], float(self.targets[0]), directions
