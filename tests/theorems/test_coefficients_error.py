@@ -12,9 +12,11 @@ from implicitbias._errors import NoPredictionError
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
     ConvolutionalNetwork,
+    DiagonalNetwork,
     FullyConnectedNetwork,
     OrthogonalNetwork,
     TensorNetwork,
+    TwoSidedDiagonalNetwork,
 )
 from implicitbias.problems import Regression
 from implicitbias.theorems import limit_path, predict_limit
@@ -99,6 +101,28 @@ def test_square_data_have_one_solution(depth, scale):
     S = np.array([[1.0, 1000001], [2, 1000000]])
     path, _ = end(S, np.array([[3.0, 3], [-2, 1]]), np.array([1.0, -3]), depth, scale)
     check(path.coefficients[0], path.errors[0], np.array([10 / 9, -7 / 9]), 1e-15)
+
+
+@pytest.mark.parametrize("family", ["diagonal", "two-sided"])
+@pytest.mark.parametrize("depth", [2, 3, 5])
+@pytest.mark.parametrize("scale", [0.0, 1e-5, 0.0115, 1.0, np.inf])
+def test_square_data_with_an_offset_have_one_solution(family, depth, scale):
+    """A column of time stamps: no sum over coordinates has the digits, X^{-1} y has them all."""
+    X = np.array([[1.0, 274.2804831719094], [1.0, 266.8216592550804], [1.0, 293.3461718498197]])
+    X = np.column_stack([X, 1.7e12 + np.array([60000.0, 39000.0, 4000.0])])
+    for y in (-2.0 * X[:, 2], X[:, 0] + 2.0 * X[:, 1]):
+        if family == "diagonal":
+            network, layers = DiagonalNetwork(3, depth), [np.ones(3)] * (depth - 1) + [np.zeros(3)]
+        else:
+            network, layers = TwoSidedDiagonalNetwork(3, depth), [np.ones(3)] * 2
+        path = limit_path(network, Regression(X, y), layers, [scale])
+        solved = rationals(X).solve(rationals(y).transpose())
+        expected = np.array([int(entry.p) / int(entry.q) for entry in solved.entries()])
+        check(path.coefficients[0], path.errors[0], expected, 1e-13)
+        parameters = path.limits[0].parameters
+        if parameters is not None:
+            made = network.coefficients(parameters)
+            np.testing.assert_allclose(made, expected, atol=1e-12 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("depth", [2, 3])

@@ -4,6 +4,7 @@ from implicitbias.limits._interpolators import (
     least_l1_interpolator,
     least_l2_end,
     least_l2_interpolator,
+    only_interpolator,
 )
 from implicitbias.limits._limit import (
     Certificate,
@@ -96,6 +97,7 @@ __all__ = [
     "many_starts",
     "moved_by_rounding",
     "on_face",
+    "only_interpolator",
     "optimal_face",
     "reachable",
     "relative_difference",

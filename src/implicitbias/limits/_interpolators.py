@@ -21,7 +21,12 @@ from implicitbias.features import Dense, Features, Lost, as_features
 from implicitbias.limits.margin._groups import Groups
 from implicitbias.limits.margin._l1 import GroupedProblem, solve_l1
 from implicitbias.limits.potential._ends import EndPoint, large_scale_end, small_scale_end
+from implicitbias.limits.potential._extended import floats_of, largest
 from implicitbias.limits.potential._problem import PotentialProblem
+
+MOST_ROWS = 128  # of a system solved in balls: a tenth of a second
+PRECISIONS = 256, 1024, 4096  # bits
+DIGITS = 2.0**-60  # proved, relative to the largest entry: more than float64 has
 
 
 def least_l2_interpolator(X: FloatArray | Features, y: FloatArray) -> FloatArray:
@@ -41,6 +46,30 @@ def least_l2_end(X: FloatArray | Features, y: FloatArray, lost: Lost | None = No
     X may be sparse. ``lost``: what rounding took from X and y before, which is not refused here.
     """
     return _least(X, y, large_scale_end, "l2", lost)
+
+
+def only_interpolator(X: FloatArray, y: FloatArray) -> FloatArray | None:
+    """X^{-1} y of a square X, (d,), to 2^-60 of its largest entry, then rounded once.
+
+    In balls, whatever units and offsets the columns have. None where X is singular or has more
+    than 128 rows.
+    """
+    from flint import arb_mat, ctx
+
+    if len(y) > MOST_ROWS:
+        return None
+    precision = ctx.prec
+    try:
+        for ctx.prec in PRECISIONS:
+            try:
+                found = arb_mat(X.tolist()).solve(arb_mat(y[:, None].tolist()))
+            except ZeroDivisionError:
+                continue
+            if max(entry.rad() for entry in found.entries()) <= largest(found) * DIGITS:
+                return floats_of(found)
+    finally:
+        ctx.prec = precision
+    return None
 
 
 def least_l1_interpolator(

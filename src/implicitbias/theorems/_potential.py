@@ -166,14 +166,14 @@ def _end(
     coefficients, error = situation.coefficients(real_rho), end.error
     if alpha == 0.0:
         error += end_without_ties(situation, real_rho, coefficients)
-    coefficients, error = only_solution(situation, coefficients, error)
+    coefficients, gap, error = only_solution(situation, coefficients, end.gap, error)
     return Limit(
         coefficients,
         "point",
         name,
         Certificate(
             relative_residual(situation.problem.features, coefficients, situation.problem.y),
-            end.gap,
+            gap,
             error=error,
         ),
         verdicts,

@@ -10,6 +10,7 @@ from scipy.linalg import cho_solve
 from implicitbias._arrays import EPS, FloatArray, Parameters
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
+from implicitbias.coordinates import ScalarCurves
 from implicitbias.features import Features
 from implicitbias.limits import (
     MAX_CORRECTIONS,
@@ -21,6 +22,7 @@ from implicitbias.limits import (
     at_actual_scale,
     certify,
     least_l2_end,
+    only_interpolator,
     relative_residual,
     seen_from,
     solve,
@@ -37,6 +39,7 @@ from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
 UNMET = 1e-6
+SETTLED = 1e-13  # errors of beta that are not worth a solve in balls
 CORRECTIONS = 3  # of seminormal equations: each wins the digits that one solve keeps
 
 
@@ -99,7 +102,7 @@ def assemble_potential(
             f"scale exp({situation.init.log_scale:.4g}).",
             verdicts,
         )
-    error = certificate.error
+    gap, error = certificate.gap or 0.0, certificate.error
     if error is not None:
         if not kept.all() or decomposition.residual > 0.0:
             change = _further(situation, problem)
@@ -108,14 +111,17 @@ def assemble_potential(
             )
             error += forced_by_rounding(there, real_rho, coefficients)
             error += left_out(there, coefficients)
-        coefficients, error = only_solution(situation, coefficients, error)
+        only, gap, error = only_solution(situation, coefficients, gap, error)
+        if only is not coefficients and decomposition.is_identity:
+            state, rho = replace(state, t=_t_from_rho(problem.curves, only[kept])), only
+        coefficients = only
     return Limit(
         coefficients,
         "point",
         name,
         Certificate(
             relative_residual(situation.problem.features, coefficients, situation.problem.y),
-            certificate.gap,
+            gap,
             gap_kind=certificate.gap_kind,
             error=error,
         ),
@@ -128,19 +134,29 @@ def assemble_potential(
 
 
 def only_solution(
-    situation: Situation, coefficients: FloatArray, error: float
-) -> tuple[FloatArray, float]:
-    """X^{-1} y where X is square, if it is known better than a sum of coordinates, and its error.
+    situation: Situation, coefficients: FloatArray, gap: float, error: float
+) -> tuple[FloatArray, float, float]:
+    """X^{-1} y where X is square, its gap of 0 (no other point is feasible), and its error.
 
-    As given otherwise.
+    As given where no better is known than the given sum of coordinates.
     """
-    if situation.decomposition.is_identity or len(situation.targets) < coefficients.size:
-        return coefficients, error
+    if len(situation.targets) < coefficients.size:
+        return coefficients, gap, error
+    if situation.decomposition.is_identity:
+        given = (
+            error > SETTLED
+            and situation.lost is None
+            and situation.fit is None
+            and situation.rows.is_array
+        )
+        free = given and not situation.reach.forced.any()
+        only = only_interpolator(situation.rows.toarray(), situation.targets) if free else None
+        return (coefficients, gap, error) if only is None else (only, 0.0, EPS)
     try:
         end = least_l2_end(situation.rows, situation.targets)
     except NoPredictionError:
-        return coefficients, error
-    return (end.rho, end.error) if end.error < error else (coefficients, error)
+        return coefficients, gap, error
+    return (end.rho, 0.0, end.error) if end.error < error else (coefficients, gap, error)
 
 
 def _further(situation: Situation, problem: PotentialProblem) -> float:
@@ -149,15 +165,18 @@ def _further(situation: Situation, problem: PotentialProblem) -> float:
     return float(there[0] - own[0]) if there.size else 0.0
 
 
+def _t_from_rho(curves: ScalarCurves, rho: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        return curves.t_from_rho(np.sign(rho), np.log(np.abs(rho)))
+
+
 def _layers(
     situation: Situation, problem: PotentialProblem, state: PotentialState
 ) -> Parameters | None:
     """The limits of the layers, or None where they overflow."""
     moving, t = problem.actual_curves, state.t
     if problem.log_excess != 0.0 and problem.target.any():
-        rho = problem.curves.rho(t)
-        with np.errstate(divide="ignore"):
-            t = moving.t_from_rho(np.sign(rho), np.log(np.abs(rho)))
+        t = _t_from_rho(moving, problem.curves.rho(t))
     change = _further(situation, problem)
     curves, forced = situation.curves.shifted(change), situation.reach.forced
     log_scale = situation.init.log_scale + change

@@ -21,6 +21,7 @@ from implicitbias.limits.margin._exact import residual, unmet
 STEPS = 200
 POLISHING = 8
 ROUNDING = 1e-9  # slacks and multipliers of the rows left out may be so far below zero
+CLOSE = 1e-11  # residuals and complementarity of the interior method
 CENTRE = 0.1  # each step aims at a tenth of the complementarity that is left
 
 
@@ -84,15 +85,16 @@ def _interior(
     equal, above = rows
     t, k, s = start.copy(), len(equal), start.size
     slack = np.maximum(above @ t - goals[1], 1e-3)
-    lam, mu = np.ones(len(above)), np.zeros(k)
+    lam, mu, last = np.ones(len(above)), np.zeros(k), np.inf
     for _ in range(STEPS):
         dual = np.log(t) - omega - equal.T @ mu - above.T @ lam
         missing = goals[0] - equal @ t
         short = slack - (above @ t - goals[1])
         level = float(slack @ lam) / max(lam.size, 1)
         size = max(np.abs(dual).max(), np.abs(missing).max(), np.abs(short).max(initial=0.0))
-        if max(size, level) < 1e-11:
-            break
+        if level < CLOSE and (size < CLOSE or size > 0.5 * last):
+            break  # at its digits: multipliers would run away where rows are near-parallel
+        last = size
         push = CENTRE * level / slack - lam  # change of lam at ds = 0
         curvature = lam / slack
         # ds = above dt - short, dlam = push - curvature ds
@@ -126,21 +128,26 @@ def _room(values: FloatArray, step: FloatArray) -> float:
 def _polished(
     rows: FloatArray, goal: FloatArray, omega: FloatArray, t: FloatArray, mu: FloatArray
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Newton on B t = g and log t - omega = B^T mu, t as the sum of two floats."""
-    low, error, s = np.zeros_like(t), np.inf, t.size
+    """Newton on B t = g and log t - omega = B^T mu, t and mu as sums of two floats."""
+    low, rest, error, s = np.zeros_like(t), np.zeros_like(mu), np.inf, t.size
     for _ in range(POLISHING):
         missing = residual(rows, t, low, goal)
-        dual = np.log(t) + low / t - omega - rows.T @ mu
+        dual = residual(rows.T, mu, rest, np.log(t) + low / t - omega)
         root = np.sqrt(t)
         scaled = rows * root
         matrix = np.block([[np.eye(s), -scaled.T], [scaled, np.zeros((len(rows),) * 2)]])
         right = np.concatenate([-root * dual, missing])
         step, *_ = lstsq(matrix, right, lapack_driver="gelsy", check_finite=False)
         dt = np.maximum(root * step[:s], -0.9 * t)
-        mu = mu + step[s:]
         error = float(np.linalg.norm(dt) / np.linalg.norm(t))
-        moved = t + (low + dt)
-        t, low = moved, (t - moved) + (low + dt)
+        t, low = _moved(t, low, dt)
+        mu, rest = _moved(mu, rest, step[s:])
         if error < EPS:
             break
     return t, mu, max(error, EPS, unmet(residual(rows, t, low, goal), goal))
+
+
+def _moved(high: FloatArray, low: FloatArray, step: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """high + low + step as two floats again."""
+    moved = high + (low + step)
+    return moved, (high - moved) + (low + step)
