@@ -45,7 +45,8 @@ class OnDevice(Streamed):
     named = "an array of another library"
 
     def __init__(self, array: Any, *, memory: int = MEMORY) -> None:
-        space, shape = _namespace(array), tuple(int(size) for size in np.shape(array))
+        space = _namespace(array)
+        shape = tuple(int(size) for size in array.shape)
         if len(shape) != 2 or 0 in shape:
             raise InvalidInputError(
                 f"X has shape {shape}; expected (n, d) with at least one point and one feature."
@@ -105,11 +106,13 @@ class Piece(Features):
 
     def _there(self, values: Any) -> Any:
         device = import_module("array_api_compat").device(self._array)
-        return self._space.asarray(np.ascontiguousarray(values), device=device)
+        owned = np.require(values, requirements=["C", "W"])  # PyTorch warns of what is read-only
+        return self._space.asarray(owned, device=device)
 
     @staticmethod
     def _here(values: Any) -> FloatArray:
-        return np.array(import_module("array_api_compat").to_device(values, "cpu"))
+        found = np.asarray(import_module("array_api_compat").to_device(values, "cpu"))
+        return found if found.flags.writeable else found.copy()  # JAX's are not
 
     def _with(self, array: Any) -> Piece:
         return Piece(array, self._space)
