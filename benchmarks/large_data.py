@@ -31,7 +31,6 @@ DENSE = 500, 200_000
 WIDE = 1000, 1_000_000, 2_000_000  # points, features, entries
 MANY = 5000, 50_000, 500_000
 MOST = 20_000, 200_000, 2_000_000
-ROWS_AT_ONCE = 50
 
 
 @contextmanager
@@ -39,11 +38,11 @@ def file_of(shape: tuple[int, int]) -> Iterator[Path]:
     """Normal entries in a .npy file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "X.npy"
-        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float64, shape=shape)
-        for start in range(0, shape[0], ROWS_AT_ONCE):
-            part = array[start : start + ROWS_AT_ONCE]
-            part[:] = np.random.default_rng(start).standard_normal(part.shape)
-        del array, part
+        header = {"descr": "<f8", "fortran_order": False, "shape": shape}
+        with open(path, "wb") as file:
+            np.lib.format.write_array_header_2_0(file, header)
+            for row in range(shape[0]):
+                file.write(np.random.default_rng(row).standard_normal(shape[1]).tobytes())
         yield path
 
 

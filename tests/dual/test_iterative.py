@@ -121,6 +121,18 @@ def test_ill_conditioned_rows_are_factored_after_all(iterated, monkeypatch):
     assert apart(found.coefficients, expected.coefficients) <= 1e-9
 
 
+def test_what_does_not_converge_is_factored_from_then_on(iterated, monkeypatch):
+    monkeypatch.setattr("implicitbias.dual._iterative.MOST_ITERATIONS", 2)
+    features = as_features(sparse_problem()[0])
+    slopes = Slopes(np.zeros(D), np.zeros(D), np.zeros(D))
+    for tried in (2, 0):
+        iterated.clear()
+        system = mild_system(features, slopes)
+        assert system.iteration is None
+        assert system.rcond > 0.0
+        assert len(iterated) == tried
+
+
 def test_where_neither_fits_the_limit_is_refused(iterated, monkeypatch):
     monkeypatch.setattr("implicitbias.dual._iterative.MOST_ITERATIONS", 3)
     monkeypatch.setattr("implicitbias.features._large.available_bytes", lambda: 100.0)

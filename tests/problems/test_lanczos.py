@@ -9,7 +9,7 @@ from scipy.sparse import csr_array, random_array
 import implicitbias as ib
 from helpers.draws import normal
 from implicitbias.features import Blocks, as_features
-from implicitbias.problems._lanczos import exceeds
+from implicitbias.problems._lanczos import _bound, exceeds
 from implicitbias.problems._scaling import equilibration
 
 
@@ -46,6 +46,11 @@ def test_well_conditioned_rows_are_proved_independent():
     assert not exceeds(features, *equilibration(features), 0.9)
     scaled = features.scaled(None, np.ldexp(1.0, rng.integers(-30, 30, 2000)))
     assert exceeds(scaled, *equilibration(scaled), 0.3)
+
+
+def test_too_few_steps_prove_nothing():
+    assert _bound(np.ones(8), np.zeros(7), 100) == -np.inf
+    assert _bound(np.ones(200), np.zeros(199), 100) == 1.0
 
 
 def test_dependent_rows_are_not_proved():
