@@ -243,6 +243,15 @@ def stable_norm(vector: FloatArray) -> float:
     return top * float(np.linalg.norm(vector / top))
 
 
+def stable_norms(rows: FloatArray) -> FloatArray:
+    """||v|| of each row, (s, N), as ``stable_norm``."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        squares = np.einsum("ij,ij->i", rows, rows)
+    if np.all((squares > SMALL_SQUARE) & (squares < 1.0 / SMALL_SQUARE)):
+        return np.asarray(np.sqrt(squares))
+    return np.array([stable_norm(row) for row in rows])
+
+
 def exact_product(left: NumericArray, right: NumericArray) -> bool:
     """Whether left @ right cannot round, in whatever order it is summed; left may be a vector.
 

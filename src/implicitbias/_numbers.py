@@ -31,6 +31,8 @@ def numeric_array(value: Any, name: str, expected: str = "numbers") -> npt.NDArr
     InvalidInputError
         Masked, sparse, ragged, not numeric, or numbers that float64 does not hold.
     """
+    if type(value) is np.ndarray and value.dtype == np.float64:
+        return value
     refuse_containers(value, name)
     _refuse_rounded_columns(value, name)
     try:

@@ -58,7 +58,7 @@ HOMES = {
     ),
     "implicitbias.problems": ("Separability",),
     "implicitbias.simulation": ("LeastNorm", "SimulatedLimit"),
-    "implicitbias.theorems": ("Explanation", "Finding", "LimitPath", "Sensitivity"),
+    "implicitbias.theorems": ("Explanation", "Finding", "LimitPath", "SaddlePath", "Sensitivity"),
 }
 MODULES = {name: home for home, names in HOMES.items() for name in names}
 FORMER = {"Reference": "LeastNorm"}  # as files of earlier versions call them

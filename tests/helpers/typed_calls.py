@@ -72,6 +72,16 @@ def paths() -> list[ib.LimitPath]:
     ]
 
 
+def saddles() -> list[ib.SaddlePath]:
+    """Return saddles from directions in lists, stacked and as an Initialization."""
+    network, problem = ib.DiagonalNetwork(4, 3), ib.Regression(ROWS, [1.0, 2.0])
+    init = ib.Initialization.last_layer_zero(network, [1, 2, 3, 4], scale=0.1)
+    paths = [ib.saddle_path(network, problem, init, max_jumps=9)]
+    paths.append(ib.saddle_path(network, problem, [[1.0] * 4] * 2 + [[0.0] * 4]))
+    paths[0].coefficients_at([0, 1])
+    return paths
+
+
 def descents() -> list[ib.Run]:
     """Return runs with every option, of one start and of lists of them."""
     network = ib.DiagonalNetwork(num_features=4, depth=3)
@@ -196,6 +206,6 @@ def modules() -> list[float]:
 
 
 CALLS = (
-    *(problems, losses, networks, layers, paths),
+    *(problems, losses, networks, layers, paths, saddles),
     *(descents, ends_of_runs, two_sided, modules),
 )

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -64,6 +64,7 @@ class Curves(ScalarCurves):
     Source: Section 5.2 of Yun, Krishnan and Mobahi (ICLR 2021), extended to every real start.
     """
 
+    growth_rate: ClassVar[float] = 2.0  # e^{2 |s|}
     log_unit: FloatArray
     _start: Start
     _clock: Clock

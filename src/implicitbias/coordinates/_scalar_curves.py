@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from copy import copy
 from fractions import Fraction
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -32,6 +32,7 @@ class ScalarCurves(ABC):
     """
 
     log_unit: FloatArray
+    growth_rate: ClassVar[float]  # d log |rho| / d |s| for long clocks, L = 2
 
     @property
     @abstractmethod
@@ -170,6 +171,25 @@ class ScalarCurves(ABC):
         known = np.isfinite(near)
         below = np.where(down & known, near, here - low)
         return below, np.where(up & known, near, high - here)
+
+    def small_scale_lengths(self) -> tuple[FloatArray, FloatArray]:
+        """log w^- and log w^+, (m,) each: how long clocks last as the scale alpha tends to 0.
+
+        A clock s that moves to one side makes rho of order one at w log(1/alpha) for L = 2, at
+        w alpha^{-(L - 2)} for L > 2, log alpha being counted from these curves; infinite where the
+        coordinate does not grow to that side.
+        """
+        if self.depth == 2:
+            below = above = np.full(self.size, 2.0 / self.growth_rate)
+        else:
+            below, above = self.clock_lengths()
+        closed = (self.dead | (self.locked & (side * self.orientation > 0)) for side in (1, -1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = [
+                np.where(shut, np.inf, np.log(length) - (self.depth - 2) * self.log_unit)
+                for shut, length in zip(closed, (below, above), strict=True)
+            ]
+        return logs[0], logs[1]
 
     @abstractmethod
     def log_slack(self, t: FloatArray) -> FloatArray:

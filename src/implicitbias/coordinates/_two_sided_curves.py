@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class TwoSidedCurves(ScalarCurves):
     other starts and D = 2.
     """
 
+    growth_rate: ClassVar[float] = 4.0  # e^{4 |s|}
     log_unit: FloatArray
     _pair: Pair
     _t0: FloatArray

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, positive_int
+from implicitbias._arrays import FloatArray, IntArray, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.problems import Classification, Regression
 
@@ -209,11 +210,18 @@ def breast_cancer(*, degree: int = 1) -> Classification:
 
 
 def _digits(num_points: int) -> tuple[FloatArray, FloatArray]:
+    rows = slice(_points(num_points, DIGITS_POINTS))
+    images, labels = _all_digits()
+    return images[rows].copy(), labels[rows].astype(np.float64)
+
+
+@cache
+def _all_digits() -> tuple[FloatArray, IntArray]:
+    """All images, read once: most of the time goes into their text."""
     from sklearn.datasets import load_digits
 
-    rows = slice(_points(num_points, DIGITS_POINTS))
     images, labels = load_digits(return_X_y=True)
-    return images[rows], labels[rows].astype(np.float64)
+    return images, labels
 
 
 def _standardised(measurements: FloatArray, degree: int) -> FloatArray:

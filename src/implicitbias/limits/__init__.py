@@ -50,6 +50,9 @@ from implicitbias.limits.potential._rough_path import rough_path
 from implicitbias.limits.potential._seen import Seen
 from implicitbias.limits.potential._sensitivity import PotentialSensitivity
 from implicitbias.limits.potential._signed_fit import STRICT, SignedFit, signed_fit
+from implicitbias.limits.saddles._cone import NoRestError, Rest, SquaredLoss
+from implicitbias.limits.saddles._exponential import ExponentialLoss
+from implicitbias.limits.saddles._walk import Saddle, Walk, Walked
 from implicitbias.limits.singular._vectors import (
     SingularVectors,
     singular_residual_of_network,
@@ -68,9 +71,11 @@ __all__ = [
     "Certificate",
     "EndPoint",
     "Entropy",
+    "ExponentialLoss",
     "Groups",
     "Limit",
     "MaxMargin",
+    "NoRestError",
     "OnePoint",
     "OptimalFace",
     "PathError",
@@ -78,10 +83,15 @@ __all__ = [
     "PotentialSensitivity",
     "PotentialState",
     "Reachable",
+    "Rest",
+    "Saddle",
     "Seen",
     "SignedFit",
     "SingularVectors",
+    "SquaredLoss",
     "StationaryPoint",
+    "Walk",
+    "Walked",
     "at_actual_scale",
     "certify",
     "conjugate_groups",

@@ -24,6 +24,12 @@ from implicitbias.plotting._potential import (
     potential,
     potential_traces,
 )
+from implicitbias.plotting._saddle_path import (
+    SaddlePathTraces,
+    SaddleTrace,
+    saddle_path,
+    saddle_path_traces,
+)
 from implicitbias.plotting._scale_path import (
     CoefficientTrace,
     ScalePathTraces,
@@ -60,6 +66,8 @@ __all__ = [
     "MarginRun",
     "PathTrace",
     "PotentialTrace",
+    "SaddlePathTraces",
+    "SaddleTrace",
     "ScalePathTraces",
     "SummaryTraces",
     "TrainingTrace",
@@ -78,6 +86,8 @@ __all__ = [
     "margin_path_traces",
     "potential",
     "potential_traces",
+    "saddle_path",
+    "saddle_path_traces",
     "scale_path",
     "scale_path_traces",
     "summary",

@@ -92,14 +92,14 @@ def scale_path_traces(
         No finite positive scale, or coefficients, names or flows that do not fit the path.
     """
     beta, scales = path.coefficients, np.asarray(path.scales)
-    names = _checked_names(names, beta.shape[1])
+    names = checked_names(names, beta.shape[1])
     inside = np.flatnonzero((scales > 0) & np.isfinite(scales))
     inside = inside[np.argsort(scales[inside])]
     if inside.size == 0:
         raise InvalidInputError(
             "path has no scale other than 0 and infinity; a curve needs finite positive scales."
         )
-    order, num_shown = _order(beta, shown)
+    order, num_shown = largest_first(beta, shown)
     zero, infinity = (_end(beta, scales, end) for end in (0.0, np.inf))
     traces = [
         CoefficientTrace(
@@ -181,7 +181,7 @@ def scale_path(
     return ax
 
 
-def _order(beta: FloatArray, shown: int | Sequence[int]) -> tuple[IntArray, int]:
+def largest_first(beta: FloatArray, shown: int | Sequence[int]) -> tuple[IntArray, int]:
     """The order in which coefficients are drawn, and how many of them stand out."""
     largest_first = np.argsort(-np.abs(beta).max(axis=0), kind="stable")
     if isinstance(shown, (int, np.integer)):
@@ -196,7 +196,7 @@ def _order(beta: FloatArray, shown: int | Sequence[int]) -> tuple[IntArray, int]
     return np.concatenate([first, largest_first[~np.isin(largest_first, first)]]), first.size
 
 
-def _checked_names(names: Sequence[str] | None, size: int) -> list[str]:
+def checked_names(names: Sequence[str] | None, size: int) -> list[str]:
     if names is None:
         return [rf"$\beta_{{{j}}}$" for j in range(1, size + 1)]
     if len(names) != size:

@@ -12,6 +12,8 @@ from implicitbias.theorems._predict import (
     sensitivity,
 )
 from implicitbias.theorems._registry import register_theorem, unregister_theorem
+from implicitbias.theorems._saddle_path import SaddlePath
+from implicitbias.theorems._saddles import saddle_path
 from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
 
@@ -21,6 +23,7 @@ __all__ = [
     "Finding",
     "LimitPath",
     "LimitProblem",
+    "SaddlePath",
     "Sensitivity",
     "Situation",
     "Theorem",
@@ -34,6 +37,7 @@ __all__ = [
     "register_theorem",
     "require_applicable",
     "rough_limit_path",
+    "saddle_path",
     "sensitivity",
     "situation_of",
     "unregister_theorem",

@@ -15,6 +15,7 @@ from implicitbias.theorems import _assumptions as measured
 from implicitbias.theorems import _classification, _regression
 from implicitbias.theorems import _fit_assumptions as fits
 from implicitbias.theorems import _pair_assumptions as pairs
+from implicitbias.theorems import _saddle_assumptions as saddles
 from implicitbias.theorems._least_squares import LeastSquares
 from implicitbias.theorems._limit_problem import ClosedForm, LimitProblem, Nothing, SmallScale
 from implicitbias.theorems._potential import Potential
@@ -345,6 +346,14 @@ CLASSIFICATION = (
     ),
 )
 
+SADDLES: tuple[tuple[Task, str], ...] = (
+    ("regression", "the least squares on the coordinates whose clocks have run out"),
+    (
+        "classification",
+        "the least loss on those whose clocks have run out, until they separate points",
+    ),
+)
+
 # Results that name no limit of their own; ``explain`` lists them.
 FOUNDATIONS = (
     Theorem(
@@ -368,5 +377,22 @@ FOUNDATIONS = (
             "the flow's end"
         ),
         "any network and linearly separable data, from a start whose training loss falls below 1",
+    ),
+    *(
+        Theorem(
+            f"Saddles, {task}",
+            task,
+            "as alpha -> 0, beta jumps from saddle to saddle, in time over log(1/alpha) (L = 2) or "
+            f"alpha^{{-(L - 2)}}: {where}",
+            (saddles.decouples, saddles.one_phase, saddles.growing_start),
+            Nothing(
+                "it is about the way there: saddle_path(network, problem, init) gives all saddles"
+            ),
+            "a network that decouples in real clocks (DiagonalNetwork, TwoSidedDiagonalNetwork, "
+            "OrthogonalNetwork, full-length filters on even data), and a start off 0",
+            "Pesme and Flammarion (NeurIPS 2023), Berthier (JMLR 2023); other depths derived alike",
+            needs_solution=False,
+        )
+        for task, where in SADDLES
     ),
 )

@@ -173,12 +173,26 @@ class Situation(Setting):
         rows = rest.features.rows(rest.rows)
         return self._potential_of(rows, self.targets[rest.rows], kept, rest.rows)
 
+    def on_all_points(self) -> Situation:
+        """The same with all points for rows, dependent or not: the loss is a sum over all."""
+        there = replace(self)
+        there.__dict__.update(rows=self.problem.features, targets=self.problem.y)
+        return there
+
+    def potential_on(self, kept: BoolArray, fitted: FloatArray) -> PotentialProblem:
+        """min sum_j Psi_j^*(rho_j) s.t. Z rho = what these coordinates alone fit, (n,)."""
+        features = self.reduction.features.taken(kept).dense()
+        rest = Regression(features, np.zeros_like(fitted))  # only its rows count
+        rows = rest.features.rows(rest.rows)
+        return self._potential_of(rows, fitted[rest.rows], kept, rest.rows)
+
     @property
     def lost(self) -> Lost | None:
         """What rounding took from ``rows`` and ``targets`` before they were given."""
         if not isinstance(self.problem, Regression) or self.problem.lost is None:
             return None
-        return self.problem.lost.of(self.problem.rows, slice(None))
+        every = self.rows is self.problem.features
+        return self.problem.lost.of(slice(None) if every else self.problem.rows, slice(None))
 
     def _potential_of(
         self, features: Features, targets: FloatArray, kept: BoolArray, rows: IntArray

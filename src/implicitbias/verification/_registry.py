@@ -6,6 +6,7 @@ from implicitbias.verification import (
     _directions,
     _lemma4,
     _regression,
+    _saddles,
     _theorem_1,
     _two_sided,
     _woodworth,
@@ -21,4 +22,5 @@ CHECKS: tuple[Check, ...] = (
     *_classification.checks(),
     *_directions.checks(),
     *_descent.checks(),
+    *_saddles.checks(),
 )

@@ -1,0 +1,1 @@
+"""Small-scale limits of whole trajectories: the saddles that training passes, and when."""
