@@ -39,8 +39,10 @@ MAY_IMPORT = {
         "_names",
         "coordinates",
         "estimators",
+        "explorer",
         "interop",
         "plotting",
+        "sweeps",
     },  # the public list, under TYPE_CHECKING
     "_errors": set(),
     "_names": {"_errors"},
@@ -79,7 +81,10 @@ MAY_IMPORT = {
     "verification": RESULTS | {"coordinates", "dual"},
     "plotting": RESULTS | {"coordinates"},
     "report": RESULTS | {"verification", "plotting"},
-    "cli": RESULTS | {"verification", "plotting", "report", "interop", "_model"},
+    "sweeps": RESULTS | {"_model", "plotting", "report"},
+    "explorer": RESULTS | {"plotting", "_model"},
+    "cli": RESULTS
+    | {"verification", "plotting", "report", "sweeps", "explorer", "interop", "_model"},
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.

@@ -11,17 +11,20 @@ if TYPE_CHECKING:
     from implicitbias import datasets, estimators, features, interop, plotting
     from implicitbias._errors import (
         CertificateWarning,
+        FolderInUseError,
         ImplicitBiasError,
         InfeasibleProblemError,
         InvalidInputError,
         NoPredictionError,
         Outcome,
+        PlanChangedError,
     )
     from implicitbias._verdicts import Verdict
     from implicitbias.alignment import Theorem1, theorem_1
     from implicitbias.comparison import Comparison, compare, verify
     from implicitbias.coordinates import lemma4, two_sided
     from implicitbias.descent import DualRecorder, EffectiveStart, Run, gradient_descent
+    from implicitbias.explorer import Explorer, explore
     from implicitbias.flow import ActivationFlow, Flow, FlowState, gradient_flow
     from implicitbias.initialization import Initialization
     from implicitbias.interop import from_torch, to_torch
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from implicitbias.problems import Classification, Regression, Separability
     from implicitbias.serialization import load, save
     from implicitbias.simulation import LeastNorm, SimulatedLimit, simulate_limit
+    from implicitbias.sweeps import Sweep, SweepState, sweep
     from implicitbias.theorems import (
         ClosedForm,
         Explanation,
@@ -76,17 +80,20 @@ _HOMES = {
     "implicitbias": ("datasets", "estimators", "features", "interop", "plotting"),
     "implicitbias._errors": (
         "CertificateWarning",
+        "FolderInUseError",
         "ImplicitBiasError",
         "InfeasibleProblemError",
         "InvalidInputError",
         "NoPredictionError",
         "Outcome",
+        "PlanChangedError",
     ),
     "implicitbias._verdicts": ("Verdict",),
     "implicitbias.alignment": ("Theorem1", "theorem_1"),
     "implicitbias.comparison": ("Comparison", "compare", "verify"),
     "implicitbias.coordinates": ("lemma4", "two_sided"),
     "implicitbias.descent": ("DualRecorder", "EffectiveStart", "Run", "gradient_descent"),
+    "implicitbias.explorer": ("Explorer", "explore"),
     "implicitbias.flow": ("ActivationFlow", "Flow", "FlowState", "gradient_flow"),
     "implicitbias.initialization": ("Initialization",),
     "implicitbias.interop": ("from_torch", "to_torch"),
@@ -114,6 +121,7 @@ _HOMES = {
     "implicitbias.problems": ("Classification", "Regression", "Separability"),
     "implicitbias.serialization": ("load", "save"),
     "implicitbias.simulation": ("LeastNorm", "SimulatedLimit", "simulate_limit"),
+    "implicitbias.sweeps": ("Sweep", "SweepState", "sweep"),
     "implicitbias.theorems": (
         "ClosedForm",
         "Explanation",
@@ -149,9 +157,11 @@ __all__ = [
     "DualRecorder",
     "EffectiveStart",
     "Explanation",
+    "Explorer",
     "Finding",
     "Flow",
     "FlowState",
+    "FolderInUseError",
     "FullyConnectedNetwork",
     "ImplicitBiasError",
     "InfeasibleProblemError",
@@ -167,6 +177,7 @@ __all__ = [
     "OrthogonalDecomposition",
     "OrthogonalNetwork",
     "Outcome",
+    "PlanChangedError",
     "Regression",
     "Run",
     "SaddlePath",
@@ -174,6 +185,8 @@ __all__ = [
     "Separability",
     "SimulatedLimit",
     "Situation",
+    "Sweep",
+    "SweepState",
     "TensorNetwork",
     "Theorem",
     "Theorem1",
@@ -184,6 +197,7 @@ __all__ = [
     "datasets",
     "estimators",
     "explain",
+    "explore",
     "features",
     "from_torch",
     "gradient_descent",
@@ -201,6 +215,7 @@ __all__ = [
     "save",
     "sensitivity",
     "simulate_limit",
+    "sweep",
     "tensor_singular_error",
     "tensor_singular_residual",
     "tensor_singular_vectors",
