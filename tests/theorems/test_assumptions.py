@@ -8,8 +8,9 @@ import pytest
 from implicitbias.theorems import _assumptions as measured
 from implicitbias.theorems import _pair_assumptions as pairs
 from implicitbias.theorems._catalogue import CLASSIFICATION, FOUNDATIONS, REGRESSION
+from implicitbias.theorems._finite_loss import FINITE_LOSS
 
-THEOREMS = (*REGRESSION, *CLASSIFICATION, *FOUNDATIONS)
+THEOREMS = (*REGRESSION, *CLASSIFICATION, *FOUNDATIONS, *FINITE_LOSS)
 PREDICATES = sorted(
     {one for theorem in THEOREMS for one in theorem.assumptions}, key=lambda one: one.__name__
 )

@@ -84,6 +84,10 @@ class ScalarCurves(ABC):
         """Return the same directions at a scale exp(log_scale_change) times as large."""
 
     @abstractmethod
+    def begun_at(self, t: FloatArray) -> Self:
+        """Return the same curves with s = 0 at t."""
+
+    @abstractmethod
     def take(self, keep: BoolArray | IntArray) -> Self:
         """Return the coordinates ``keep`` (indices or a mask) alone."""
 

@@ -13,6 +13,9 @@ from implicitbias.limits._limit import (
     relative_residual,
 )
 from implicitbias.limits._one_point import OnePoint, solve_one_point
+from implicitbias.limits.finite_loss._active_points import PivotError
+from implicitbias.limits.finite_loss._path import MarginSolver
+from implicitbias.limits.finite_loss._point import MarginPoint, MarginPotential
 from implicitbias.limits.margin._convex import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits.margin._entropy import Entropy
 from implicitbias.limits.margin._exact import smallest_margin
@@ -74,11 +77,15 @@ __all__ = [
     "ExponentialLoss",
     "Groups",
     "Limit",
+    "MarginPoint",
+    "MarginPotential",
+    "MarginSolver",
     "MaxMargin",
     "NoRestError",
     "OnePoint",
     "OptimalFace",
     "PathError",
+    "PivotError",
     "PotentialProblem",
     "PotentialSensitivity",
     "PotentialState",

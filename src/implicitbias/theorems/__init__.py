@@ -3,6 +3,7 @@
 from implicitbias.theorems._catalogue import Theorem
 from implicitbias.theorems._explain import Explanation, Finding, explain
 from implicitbias.theorems._limit_problem import ClosedForm, LimitProblem
+from implicitbias.theorems._margin_path import MarginPath, margin_path
 from implicitbias.theorems._path import LimitPath, limit_at_end, limit_path, rough_limit_path
 from implicitbias.theorems._predict import (
     applicable,
@@ -23,6 +24,7 @@ __all__ = [
     "Finding",
     "LimitPath",
     "LimitProblem",
+    "MarginPath",
     "SaddlePath",
     "Sensitivity",
     "Situation",
@@ -31,6 +33,7 @@ __all__ = [
     "explain",
     "limit_at_end",
     "limit_path",
+    "margin_path",
     "predict_limit",
     "predicted",
     "refuse_sparse",

@@ -161,17 +161,17 @@ class Situation(Setting):
         features, kept = self.reduction.features, ~self.reach.forced
         every = np.arange(len(self.targets))
         if kept.all():
-            return self._potential_of(features, self.targets, kept, every)
+            return self.potential_of(features, self.targets, kept, every)
         if not kept.any():
             return PotentialProblem(Dense(np.zeros((0, 0))), np.zeros(0), self.curves.take(kept))
         features = features.taken(kept)
         if self.rows.is_sparse or not every.size:
-            return self._potential_of(features, self.targets, kept, every)
+            return self.potential_of(features, self.targets, kept, every)
         # what was fitted is consistent but for its rounding
         consistent = self.targets if self.fit is None else np.zeros_like(self.targets)
         rest = Regression(features, consistent)
         rows = rest.features.rows(rest.rows)
-        return self._potential_of(rows, self.targets[rest.rows], kept, rest.rows)
+        return self.potential_of(rows, self.targets[rest.rows], kept, rest.rows)
 
     def on_all_points(self) -> Situation:
         """The same with all points for rows, dependent or not: the loss is a sum over all."""
@@ -184,7 +184,7 @@ class Situation(Setting):
         features = self.reduction.features.taken(kept).dense()
         rest = Regression(features, np.zeros_like(fitted))  # only its rows count
         rows = rest.features.rows(rest.rows)
-        return self._potential_of(rows, fitted[rest.rows], kept, rest.rows)
+        return self.potential_of(rows, fitted[rest.rows], kept, rest.rows)
 
     @property
     def lost(self) -> Lost | None:
@@ -194,9 +194,10 @@ class Situation(Setting):
         every = self.rows is self.problem.features
         return self.problem.lost.of(slice(None) if every else self.problem.rows, slice(None))
 
-    def _potential_of(
+    def potential_of(
         self, features: Features, targets: FloatArray, kept: BoolArray, rows: IntArray
     ) -> PotentialProblem:
+        """min sum_j Psi_j^*(rho_j) s.t. Z rho = y on some rows and coordinates of Z."""
         decomposition, rounding = self.decomposition, None
         if not self.rows_are_exact:
             unit = ROUNDED + decomposition.residual
