@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from implicitbias import datasets, estimators, interop, plotting
+    from implicitbias import datasets, estimators, features, interop, plotting
     from implicitbias._errors import (
         CertificateWarning,
         FolderInUseError,
@@ -84,7 +84,7 @@ __version__ = "0.2.0"
 # Where each public name lives. Modules are imported at first use: command-line help and scripts
 # that need one network should not wait for SciPy.
 _HOMES = {
-    "implicitbias": ("datasets", "estimators", "interop", "plotting"),
+    "implicitbias": ("datasets", "estimators", "features", "interop", "plotting"),
     "implicitbias._errors": (
         "CertificateWarning",
         "FolderInUseError",
@@ -155,7 +155,7 @@ _HOMES = {
         "unregister_theorem",
     ),
 }
-_MODULES = ("datasets", "estimators", "interop", "lemma4", "plotting", "two_sided")
+_MODULES = ("datasets", "estimators", "features", "interop", "lemma4", "plotting", "two_sided")
 _FORMER = {"Reference": "LeastNorm"}  # names until the next minor version
 
 __all__ = [
@@ -216,6 +216,7 @@ __all__ = [
     "estimators",
     "explain",
     "explore",
+    "features",
     "from_torch",
     "gradient_descent",
     "gradient_flow",

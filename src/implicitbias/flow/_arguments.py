@@ -40,7 +40,7 @@ def refuse_predictable_only(problem: Regression | Classification) -> None:
     if not problem.features.is_array:
         raise InvalidInputError(
             f"X is {problem.features.named}; simulations take dense arrays, predictions sparse "
-            "ones too. Pass X.toarray()."
+            "ones and blocks, too. Pass X.toarray()."
         )
     if isinstance(problem, Regression):
         refuse_extreme_units(problem)

@@ -33,6 +33,7 @@ from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import Situation
 from implicitbias.theorems._stacked import stacked_limits
 
+AT_ZERO = "the limit at scale 0, a linear program,"
 UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)
 
 
@@ -46,6 +47,8 @@ class Potential(LimitProblem):
         self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None
     ) -> Limit:
         """By Newton's method along the path to the scale; at its ends by a linear program."""
+        if scale == 0.0:
+            situation.rows.refuse_whole(AT_ZERO)
         if scale not in (0.0, np.inf):
             return potential_limit(situation.at_scale(scale), name, verdicts)
         try:
@@ -65,6 +68,8 @@ class Potential(LimitProblem):
         callback: Callable[[int], object] | None,
     ) -> list[Limit]:
         """One solution carried to the next, from the largest scale down; from directions."""
+        if np.any(scales == 0.0):
+            situation.rows.refuse_whole(AT_ZERO)
         return _potential_path(situation.at_scale(1.0), name, verdicts, scales, callback)
 
     def many(self, members: Sequence[Member]) -> list[list[Limit | None]]:
