@@ -27,7 +27,7 @@ from implicitbias.cli._output import (
     results_option,
     write,
 )
-from implicitbias.cli._printing import Progress, bar, print_json, say
+from implicitbias.cli._printing import Progress, bar, print_json, quiet_option, say
 from implicitbias.cli._results import (
     draw,
     flow_as_json,
@@ -173,6 +173,7 @@ def explain(ctx: click.Context, scale: float, simulate: bool, as_json: bool) -> 
 )
 @results_option
 @json_option
+@quiet_option
 @click.pass_context
 def path(
     ctx: click.Context,
@@ -282,6 +283,7 @@ def path(
 )
 @results_option
 @json_option
+@quiet_option
 @click.pass_context
 def flow(
     ctx: click.Context,

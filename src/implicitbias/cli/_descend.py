@@ -19,7 +19,7 @@ from implicitbias.cli._output import (
     results_option,
     write,
 )
-from implicitbias.cli._printing import Progress, print_json, say
+from implicitbias.cli._printing import Progress, print_json, quiet_option, say
 from implicitbias.cli._results import (
     flow_as_json,
     held_as_json,
@@ -98,6 +98,7 @@ if TYPE_CHECKING:
 )
 @results_option
 @json_option
+@quiet_option
 @click.pass_context
 def descend(
     ctx: click.Context,
