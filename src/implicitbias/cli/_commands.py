@@ -38,6 +38,7 @@ from implicitbias.cli._results import (
     print_path,
     trained,
 )
+from implicitbias.cli._towards import Towards
 
 if TYPE_CHECKING:
     from implicitbias.flow import FlowState
@@ -307,11 +308,12 @@ def flow(
     from implicitbias.flow import gradient_flow
 
     progress = Progress()
+    towards = Towards(until_residual, until_margin, [("time", max_time)])
 
     def report(state: FlowState) -> None:
         progress.show(
-            f"step {state.num_steps}, time {state.time:.3g}, log10 loss "
-            f"{state.log_loss / LOG_10:.1f} ..."
+            f"{towards.told(state)}: step {state.num_steps}, time {state.time:.3g}, log10 loss "
+            f"{state.log_loss / LOG_10:.1f}"
         )
 
     with output(out, force, (COEFFICIENTS, RESULT, SAVED), (FIGURE,)) as directory:
