@@ -1,5 +1,6 @@
 """The catalogue of results, and the predictions it makes."""
 
+from implicitbias.theorems._after_training import decided_by_training
 from implicitbias.theorems._catalogue import Theorem
 from implicitbias.theorems._explain import Explanation, Finding, explain
 from implicitbias.theorems._limit_problem import ClosedForm, LimitProblem
@@ -35,6 +36,7 @@ __all__ = [
     "Situation",
     "Theorem",
     "applicable",
+    "decided_by_training",
     "explain",
     "limit_at_end",
     "limit_path",
