@@ -1,5 +1,7 @@
 """Where training ends, without training: limit problems, closed forms and certificates."""
 
+from implicitbias.limits._aligned import GrownSizes, grown_sizes
+from implicitbias.limits._aligned_signs import SignFlow, Signs, decided_signs
 from implicitbias.limits._interpolators import (
     least_l1_interpolator,
     least_l2_end,
@@ -73,6 +75,7 @@ __all__ = [
     "Entropy",
     "ExponentialLoss",
     "Groups",
+    "GrownSizes",
     "Limit",
     "MaxMargin",
     "NoRestError",
@@ -86,7 +89,9 @@ __all__ = [
     "Rest",
     "Saddle",
     "Seen",
+    "SignFlow",
     "SignedFit",
+    "Signs",
     "SingularVectors",
     "SquaredLoss",
     "StationaryPoint",
@@ -95,9 +100,11 @@ __all__ = [
     "at_actual_scale",
     "certify",
     "conjugate_groups",
+    "decided_signs",
     "exactly",
     "fourier_groups",
     "globally_optimal",
+    "grown_sizes",
     "l1_max_margin",
     "l2_max_margin",
     "large_scale_end",

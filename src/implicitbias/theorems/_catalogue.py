@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from implicitbias._verdicts import Verdict
+from implicitbias.theorems import _aligned, _classification, _regression
+from implicitbias.theorems import _aligned_assumptions as chains
 from implicitbias.theorems import _assumptions as measured
-from implicitbias.theorems import _classification, _regression
 from implicitbias.theorems import _fit_assumptions as fits
 from implicitbias.theorems import _pair_assumptions as pairs
 from implicitbias.theorems import _saddle_assumptions as saddles
@@ -219,6 +220,17 @@ REGRESSION = (
         "a TwoSidedDiagonalNetwork from u, v >= 0 with zeros, on targets that the signs these keep "
         "do not reach",
         _BREGMAN,
+    ),
+    Theorem(
+        "fully connected, aligned layers",
+        "regression",
+        "beta tends to X^+ y + s_2 .. s_L (I - X^+ X) W_1 u_2, s_l^2 - |v|^2 conserved, "
+        "|v| s_2 .. s_L = |X^+ y|",
+        (measured.fully_connected, chains.aligned_layers, chains.signs_are_known),
+        ClosedForm(_aligned.aligned_limit, _aligned.minimum_norm_point),
+        "a FullyConnectedNetwork from balanced layers, Initialization(network.balanced(layers), "
+        "scale), or with one hidden unit a layer",
+        "the conserved matrices and what data do not see; Saxe, McClelland and Ganguli (ICLR 2014)",
     ),
     Theorem(
         "fully connected, small scale",

@@ -87,21 +87,26 @@ class LimitProblem(ABC):
 
 @dataclass(frozen=True)
 class ClosedForm(LimitProblem):
-    """A limit at finite scales > 0, one at a time.
+    """A limit at finite scales, one at a time.
 
     Parameters
     ----------
     solve
         Function of the situation, the theorem's name and the verdicts; returns a ``Limit`` with a
         certificate measured at the point it returns.
+    at_zero
+        The same for scale 0; None where the theorem says nothing of it.
     """
 
     solve: Solve
+    at_zero: Solve | None = None
 
     def at(
         self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None
     ) -> Limit:
         """Solved anew."""
+        if scale == 0.0 and self.at_zero is not None:
+            return self.at_zero(situation, name, verdicts)
         if scale in (0.0, np.inf):
             raise NoPredictionError(
                 f"{name} is stated for scales between 0 and infinity; got {scale:g}. Ask for a "

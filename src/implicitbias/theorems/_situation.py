@@ -38,6 +38,7 @@ from implicitbias.problems import (
     refuse_extreme_units,
     refuse_sizes_beyond,
 )
+from implicitbias.theorems._aligned_chain import AlignedChain, RowSpace, aligned_chain
 from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
 ROUNDED = 2 * EPS  # of |x_i| |S_j|: an entry of X S^T
@@ -45,6 +46,7 @@ EXTREME = 460  # exponents of 2 above which squares of data may not fit float64
 SCALE_FREE = {  # kept at other scales
     *("rows", "targets", "coordinates", "reduction", "one_point"),
     *("rows_are_exact", "start_is_exact", "signed_fit"),
+    *("row_space", "aligned"),
 }
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
@@ -241,6 +243,16 @@ class Situation(Setting):
     def start_parameters(self) -> Parameters:
         """Theta(0)."""
         return self.init.parameters()
+
+    @cached_property
+    def row_space(self) -> RowSpace:
+        """The span of the data."""
+        return RowSpace(self.rows)
+
+    @cached_property
+    def aligned(self) -> AlignedChain:
+        """The chain of singular vectors of a fully connected network's layers, at scale 1."""
+        return aligned_chain(self.row_space, self.init.directions)
 
     @property
     def is_one_point(self) -> bool:

@@ -1,0 +1,186 @@
+"""The limit of fully connected networks from aligned layers, at every scale."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
+from implicitbias._errors import NoPredictionError
+from implicitbias._verdicts import Verdict
+from implicitbias.limits import (
+    Certificate,
+    EndPoint,
+    GrownSizes,
+    Limit,
+    grown_sizes,
+    least_l2_end,
+    relative_residual,
+)
+from implicitbias.theorems._aligned_assumptions import Decision, decision
+from implicitbias.theorems._aligned_chain import ROUNDED
+from implicitbias.theorems._situation import Situation
+
+Verdicts = tuple[Verdict, ...]
+
+
+def aligned_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
+    """beta = X^+ y + s_2 .. s_L (I - X^+ X) W_1 u_2, from the sizes' own equation."""
+    chain, signs = situation.aligned, decision(situation)
+    end = least_l2_end(situation.rows, situation.targets, situation.lost)
+    log_scale = situation.init.log_scale + chain.log_unit
+    log_target = _log_norm(end.rho)
+    grown = grown_sizes(chain.start_sizes, log_scale, log_target)
+    kept = _kept_part(chain.unseen, grown, signs, log_scale)
+    coefficients = end.rho + kept
+    if not np.isfinite(coefficients).all():
+        raise NoPredictionError(
+            f"{name} applies, but the limit's coefficients do not fit float64: the start is at "
+            f"scale exp({situation.init.log_scale:.4g}).",
+            verdicts,
+        )
+    layers = _layers(situation, grown, end.rho, signs)
+    return Limit(
+        coefficients,
+        "point",
+        name,
+        Certificate(
+            relative_residual(situation.problem.features, coefficients, situation.problem.y),
+            kkt_residual=max(grown.residual, _broken_laws(situation, grown, layers, coefficients)),
+            error=_error(situation, end, grown, signs, coefficients),
+        ),
+        verdicts,
+        None if layers is None else _in_place(layers, grown.log_unit),
+        dual=end.nu if not kept.any() else None,
+    )
+
+
+def minimum_norm_point(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
+    """X^+ y, to which the limit tends as the scale tends to 0."""
+    end = least_l2_end(situation.rows, situation.targets, situation.lost)
+    features, y = situation.problem.features, situation.problem.y
+    return Limit(
+        end.rho,
+        "point",
+        name,
+        Certificate(relative_residual(features, end.rho, y), end.gap, error=end.error),
+        verdicts,
+        dual=end.nu,
+    )
+
+
+def _log_norm(vector: FloatArray) -> float:
+    with np.errstate(divide="ignore"):
+        return float(np.log(stable_norm(vector)))
+
+
+def _kept_part(
+    unseen: FloatArray, grown: GrownSizes, signs: Decision, log_scale: float
+) -> FloatArray:
+    """s_2 .. s_L alpha (I - X^+ X) W_1 u_2, (d,)."""
+    if not unseen.any():
+        return np.zeros_like(unseen)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        factor = signs.product * np.exp(grown.log_later + log_scale)
+        return np.where(unseen == 0.0, 0.0, factor * unseen)
+
+
+def _layers(
+    situation: Situation, grown: GrownSizes, target: FloatArray, signs: Decision
+) -> Parameters | None:
+    """The layers at the end over the unit of the sizes; None where y = 0 leaves v's side open."""
+    chain = situation.aligned
+    log_scale = situation.init.log_scale - grown.log_unit
+    with np.errstate(under="ignore"):
+        first, *later = (
+            np.asarray(layer) * np.exp(log_scale) for layer in situation.init.directions
+        )
+        start = np.exp(log_scale + chain.log_unit)
+    sizes = grown.sizes[1:].copy()
+    turned = np.argmin(chain.sizes)
+    sizes[turned] *= signs.product
+    product = float(np.prod(sizes))
+    if target.any():
+        # b over its norm first: in units of the sizes b may underflow
+        unit = target / stable_norm(target)
+        seen = np.sign(product) * grown.sizes[0] * unit
+    elif grown.sizes[0] == 0.0:
+        seen = np.zeros_like(target)
+    elif situation.row_space.rank == 1:
+        seen = grown.sizes[0] * chain.seen / float(np.linalg.norm(chain.seen))
+    else:
+        return None
+    first = first + np.outer(seen - start * chain.seen, chain.units[0])
+    with np.errstate(under="ignore"):
+        changes = sizes - start * chain.sizes
+    for index, (left, right) in enumerate(
+        zip(chain.units, [*chain.units[1:], None], strict=True)
+    ):
+        step = changes[index] * left
+        later[index] = later[index] + (step if right is None else np.outer(step, right))
+    return (first, *later)
+
+
+def _in_place(layers: Parameters, log_unit: float) -> Parameters | None:
+    """The layers in no unit; None where they overflow."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        whole = tuple(np.where(layer == 0.0, 0.0, layer * np.exp(log_unit)) for layer in layers)
+    return whole if all(np.isfinite(layer).all() for layer in whole) else None
+
+
+def _broken_laws(
+    situation: Situation, grown: GrownSizes, layers: Parameters | None, coefficients: FloatArray
+) -> float:
+    """What the layers miss: the start's conserved matrices, and beta as their product."""
+    if layers is None:
+        return 0.0
+    network, log_unit = situation.network, grown.log_unit
+    with np.errstate(under="ignore"):
+        factor = np.exp(situation.init.log_scale - log_unit)
+        start = tuple(np.asarray(layer) * factor for layer in situation.init.directions)
+        scale = np.maximum(network.conserved_scale(layers), network.conserved_scale(start))
+        drift = np.abs(network.conserved(layers) - network.conserved(start)) / scale.max()
+        expected = coefficients * np.exp(-network.depth * log_unit)
+    missed = network.coefficients(layers) - expected
+    size = np.prod([float(np.linalg.norm(layer)) for layer in layers])
+    return max(float(drift.max()), float(np.abs(missed).max()) / float(size) if size else 0.0)
+
+
+def _error(
+    situation: Situation,
+    end: EndPoint,
+    grown: GrownSizes,
+    signs: Decision,
+    coefficients: FloatArray,
+) -> float:
+    """|d beta|_inf / |beta|_inf for the rounding of the sizes, of v, and of the alignment.
+
+    What is not aligned grows against the rest by the square of how much the layers shrink on the
+    way, at most.
+    """
+    size = float(np.abs(coefficients).max(initial=0.0))
+    chain, depth = situation.aligned, situation.network.depth
+    if size == 0.0:
+        return 0.0
+    log_scale, log_target = situation.init.log_scale + chain.log_unit, _log_norm(end.rho)
+    seen, *later = chain.start_sizes
+    off = np.array([chain.doubt, *(ROUNDED * max(later) for _ in later)])
+    largest = float(np.abs(chain.unseen).max())
+    error = end.error * float(np.abs(end.rho).max()) / size
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        unit = np.exp(log_scale - np.log(size))  # of what is left of a start along the chain
+        factor = np.exp(grown.log_later)
+        change = 0.0
+        for index in range(depth):
+            for sign in (-1.0, 1.0):
+                moved = chain.start_sizes
+                moved[index] = max(moved[index] + sign * off[index], 0.0)
+                other = grown_sizes(moved, log_scale, log_target)
+                change += 0.5 * abs(np.exp(other.log_later) - factor)
+        if situation.row_space.rank < coefficients.size:
+            error += unit * (change * largest + factor * chain.doubt)
+            shrunk = float(np.exp(2.0 * (log_scale - grown.log_unit)) * max(seen, *later) ** 2)
+            rounding = chain.defect + ROUNDED
+            worst = rounding * max(1.0, 1.0 / signs.gap, shrunk) / signs.clearness
+            error += unit * factor * chain.outside * min(worst, 1.0)
+    error = float(error) + EPS * (1.0 + abs(log_scale) * depth * (0.0 if not largest else 1.0))
+    return error if np.isfinite(error) else float("inf")
