@@ -1,7 +1,7 @@
 """Where training ends, without training: limit problems, closed forms and certificates."""
 
 from implicitbias.limits._aligned import GrownSizes, grown_sizes
-from implicitbias.limits._aligned_signs import SignFlow, Signs, decided_signs
+from implicitbias.limits._aligned_signs import SignFlow, Signs, decided_signs, turning
 from implicitbias.limits._interpolators import (
     least_l1_interpolator,
     least_l2_end,
@@ -134,5 +134,6 @@ __all__ = [
     "tensor_singular_error",
     "tensor_singular_residual",
     "tensor_singular_vectors",
+    "turning",
     "twin_groups",
 ]

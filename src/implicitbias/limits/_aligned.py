@@ -1,7 +1,7 @@
-"""Where the sizes of aligned layers end: prod_l (c_l + tau) = |b|^2, c_l their squares at the start.
+"""Where the sizes of aligned layers end: prod_l (c_l + tau) = |b|^2, c_l their squares.
 
-All squares grow by the same tau, so that their differences are conserved. With g_l = c_l - min c and
-r = min c + tau the unknown is r >= 0, and sum_l log(g_l + r) is convex and increasing in log r.
+All squares grow by the same tau, so that their differences are conserved. With g_l = c_l - min c
+and r = min c + tau the unknown is r >= 0, and sum_l log(g_l + r) is convex and increasing in log r.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ never vanish again: the signs are those of the end, and training fits the data.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,9 @@ TOLERANCE = 1e-10
 SMALLEST = 1e-18  # of a size, in units of the largest: what may still turn to the other sign
 LONGEST = 1e6  # time, in units of the slower of the two drives
 MOST_CALLS = 100_000
+TURNED = 1e-3  # cos(z, k) sgn(pi) that counts as above 0, unless the end has less
+TINY = float(np.finfo(float).tiny)
+ARRIVED = 1e-3  # of |b|: what is left of the way
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +64,19 @@ class SignFlow:
             z @ self.pull
         )
 
+    def slope(self, z: FloatArray, s: FloatArray) -> FloatArray:
+        """g = pi K z - k."""
+        own, pull = self.strengths
+        return np.asarray(own * float(np.prod(s)) * (self.gram @ z) - pull * self.pull)
+
     def velocity(self, state: FloatArray) -> FloatArray:
         """z' and s'."""
-        z, s = self._parts(state)
-        own, pull = self.strengths
-        product = float(np.prod(s))
-        slope = own * product * (self.gram @ z) - pull * self.pull
+        z, s = self.parts(state)
+        product, slope = float(np.prod(s)), self.slope(z, s)
         others = np.array([np.prod(np.delete(s, index)) for index in range(s.size)])
         return np.concatenate([-product * slope, -others * float(z @ slope)])
 
-    def _parts(self, state: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def parts(self, state: FloatArray) -> tuple[FloatArray, FloatArray]:
         return state[: self.seen.size], state[self.seen.size :]
 
 
@@ -81,7 +89,7 @@ class Signs:
     product
         The sign of pi from there on.
     clearness
-        The smaller of |cos(z, k)| where the loss fell below, and 1.
+        The smallest sqrt(cos(z, k)^2 + min s_l^2 / |z|^2) on the way: 0 at a saddle.
     smallest
         The smallest max(|z|, |s|) on the way, over the largest at the start.
     """
@@ -91,48 +99,89 @@ class Signs:
     smallest: float
 
 
-class _TooLong(Exception):
-    pass
+class _TooLongError(Exception):
+    """More calls than are worth it."""
 
 
 def decided_signs(flow: SignFlow) -> Signs | None:
-    """Follow the flow until its loss is below that of beta = 0; None where it does not come there."""
-    start = np.concatenate([flow.seen, flow.sizes])
+    """Follow the flow until its loss is below that of beta = 0; None where that never happens."""
+    end = np.linalg.solve(flow.gram, flow.pull)
+    turned = min(TURNED, 0.5 * float(end @ flow.pull) / float(np.linalg.norm(end)))
+
+    def below(_: float, state: FloatArray) -> float:
+        z, s = flow.parts(state)
+        cosine = float(z @ flow.pull) / max(float(np.linalg.norm(z)), TINY)
+        return float(min(-flow.excess(z, s), np.sign(np.prod(s)) * cosine - turned))
+
+    states = _followed(flow, flow.velocity, np.concatenate([flow.seen, flow.sizes]), below)
+    if states is None:
+        return None
+    z, s = states[: flow.seen.size], np.abs(states[flow.seen.size :])
+    lengths = np.maximum(np.linalg.norm(z, axis=0), TINY)
+    cosines = flow.pull @ z / lengths
+    clearness = np.hypot(cosines, s.min(axis=0) / lengths)
+    smallest = np.maximum(lengths, s.max(axis=0)).min()
+    return Signs(float(np.sign(cosines[-1])), float(clearness.min()), float(smallest))
+
+
+def turning(flow: SignFlow) -> float:
+    """int |g| s_3 .. s_L dt up to the end: what is off the chain grows by at most its exponential.
+
+    Rows q of [V; w^T] orthogonal to u_2 obey q' = -s_3 .. s_L [[0, g], [g^T, 0]] q. Infinite where
+    the flow does not arrive.
+    """
+    own, pull = flow.strengths
+    if own == 0.0:
+        return float("inf")
+    end = np.linalg.solve(flow.gram, flow.pull) * (pull / own)
+    size = float(np.linalg.norm(end))
+
+    def velocity(state: FloatArray) -> FloatArray:
+        z, s = flow.parts(state[:-1])
+        rate = float(np.linalg.norm(flow.slope(z, s))) * abs(float(np.prod(s[1:])))
+        return np.append(flow.velocity(state[:-1]), rate)
+
+    def arrived(_: float, state: FloatArray) -> float:
+        z, s = flow.parts(state[:-1])
+        return ARRIVED * size - float(np.linalg.norm(np.prod(s) * z - end))
+
+    start = np.concatenate([flow.seen, flow.sizes, [0.0]])
+    if arrived(0.0, start) >= 0.0:
+        return 0.0
+    states = _followed(flow, velocity, start, arrived)
+    return float("inf") if states is None else float(states[-1, -1])
+
+
+def _followed(
+    flow: SignFlow,
+    velocity: Callable[[FloatArray], FloatArray],
+    start: FloatArray,
+    event: Callable[[float, FloatArray], float],
+) -> FloatArray | None:
+    """The states up to where the event rises through 0, one a column; None where it does not."""
     calls = 0
 
-    def velocity(_: float, state: FloatArray) -> FloatArray:
+    def counted(_: float, state: FloatArray) -> FloatArray:
         nonlocal calls
         calls += 1
         if calls > MOST_CALLS:
-            raise _TooLong
-        return flow.velocity(state)
+            raise _TooLongError
+        return velocity(state)
 
-    def below(_: float, state: FloatArray) -> float:
-        return -flow.excess(*flow._parts(state))
-
-    below.terminal, below.direction = True, 1.0  # type: ignore[attr-defined]
+    event.terminal, event.direction = True, 1.0  # type: ignore[attr-defined]
     slower = min(flow.strengths)
-    longest = LONGEST / max(slower, 1e-9)
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # LSODA's, on steps that fail
             found = solve_ivp(
-                velocity,
-                (0.0, longest),
+                counted,
+                (0.0, LONGEST / max(slower, LONGEST**-2)),
                 start,
                 method="LSODA",
-                events=below,
+                events=event,
                 rtol=TOLERANCE,
-                atol=SMALLEST * max(slower, 1e-100),
+                atol=SMALLEST * max(slower, SMALLEST),
             )
-    except _TooLong:
+    except _TooLongError:
         return None
-    if found.status != 1:
-        return None
-    states = found.y
-    z, _ = flow._parts(states[:, -1])
-    cosine = float(z @ flow.pull) / max(float(np.linalg.norm(z)), np.finfo(float).tiny)
-    sizes = np.maximum(
-        np.linalg.norm(states[: flow.seen.size], axis=0),
-        np.abs(states[flow.seen.size :]).max(axis=0),
-    )
-    return Signs(float(np.sign(cosine)), abs(cosine), float(sizes.min()))
+    return np.asarray(found.y) if found.status == 1 else None

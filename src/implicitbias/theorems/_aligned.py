@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
 from implicitbias._errors import NoPredictionError
-from implicitbias._verdicts import Verdict
+from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.limits import (
     Certificate,
-    EndPoint,
     GrownSizes,
     Limit,
     grown_sizes,
-    least_l2_end,
     relative_residual,
 )
-from implicitbias.theorems._aligned_assumptions import Decision, decision
+from implicitbias.theorems._aligned_assumptions import Decision, decision, deviation, off_chain
 from implicitbias.theorems._aligned_chain import ROUNDED
 from implicitbias.theorems._situation import Situation
 
@@ -26,10 +26,8 @@ Verdicts = tuple[Verdict, ...]
 def aligned_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """beta = X^+ y + s_2 .. s_L (I - X^+ X) W_1 u_2, from the sizes' own equation."""
     chain, signs = situation.aligned, decision(situation)
-    end = least_l2_end(situation.rows, situation.targets, situation.lost)
+    end, grown = situation.least, situation.grown
     log_scale = situation.init.log_scale + chain.log_unit
-    log_target = _log_norm(end.rho)
-    grown = grown_sizes(chain.start_sizes, log_scale, log_target)
     kept = _kept_part(chain.unseen, grown, signs, log_scale)
     coefficients = end.rho + kept
     if not np.isfinite(coefficients).all():
@@ -38,7 +36,12 @@ def aligned_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
             f"scale exp({situation.init.log_scale:.4g}).",
             verdicts,
         )
-    layers = _layers(situation, grown, end.rho, signs)
+    layers, note = _layers(situation, grown, end.rho, signs), ""
+    if off_chain(situation) > CERTIFIED:
+        layers, note = (
+            None,
+            "The layers are not given: rounding off their chain may grow on the way.",
+        )
     return Limit(
         coefficients,
         "point",
@@ -46,17 +49,17 @@ def aligned_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         Certificate(
             relative_residual(situation.problem.features, coefficients, situation.problem.y),
             kkt_residual=max(grown.residual, _broken_laws(situation, grown, layers, coefficients)),
-            error=_error(situation, end, grown, signs, coefficients),
+            error=_error(situation, coefficients),
         ),
         verdicts,
         None if layers is None else _in_place(layers, grown.log_unit),
-        dual=end.nu if not kept.any() else None,
+        note=note,
     )
 
 
 def minimum_norm_point(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """X^+ y, to which the limit tends as the scale tends to 0."""
-    end = least_l2_end(situation.rows, situation.targets, situation.lost)
+    end = situation.least
     features, y = situation.problem.features, situation.problem.y
     return Limit(
         end.rho,
@@ -98,11 +101,8 @@ def _layers(
     sizes = grown.sizes[1:].copy()
     turned = np.argmin(chain.sizes)
     sizes[turned] *= signs.product
-    product = float(np.prod(sizes))
-    if target.any():
-        # b over its norm first: in units of the sizes b may underflow
-        unit = target / stable_norm(target)
-        seen = np.sign(product) * grown.sizes[0] * unit
+    if target.any():  # in units of the sizes it may underflow, its unit vector does not
+        seen = signs.product * grown.sizes[0] * (target / stable_norm(target))
     elif grown.sizes[0] == 0.0:
         seen = np.zeros_like(target)
     elif situation.row_space.rank == 1:
@@ -112,9 +112,7 @@ def _layers(
     first = first + np.outer(seen - start * chain.seen, chain.units[0])
     with np.errstate(under="ignore"):
         changes = sizes - start * chain.sizes
-    for index, (left, right) in enumerate(
-        zip(chain.units, [*chain.units[1:], None], strict=True)
-    ):
+    for index, (left, right) in enumerate(zip(chain.units, [*chain.units[1:], None], strict=True)):
         step = changes[index] * left
         later[index] = later[index] + (step if right is None else np.outer(step, right))
     return (first, *later)
@@ -145,42 +143,31 @@ def _broken_laws(
     return max(float(drift.max()), float(np.abs(missed).max()) / float(size) if size else 0.0)
 
 
-def _error(
-    situation: Situation,
-    end: EndPoint,
-    grown: GrownSizes,
-    signs: Decision,
-    coefficients: FloatArray,
-) -> float:
-    """|d beta|_inf / |beta|_inf for the rounding of the sizes, of v, and of the alignment.
-
-    What is not aligned grows against the rest by the square of how much the layers shrink on the
-    way, at most.
-    """
+def _error(situation: Situation, coefficients: FloatArray) -> float:
+    """|d beta|_inf / |beta|_inf for the rounding of the sizes, of v, and of the alignment."""
     size = float(np.abs(coefficients).max(initial=0.0))
-    chain, depth = situation.aligned, situation.network.depth
+    chain, end, grown = situation.aligned, situation.least, situation.grown
     if size == 0.0:
         return 0.0
+    error = EPS + end.error * float(np.abs(end.rho).max()) / size
+    if situation.row_space.rank == coefficients.size:
+        return error
     log_scale, log_target = situation.init.log_scale + chain.log_unit, _log_norm(end.rho)
-    seen, *later = chain.start_sizes
-    off = np.array([chain.doubt, *(ROUNDED * max(later) for _ in later)])
-    largest = float(np.abs(chain.unseen).max())
-    error = end.error * float(np.abs(end.rho).max()) / size
+    start = chain.start_sizes
+    off = np.full(start.size, ROUNDED * float(start[1:].max()))
+    off[0] = chain.doubt
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        unit = np.exp(log_scale - np.log(size))  # of what is left of a start along the chain
-        factor = np.exp(grown.log_later)
+        # layers' products at the start's unit, over |beta|
+        factor = float(np.exp(grown.log_later + log_scale - np.log(size)))
         change = 0.0
-        for index in range(depth):
-            for sign in (-1.0, 1.0):
-                moved = chain.start_sizes
-                moved[index] = max(moved[index] + sign * off[index], 0.0)
-                other = grown_sizes(moved, log_scale, log_target)
-                change += 0.5 * abs(np.exp(other.log_later) - factor)
-        if situation.row_space.rank < coefficients.size:
-            error += unit * (change * largest + factor * chain.doubt)
-            shrunk = float(np.exp(2.0 * (log_scale - grown.log_unit)) * max(seen, *later) ** 2)
-            rounding = chain.defect + ROUNDED
-            worst = rounding * max(1.0, 1.0 / signs.gap, shrunk) / signs.clearness
-            error += unit * factor * chain.outside * min(worst, 1.0)
-    error = float(error) + EPS * (1.0 + abs(log_scale) * depth * (0.0 if not largest else 1.0))
+        for index, sign in product(range(start.size), (-1.0, 1.0)):
+            moved = start.copy()
+            moved[index] = max(moved[index] + sign * off[index], 0.0)
+            other = grown_sizes(moved, log_scale, log_target)
+            change += 0.5 * abs(float(np.expm1(other.log_later - grown.log_later)))
+        largest = float(np.abs(chain.unseen).max())
+        if factor > 0.0:
+            rounded = EPS * (4.0 + abs(log_scale) * start.size)
+            error += factor * (largest * (change + rounded) + chain.doubt)
+    error += deviation(situation)
     return error if np.isfinite(error) else float("inf")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from implicitbias._verdicts import Verdict
-from implicitbias.limits import SignFlow, decided_signs
-from implicitbias.theorems._aligned_chain import AlignedChain
+from implicitbias._arrays import stable_norm
+from implicitbias._verdicts import CERTIFIED, Status, Verdict
+from implicitbias.limits import SignFlow, decided_signs, turning
+from implicitbias.theorems._aligned_chain import ROUNDED, AlignedChain
 from implicitbias.theorems._assumptions import (
     ROUNDING,
     counted,
@@ -20,41 +21,32 @@ from implicitbias.theorems._assumptions import (
 )
 from implicitbias.theorems._situation import Situation
 
-CLEAR = 1e-6  # |cos| below which the flow passes a saddle too near to say to which side
+CLEAR = 1e-6  # from a saddle, in units of the layers: nearer, no one says to which side it passes
+HARMLESS = 1e-10  # of beta
 NEAR = 1e-5  # sizes relative to the start's below which rounding may have turned the flow
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The sign of s_2 .. s_L at the end, what says so, and how near saddles the way comes.
-
-    ``gap`` is a lower bound on the squares that the flow keeps, relative to the largest at the
-    start, ``clearness`` a cosine.
-    """
+    """The sign of s_2 .. s_L at the end, and what says so."""
 
     verdict: Verdict
     product: float = 1.0
-    gap: float = 1.0
-    clearness: float = 1.0
 
 
 @needs(fully_connected)
 def aligned_layers(situation: Situation) -> Verdict:
-    """The layers share a chain of singular vectors, as balanced ones and one hidden unit do."""
+    """X^+ X W_1 = v u_2^T, W_l = s_l u_l u_{l+1}^T and w_L = s_L u_L: a chain of unit vectors."""
     chain = situation.aligned
     if not chain.found:
-        text = "two layers vanish where they meet the others: nothing moves"
+        text = "two layers are 0 where they meet the others: nothing moves"
         return counted(title(aligned_layers), 0.0, False, text)
-    return vanishing(
-        title(aligned_layers),
-        chain.defect,
-        "what X^+ X W_1 = v u_2^T, W_l u_{l+1} = s_l u_l, W_l^T u_l = s_l u_{l+1} miss",
-    )
+    return vanishing(title(aligned_layers), chain.defect, "the largest part off it, of |W_l|")
 
 
 @needs(fully_connected, aligned_layers)
 def signs_are_known(situation: Situation) -> Verdict:
-    """Training fits the data, with layers along the chain whose signs at its end are known."""
+    """Training fits the data, and the signs of s_2, .., s_L at its end are known."""
     return decision(situation).verdict
 
 
@@ -66,6 +58,55 @@ def decision(situation: Situation) -> Decision:
     return found
 
 
+@needs(fully_connected, aligned_layers, signs_are_known)
+def chain_is_kept(situation: Situation) -> Verdict:
+    """What is off the chain by rounding does not grow into the limit."""
+    off = deviation(situation)
+    status: Status = "holds" if off <= HARMLESS else "undecided" if off <= CERTIFIED else "fails"
+    return Verdict(title(chain_is_kept), status, off, "what it adds to beta at most, of |beta|")
+
+
+def deviation(situation: Situation) -> float:
+    """|d beta| / |beta| for what is off the chain, through (I - X^+ X) W_1 s_2 .. s_L."""
+    chain, end = situation.aligned, situation.grown
+    if chain.outside <= ROUNDING:
+        return 0.0
+    log_scale = situation.init.log_scale + chain.log_unit
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        log_kept = float(np.log(chain.outside)) + end.log_later + log_scale
+        log_fit = float(np.log(stable_norm(situation.least.rho)))
+        share = float(np.exp(min(log_kept - log_fit, 0.0)))
+    return share if share <= HARMLESS else share * off_chain(situation)
+
+
+def off_chain(situation: Situation) -> float:
+    """What is off the chain at the end at most, relative to s_2, up to 1.
+
+    Rows of [V; w^T] orthogonal to u_2 undergo the Lorentz transformations that carry (v, s_2)
+    along. From a timelike one, s_2 > |v|, their norm is bounded by the start and the end.
+    """
+    if "off the chain" not in situation.derived:
+        situation.derived["off the chain"] = _off_chain(situation)
+    return float(situation.derived["off the chain"])
+
+
+def _off_chain(situation: Situation) -> float:
+    chain, end = situation.aligned, situation.grown
+    if chain.units[0].size == 1:
+        return 0.0  # nothing is orthogonal to u_2
+    rounding, squares = chain.defect + ROUNDED, chain.start_sizes[:2] ** 2
+    timelike, size = float(squares[1] - squares[0]), float(squares.sum())
+    if timelike > ROUNDING * size:
+        return min(1.0, 4.0 * rounding * size / timelike)
+    if not situation.targets.any():
+        return 1.0
+    log_scale = situation.init.log_scale + chain.log_unit
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        reached = float(end.sizes[1] * np.exp(end.log_unit - log_scale))
+        grown = float(np.exp(turning(_sign_flow(situation, chain))))
+    return min(1.0, rounding * grown * size**0.5 / reached) if reached else 1.0
+
+
 def _verdict(holds: bool, value: float, detail: str) -> Verdict:
     return Verdict(title(signs_are_known), "holds" if holds else "fails", value, detail)
 
@@ -73,73 +114,46 @@ def _verdict(holds: bool, value: float, detail: str) -> Verdict:
 def _decided(situation: Situation) -> Decision:
     chain = situation.aligned
     squares = chain.start_sizes**2
-    largest = float(squares.max())
-    gap = float(squares[1:].min() - squares[0]) / largest
+    gap = float(squares[1:].min() - squares[0]) / float(squares.max())
     if gap > ROUNDING:
         return Decision(
-            _verdict(True, gap, "min s_l^2 - |v|^2 over the largest: no layer vanishes"), gap=gap
+            _verdict(True, gap, "min s_l^2 - |v|^2 over the largest: no layer vanishes")
         )
     if not situation.targets.any():
-        text = "y = 0, which beta = 0 fits, too"
-        return Decision(_verdict(True, 0.0, text), gap=max(-gap, ROUNDING))
+        return Decision(_verdict(True, 0.0, "y = 0, which beta = 0 fits, too"))
     flow = _sign_flow(situation, chain)
     excess = flow.excess(flow.seen, flow.sizes)
     if excess < 0.0:
         text = "the loss at the start less that of beta = 0, in some unit: they stay apart"
-        return Decision(_verdict(True, excess, text), gap=max(-gap, _kept(flow)))
-    if situation.row_space.rank == 1:
-        return _on_a_line(flow, squares, gap)
-    return _followed(flow, squares, gap)
-
-
-def _kept(flow: SignFlow) -> float:
-    """A lower bound on (pi |z|)^{2/L} while the loss is below that of beta = 0."""
-    own, pull = flow.strengths
-    product, pulled = float(np.prod(flow.sizes)), float(flow.seen @ flow.pull)
-    gained = 2.0 * pull * product * pulled - own * product**2 * float(
-        flow.seen @ flow.gram @ flow.seen
-    )
-    least = gained / (2.0 * pull) if pull else 0.0  # pi |z| |k| is at least half the gain
-    return float(max(least, 0.0) ** (2.0 / (flow.sizes.size + 1)))
-
-
-def _ties(squares: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> bool:
-    """Whether the smallest two tie, so that neither can vanish before the other."""
+        return Decision(_verdict(True, excess, text))
     least, second = np.sort(squares)[:2]
-    return bool(second - least <= ROUNDING * squares.max())
+    ties = bool(second - least <= ROUNDING * squares.max())
+    if situation.row_space.rank == 1:
+        return _on_a_line(float(np.sign(flow.seen @ flow.pull)), ties, -gap)
+    return _followed(flow, ties)
 
 
-def _on_a_line(
-    flow: SignFlow, squares: np.ndarray[tuple[int, ...], np.dtype[np.float64]], gap: float
-) -> Decision:
+def _on_a_line(side: float, ties: bool, gap: float) -> Decision:
     """One point: all sizes are scalars, and the smallest alone can turn."""
-    side = float(np.sign(flow.seen @ flow.pull))
-    if not _ties(squares):
+    if not ties:
         text = "one point, and the smallest layer turns as y asks"
-        return Decision(_verdict(True, -gap, text), product=side, gap=max(-gap, ROUNDING))
-    text = "one point, and the smallest two layers tie: their signs stay"
-    return Decision(_verdict(side > 0.0, -gap, text), gap=ROUNDING)
+        return Decision(_verdict(True, gap, text), product=side)
+    text = "sgn(s_1 .. s_L y): one point, and the smallest two layers tie, so that signs stay"
+    return Decision(_verdict(side > 0.0, side, text))
 
 
-def _followed(
-    flow: SignFlow, squares: np.ndarray[tuple[int, ...], np.dtype[np.float64]], gap: float
-) -> Decision:
+def _followed(flow: SignFlow, ties: bool) -> Decision:
     """By the flow of the chain, until its loss is below that of beta = 0."""
     found = decided_signs(flow)
     if found is None:
         text = "the loss does not fall below that of beta = 0: training may end at the saddle"
         return Decision(_verdict(False, 0.0, text))
-    if _ties(squares) and found.product < 0.0:
+    if ties and found.product < 0.0:
         text = "two layers tie, and rounding alone turns them"
         return Decision(_verdict(False, found.clearness, text))
     near = found.clearness < CLEAR or found.smallest < NEAR
-    text = f"|cos(v, X^T y)| where the loss falls below that of beta = 0, {found.smallest:.1e} left"
-    return Decision(
-        _verdict(not near, found.clearness, f"{text} of the layers on the way"),
-        product=found.product,
-        gap=max(-gap, found.smallest**2),
-        clearness=found.clearness,
-    )
+    text = f"the least distance from a saddle; of the layers {found.smallest:.1e} is always left"
+    return Decision(_verdict(not near, found.clearness, text), found.product)
 
 
 def _sign_flow(situation: Situation, chain: AlignedChain) -> SignFlow:

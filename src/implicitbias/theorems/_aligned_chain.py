@@ -1,10 +1,11 @@
 """Fully connected layers that share a chain of singular vectors, as far as the data see them.
 
-Data see V = X^+ X W_1 alone of the first layer. Aligned are layers with unit vectors u_2, .., u_L and
+Data see V = X^+ X W_1 alone of the first layer. With unit vectors u_2, .., u_L, aligned layers are
 
-    V = v u_2^T,  W_l u_{l+1} = s_l u_l,  W_l^T u_l = s_l u_{l+1},  w_L = s_L u_L;
+    V = v u_2^T,  W_l = s_l u_l u_{l+1}^T,  w_L = s_L u_L;
 
-training then moves v and s_2, .., s_L, and nothing else.
+training then moves v and s_2, .., s_L, and nothing else. (What else W_2, .., W_{L-1} map,
+orthogonal to the chain, would stay, too; but small deviations grow through it without bound.)
 """
 
 from __future__ import annotations
@@ -139,11 +140,10 @@ def aligned_chain(space: RowSpace, layers: Parameters) -> AlignedChain:
         return NO_CHAIN
     sizes, defects = [], []
     for matrix, left, right in zip(later, units, [*units[1:], np.ones(1)], strict=True):
-        image = matrix @ right
-        size = float(left @ image)
-        missed = np.linalg.norm(image - size * left), np.linalg.norm(matrix.T @ left - size * right)
+        size = float(left @ matrix @ right)
+        missed = float(np.linalg.norm(matrix - size * np.outer(left, right)))
         sizes.append(size)
-        defects.append(float(max(missed)) / (float(np.linalg.norm(matrix)) or 1.0))
+        defects.append(missed / (float(np.linalg.norm(matrix)) or 1.0))
     whole = float(np.linalg.norm(first)) or 1.0
     apart = coordinates - np.outer(coordinates @ units[0], units[0])
     vector = first @ units[0]

@@ -226,7 +226,12 @@ REGRESSION = (
         "regression",
         "beta tends to X^+ y + s_2 .. s_L (I - X^+ X) W_1 u_2, s_l^2 - |v|^2 conserved, "
         "|v| s_2 .. s_L = |X^+ y|",
-        (measured.fully_connected, chains.aligned_layers, chains.signs_are_known),
+        (
+            measured.fully_connected,
+            chains.aligned_layers,
+            chains.signs_are_known,
+            chains.chain_is_kept,
+        ),
         ClosedForm(_aligned.aligned_limit, _aligned.minimum_norm_point),
         "a FullyConnectedNetwork from balanced layers, Initialization(network.balanced(layers), "
         "scale), or with one hidden unit a layer",

@@ -328,9 +328,9 @@ def _measured(result: Theorem, situation: Situation) -> tuple[tuple[Verdict, ...
     for predicate in result.assumptions:
         name = title(predicate)
         try:
-            missing = [one for one in needs_of(predicate) if one(situation).fails]
-            if missing:
-                unmeasured.append(f"{name} (it needs: {title(missing[0])})")
+            missing = next((one for one in needs_of(predicate) if one(situation).fails), None)
+            if missing is not None:
+                unmeasured.append(f"{name} (it needs: {title(missing)})")
             else:
                 verdicts.append(verdict_of(predicate, situation))
         except InvalidInputError as error:

@@ -14,6 +14,7 @@ from implicitbias._arrays import (
     IntArray,
     Parameters,
     positive_int,
+    stable_norm,
 )
 from implicitbias._errors import InvalidInputError
 from implicitbias._fit import check_fit
@@ -23,11 +24,15 @@ from implicitbias.features import Dense, Features, Lost
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
     MAX_ITERATIONS,
+    EndPoint,
+    GrownSizes,
     OnePoint,
     PotentialProblem,
     Reachable,
     Seen,
     SignedFit,
+    grown_sizes,
+    least_l2_end,
     reachable,
     signed_fit,
 )
@@ -46,7 +51,7 @@ EXTREME = 460  # exponents of 2 above which squares of data may not fit float64
 SCALE_FREE = {  # kept at other scales
     *("rows", "targets", "coordinates", "reduction", "one_point"),
     *("rows_are_exact", "start_is_exact", "signed_fit"),
-    *("row_space", "aligned"),
+    *("row_space", "aligned", "least"),
 }
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
@@ -253,6 +258,19 @@ class Situation(Setting):
     def aligned(self) -> AlignedChain:
         """The chain of singular vectors of a fully connected network's layers, at scale 1."""
         return aligned_chain(self.row_space, self.init.directions)
+
+    @cached_property
+    def least(self) -> EndPoint:
+        """X^+ y, with its dual point and certificate."""
+        return least_l2_end(self.rows, self.targets, self.lost)
+
+    @cached_property
+    def grown(self) -> GrownSizes:
+        """The sizes of aligned layers at the end of training."""
+        with np.errstate(divide="ignore"):
+            log_target = float(np.log(stable_norm(self.least.rho)))
+        log_scale = self.init.log_scale + self.aligned.log_unit
+        return grown_sizes(self.aligned.start_sizes, log_scale, log_target)
 
     @property
     def is_one_point(self) -> bool:
