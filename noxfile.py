@@ -54,6 +54,13 @@ def interop(session: nox.Session) -> None:
     session.run("pytest", "tests/interop", *session.posargs, env=ONE_THREAD)
 
 
+@nox.session(python=OLDEST)
+def cluster(session: nox.Session) -> None:
+    """Run the tests that need Dask, which the others skip."""
+    session.install("-e", ".[test,dask]")
+    session.run("pytest", "tests/sweeps/test_dask.py", *session.posargs, env=ONE_THREAD)
+
+
 @nox.session(python=OTHERS[-1])
 def newest(session: nox.Session) -> None:
     """Run the tests with pre-releases of everything: what breaks next."""

@@ -18,6 +18,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import scipy.sparse
 from benchmarks._checkouts import Checkout, answer_lines, in_turn, seconds
+from scipy.linalg import lapack
 
 import implicitbias as ib
 
@@ -58,6 +59,18 @@ def cases():
     return {f"{kind.__name__} {n} x {d:,}": (kind, n, d) for kind, n, d in found}
 
 
+def floors(X):
+    """Seconds of one pass over X, and of X X^T with its Cholesky factors."""
+    entries = X.data if scipy.sparse.issparse(X) else X
+
+    def gram():
+        found = X @ X.T
+        found = found.toarray() if scipy.sparse.issparse(found) else found
+        lapack.dpotrf(found, lower=0, clean=0, overwrite_a=1)
+
+    return seconds(entries.sum)[0], seconds(gram)[0]
+
+
 def serve():
     """Answer one turn: seconds and the rank."""
     known, made = cases(), {}
@@ -70,9 +83,25 @@ def serve():
             X = kind(rng, n, d)
             made[name] = X, X @ rng.standard_normal(d)  # a target that can be reached
         spent, problem = seconds(lambda: ib.Regression(*made[name]))
-        return {"seconds": spent, "coefficients": [problem.rank]}
+        return {"seconds": spent, "coefficients": [problem.rank], "floors": floors(made[name][0])}
 
     answer_lines(answer)
+
+
+def measured(now, before, turns, only=""):
+    """One dictionary a case: medians of both and of their ratios; floors: a pass, a Gram matrix."""
+    for name in (name for name in cases() if only in name):
+        here, there, ratios, apart = in_turn(now, before, name, turns)
+        read, gram = now.turn(name)["floors"]
+        yield {
+            "case": name,
+            "seconds": float(np.median(here)),
+            "before": float(np.median(there)) if there else None,
+            "ratio": float(np.median(ratios)) if there else None,
+            "read": read,
+            "gram": gram,
+            "apart": apart,
+        }
 
 
 def main():
@@ -86,12 +115,12 @@ def main():
         return serve()
     now = Checkout(MODULE)
     before = Checkout(MODULE, given.before) if given.before else None
-    for name in cases():
-        here, there, ratios, apart = in_turn(now, before, name, given.turns)
-        text = f"{name:<24} {1e3 * np.median(here):9.3f} ms"
+    for row in measured(now, before, given.turns):
+        text = f"{row['case']:<24} {1e3 * row['seconds']:9.3f} ms; a pass over X "
+        text += f"{1e3 * row['read']:.3f}, Gram matrix and factors {1e3 * row['gram']:.3f}"
         if before:
-            text += f", before {1e3 * np.median(there):9.3f} ms, {np.median(ratios):.2f} times as"
-            text += " long" + ("" if apart == 0.0 else ", OF ANOTHER RANK")
+            text += f"; before {1e3 * row['before']:9.3f} ms, {row['ratio']:.2f} times as long"
+            text += "" if row["apart"] == 0.0 else ", OF ANOTHER RANK"
         print(text, flush=True)
     return None
 

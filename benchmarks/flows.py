@@ -101,6 +101,28 @@ def errors_of(answer, setting, limit):
     return apart(answer["end"], limit), apart(answer["coefficients"], exact), apart(asked, exact)
 
 
+def measured(now, before, turns, only=""):
+    """One dictionary a case: medians of both and of their ratios, errors at the end."""
+    for name in (name for name in cases() if only in name):
+        limit = ib.predict_limit(*setting_of(*cases()[name])).coefficients
+        pairs = []
+        for _ in range(turns):
+            own = now.turn(name)
+            pairs.append((own, before.turn(name) if before else None))
+        here = [own["seconds"] for own, _ in pairs]
+        there = [other["seconds"] for _, other in pairs if other]
+        ratios = np.array(there) / np.array(here) if there else None
+        last, other = pairs[-1]
+        yield {
+            "case": name,
+            "seconds": float(np.median(here)),
+            "before": float(np.median(there)) if there else None,
+            "ratio": None if ratios is None else float(np.median(ratios)),
+            "error": apart(last["end"], limit),
+            "error before": apart(other["end"], limit) if other else None,
+        }
+
+
 def main():
     """Measure the cases one after the other."""
     parser = argparse.ArgumentParser(

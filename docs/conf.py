@@ -19,6 +19,7 @@ version = release = implicitbias.__version__
 extensions = [
     "docstrings",
     "executed",
+    "explorers",
     "mathml",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",

@@ -14,7 +14,7 @@ BUILT = {"_build", "auto_gallery", "auto_experiments", "generated"}
 
 GROUND = {
     *("_errors", "_names", "_html", "_results", "_verdicts", "_files", "_types"),
-    *("_numbers", "_arrays", "_nonnegative", "_threads"),
+    *("_numbers", "_arrays", "_nonnegative", "_threads", "_memory"),
 }
 BASE = GROUND | {"features"}
 SHARED = BASE | {"problems", "networks"}
@@ -39,8 +39,10 @@ MAY_IMPORT = {
         "_names",
         "coordinates",
         "estimators",
+        "explorer",
         "interop",
         "plotting",
+        "sweeps",
     },  # the public list, under TYPE_CHECKING
     "_errors": set(),
     "_names": {"_errors"},
@@ -53,6 +55,7 @@ MAY_IMPORT = {
     "_arrays": {"_errors", "_numbers"},
     "_nonnegative": {"_arrays"},
     "_threads": set(),
+    "_memory": {"_errors"},
     "features": GROUND,
     "problems": BASE,
     "networks": BASE,
@@ -78,7 +81,10 @@ MAY_IMPORT = {
     "verification": RESULTS | {"coordinates", "dual"},
     "plotting": RESULTS | {"coordinates"},
     "report": RESULTS | {"verification", "plotting"},
-    "cli": RESULTS | {"verification", "plotting", "report", "interop", "_model"},
+    "sweeps": RESULTS | {"_model", "plotting", "report"},
+    "explorer": RESULTS | {"plotting", "_model"},
+    "cli": RESULTS
+    | {"verification", "plotting", "report", "sweeps", "explorer", "interop", "_model"},
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.

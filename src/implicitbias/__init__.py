@@ -8,20 +8,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from implicitbias import datasets, estimators, interop, plotting
+    from implicitbias import datasets, estimators, features, interop, plotting
     from implicitbias._errors import (
         CertificateWarning,
+        FolderInUseError,
         ImplicitBiasError,
         InfeasibleProblemError,
         InvalidInputError,
         NoPredictionError,
         Outcome,
+        PlanChangedError,
     )
     from implicitbias._verdicts import Verdict
     from implicitbias.alignment import Theorem1, theorem_1
     from implicitbias.comparison import Comparison, compare, verify
     from implicitbias.coordinates import lemma4, two_sided
     from implicitbias.descent import DualRecorder, EffectiveStart, Run, gradient_descent
+    from implicitbias.explorer import Explorer, explore
     from implicitbias.flow import ActivationFlow, Flow, FlowState, gradient_flow
     from implicitbias.initialization import Initialization
     from implicitbias.interop import from_torch, to_torch
@@ -49,19 +52,27 @@ if TYPE_CHECKING:
     from implicitbias.problems import Classification, Regression, Separability
     from implicitbias.serialization import load, save
     from implicitbias.simulation import LeastNorm, SimulatedLimit, simulate_limit
+    from implicitbias.sweeps import Sweep, SweepState, sweep
     from implicitbias.theorems import (
         ClosedForm,
         Explanation,
         Finding,
         LimitPath,
+        LimitPaths,
         LimitProblem,
+        Limits,
+        MarginPath,
+        Refusal,
         SaddlePath,
         Sensitivity,
         Situation,
         Theorem,
         explain,
         limit_path,
+        limit_paths,
+        margin_path,
         predict_limit,
+        predict_limits,
         register_theorem,
         saddle_path,
         sensitivity,
@@ -73,20 +84,23 @@ __version__ = "0.2.0"
 # Where each public name lives. Modules are imported at first use: command-line help and scripts
 # that need one network should not wait for SciPy.
 _HOMES = {
-    "implicitbias": ("datasets", "estimators", "interop", "plotting"),
+    "implicitbias": ("datasets", "estimators", "features", "interop", "plotting"),
     "implicitbias._errors": (
         "CertificateWarning",
+        "FolderInUseError",
         "ImplicitBiasError",
         "InfeasibleProblemError",
         "InvalidInputError",
         "NoPredictionError",
         "Outcome",
+        "PlanChangedError",
     ),
     "implicitbias._verdicts": ("Verdict",),
     "implicitbias.alignment": ("Theorem1", "theorem_1"),
     "implicitbias.comparison": ("Comparison", "compare", "verify"),
     "implicitbias.coordinates": ("lemma4", "two_sided"),
     "implicitbias.descent": ("DualRecorder", "EffectiveStart", "Run", "gradient_descent"),
+    "implicitbias.explorer": ("Explorer", "explore"),
     "implicitbias.flow": ("ActivationFlow", "Flow", "FlowState", "gradient_flow"),
     "implicitbias.initialization": ("Initialization",),
     "implicitbias.interop": ("from_torch", "to_torch"),
@@ -114,26 +128,34 @@ _HOMES = {
     "implicitbias.problems": ("Classification", "Regression", "Separability"),
     "implicitbias.serialization": ("load", "save"),
     "implicitbias.simulation": ("LeastNorm", "SimulatedLimit", "simulate_limit"),
+    "implicitbias.sweeps": ("Sweep", "SweepState", "sweep"),
     "implicitbias.theorems": (
         "ClosedForm",
         "Explanation",
         "Finding",
         "LimitPath",
+        "LimitPaths",
         "LimitProblem",
+        "Limits",
+        "Refusal",
+        "MarginPath",
         "SaddlePath",
         "Sensitivity",
         "Situation",
         "Theorem",
         "explain",
         "limit_path",
+        "limit_paths",
+        "margin_path",
         "predict_limit",
+        "predict_limits",
         "register_theorem",
         "saddle_path",
         "sensitivity",
         "unregister_theorem",
     ),
 }
-_MODULES = ("datasets", "estimators", "interop", "lemma4", "plotting", "two_sided")
+_MODULES = ("datasets", "estimators", "features", "interop", "lemma4", "plotting", "two_sided")
 _FORMER = {"Reference": "LeastNorm"}  # names until the next minor version
 
 __all__ = [
@@ -149,9 +171,11 @@ __all__ = [
     "DualRecorder",
     "EffectiveStart",
     "Explanation",
+    "Explorer",
     "Finding",
     "Flow",
     "FlowState",
+    "FolderInUseError",
     "FullyConnectedNetwork",
     "ImplicitBiasError",
     "InfeasibleProblemError",
@@ -161,12 +185,17 @@ __all__ = [
     "LeastNorm",
     "Limit",
     "LimitPath",
+    "LimitPaths",
     "LimitProblem",
+    "Limits",
+    "MarginPath",
     "Network",
     "NoPredictionError",
     "OrthogonalDecomposition",
     "OrthogonalNetwork",
     "Outcome",
+    "PlanChangedError",
+    "Refusal",
     "Regression",
     "Run",
     "SaddlePath",
@@ -174,6 +203,8 @@ __all__ = [
     "Separability",
     "SimulatedLimit",
     "Situation",
+    "Sweep",
+    "SweepState",
     "TensorNetwork",
     "Theorem",
     "Theorem1",
@@ -184,6 +215,8 @@ __all__ = [
     "datasets",
     "estimators",
     "explain",
+    "explore",
+    "features",
     "from_torch",
     "gradient_descent",
     "gradient_flow",
@@ -191,15 +224,19 @@ __all__ = [
     "layer_alignment",
     "lemma4",
     "limit_path",
+    "limit_paths",
     "load",
+    "margin_path",
     "multilinear_multiply",
     "plotting",
     "predict_limit",
+    "predict_limits",
     "register_theorem",
     "saddle_path",
     "save",
     "sensitivity",
     "simulate_limit",
+    "sweep",
     "tensor_singular_error",
     "tensor_singular_residual",
     "tensor_singular_vectors",

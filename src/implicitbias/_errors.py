@@ -60,6 +60,24 @@ class NoPredictionError(ImplicitBiasError):
         self.partial = partial
 
 
+class FolderInUseError(ImplicitBiasError):
+    """Another sweep is at work in the folder."""
+
+
+class PlanChangedError(ImplicitBiasError):
+    """A folder was begun with another plan, or a data file is not what it was.
+
+    Attributes
+    ----------
+    differences
+        One sentence each.
+    """
+
+    def __init__(self, message: str, differences: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.differences = tuple(differences)
+
+
 class CertificateWarning(UserWarning):
     """Part of a result could not be certified, and is NaN there."""
 

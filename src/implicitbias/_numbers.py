@@ -31,6 +31,8 @@ def numeric_array(value: Any, name: str, expected: str = "numbers") -> npt.NDArr
     InvalidInputError
         Masked, sparse, ragged, not numeric, or numbers that float64 does not hold.
     """
+    if type(value) is np.ndarray and value.dtype == np.float64:
+        return value
     refuse_containers(value, name)
     _refuse_rounded_columns(value, name)
     try:
@@ -81,6 +83,11 @@ def _refuse_other_objects(array: npt.NDArray[Any], name: str, expected: str) -> 
             f"{given}, which is not a number ({error}); expected {expected}."
         ) from error
     raise InvalidInputError(f"{given}; expected {expected}. Convert them to floats first.")
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a real number, and neither a boolean nor NaN."""
+    return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
 def is_missing(entry: Any) -> bool:

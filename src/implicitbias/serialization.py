@@ -58,7 +58,17 @@ HOMES = {
     ),
     "implicitbias.problems": ("Separability",),
     "implicitbias.simulation": ("LeastNorm", "SimulatedLimit"),
-    "implicitbias.theorems": ("Explanation", "Finding", "LimitPath", "SaddlePath", "Sensitivity"),
+    "implicitbias.theorems": (
+        "Explanation",
+        "Finding",
+        "LimitPath",
+        "LimitPaths",
+        "Limits",
+        "MarginPath",
+        "Refusal",
+        "SaddlePath",
+        "Sensitivity",
+    ),
 }
 MODULES = {name: home for home, names in HOMES.items() for name in names}
 FORMER = {"Reference": "LeastNorm"}  # as files of earlier versions call them

@@ -3,26 +3,16 @@
 Not part of a default run: ``pytest -n 0 -m browser`` where Chromium is installed.
 """
 
-import json
-import re
-import shutil
-import subprocess
-from html import unescape
-
 import numpy as np
 import pytest
 
+from helpers.chromium import DARK, LIGHT, probed
 from helpers.reports import FAILED, row
 from implicitbias import report as reporting
 from implicitbias.verification import Report
 
 pytestmark = pytest.mark.browser
 
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--enable-logging=stderr", "--virtual-time-budget=5000", "--dump-dom"),
-)
 # Runs in the page once it is loaded; what it finds becomes the title.
 PROBE = """<script>addEventListener("load", () => {
   const links = [...document.querySelectorAll('a[href^="#"]')];
@@ -49,27 +39,11 @@ def page(tmp_path_factory):
     return directory / "page.html"
 
 
-def probe(page, tmp_path, *flags):
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    assert browser, "no Chromium on the path"
-    done = subprocess.run(
-        [browser, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *flags, page.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    found = re.search(r"<title>probe:(.*?)</title>", done.stdout)
-    assert found, done.stdout[:500]
-    return json.loads(unescape(found[1])), console
-
-
 @pytest.mark.parametrize("width", [1300, 500])
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_page_in_chromium(page, tmp_path, width, scheme):
-    scheme_flag = f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}"
-    found, console = probe(page, tmp_path, f"--window-size={width},900", scheme_flag)
+    scheme_flag = DARK if scheme == "dark" else LIGHT
+    found, console = probed(page, tmp_path, f"--window-size={width},900", scheme_flag)
     assert not console
     assert found["images"]
     assert all(found["images"])

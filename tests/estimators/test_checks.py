@@ -11,6 +11,7 @@ CASES = {
     "FlowLimitRegressor": ({}, 51),
     "FlowLimitRegressorCV": ({"init_scales": 3, "cv": 2}, 51),
     "FlowLimitClassifier": ({}, 55),
+    "FlowLimitClassifierCV": ({"init_scales": 3, "cv": 2}, 55),
     "StoppedFlowRegressor": ({"num_times": 5, "cv": 2, "tol": 1e-3}, 51),
 }
 COUNT = """

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from implicitbias._errors import InvalidInputError, Outcome
-from implicitbias.flow import gradient_flow
+from implicitbias.flow import _stability, gradient_flow
 from implicitbias.flow._budget import PATIENCE, Budget, End
-from implicitbias.flow._stability import APART, Way, reproduced
+from implicitbias.flow._stability import APART, ErrorGrowth, Way, largest_eigenvalue, reproduced
 from implicitbias.flow.regression._dual import DualFlow
 from implicitbias.initialization import Initialization
 from implicitbias.networks import ConvolutionalNetwork, DiagonalNetwork, TensorNetwork
@@ -238,3 +238,38 @@ def test_layers_too_small_for_tolerances_are_refused():
     start = Initialization.random(network, 1e-300, seed=1)
     with pytest.raises(InvalidInputError, match="larger scale"):
         gradient_flow(network, OPPOSITE, start, route="parameters")
+
+
+@pytest.mark.parametrize("size", [30, 200])
+def test_rates_below_what_counts_are_zero_without_an_eigenvalue(size, monkeypatch):
+    rng = np.random.default_rng(size)
+    basis = np.linalg.qr(rng.standard_normal((size, size)))[0]
+    values = -np.geomspace(1e-3, 1e6, size)
+    values[0] = 0.02
+    matrix, along = (basis * values) @ basis.T, basis[:, -1]
+    assert largest_eigenvalue(matrix, along, 0.0199) == pytest.approx(0.02, rel=0.05)
+    monkeypatch.delattr(_stability, "eigsh")
+    monkeypatch.delattr(np.linalg, "eigvalsh")
+    assert largest_eigenvalue(matrix, along, 0.0201) == 0.0
+    values[0] = -1.0
+    assert largest_eigenvalue((basis * values) @ basis.T, along) == 0.0
+
+
+class Falling:
+    """Errors grow at the rate 20 up to t = 1, and no more soon after: exp(20.2) in all."""
+
+    start, time = np.ones(1), 0.0
+
+    def instability(self, state, least):
+        rate = 20.0 * float(np.exp(-max(0.0, self.time - 1.0) / 1e-2))
+        return rate if rate >= least else 0.0
+
+
+def test_a_rate_that_falls_at_once_is_not_taken_for_a_long_one():
+    """Steps are short where the rate is high, and long after it."""
+    system = Falling()
+    growth = ErrorGrowth(system)
+    for time in (*np.arange(0.1, 1.05, 0.05), *np.arange(1.01, 1.06, 0.01), 1.4, 3.0, 10.0):
+        system.time = float(time)
+        growth.note(system.start, system.time)
+    assert growth.exponent == pytest.approx(20.2, abs=0.5)

@@ -15,6 +15,7 @@ import numpy as np
 from implicitbias._arrays import ComplexArray, FloatArray, Parameters
 from implicitbias.flow.classification._loss import MarginLoss
 from implicitbias.flow.classification._parameters import ParameterMargins
+from implicitbias.flow.classification._system import MarginPoint
 from implicitbias.networks import Network
 from implicitbias.problems import Classification
 
@@ -43,6 +44,13 @@ class SpectralMargins(ParameterMargins):
         features = self.decomposition.features(rows)[:, : self.half]
         self.features: ComplexArray = features * self.scale ** (2 - depth)
         super().__init__(network, problem, loss, start, tol, target)
+
+    def integrator(self, state: FloatArray, first_step: float) -> None:
+        """LSODA: the second way has a second integrator."""
+
+    def looks(self, states: FloatArray) -> list[MarginPoint]:
+        """One after the other."""
+        return [self.look(state) for state in states]
 
     def parameters(self, state: FloatArray) -> Parameters | None:
         """Theta."""

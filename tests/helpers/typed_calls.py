@@ -72,6 +72,16 @@ def paths() -> list[ib.LimitPath]:
     ]
 
 
+def margins() -> list[ib.MarginPath]:
+    """Return paths at finite loss, from lists, of a start and of its directions."""
+    network, problem = ib.TwoSidedDiagonalNetwork(4, 2.5), ib.Classification(ROWS, [1, -1])
+    init = ib.Initialization([[1.0] * 4] * 2, scale=0.5)
+    return [
+        ib.margin_path(network, problem, init, (0, 0.1)),
+        ib.margin_path(network, problem, init.directions, [1], certified_to=1e-6),
+    ]
+
+
 def saddles() -> list[ib.SaddlePath]:
     """Return saddles from directions in lists, stacked and as an Initialization."""
     network, problem = ib.DiagonalNetwork(4, 3), ib.Regression(ROWS, [1.0, 2.0])

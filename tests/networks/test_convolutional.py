@@ -48,7 +48,7 @@ SIZES = [
 @pytest.mark.parametrize("by_fft", [False, True])
 @pytest.mark.parametrize(("d", "sizes"), SIZES)
 def test_direct_and_fft_are_the_written_out_correlations(d, sizes, by_fft, monkeypatch):
-    monkeypatch.setattr(_convolutional, "_fft_is_faster", lambda *_: by_fft)
+    monkeypatch.setattr(_convolutional, "_fft_is_faster", lambda *_, **__: by_fft)
     network = ConvolutionalNetwork(d, sizes)
     rng = np.random.default_rng(d)
     layers = random_parameters(network, rng)

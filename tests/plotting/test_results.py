@@ -70,6 +70,23 @@ def test_levels_have_one_value_of_q():
     np.testing.assert_allclose(values, values[0], rtol=1e-12)
 
 
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_levels_at_the_ends_are_those_that_scales_tend_to(depth):
+    eta, point = (1.0, 2.0), (0.3, -0.4)
+
+    def points(scale):
+        (trace,) = plotting.level_traces(depth, [scale], eta, through=point)
+        return trace.points
+
+    least = np.abs(points(0.0)) @ [1.0, 2.0 ** (2 - depth)]
+    np.testing.assert_allclose(least, 0.3 + 0.4 * 2.0 ** (2 - depth), rtol=1e-12)
+    largest = points(np.inf) ** 2 @ [1.0, 2.0 ** (2 - 2 * depth)]
+    np.testing.assert_allclose(largest, 0.09 + 0.16 * 2.0 ** (2 - 2 * depth), rtol=1e-12)
+    np.testing.assert_allclose(points(1e3), points(np.inf), atol=1e-6)
+    if depth > 2:  # logarithmically slow for two layers
+        np.testing.assert_allclose(points(1e-4), points(0.0), atol=1e-3)
+
+
 def test_coordinates_follow_lemma_4_and_stop_at_their_clock():
     (trace,) = plotting.coordinate_traces({"a": [1.0, 1.0, 0.0]}, reach=3.0)
     np.testing.assert_allclose(trace.rho, lemma4.h(trace.s, 3), rtol=1e-9, atol=1e-12)
@@ -158,6 +175,7 @@ BAD = {
     "depths": (lambda f: plotting.potential_traces(()), "depths is empty"),
     "eta": (lambda f: plotting.level_traces(2, [1.0], (0.0, 1.0)), "other than 0"),
     "scales": (lambda f: plotting.level_traces(2, []), "scales is empty"),
+    "through": (lambda f: plotting.level_traces(2, [1.0], through=(0, 0)), "is the origin"),
     "starts": (lambda f: plotting.coordinate_traces({}), "starts is empty"),
     "reach": (lambda f: plotting.coordinate_traces({"a": [1, 0]}, reach=0), "reach"),
     "quantity": (lambda f: plotting.training_traces([f], "error"), "one of loss, margin, angle"),

@@ -13,8 +13,9 @@ from matplotlib.collections import LineCollection
 
 from implicitbias import datasets, plotting
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks import DiagonalNetwork
-from implicitbias.theorems import limit_path
+from implicitbias.networks import DiagonalNetwork, TwoSidedDiagonalNetwork
+from implicitbias.problems import Classification
+from implicitbias.theorems import limit_path, margin_path
 
 SCALES = [10.0, np.inf, 0.1, 1.0, 0.0]
 D = 9
@@ -66,7 +67,7 @@ def test_flows_are_reordered_like_the_curves(path):
     ("largest", "power"), [(0.0, 0), (0.5, 0), (999.0, 0), (1e3, 3), (5.7e5, 5), (0.02, -2)]
 )
 def test_units_are_powers_of_ten_only_where_they_help(largest, power):
-    path = SimpleNamespace(scales=np.ones(1), coefficients=np.array([[0.0, -largest]]))
+    path = SimpleNamespace(values=np.ones(1), coefficients=np.array([[0.0, -largest]]))
     assert plotting.scale_path_traces(path).power == power
 
 
@@ -120,3 +121,13 @@ def test_a_path_of_ends_only_is_refused():
     ends = limit_path(DiagonalNetwork(3, 2), problem, [np.ones(3), np.zeros(3)], [0.0, np.inf])
     with pytest.raises(InvalidInputError, match="no scale other than 0 and infinity"):
         plotting.scale_path_traces(ends)
+
+
+def test_ratios_of_a_margin_path_stand_for_scales():
+    network = TwoSidedDiagonalNetwork(3, 2)
+    problem = Classification([[1.0, 3.0, 0.0], [2.0, 0.0, 2.0]], [1, 1])
+    path = margin_path(network, problem, [np.ones(3)] * 2, [np.inf, 0.1, 1.0, 0.0])
+    traces = plotting.scale_path_traces(path)
+    assert traces.shown[0].scales.tolist() == [0.1, 1.0]
+    assert traces.shown[0].at_zero == pytest.approx(0.5)
+    assert "epsilon" in plotting.scale_path(path).get_xlabel()

@@ -23,6 +23,8 @@ import click
 from implicitbias import __version__
 from implicitbias.cli._commands import explain, flow, path, predict
 from implicitbias.cli._descend import descend
+from implicitbias.cli._explore import explore
+from implicitbias.cli._sweep import sweep
 from implicitbias.cli._verify import report_page, verify
 
 
@@ -129,5 +131,5 @@ def main() -> None:
     """
 
 
-for command in (verify, report_page, predict, explain, path, flow, descend):
+for command in (verify, report_page, predict, explain, path, flow, descend, sweep, explore):
     main.add_command(command)

@@ -65,6 +65,24 @@ class Model:
         return None if self.intercept is None else self.intercept(coefficients)
 
 
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The table that the options name, and the problem that they make of it.
+
+    Attributes
+    ----------
+    table, problem, intercept
+        As of a ``Model``.
+    title
+        The file, its size and what was done to it.
+    """
+
+    table: Table
+    problem: Regression | Classification
+    intercept: Callable[[FloatArray], float] | None
+    title: str
+
+
 def build_model(ctx: click.Context) -> Model:
     """Read the data and build what the options describe.
 
@@ -76,22 +94,61 @@ def build_model(ctx: click.Context) -> Model:
         Data that cannot be used.
     """
     from implicitbias._model import network_of
-    from implicitbias.cli._selection import Selection
-    from implicitbias.cli._source import name_of
-    from implicitbias.cli._tables import read_table
 
     options = ctx.meta[OPTIONS]
     family, depth = options["network"], _depth(options)
     if options["width"] is not None and family != "fully_connected":
         raise click.UsageError(f"--width is for fully connected networks; --network is {family}.")
-    classify = options["task"] == "classification"
-    if classify and options["project"]:
-        raise click.UsageError("--project is for regression.")
-    if classify and options["intercept"] and family == "convolutional":
+    if options["task"] == "classification" and options["intercept"] and family == "convolutional":
         raise click.UsageError(
             "--intercept adds a column of ones, which has no place in a signal; --network is "
             "convolutional."
         )
+    trained = family not in SEPARATE or ctx.info_name not in PREDICTIONS
+    metric = trained or options["init"] is not None  # from which training may not fit the data
+    data = build_data(
+        ctx,
+        metric=metric,
+        check=lambda columns: _check_size(family, columns, depth, options["width"]),
+    )
+    network = network_of(family, depth, data.problem.num_features, width=options["width"] or 1)
+    return Model(
+        data.table,
+        data.problem,
+        network,
+        _directions(network, options["seed"], options["init"]),
+        f"{network.family} network of {_layers(network)} on {data.title}",
+        data.intercept,
+    )
+
+
+def build_data(
+    ctx: click.Context, *, metric: bool, check: Callable[[int], object] = lambda columns: None
+) -> Data:
+    """Read the data and make a problem of them.
+
+    Parameters
+    ----------
+    metric
+        Whether training is to be that on the centred data, not only its interpolators.
+    check
+        Called with the number of columns before anything is made of them.
+
+    Raises
+    ------
+    click.UsageError
+        Options that contradict each other.
+    InvalidInputError, InfeasibleProblemError
+        Data that cannot be used.
+    """
+    from implicitbias.cli._selection import Selection
+    from implicitbias.cli._source import name_of
+    from implicitbias.cli._tables import read_table
+
+    options = ctx.meta[OPTIONS]
+    classify = options["task"] == "classification"
+    if classify and options["project"]:
+        raise click.UsageError("--project is for regression.")
     if options["positive"] is not None and not classify:
         raise click.UsageError("--positive is for --task classification.")
     if options["thousands"] is not None and options["thousands"] == options["decimal"]:
@@ -100,29 +157,16 @@ def build_model(ctx: click.Context) -> Model:
     selection = Selection(**{name: options[name] for name in given}, labels=classify)
     file = visible(name_of(options["data"]))
     table = read_table(options["data"], selection)
-    _check_size(family, len(table.names), depth, options["width"])
+    check(len(table.names))
     problem: Regression | Classification
     if classify:
         problem, intercept, remark = _classification(table, options, file)
     else:
-        trained = family not in SEPARATE or ctx.info_name not in PREDICTIONS
-        metric = trained or options["init"] is not None  # from which training may not fit the data
         problem, intercept, remark = _regression(table, options, file, metric=metric)
-    network = network_of(family, depth, problem.num_features, width=options["width"] or 1)
-    title = (
-        f"{network.family} network of {_layers(network)} on {file}, {len(table.y)} x "
-        f"{len(table.names)} of rank {problem.rank}"
-    )
-    if intercept is not None:
-        title += ", with intercept"
-    title += remark
-    return Model(
-        table,
-        problem,
-        network,
-        _directions(network, options["seed"], options["init"]),
-        title + (f" ({table.note})" if table.note else ""),
-        intercept,
+    title = f"{file}, {len(table.y)} x {len(table.names)} of rank {problem.rank}"
+    title += ", with intercept" if intercept is not None else ""
+    return Data(
+        table, problem, intercept, title + remark + (f" ({table.note})" if table.note else "")
     )
 
 

@@ -90,17 +90,7 @@ class Names(click.Choice):  # type: ignore[type-arg]  # generic from click 8.4 o
 
 _argument = partial(click.argument, expose_value=False, callback=_remember)
 _option = partial(click.option, expose_value=False, callback=_remember)
-MODEL_OPTIONS = (
-    _argument(
-        "data",
-        type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
-    ),
-    _option(
-        "--target",
-        required=True,
-        metavar="COL",
-        help="The column to fit; all others are features.",
-    ),
+DATA_OPTIONS = (
     _option(
         "--drop",
         multiple=True,
@@ -168,6 +158,8 @@ MODEL_OPTIONS = (
         show_default=True,
         help="Regression: where the features cannot fit the target, fit its least-squares part.",
     ),
+)
+NETWORK_OPTIONS = (
     _option(
         "--network",
         type=Names(NETWORKS),
@@ -207,9 +199,21 @@ MODEL_OPTIONS = (
 )
 
 
+def data_options(*, required: bool) -> tuple[Callable[[Command], Command], ...]:
+    """The file, its target and how it is read; ``build_data`` reads them from the context."""
+    file = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+    target = _option(
+        "--target",
+        required=required,
+        metavar="COL",
+        help="The column to fit; all others are features.",
+    )
+    return (_argument("data", type=file, required=required), target, *DATA_OPTIONS)
+
+
 def model_options(command: Command) -> Command:
     """Add the options that define a model; ``build_model`` reads them from the context."""
-    for option in reversed(MODEL_OPTIONS):
+    for option in reversed((*data_options(required=True), *NETWORK_OPTIONS)):
         command = option(command)
     return command
 

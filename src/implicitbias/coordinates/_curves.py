@@ -121,8 +121,8 @@ class Curves(ScalarCurves):
     def _of(cls, start: Start) -> Curves:
         return cls(start.log_unit, start, Clock.of(start.shape), start.log_size)
 
-    def shifted(self, log_scale_change: float) -> Curves:
-        """Return the same directions at a scale exp(log_scale_change) times as large."""
+    def shifted(self, log_scale_change: float | FloatArray) -> Curves:
+        """Return the same directions at scales exp(log_scale_change) times as large; one or m."""
         there = replace(
             self,
             log_unit=self.log_unit + log_scale_change,
@@ -130,6 +130,10 @@ class Curves(ScalarCurves):
         )
         there.__dict__["_some_dead"] = self._some_dead
         return there
+
+    def begun_at(self, t: FloatArray) -> Curves:
+        """Return the same curves with s = 0 at t."""
+        return replace(self, _start=replace(self._start, t0=t))
 
     def take(self, keep: BoolArray | IntArray) -> Curves:
         """Return the coordinates ``keep`` (indices or a mask) alone."""
@@ -212,8 +216,7 @@ class Curves(ScalarCurves):
         direct = self.direct()
         if direct is None or self.depth == 2:
             return self.rho(self.t_from_u(u))
-        inside = np.abs(u) < self._clock.half_range
-        rho = np.full_like(u, np.nan)
+        inside, rho = np.abs(u) < self._clock.half_range, np.full_like(u, np.nan)
         with np.errstate(over="ignore"):
             rho[inside] = np.broadcast_to(direct[1], u.shape)[inside] * direct[0].r(u[inside])
         return rho
@@ -286,8 +289,7 @@ class Curves(ScalarCurves):
         if self.depth == 2:
             return np.full(self.size, np.inf)
         x = self._x(t)
-        slack = self._clock.log_slack(np.where(self.locked, x, np.abs(x)))
-        return self._unless_dead(slack, np.inf)
+        return self._unless_dead(self._clock.log_slack(np.where(self.locked, x, np.abs(x))), np.inf)
 
     def u_increment(self, t: FloatArray, dt: FloatArray, *, relative: bool = False) -> FloatArray:
         """u(t + dt) - u(t), or that over u'(t), without cancellation."""
@@ -299,8 +301,7 @@ class Curves(ScalarCurves):
 
     def t_from_u(self, u: FloatArray) -> FloatArray:
         """t with u(t) = u; NaN outside the range."""
-        x = x_from_u(self._clock, self._x(u))
-        return self._unless_dead(self._start.orientation * x, u)
+        return self._unless_dead(self._start.orientation * x_from_u(self._clock, self._x(u)), u)
 
     def t_increment(self, t: FloatArray, du: FloatArray) -> FloatArray:
         """dt with u(t + dt) = u(t) + du, without cancellation; NaN outside the range."""

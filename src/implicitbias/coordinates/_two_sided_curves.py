@@ -90,9 +90,13 @@ class TwoSidedCurves(ScalarCurves):
             dead,
         )
 
-    def shifted(self, log_scale_change: float) -> TwoSidedCurves:
-        """Return the same directions at a scale exp(log_scale_change) times as large."""
+    def shifted(self, log_scale_change: float | FloatArray) -> TwoSidedCurves:
+        """Return the same directions at scales exp(log_scale_change) times as large; one or m."""
         return replace(self, log_unit=self.log_unit + log_scale_change)
+
+    def begun_at(self, t: FloatArray) -> TwoSidedCurves:
+        """Return the same curves with s = 0 at t."""
+        return replace(self, _t0=t)
 
     def take(self, keep: BoolArray | IntArray) -> TwoSidedCurves:
         """Return the coordinates ``keep`` (indices or a mask) alone."""

@@ -11,31 +11,51 @@ from implicitbias._arrays import positive_int
 from implicitbias._names import read_name
 from implicitbias.datasets._real import (
     breast_cancer,
+    breast_cancer_names,
     diabetes,
     diabetes_names,
     digits,
     digits_even,
+    digits_names,
     digits_pair,
+    iris_names,
     iris_setosa,
     wine,
+    wine_names,
 )
-from implicitbias.datasets._synthetic import even_signals, gaussian, separable, sparse
+from implicitbias.datasets._synthetic import (
+    even_coefficients,
+    even_signals,
+    gaussian,
+    separable,
+    separable_direction,
+    sparse,
+    sparse_coefficients,
+)
 from implicitbias.problems import Classification, Regression
 
 __all__ = [
     "breast_cancer",
+    "breast_cancer_names",
     "diabetes",
     "diabetes_names",
     "digits",
     "digits_even",
+    "digits_names",
     "digits_pair",
+    "even_coefficients",
     "even_signals",
     "gaussian",
+    "iris_names",
     "iris_setosa",
     "load",
+    "names",
     "separable",
+    "separable_direction",
     "sparse",
+    "sparse_coefficients",
     "wine",
+    "wine_names",
 ]
 
 BY_NAME: dict[str, Callable[[int], Regression | Classification]] = {
@@ -44,6 +64,14 @@ BY_NAME: dict[str, Callable[[int], Regression | Classification]] = {
     "wine": lambda degree: wine(degree=degree),
     "breast_cancer": lambda degree: breast_cancer(degree=degree),
     "iris": lambda degree: iris_setosa(degree=degree),
+}
+
+NAMES: dict[str, Callable[[int], tuple[str, ...]]] = {
+    "diabetes": diabetes_names,
+    "digits": digits_names,
+    "wine": wine_names,
+    "breast_cancer": breast_cancer_names,
+    "iris": iris_names,
 }
 
 
@@ -67,6 +95,22 @@ def load(name: str, *, degree: int | None = None) -> Regression | Classification
         Diabetes of degree 1 or 2, with fewer features than patients: see ``diabetes``.
     """
     name = read_name(name, BY_NAME, "name")
+    return BY_NAME[name](_degree(name, degree))
+
+
+def names(name: str, *, degree: int | None = None) -> tuple[str, ...]:
+    """Return the names of the features of ``load(name, degree=degree)``, one a column.
+
+    Raises
+    ------
+    InvalidInputError
+        As ``load``.
+    """
+    name = read_name(name, BY_NAME, "name")
+    return NAMES[name](_degree(name, degree))
+
+
+def _degree(name: str, degree: int | None) -> int:
     if degree is None:
         degree = 3 if name == "diabetes" else 1
-    return BY_NAME[name](positive_int(degree, "degree"))
+    return positive_int(degree, "degree")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, positive_int
+from implicitbias._arrays import FloatArray, IntArray, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.problems import Classification, Regression
 
@@ -14,6 +16,7 @@ DIABETES_POINTS = 442
 DIGITS_POINTS = 1797
 WINE_POINTS = 178
 GREY_LEVELS = 16.0
+RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def diabetes(degree: int = 3, num_points: int = 100) -> Regression:
@@ -52,12 +55,45 @@ def diabetes(degree: int = 3, num_points: int = 100) -> Regression:
 def diabetes_names(degree: int = 3) -> tuple[str, ...]:
     """Return the names of the features of ``diabetes``, such as "bmi² s5"."""
     from sklearn.datasets import load_diabetes
+
+    return _monomial_names(load_diabetes().feature_names, degree)
+
+
+def digits_names(degree: int = 1) -> tuple[str, ...]:
+    """Return the names of the features of ``digits_pair``, such as "pixel_2_5": row 2, column 5."""
+    from sklearn.datasets import load_digits
+
+    return _monomial_names(load_digits().feature_names, degree)
+
+
+def wine_names(degree: int = 1) -> tuple[str, ...]:
+    """Return the names of the features of ``wine``, such as "alcohol", and "1"."""
+    from sklearn.datasets import load_wine
+
+    return *_monomial_names(load_wine().feature_names, degree), "1"
+
+
+def iris_names(degree: int = 1) -> tuple[str, ...]:
+    """Return the names of the features of ``iris_setosa``, such as "petal width (cm)", and "1"."""
+    from sklearn.datasets import load_iris
+
+    return *_monomial_names(load_iris().feature_names, degree), "1"
+
+
+def breast_cancer_names(degree: int = 1) -> tuple[str, ...]:
+    """Return the names of the features of ``breast_cancer``, such as "mean radius", and "1"."""
+    from sklearn.datasets import load_breast_cancer
+
+    return *_monomial_names(load_breast_cancer().feature_names, degree), "1"
+
+
+def _monomial_names(names: Sequence[str], degree: int) -> tuple[str, ...]:
+    """Names of all monomials of degree 1 to ``degree``, powers raised."""
     from sklearn.preprocessing import PolynomialFeatures
 
-    data = load_diabetes()
     monomials = PolynomialFeatures(positive_int(degree, "degree"), include_bias=False)
-    names = monomials.fit(data.data[:1]).get_feature_names_out(data.feature_names)
-    return tuple(re.sub(r"\^(\d)", lambda power: "⁰¹²³⁴⁵⁶⁷⁸⁹"[int(power[1])], n) for n in names)
+    out = monomials.fit(np.zeros((1, len(names)))).get_feature_names_out(list(map(str, names)))
+    return tuple(re.sub(r"\^(\d+)", lambda power: power[1].translate(RAISED), n) for n in out)
 
 
 def digits(num_points: int = 1) -> Regression:
@@ -209,11 +245,18 @@ def breast_cancer(*, degree: int = 1) -> Classification:
 
 
 def _digits(num_points: int) -> tuple[FloatArray, FloatArray]:
+    rows = slice(_points(num_points, DIGITS_POINTS))
+    images, labels = _all_digits()
+    return images[rows].copy(), labels[rows].astype(np.float64)
+
+
+@cache
+def _all_digits() -> tuple[FloatArray, IntArray]:
+    """All images, read once: most of the time goes into their text."""
     from sklearn.datasets import load_digits
 
-    rows = slice(_points(num_points, DIGITS_POINTS))
     images, labels = load_digits(return_X_y=True)
-    return images[rows], labels[rows].astype(np.float64)
+    return images, labels
 
 
 def _standardised(measurements: FloatArray, degree: int) -> FloatArray:

@@ -69,9 +69,15 @@ def sparse(
     X = rng.standard_normal(shape)
     if correlation:
         X = _chained(X, correlation)
-    beta = np.zeros(shape[1])
-    beta[:nonzero] = 1.0 / np.sqrt(nonzero)
+    beta = sparse_coefficients(shape[1], nonzero)
     return Regression(X, X @ beta + noise * rng.standard_normal(shape[0]))
+
+
+def sparse_coefficients(num_features: int, num_nonzero: int) -> FloatArray:
+    """beta = (1, .., 1, 0, .., 0) / sqrt(s), (d,): the truth behind ``sparse``."""
+    beta = np.zeros(num_features)
+    beta[:num_nonzero] = 1.0 / np.sqrt(num_nonzero)
+    return beta
 
 
 def even_signals(
@@ -113,8 +119,14 @@ def even_signals(
         raise InvalidInputError(
             f"num_frequencies is {number}; signals of length {d} have {dimension} frequencies."
         )
-    waves = np.cos(2 * np.pi * np.outer(np.arange(number), np.arange(d)) / d)
-    return Regression(X, X @ waves.sum(axis=0))
+    return Regression(X, X @ even_coefficients(d, number))
+
+
+def even_coefficients(num_features: int, num_frequencies: int) -> FloatArray:
+    """beta[k] = sum_{f < num_frequencies} cos(2 pi f k / d), (d,): the truth of even signals."""
+    d = num_features
+    waves = np.cos(2 * np.pi * np.outer(np.arange(num_frequencies), np.arange(d)) / d)
+    return np.asarray(waves.sum(axis=0))
 
 
 def separable(num_points: int, num_features: int, margin: float, seed: int) -> Classification:
@@ -142,8 +154,7 @@ def separable(num_points: int, num_features: int, margin: float, seed: int) -> C
     d = positive_int(num_features, "num_features", at_least=2)
     margin = positive_float(margin, "margin")
     rng = np.random.default_rng(positive_int(seed, "seed", at_least=0))
-    w = rng.standard_normal(d)
-    w /= np.linalg.norm(w)
+    w = _unit_vector(rng, d)
     points = rng.standard_normal((n, d))
     along = points @ w
     across = points - np.outer(along, w)
@@ -154,6 +165,16 @@ def separable(num_points: int, num_features: int, margin: float, seed: int) -> C
     y = np.where(rng.standard_normal(n) > 0, 1.0, -1.0)
     y[:2] = 1.0, -1.0
     return Classification(y[:, None] * signed, y)
+
+
+def separable_direction(num_features: int, seed: int) -> FloatArray:
+    """w, (d,), of unit length: the direction of the largest l2 margin of ``separable``."""
+    return _unit_vector(np.random.default_rng(seed), num_features)
+
+
+def _unit_vector(rng: np.random.Generator, size: int) -> FloatArray:
+    w = rng.standard_normal(size)
+    return w / np.linalg.norm(w)
 
 
 def _chained(X: FloatArray, correlation: float) -> FloatArray:

@@ -97,8 +97,16 @@ class DualRecorder:
 
 def _indices(batch: Any, points: int) -> IntArray:
     """The points of a batch, flat."""
+    if type(batch) is np.ndarray and batch.dtype.kind == "i":
+        if np.any((batch < 0) | (batch >= points)):
+            raise _foreign(batch, points)
+        return batch.ravel()
     where = numeric_array(batch, "batch", "indices of points").ravel()
     whole = np.asarray(batch).dtype.kind != "b" and np.all(where == np.round(where))
     if not whole or np.any((where < 0) | (where >= points)):
-        raise InvalidInputError(f"batch is {batch!r}; expected indices from 0 to {points - 1}.")
+        raise _foreign(batch, points)
     return where.astype(np.intp)
+
+
+def _foreign(batch: Any, points: int) -> InvalidInputError:
+    return InvalidInputError(f"batch is {batch!r}; expected indices from 0 to {points - 1}.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -14,17 +15,56 @@ from sklearn.utils.validation import check_is_fitted
 from implicitbias._arrays import (
     FloatArray,
     NumericArray,
+    Parameters,
     finite_array,
     positive_float,
 )
-from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
 from implicitbias._model import directions_of, network_of
 from implicitbias._names import DEPTH
 from implicitbias.estimators._data import fitted_data, new_data
-from implicitbias.estimators._end import End, beside_intercept, end_of_training
+from implicitbias.estimators._end import End, beside_intercept, end_of_training, of_limit
+from implicitbias.estimators._regressor import checked_scale
 from implicitbias.estimators._remedy import better_data, shortfall
-from implicitbias.features import as_features
+from implicitbias.features import Features, as_features
+from implicitbias.networks import Network
 from implicitbias.problems import Classification, Offsets, reachable_part
+from implicitbias.theorems import margin_path
+
+
+class Trained(NamedTuple):
+    """Data, and what is trained on them: with a column of ones if ``appended``."""
+
+    X: Features
+    signs: FloatArray
+    offsets: Offsets
+    moved: Features
+    network: Network
+    problem: Any
+    directions: Parameters
+    appended: bool
+
+    def end(self, scale: float | None) -> End:
+        """The end of training for ever, or where ``init_scale`` says; squared loss: from there."""
+        separable = isinstance(self.problem, Classification)
+        if scale is None or not separable:
+            start = 1.0 if scale is None else scale
+            return end_of_training(self.network, self.problem, self.directions, start)
+        found = self.ends([scale])[0]
+        if not np.isfinite(found.coefficients).all():
+            raise NoPredictionError(f"no limit at init_scale={scale:g}: {found.result}")
+        return found
+
+    def ends(self, scales: Sequence[float] | FloatArray) -> list[End]:
+        """Separable: at finite loss along the scales, coefficients NaN where not found."""
+        with np.errstate(over="ignore", under="ignore"):
+            ratios = np.asarray(scales, dtype=np.float64) ** self.network.degree
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CertificateWarning)  # each end has its certificate
+            path = margin_path(
+                self.network, self.problem, self.directions, ratios, certified_to=np.inf
+            )
+        return [of_limit(self.problem, limit) for limit in path.limits]
 
 
 class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
@@ -34,7 +74,7 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
     min_i y_i f(x_i) = 1: the least l1 norm (diagonal or two-sided, depth 2), a stationary point of
     the l_{2/L} quasi-norm (deeper), the same of the spectrum (convolutional), or the least l2 norm
     (fully connected): the hard-margin support vector machine whose intercept counts in the norm,
-    as in LinearSVC. Directions forget the scale of the start.
+    as in LinearSVC. Directions forget the scale of the start; what ``init_scale`` gives does not.
 
     Parameters
     ----------
@@ -47,6 +87,12 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         followed to choose the one it ends at.
     init_direction
         As for FlowLimitRegressor; without effect on the limit for depth 2.
+    init_scale
+        None: training goes on for ever. A number: it stops while the start is still remembered,
+        where (alpha^L / log(1 / loss))^{1/L} is this number, alpha the scale of the start and large
+        (``margin_path``). inf is a least l2 norm, 0 a least l1 norm, weighted by the start and, for
+        depth > 2, by the way there; between, numbers of the size of the coefficients' L-th root.
+        Not for fully connected networks, which forget it anyway.
     fit_intercept
         Append a feature of ones, trained like the others. For convolutional networks, whose
         features are a signal, subtract the features' means instead.
@@ -65,14 +111,15 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
     separable_
         Whether the classes are proved to be linearly separable. Where not, the exponential loss
         has no limit direction of largest margin, and the answer is the limit under the *squared*
-        loss on labels -1 and +1 (projected on the range of X): a least-squares classifier.
+        loss on labels -1 and +1 (projected on the range of X), from the scale ``init_scale`` (1 if
+        None): a least-squares classifier.
     dual_coef_
         (n,) multipliers of the margins, or None.
     dual_gap_, feasibility_, error_
-        The KKT residual, the largest violation of a margin, and an estimate of an angle, or None:
-        that between ``coef_`` and its limit direction, and no less than that between (``coef_``,
-        ``intercept_``) and theirs where the intercept is trained (squared loss: as for
-        FlowLimitRegressor, of ``coef_``).
+        The KKT residual (the duality gap with ``init_scale``), the largest violation of a margin,
+        and an estimate of an angle, or None: that between ``coef_`` and its limit direction, and no
+        less than that between (``coef_``, ``intercept_``) and theirs where the intercept is trained
+        (squared loss: as for FlowLimitRegressor, of ``coef_``).
     rank_, n_iter_, converged_, limit_, n_features_in_, feature_names_in_
         As for FlowLimitRegressor; the rank is that of X with its column of ones, if there is one.
 
@@ -90,6 +137,7 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         fit_intercept: bool = True,
         tol: float = 1e-8,
         verbose: int = 0,
+        init_scale: float | None = None,
     ) -> None:
         self.network = network
         self.depth = depth
@@ -97,6 +145,7 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
         self.tol = tol
         self.verbose = verbose
+        self.init_scale = init_scale
 
     def __sklearn_tags__(self) -> Tags:
         """Two classes only; sparse data are taken."""
@@ -122,9 +171,14 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
             Data or parameters out of range, or not two classes.
         """
         X, y = fitted_data(self, X, y, labels=True)
-        X = as_features(X)
+        scale = None if self.init_scale is None else checked_scale(self.init_scale)
+        data = self._trained_on(as_features(X), y)
+        self._finish(data, data.end(scale))
+        return self
+
+    def _trained_on(self, X: Features, y: NumericArray) -> Trained:
+        """What is trained, on what, from where; ``classes_`` and ``separable_`` are set."""
         self.classes_, signs = _two_classes(y)
-        tol = positive_float(self.tol, "tol")
         appended = self.fit_intercept and self.network != "convolutional"
         direction = self.init_direction
         if direction is not None:
@@ -153,7 +207,12 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         if not self.separable_:
             reached, _ = reachable_part(told, signs)
             problem = reachable_part(trained, reached.y)[0] if offsets.columns.size else reached
-        end = end_of_training(network, problem, directions, 1.0)
+        return Trained(X, signs, offsets, moved, network, problem, directions, appended)
+
+    def _finish(self, data: Trained, end: End) -> None:
+        """Keep an end of training, with a warning where it is not what was asked for."""
+        tol = positive_float(self.tol, "tol")
+        X, signs, offsets, moved, _, problem, _, appended = data
         self.rank_ = problem.rank
         beta = end.coefficients[: X.shape[1]]
         scores = offsets.products(X, beta)
@@ -178,7 +237,6 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
             )
         if not self.converged_:
             self._warn(shortfall(end, tol, better_data(problem.X)))
-        return self
 
     def _with_intercept(
         self,
@@ -218,7 +276,7 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
             print(f"[{type(self).__name__}] {end.result}")
 
     def _warn(self, text: str) -> None:
-        warnings.warn(text, ConvergenceWarning, stacklevel=3)  # where fit was called
+        warnings.warn(text, ConvergenceWarning, stacklevel=4)  # where fit was called
 
     def decision_function(self, X: Any) -> FloatArray:
         """X beta + b, (n,): positive for ``classes_[1]``; the closest training points have +-1."""

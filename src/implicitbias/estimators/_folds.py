@@ -10,7 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.model_selection import check_cv
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
 from implicitbias.problems import Equations
 
@@ -18,7 +18,12 @@ Measured = TypeVar("Measured")
 
 
 def over_folds(
-    measure: Callable[..., Measured], X: Any, y: FloatArray, cv: Any, n_jobs: int | None, *rest: Any
+    measure: Callable[..., Measured],
+    X: Any,
+    y: NumericArray,
+    cv: Any,
+    n_jobs: int | None,
+    *rest: Any,
 ) -> list[Measured]:
     """measure(X, y, train, test, *rest) for each fold, ``n_jobs`` at a time.
 

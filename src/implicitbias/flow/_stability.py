@@ -15,12 +15,13 @@ steps: the roundings then are others, and where they decide, so is the end.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from scipy.linalg import eigvalsh, lapack
 from scipy.sparse.linalg import ArpackError, eigsh
 
-from implicitbias._arrays import FloatArray, stable_norm
+from implicitbias._arrays import EPS, FloatArray, stable_norm
 from implicitbias._errors import Outcome
 from implicitbias.flow._budget import End
 
@@ -30,7 +31,9 @@ PUNCTUAL = 1e-6  # relative error of a time, at least
 LEVEL = 0.05  # of the residual at the start: what the residual is about
 FURTHER = 1.5  # times, or sizes of the state, at which the rate is measured, one over the other
 FUZZ = 1e-3
+NEGLIGIBLE = 1e-3  # part of the exponent that is not worth an eigenvalue
 FEW, MOST = 150, 1500  # variables up to which all eigenvalues are computed, or one
+RESTARTS = 10  # of Lanczos' method, before one eigenvalue is computed densely
 FINER = 0.125
 INCOMPLETE = (Outcome.PRECISION_REACHED, Outcome.STEP_LIMIT, Outcome.FAILED)  # these tell nothing
 
@@ -40,8 +43,8 @@ class Unstable(Protocol):
 
     start: FloatArray
 
-    def instability(self, state: FloatArray) -> float:
-        """lambda."""
+    def instability(self, state: FloatArray, least: float) -> float:
+        """lambda, or 0 where it is less than ``least``."""
 
 
 class ErrorGrowth:
@@ -56,24 +59,27 @@ class ErrorGrowth:
     def __init__(self, system: Unstable) -> None:
         self.system, self.exponent = system, 0.0
         self.time, self.size = 0.0, stable_norm(system.start)
-        self.rate = system.instability(system.start)
+        self.rate = system.instability(system.start, 0.0)
 
     def note(self, state: FloatArray, time: float, *, now: bool = False) -> None:
-        """Take note of a step: measured again where the time or the state has grown enough."""
-        size = stable_norm(state)
-        moved = time >= FURTHER * self.time or size >= FURTHER * self.size
-        if self.exponent > VISIBLE or not (now or moved):
+        """Take note of a step: measured again where time, state or errors have grown enough."""
+        size, gone = stable_norm(state), time - self.time
+        moved = time >= FURTHER * self.time or size >= FURTHER * self.size or self.rate * gone > 1.0
+        if self.exponent > VISIBLE or gone <= 0.0 or not (now or moved):
             return
-        rate = self.system.instability(state)
-        grown = 0.5 * (self.rate + rate) * (time - self.time)
+        rate = self.system.instability(state, NEGLIGIBLE / gone)
+        grown = 0.5 * (self.rate + rate) * gone
         if grown > 0.0:
             larger = np.log(size) - np.log(self.size) if size > self.size > 0.0 else 0.0
             self.exponent += max(0.0, grown - float(larger))
         self.time, self.rate, self.size = time, rate, size
 
 
-def largest_eigenvalue(matrix: FloatArray, velocity: FloatArray) -> float:
-    """That of P J P, J symmetric, or 0 if it is negative; 0 where the matrix is too large."""
+def largest_eigenvalue(matrix: FloatArray, velocity: FloatArray, least: float = 0.0) -> float:
+    """That of P J P, J symmetric, or 0 if it is below ``least`` or rounding; 0 for large matrices.
+
+    Cholesky factors of least I - P J P tell the latter, for which Lanczos' method takes long.
+    """
     if not matrix.size or len(matrix) > MOST or not np.isfinite(matrix).all():
         return 0.0
     speed = stable_norm(velocity)
@@ -82,14 +88,26 @@ def largest_eigenvalue(matrix: FloatArray, velocity: FloatArray) -> float:
         pulled = matrix @ along
         pulled -= 0.5 * (along @ pulled) * along
         matrix = matrix - np.outer(along, pulled) - np.outer(pulled, along)
+    if _is_below(matrix, least):
+        return 0.0
     if len(matrix) <= FEW:
         return max(0.0, float(np.linalg.eigvalsh(matrix)[-1]))
+    start = np.random.default_rng(0).standard_normal(len(matrix))
+    options: dict[str, Any] = {"v0": start, "tol": 1e-2, "maxiter": RESTARTS}
     try:
-        start = np.random.default_rng(0).standard_normal(len(matrix))
-        values = eigsh(matrix, k=1, which="LA", tol=1e-2, v0=start, return_eigenvectors=False)
+        values = eigsh(matrix, k=1, which="LA", return_eigenvectors=False, **options)
     except ArpackError:
-        return 0.0
+        last = len(matrix) - 1
+        values = eigvalsh(matrix, subset_by_index=(last, last), check_finite=False)
     return max(0.0, float(values[0]))
+
+
+def _is_below(matrix: FloatArray, bound: float) -> bool:
+    """Whether all eigenvalues of a symmetric matrix are, its rounding allowed for."""
+    rounding = EPS * len(matrix) * float(np.abs(matrix).max())
+    shifted = -matrix
+    shifted[np.diag_indices_from(shifted)] += max(bound, rounding)
+    return bool(lapack.dpotrf(shifted, overwrite_a=1, clean=0)[1] == 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,9 @@ from implicitbias.limits._limit import (
     relative_residual,
 )
 from implicitbias.limits._one_point import OnePoint, solve_one_point
+from implicitbias.limits.finite_loss._active_points import PivotError
+from implicitbias.limits.finite_loss._path import MarginSolver
+from implicitbias.limits.finite_loss._point import MarginPoint, MarginPotential
 from implicitbias.limits.margin._convex import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits.margin._entropy import Entropy
 from implicitbias.limits.margin._exact import smallest_margin
@@ -52,6 +55,9 @@ from implicitbias.limits.potential._rough_path import rough_path
 from implicitbias.limits.potential._seen import Seen
 from implicitbias.limits.potential._sensitivity import PotentialSensitivity
 from implicitbias.limits.potential._signed_fit import STRICT, SignedFit, signed_fit
+from implicitbias.limits.potential._stack import PotentialStack, stack_kind
+from implicitbias.limits.potential._stack_certify import StackSolution, certify_stack
+from implicitbias.limits.potential._stack_path import Arrived, follow_stack
 from implicitbias.limits.saddles._cone import NoRestError, Rest, SquaredLoss
 from implicitbias.limits.saddles._exponential import ExponentialLoss
 from implicitbias.limits.saddles._walk import Saddle, Walk, Walked
@@ -70,6 +76,7 @@ __all__ = [
     "MAX_ITERATIONS",
     "STRICT",
     "UNIQUE",
+    "Arrived",
     "Certificate",
     "EndPoint",
     "Entropy",
@@ -77,13 +84,18 @@ __all__ = [
     "Groups",
     "GrownSizes",
     "Limit",
+    "MarginPoint",
+    "MarginPotential",
+    "MarginSolver",
     "MaxMargin",
     "NoRestError",
     "OnePoint",
     "OptimalFace",
     "PathError",
+    "PivotError",
     "PotentialProblem",
     "PotentialSensitivity",
+    "PotentialStack",
     "PotentialState",
     "Reachable",
     "Rest",
@@ -94,14 +106,17 @@ __all__ = [
     "Signs",
     "SingularVectors",
     "SquaredLoss",
+    "StackSolution",
     "StationaryPoint",
     "Walk",
     "Walked",
     "at_actual_scale",
     "certify",
+    "certify_stack",
     "conjugate_groups",
     "decided_signs",
     "exactly",
+    "follow_stack",
     "fourier_groups",
     "globally_optimal",
     "grown_sizes",
@@ -130,6 +145,7 @@ __all__ = [
     "smallest_margin",
     "solve",
     "solve_one_point",
+    "stack_kind",
     "stationary_point",
     "tensor_singular_error",
     "tensor_singular_residual",

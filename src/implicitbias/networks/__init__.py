@@ -16,6 +16,7 @@ from implicitbias.networks._layouts import (
 from implicitbias.networks._multilinear import multilinear_multiply
 from implicitbias.networks._orthogonal import OrthogonalNetwork
 from implicitbias.networks._point_svd import PointMaps
+from implicitbias.networks._stacked import flattened_each, layers_of_each
 from implicitbias.networks._structured import (
     FourierDecomposition,
     IdentityDecomposition,
@@ -43,8 +44,10 @@ __all__ = [
     "TwoSidedDiagonalNetwork",
     "as_activation",
     "as_numpy",
+    "flattened_each",
     "layer_alignment",
     "layers_from_weights",
+    "layers_of_each",
     "left_padding",
     "multilinear_multiply",
     "weights_from_layers",

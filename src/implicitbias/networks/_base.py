@@ -11,7 +11,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, Parameters, finite_array, finite_arrays, positive_float
 from implicitbias._errors import InvalidInputError
-from implicitbias.networks import _point_svd, _reverse, _starts
+from implicitbias.networks import _point_svd, _reverse, _stacked, _starts
 from implicitbias.networks._activation import Activation, Elementwise, phi_of
 from implicitbias.networks._assumption import require_same
 from implicitbias.networks._decomposition import OrthogonalDecomposition
@@ -115,6 +115,10 @@ class Network(ABC):
         runs = zip(zip(*layers, strict=True), directions, strict=True)
         gradients = [self._layer_gradients(run, direction) for run, direction in runs]
         return tuple(np.stack(layer) for layer in zip(*gradients, strict=True))
+
+    def stacked_point_gradients(self, layers: Parameters, X: FloatArray) -> FloatArray:
+        """X D beta(Theta) of R stacked networks, (R, n, P): unchecked."""
+        return _stacked.by_jacobians(self, layers, X)
 
     def second_derivative(self, parameters: Iterable[Any], direction: Any) -> FloatArray:
         """D^2 (c^T beta(Theta)), symmetric (P, P), in the order of ``flatten``.

@@ -11,6 +11,7 @@ from implicitbias._arrays import FloatArray, Parameters, positive_int
 from implicitbias._names import MAX_DEPTH
 from implicitbias.networks._base import Network
 from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._stacked import by_gradients
 from implicitbias.networks._structured import IdentityDecomposition
 
 
@@ -75,6 +76,10 @@ class DiagonalNetwork(Network):
     def stacked_gradients(self, layers: Parameters, directions: FloatArray) -> Parameters:
         """Elementwise, as for one."""
         return self._layer_gradients(layers, directions)
+
+    def stacked_point_gradients(self, layers: Parameters, X: FloatArray) -> FloatArray:
+        """By the gradients of all points."""
+        return by_gradients(self, layers, X)
 
     def _second_derivative_blocks(
         self, layers: Parameters, direction: FloatArray

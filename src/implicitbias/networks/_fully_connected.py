@@ -14,6 +14,7 @@ from implicitbias.networks._base import Network
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 from implicitbias.networks._layers import squared_norms
 from implicitbias.networks._point_svd import PointSVD, connected_svd
+from implicitbias.networks._stacked import by_gradients
 from implicitbias.networks._starts import chained
 from implicitbias.networks._structured import disjoint_paths
 
@@ -116,6 +117,10 @@ class FullyConnectedNetwork(Network):
             gradients.append(prefixes[index].swapaxes(1, 2) * suffix.swapaxes(1, 2))
             suffix = layers[index] @ suffix
         return tuple(gradients[::-1])
+
+    def stacked_point_gradients(self, layers: Parameters, X: FloatArray) -> FloatArray:
+        """By the gradients of all points."""
+        return by_gradients(self, layers, X)
 
     def _second_derivative_blocks(
         self, layers: Parameters, direction: FloatArray

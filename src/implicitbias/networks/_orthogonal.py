@@ -24,6 +24,7 @@ from implicitbias.networks._multilinear import (
     outer_columns,
     outer_second,
 )
+from implicitbias.networks._stacked import by_gradients
 from implicitbias.networks._starts import in_coordinates
 
 
@@ -101,6 +102,10 @@ class OrthogonalNetwork(Network):
             _real_product(product, basis.T)
             for basis, product in zip(self.bases, others, strict=True)
         )
+
+    def stacked_point_gradients(self, layers: Parameters, X: FloatArray) -> FloatArray:
+        """By the gradients of all points."""
+        return by_gradients(self, layers, X)
 
     def _second_derivative_blocks(
         self, layers: Parameters, direction: FloatArray

@@ -23,6 +23,9 @@ from implicitbias.networks._multilinear import (
 )
 from implicitbias.networks._point_svd import PointSVD, dense_svd
 from implicitbias.networks._search import search_decomposition
+from implicitbias.networks._stacked import by_gradients
+
+_STACKED_ENTRIES = 1_000_000  # of tensors in memory, 8 MB; beyond, one network after the other
 
 
 class TensorNetwork(Network):
@@ -138,6 +141,36 @@ class TensorNetwork(Network):
             left = contract_first(left, layer)
         return tuple(gradients)
 
+    def stacked_coefficients(self, layers: Parameters) -> FloatArray:
+        """As for one, mode after mode, where all fit memory."""
+        if not self._fits(layers):
+            return super().stacked_coefficients(layers)
+        first = self.tensor.reshape(self.layer_sizes[0], -1)
+        return reduce(_contract_first_of_each, layers[1:], layers[0] @ first)
+
+    def stacked_gradients(self, layers: Parameters, directions: FloatArray) -> Parameters:
+        """As for one, mode after mode, where all fit memory."""
+        if not self._fits(layers):
+            return super().stacked_gradients(layers, directions)
+        left = directions @ self.tensor.reshape(-1, self.num_features).T  # M(c), (R, k_1 .. k_L)
+        gradients = []
+        for index, layer in enumerate(layers):
+            gradients.append(reduce(_contract_last_of_each, layers[:index:-1], left))
+            left = _contract_first_of_each(left, layer)
+        return tuple(gradients)
+
+    def stacked_point_gradients(self, layers: Parameters, X: FloatArray) -> FloatArray:
+        """By the gradients of all points, where all fit memory."""
+        if self._fits(layers, len(X)):
+            return by_gradients(self, layers, X)
+        return super().stacked_point_gradients(layers, X)
+
+    def _fits(self, layers: Parameters, points: int = 1) -> bool:
+        return (
+            len(layers[0]) * max(points, self.num_features) * prod(self.layer_sizes)
+            <= _STACKED_ENTRIES
+        )
+
     def _second_derivative_blocks(
         self, layers: Parameters, direction: FloatArray
     ) -> Iterator[tuple[int, int, FloatArray]]:
@@ -176,3 +209,15 @@ class TensorNetwork(Network):
 
     def _entries_per_row(self) -> int:
         return prod(self.layer_sizes[1:])
+
+
+def _contract_first_of_each(tensors: FloatArray, vectors: FloatArray) -> FloatArray:
+    """``contract_first`` of R flattened tensors with R vectors, (R, k): (R, rest)."""
+    runs, size = vectors.shape
+    return np.asarray((vectors[:, None, :] @ tensors.reshape(runs, size, -1))[:, 0])
+
+
+def _contract_last_of_each(tensors: FloatArray, vectors: FloatArray) -> FloatArray:
+    """``contract_last`` of the same."""
+    runs, size = vectors.shape
+    return np.asarray((tensors.reshape(runs, -1, size) @ vectors[:, :, None])[:, :, 0])

@@ -13,6 +13,7 @@ from implicitbias._verdicts import Verdict
 from implicitbias.networks._activation import Activation, Elementwise
 from implicitbias.networks._base import Network
 from implicitbias.networks._decomposition import OrthogonalDecomposition
+from implicitbias.networks._stacked import by_gradients
 from implicitbias.networks._structured import IdentityDecomposition
 
 
@@ -201,6 +202,10 @@ class TwoSidedDiagonalNetwork(Network):
     def stacked_gradients(self, layers: Parameters, directions: FloatArray) -> Parameters:
         """Elementwise, as for one."""
         return self._layer_gradients(layers, directions)
+
+    def stacked_point_gradients(self, layers: Parameters, X: FloatArray) -> FloatArray:
+        """By the gradients of all points."""
+        return by_gradients(self, layers, X)
 
     def _jacobian_blocks(self, layers: Parameters) -> Iterator[FloatArray]:
         return (np.diag(slope) for slope in self._slopes(layers))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +47,12 @@ class PotentialTrace:
 
 @dataclass(frozen=True, eq=False)
 class LevelTrace:
-    """The level set of Q(rho) = alpha^2 sum_j eta_j^2 H_L(rho_j / (alpha |eta_j|)^L) through e_1.
+    """A level set of Q(rho) = alpha^2 sum_j eta_j^2 H_L(rho_j / (alpha |eta_j|)^L).
 
     Attributes
     ----------
     depth, scale
-        L and alpha.
+        L and alpha; 0 and infinity stand for what the level sets tend to there.
     points
         (k, 2), closed.
     """
@@ -118,33 +118,45 @@ def potential(depths: Sequence[int] = (2, 3, 4, 5), *, ax: Axes | None = None) -
 
 
 def level_traces(
-    depth: int, scales: Sequence[float], eta: Any = (1.0, 1.0)
+    depth: int,
+    scales: Sequence[float],
+    eta: Any = (1.0, 1.0),
+    *,
+    through: Any = (1.0, 0.0),
 ) -> tuple[LevelTrace, ...]:
-    """Collect {rho : Q(rho) = Q(e_1)} in the plane for each scale.
+    """Collect {rho : Q(rho) = Q(through)} in the plane for each scale.
+
+    Level sets tend to those of sum_j |eta_j|^{2-L} |rho_j| as alpha falls to 0, and of
+    sum_j |eta_j|^{2-2L} rho_j^2 as it grows.
 
     Parameters
     ----------
     depth
         L >= 2.
     scales
-        alpha > 0.
+        alpha >= 0, infinity included.
     eta
         The two directions of the start.
+    through
+        A point of the level sets other than 0, (2,).
 
     Raises
     ------
     InvalidInputError
-        A depth, scale or direction out of range.
+        A depth, scale, direction or point out of range.
     """
     depth = positive_int(depth, "depth", at_least=2)
     eta = np.abs(finite_array(eta, "eta", shape=(2,)))
     if not np.all(eta > 0):
         raise InvalidInputError(f"eta is {eta.tolist()}; expected two numbers other than 0.")
+    point = finite_array(through, "through", shape=(2,))
+    if not np.any(point):
+        raise InvalidInputError("through is the origin; expected another point of the plane.")
     if not len(scales):
         raise InvalidInputError("scales is empty; expected at least one, such as [0.1, 10].")
     return tuple(
-        LevelTrace(depth, alpha, _level(depth, alpha, eta))
-        for alpha in (positive_float(scale, "a scale") for scale in scales)
+        LevelTrace(depth, alpha, _level(depth, alpha, eta, point))
+        for alpha in (_scale(scale) for scale in scales)
     )
 
 
@@ -188,16 +200,16 @@ def _potential_trace(depth: int) -> PotentialTrace:
     return PotentialTrace(depth, TAU, value, TAU**2 / 2, linear)
 
 
-def _level(depth: int, alpha: float, eta: FloatArray) -> FloatArray:
+def _scale(given: Any) -> float:
+    return np.inf if given == np.inf else positive_float(given, "a scale", allow_zero=True)
+
+
+def _level(depth: int, alpha: float, eta: FloatArray, point: FloatArray) -> FloatArray:
     """The radius in each direction, by bisection: Q increases along every ray."""
-    units = (alpha * eta) ** depth
-
-    def size(rho: FloatArray) -> FloatArray:
-        return np.asarray(lemma4.H(rho / units, depth)) @ eta**2
-
-    level = size(np.array([1.0, 0.0]))
+    size = _size(depth, alpha, eta)
+    level = size(point)
     rays = np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])
-    low, high = np.zeros(len(rays)), np.ones(len(rays))
+    low, high = np.zeros(len(rays)), np.full(len(rays), np.linalg.norm(point))
     while np.any(size(high[:, None] * rays) < level):
         high = high * 2.0
     for _ in range(HALVINGS):
@@ -205,3 +217,13 @@ def _level(depth: int, alpha: float, eta: FloatArray) -> FloatArray:
         inside = size(middle[:, None] * rays) < level
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
     return np.asarray(high[:, None] * rays)
+
+
+def _size(depth: int, alpha: float, eta: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Q up to a factor, and the weighted norms that it tends to at either end."""
+    if alpha == 0.0:
+        return lambda rho: np.asarray(np.abs(rho) @ eta ** (2 - depth))
+    if np.isinf(alpha):
+        return lambda rho: np.asarray(rho**2 @ eta ** (2 - 2 * depth))
+    units = (alpha * eta) ** depth
+    return lambda rho: np.asarray(lemma4.H(rho / units, depth)) @ eta**2

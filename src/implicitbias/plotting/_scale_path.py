@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-    from implicitbias.theorems import LimitPath
+    from implicitbias.theorems import LimitPath, MarginPath
 
 END_GAP = 0.12  # the ends stand this part of the axis beyond the finite scales
 
@@ -67,7 +67,7 @@ class ScalePathTraces:
 
 
 def scale_path_traces(
-    path: LimitPath,
+    path: LimitPath | MarginPath,
     *,
     flows: Sequence[tuple[float, Any]] = (),
     shown: int | Sequence[int] = 6,
@@ -78,7 +78,8 @@ def scale_path_traces(
     Parameters
     ----------
     path
-        From ``limit_path``; at least one scale other than 0 and infinity.
+        From ``limit_path``, at least one scale other than 0 and infinity; or from ``margin_path``,
+        the ratios standing for scales.
     flows
         Pairs (scale, beta at the end of a flow from that scale).
     shown
@@ -91,7 +92,7 @@ def scale_path_traces(
     InvalidInputError
         No finite positive scale, or coefficients, names or flows that do not fit the path.
     """
-    beta, scales = path.coefficients, np.asarray(path.scales)
+    beta, scales = path.coefficients, np.asarray(path.values)
     names = checked_names(names, beta.shape[1])
     inside = np.flatnonzero((scales > 0) & np.isfinite(scales))
     inside = inside[np.argsort(scales[inside])]
@@ -127,7 +128,7 @@ def scale_path_traces(
 
 
 def scale_path(
-    path: LimitPath,
+    path: LimitPath | MarginPath,
     *,
     flows: Sequence[tuple[float, Any]] = (),
     ax: Axes | None = None,
@@ -169,7 +170,7 @@ def scale_path(
         handles.append(_draw(ax, trace, unit, ends, **style))
     if traces.flow_scales.size:
         handles.append(_draw_flows(ax, traces, unit))
-    _label(ax, traces, ends)
+    _label(ax, traces, ends, path.axis)
     if legend:
         ax.legend(
             handles=handles,
@@ -279,7 +280,7 @@ def _draw_flows(ax: Axes, traces: ScalePathTraces, unit: float) -> Line2D:
     return rings
 
 
-def _label(ax: Axes, traces: ScalePathTraces, ends: tuple[float, float]) -> None:
+def _label(ax: Axes, traces: ScalePathTraces, ends: tuple[float, float], axis: str) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     first = traces.shown[0]
@@ -305,5 +306,4 @@ def _label(ax: Axes, traces: ScalePathTraces, ends: tuple[float, float]) -> None
     ax.xaxis.set_major_formatter(FuncFormatter(text))
     ax.axhline(0.0, color="black", linewidth=0.6, zorder=0)
     unit = rf" $/\ 10^{{{traces.power}}}$" if traces.power else ""
-    across = r"scale $\alpha$ of the initialization"
-    framed(ax, across, r"coefficient $\beta_j$" + unit, legend=False)
+    framed(ax, axis, r"coefficient $\beta_j$" + unit, legend=False)

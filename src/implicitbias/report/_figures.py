@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from implicitbias.plotting import MarginRun
 
 FIGURE_RESULT = "Corollary 5"  # the rows whose limits the figure follows along the scale
-FIGURE_SCALES = np.geomspace(1e-6, 1e4, 71)
+FIGURE_SCALES = np.geomspace(1e-6, 1e4, 51)
 PLANE_RESULTS = {"Corollary 5", "Corollary 2"}  # one of either task
 NEAR, FAR = 10.0, 500.0  # log10 of the margins that the panels of the other figure end at
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from implicitbias import plotting
 from implicitbias._arrays import FloatArray
-from implicitbias.flow import gradient_flow
+from implicitbias.flow import Flow, flow_of, margin_flows, request
 from implicitbias.initialization import Initialization
+from implicitbias.limits import Limit
 from implicitbias.networks import (
     ConvolutionalNetwork,
     DiagonalNetwork,
@@ -17,7 +18,7 @@ from implicitbias.networks import (
     Network,
 )
 from implicitbias.problems import Classification, Regression
-from implicitbias.theorems import predict_limit
+from implicitbias.theorems import predicted, situation_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,16 +56,30 @@ def start(depth: int) -> dict[str, tuple[Network, list[FloatArray]]]:
     }
 
 
+def _flow_and_limit(
+    network: Network, problem: Regression | Classification, init: Initialization
+) -> tuple[Flow, Limit]:
+    """Both; where the direction is found by a flow, the same one, integrated once."""
+    situation = situation_of(network, problem, init)
+    if isinstance(problem, Regression):
+        return flow_of(situation, request(problem)), predicted(situation)
+    flows, height = margin_flows(situation), float(np.log(UNTIL_MARGIN))
+    flows.plan([height])
+    limit = predicted(situation)
+    return flows.to(height), limit
+
+
 def _draw_panel(ax: Axes, problem: Regression | Classification, depth: int, legend: bool) -> None:
     runs = [
         (name, network, Initialization(directions, scale))
         for name, (network, directions) in start(depth).items()
         for scale in SCALES
     ]
+    held = [_flow_and_limit(network, problem, init) for _, network, init in runs]
     plotting.trajectories(
         problem,
-        [gradient_flow(net, problem, init, until_margin=UNTIL_MARGIN) for _, net, init in runs],
-        limits=[predict_limit(network, problem, init) for _, network, init in runs],
+        [flow for flow, _ in held],
+        limits=[limit for _, limit in held],
         names=[name for name, _, _ in runs],
         ax=ax,
         legend=legend,

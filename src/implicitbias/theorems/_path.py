@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
-from implicitbias._arrays import ArrayLike, BoolArray, FloatArray, check_callback, largest_allowed
+from implicitbias._arrays import ArrayLike, FloatArray, check_callback, largest_allowed
 from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
-from implicitbias._html import Badge
 from implicitbias._names import renamed
-from implicitbias._results import Record
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import CERTIFIED
 from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Regression
+from implicitbias.theorems._along import LimitsAlong, kept_or_refused
 from implicitbias.theorems._predict import applicable, applicable_in_turn, first_answer
 from implicitbias.theorems._situation import Situation, situation_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LimitPath(Record):
+class LimitPath(LimitsAlong):
     """Limits along the scale, in the order the scales were given.
 
     Attributes
@@ -41,59 +40,19 @@ class LimitPath(Record):
     scales: FloatArray
     limits: tuple[Limit, ...]
     theorem: str
+    axis: ClassVar[str] = r"scale $\alpha$ of the initialization"
+
+    @property
+    def values(self) -> FloatArray:
+        """The scales."""
+        return self.scales
 
     def _short(self) -> str:
         text = f"{self.theorem}, scales {self.scales.min():.3g} to {self.scales.max():.3g}"
         return f"{self._badge().word}: {text}"
 
-    def _badge(self) -> Badge:
-        refused, all_of_them = int(self.refused.sum()), len(self.limits)
-        if refused:
-            return Badge(f"{refused} of {all_of_them} limits refused", "bad")
-        return Badge(f"{all_of_them} limits certified", "good")
-
-    @property
-    def refused(self) -> BoolArray:
-        """Where no limit could be certified, (n_scales,)."""
-        return np.asarray(np.isnan(self.coefficients).any(axis=1))
-
-    @property
-    def coefficients(self) -> FloatArray:
-        """beta, shape (n_scales, d)."""
-        return np.array([limit.coefficients for limit in self.limits])
-
-    @property
-    def gaps(self) -> FloatArray:
-        """The relative gap (or KKT residual) of each limit, shape (n_scales,)."""
-        certificates = [limit.certificate for limit in self.limits]
-        return np.array(
-            [c.kkt_residual if c.gap is None else c.gap for c in certificates], dtype=np.float64
-        )
-
-    @property
-    def feasibilities(self) -> FloatArray:
-        """||X beta - y|| / ||y|| of each limit, shape (n_scales,)."""
-        return np.array([limit.certificate.feasibility for limit in self.limits])
-
-    @property
-    def errors(self) -> FloatArray:
-        """The estimated relative error of each limit, (n_scales,); NaN where there is none."""
-        errors = [limit.certificate.error for limit in self.limits]
-        return np.array([np.nan if error is None else error for error in errors])
-
     def __str__(self) -> str:
-        refused = self.refused
-        text = (
-            f"{len(self.limits)} limits by {self.theorem}, scales {self.scales.min():.3g} to "
-            f"{self.scales.max():.3g}"
-        )
-        if not refused.all():
-            kept = ~refused
-            text += (
-                f": feasibility <= {self.feasibilities[kept].max():.1e}, "
-                f"gap <= {self.gaps[kept].max():.1e}"
-            )
-        return text + (f"; {refused.sum()} refused" if refused.any() else "")
+        return self._named("scales", self.scales)
 
 
 @renamed(tol="certified_to")
@@ -138,7 +97,7 @@ def limit_path(
     NoPredictionError
         No result covers the network and start at one of the scales.
     """
-    alphas = _checked_scales(scales)
+    alphas = checked_values(scales, "scales", "scale")
     certified_to = largest_allowed(certified_to, "certified_to")
     check_callback(callback, "the number of scales that are done")
     if not isinstance(problem, Regression):
@@ -148,7 +107,7 @@ def limit_path(
         )
     situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
-        path = _first_whole_path(situation, alphas, certified_to, callback)
+        path = whole_path(situation, alphas, certified_to, callback)
     if path.refused.any():
         first = int(np.argmax(path.refused))
         warnings.warn(
@@ -160,7 +119,7 @@ def limit_path(
     return path
 
 
-def _first_whole_path(
+def whole_path(
     situation: Situation,
     alphas: FloatArray,
     certified_to: float,
@@ -175,12 +134,7 @@ def _first_whole_path(
         except NoPredictionError as error:
             refusals.append(error)
             continue
-        kept = tuple(
-            replace(limit, certified_to=certified_to)
-            if limit.certificate.worst <= certified_to
-            else _refused(limit, certified_to)
-            for limit in limits
-        )
+        kept = tuple(kept_or_refused(limit, certified_to) for limit in limits)
         path = LimitPath(alphas, kept, result.name)
         if best is None or path.refused.sum() < best.refused.sum():
             best = path
@@ -231,7 +185,7 @@ def rough_limit_path(
     InvalidInputError, NoPredictionError
         As ``limit_path``.
     """
-    alphas = _checked_scales(scales)
+    alphas = checked_values(scales, "scales", "scale")
     situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
@@ -247,29 +201,25 @@ def _along(
     return situation_of(network, problem, Initialization(given, scale=1.0))
 
 
-def _checked_scales(scales: ArrayLike) -> FloatArray:
+def checked_values(values: ArrayLike, name: str, one: str) -> FloatArray:
+    """The scales or ratios as an array.
+
+    Raises
+    ------
+    InvalidInputError
+        They are no non-empty sequence of numbers >= 0.
+    """
     try:
-        alphas = np.array(scales, dtype=np.float64)
+        found = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InvalidInputError(f"scales is {scales!r}; expected a sequence of numbers.") from None
-    if alphas.ndim != 1 or alphas.size == 0:
+        raise InvalidInputError(f"{name} is {values!r}; expected a sequence of numbers.") from None
+    if found.ndim != 1 or found.size == 0:
         raise InvalidInputError(
-            f"scales has shape {alphas.shape}; expected a non-empty sequence of numbers >= 0."
+            f"{name} has shape {found.shape}; expected a non-empty sequence of numbers >= 0."
         )
-    if not np.all(alphas >= 0):
+    if not np.all(found >= 0):
         raise InvalidInputError(
-            f"scales contains {alphas[~(alphas >= 0)][0]:g}; every scale must be >= 0 "
+            f"{name} contains {found[~(found >= 0)][0]:g}; every {one} must be >= 0 "
             "(0 and infinity are the ends of the path)."
         )
-    return alphas
-
-
-def _refused(limit: Limit, certified_to: float) -> Limit:
-    """What stands for a limit that was not certified to that."""
-    if np.isnan(limit.coefficients).any():
-        return limit
-    certificate = limit.certificate
-    found = f"certified only to {certificate.worst:.1e} ({certificate})"
-    note = f"{found}; asked for {certified_to:.1e}."
-    nothing = np.full_like(limit.coefficients, np.nan)
-    return Limit(nothing, limit.kind, limit.theorem, certificate, limit.assumptions, note=note)
+    return found

@@ -14,9 +14,10 @@ from implicitbias.theorems._catalogue import (
     Task,
     Theorem,
 )
+from implicitbias.theorems._finite_loss import FINITE_LOSS
 from implicitbias.theorems._limit_problem import Checked, LimitProblem
 
-OURS = (*REGRESSION, *CLASSIFICATION, *FOUNDATIONS)
+OURS = (*REGRESSION, *CLASSIFICATION, *FOUNDATIONS, *FINITE_LOSS)
 _registered: dict[str, Theorem] = {}
 
 

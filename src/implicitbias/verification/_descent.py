@@ -204,10 +204,10 @@ def _single_points(
     X, y, rng = problem.X, problem.y, np.random.default_rng(0)
     u, v = np.full(40, 0.5), np.zeros(40)
     start, recorder, squares = (u, v), DualRecorder(len(y)), np.zeros(40)
-    for point in rng.integers(0, len(y), int(TRAINED / step)):
-        slope = len(y) * (X[point] @ (u * v) - y[point])
-        recorder.add([slope], step, [point])
-        g = step * slope * X[point]
+    for batch in rng.integers(0, len(y), (int(TRAINED / step), 1)):
+        slope = len(y) * (X[batch] @ (u * v) - y[batch])
+        recorder.add(slope, step, batch)
+        g = step * slope @ X[batch]
         squares += g * g
         u, v = u - g * v, v - g * u
     return Run.from_weights(network, problem, [start, (u, v)], recorder.dual), squares

@@ -4,6 +4,7 @@ from implicitbias.verification import (
     _classification,
     _descent,
     _directions,
+    _finite_loss,
     _lemma4,
     _regression,
     _saddles,
@@ -21,6 +22,7 @@ CHECKS: tuple[Check, ...] = (
     *_theorem_1.checks(),
     *_classification.checks(),
     *_directions.checks(),
+    *_finite_loss.checks(),
     *_descent.checks(),
     *_saddles.checks(),
 )

@@ -1,4 +1,4 @@
-"""Classification flows of many parameters, by Radau IIA, against LSODA."""
+"""Classification flows of the parameters, by Radau IIA, against LSODA."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from implicitbias.flow import gradient_flow
 from implicitbias.flow.classification import _parameters as system
 from implicitbias.flow.classification._loss import MarginLoss
 from implicitbias.initialization import Initialization
-from implicitbias.networks import ConvolutionalNetwork, FullyConnectedNetwork, layer_alignment
+from implicitbias.networks import (
+    ConvolutionalNetwork,
+    DiagonalNetwork,
+    FullyConnectedNetwork,
+    TensorNetwork,
+    layer_alignment,
+)
 from implicitbias.problems import Classification
 
 X, Y = normal(0, (4, 8), 4)
@@ -33,9 +39,9 @@ def test_both_integrators_follow_one_flow(monkeypatch, network, route, loss):
     init = Initialization.random(network, 0.3, seed=1)
     for margin in (1.0, 1e4):
         options = {"route": route, "until_margin": margin, "loss": loss}
-        expected = gradient_flow(network, PROBLEM, init, **options)
-        monkeypatch.setattr(system, "FEW", 0)
         found = gradient_flow(network, PROBLEM, init, **options)
+        monkeypatch.setattr(system, "FEW_POINTS", 0)
+        expected = gradient_flow(network, PROBLEM, init, **options)
         monkeypatch.undo()
         assert (found.method, expected.method) == ("Radau IIA, order 13", "LSODA")
         assert found.drift < 1e-12
@@ -53,8 +59,31 @@ def test_the_factor_is_the_pull_of_the_margins():
     moved = flow.moved(flow.layers(state / size))
     change = weights[:, None] * flow.loss.change_of_log_weights(margins, moved)
     pull = size**network.depth * (moved.T @ change)
-    factor = flow.factor(state)
+    factor = flow.factors(state[None])[0]
     np.testing.assert_allclose(-factor.T @ factor, pull, atol=1e-12 * np.abs(pull).max())
+
+
+@pytest.mark.parametrize("loss", ["exponential", "logistic"])
+@pytest.mark.parametrize(
+    "network",
+    [
+        DiagonalNetwork(8, 3),
+        FullyConnectedNetwork((8, 3, 2)),
+        ConvolutionalNetwork(8, (2, 8)),
+        TensorNetwork(normal(1, (3, 4, 8))[0]),
+    ],
+)
+def test_stages_are_states_one_after_the_other(network, loss):
+    start = Initialization.random(network, 0.5, seed=1).parameters()
+    flow = system.ParameterMargins(network, PROBLEM, MarginLoss(loss), start, None, 1.0)
+    states = np.array([0.1, 1.0, 30.0])[:, None] * normal(2, (3, flow.start.size))[0]
+    for state, velocity, point in zip(
+        states, flow.velocities(states), flow.looks(states), strict=True
+    ):
+        alone, seen = flow.velocity(state), flow.look(state)
+        np.testing.assert_allclose(velocity, alone, atol=1e-11 * np.abs(alone).max())
+        np.testing.assert_allclose(point.margins, seen.margins, rtol=0, atol=1e-14 * seen.terms)
+        assert point.log_speed == pytest.approx(seen.log_speed, rel=1e-9, abs=1e-9)
 
 
 def test_a_wide_network_aligns():

@@ -19,7 +19,7 @@ def solver(velocity, factor, start, *, tol=1e-7, first_step=1e-3, bound=np.inf):
         np.asarray(start, dtype=float),
         bound,
         first_step=first_step,
-        factors=symmetric(factor),
+        factors=symmetric(each(factor)),
         tol=tol,
         sizes=np.full(len(start), 1e-3),
     )

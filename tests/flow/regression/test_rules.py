@@ -151,7 +151,7 @@ def test_parameters_whose_products_underflow_are_told_apart_from_rest():
 
 
 def test_a_failing_integrator_is_reported(monkeypatch):
-    system = "implicitbias.flow.regression._parameters.ParameterFlow.velocity"
+    system = "implicitbias.flow.regression._parameters.ParameterFlow.velocities"
     good = ParameterVelocity()
     monkeypatch.setattr(system, good)
     flow = flow_of(route="parameters")
@@ -165,15 +165,15 @@ class ParameterVelocity:
     def __init__(self):
         from implicitbias.flow.regression._parameters import ParameterFlow
 
-        self.velocity, self.calls = ParameterFlow.velocity, 0
+        self.velocities, self.calls = ParameterFlow.velocities, 0
 
     def __get__(self, system, kind):
-        def velocity(state):
-            self.calls += 1
-            value = self.velocity(system, state)
-            return value if self.calls < 300 else np.full_like(value, np.nan)
+        def velocities(states):
+            self.calls += len(states)
+            values = self.velocities(system, states)
+            return values if self.calls < 300 else np.full_like(values, np.nan)
 
-        return velocity
+        return velocities
 
 
 class Standing:

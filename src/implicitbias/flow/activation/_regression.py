@@ -59,7 +59,7 @@ class ActivationRegression(FlowSystem):
             self.start,
             bound,
             first_step=first_step,
-            factors=symmetric(lambda state: self.model.jacobian(state)[1]),
+            factors=symmetric(each(lambda state: self.model.jacobian(state)[1])),
             tol=self.rtol,
             sizes=self.sizes,
         )

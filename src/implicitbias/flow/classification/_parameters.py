@@ -19,14 +19,14 @@ from math import exp, log
 import numpy as np
 from scipy.integrate import OdeSolver
 
-from implicitbias._arrays import EPS, TINY, FloatArray, Parameters, stable_norm
+from implicitbias._arrays import EPS, TINY, FloatArray, Parameters, stable_norm, stable_norms
 from implicitbias._errors import InvalidInputError
 from implicitbias.flow._rest import Rest, rest_of
 from implicitbias.flow._stability import FINER, MOST, largest_eigenvalue
 from implicitbias.flow.classification._loss import MarginLoss
 from implicitbias.flow.classification._system import LARGEST, MarginPoint, MarginSystem, check_size
-from implicitbias.flow.integrators._radau import LowRankRadau, each, symmetric
-from implicitbias.networks import Network
+from implicitbias.flow.integrators._radau import LowRankRadau, symmetric
+from implicitbias.networks import Network, flattened_each, layers_of_each
 from implicitbias.problems import Classification
 
 RTOL = 1e-10
@@ -35,9 +35,11 @@ SAFE_NOISE = 1e-2  # of a margin, by the tolerance: keeps the softmax smooth fro
 SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
 GROWING = 1e-3  # relative growth of an entry over log t above which it is not at rest
 ABSOLUTE = 0.1  # absolute over relative tolerance, in units of the entry's own scale
-FEW = 1000  # parameters up to which LSODA is used
+FEW, FEW_POINTS = 1000, 32  # parameters up to which LSODA is used, for more points than these
+NOT_TOO_FAR = 1e9  # margin up to which rounding lets Newton's method converge
 MOST_JUDGED = 5000  # parameters up to which the Hessian's eigenvectors are asked for rest
 RADAU_TOLERANCE = 1e-9  # at 1e-7 the directions are as good, but times lose digits
+RADAU_EVALUATIONS = 70_000
 FIRST_STEP = 1e-3
 NORMAL = TINY / EPS
 
@@ -70,40 +72,50 @@ class ParameterMargins(MarginSystem):
                 "small that tolerances relative to them underflow float64. route='dual' takes any "
                 "scale, where the network has real decoupled coordinates; else use a larger scale."
             )
-        if self.start.size > FEW:
-            self.method = "Radau IIA, order 13"
+        few = len(self.rows) <= FEW_POINTS and target <= NOT_TOO_FAR
+        self.takes_radau = few or self.start.size > FEW
+        if self.takes_radau:
+            self.method, self.most_evaluations = "Radau IIA, order 13", RADAU_EVALUATIONS
         self.length = float(np.linalg.norm(self.rows, axis=1).max())
         check_size(network.degree * float(np.log(stable_norm(self.start) or 1.0)))
 
     def integrator(self, state: FloatArray, first_step: float) -> OdeSolver | None:
-        """Radau IIA for many parameters: its linear systems have 7 n unknowns, LSODA's P."""
-        if state.size <= FEW:
+        """Radau IIA for few points or many parameters: its systems have 7 n unknowns, LSODA's P."""
+        if not self.takes_radau:
             return None
         if first_step == 0.0:
-            first_step = FIRST_STEP * stable_norm(state) / stable_norm(self.velocity(state))
+            speed = stable_norm(self.velocity(state))
+            first_step = FIRST_STEP * stable_norm(state) / speed if speed > 0.0 else FIRST_STEP
         return LowRankRadau(
-            each(self.velocity),
+            self.velocities,
             state,
             np.inf,
             first_step=first_step,
-            factors=symmetric(self.factor),
+            factors=symmetric(self.factors),
             tol=RADAU_TOLERANCE * min(1.0, self.rtol / self.margin_tol),
             sizes=self.atol / (ABSOLUTE * self.rtol),
         )
 
-    def factor(self, state: FloatArray) -> FloatArray:
-        """F, (n, N): -F^T F is the pull of the margins, the stiff part of the Jacobian.
+    def factors(self, states: FloatArray) -> FloatArray:
+        """F, (s, n, N): -F^T F is the pull of the margins, the stiff part of the Jacobian.
 
         That of the logistic loss is not symmetric before its margins are large: about so.
         """
-        size = stable_norm(state)
-        layers = self.layers(state / size)
-        margins, weights = self._weights(layers, size)
-        centred = np.eye(weights.size) - weights
+        _, layers, powers, margins = self._driven(states)
+        weights = self.loss.weights(margins)
+        moved = self.network.stacked_point_gradients(layers, self.rows)
         with np.errstate(over="ignore", invalid="ignore"):
-            steep = np.sqrt(self.power(size) * weights * self.loss.steepness(margins))
-            pulled: FloatArray = steep[:, None] * (centred @ self.moved(layers))
+            steep = np.sqrt(powers[:, None] * weights * self.loss.steepness(margins))
+            pulled: FloatArray = steep[:, :, None] * (moved - weights[:, None] @ moved)
         return pulled
+
+    def velocities(self, states: FloatArray) -> FloatArray:
+        """``velocity`` of each state, (s, N)."""
+        sizes, layers, _, margins = self._driven(states)
+        drivers = self.loss.weights(margins) @ self.rows
+        with np.errstate(over="ignore", invalid="ignore"):
+            gradients = self.network.stacked_gradients(layers, drivers)
+        return np.asarray(sizes[:, None] * flattened_each(gradients))
 
     def velocity(self, state: FloatArray) -> FloatArray:
         """||Theta|| times the layers' gradients of c^T beta at Theta / ||Theta||."""
@@ -128,20 +140,27 @@ class ParameterMargins(MarginSystem):
     def look(self, state: FloatArray) -> MarginPoint:
         """Margins, loss and clocks."""
         size = stable_norm(state)
-        layers = self.layers(state / size if size > 0 else state)
-        beta = self.coefficients(layers)
-        relative = self.rows @ beta
+        beta = self.coefficients(self.layers(state / size if size > 0 else state))
+        terms = float((np.abs(self.rows) @ np.abs(beta)).max())
+        return self._point(size, self.rows @ beta, terms)
+
+    def looks(self, states: FloatArray) -> list[MarginPoint]:
+        """The same for each of a stack, (s, N)."""
+        sizes, layers = self._scaled(states)
+        beta = self.network.stacked_coefficients(layers)
+        terms = (np.abs(beta) @ np.abs(self.rows).T).max(axis=1)
+        each = zip(sizes.tolist(), beta @ self.rows.T, terms.tolist(), strict=True)
+        return [self._point(*one) for one in each]
+
+    def _point(self, size: float, relative: FloatArray, terms: float) -> MarginPoint:
+        """What a state of this size is, from its margins and their terms over ||Theta||^L."""
         with np.errstate(divide="ignore", over="ignore"):
             log_norm = float(np.log(size))
             margins = self.power(size) * relative
-        return MarginPoint(
-            relative,
-            float((np.abs(self.rows) @ np.abs(beta)).max()),
-            self.network.degree * log_norm,
-            self.loss.log_loss(margins),
-            self.loss.log_rate(margins),
-            -(self.network.degree - 2) * log_norm if self.network.degree > 2 else 0.0,
-        )
+        log_loss, log_rate = self.loss.log_loss_and_rate(margins)
+        degree = self.network.degree
+        log_clock = -(degree - 2) * log_norm if degree > 2 else 0.0
+        return MarginPoint(relative, terms, degree * log_norm, log_loss, log_rate, log_clock)
 
     def shape_of(self, state: FloatArray) -> FloatArray:
         """beta over ||Theta||^L."""
@@ -179,12 +198,12 @@ class ParameterMargins(MarginSystem):
         with np.errstate(invalid="ignore"):  # 0 / 0 where nothing moves along an eigenvector
             return rest_of(velocity / size, curvature, 1.0, noise=noise, rounding=rounding)
 
-    def instability(self, state: FloatArray) -> float:
+    def instability(self, state: FloatArray, least: float) -> float:
         """The Hessian's largest eigenvalue across the velocity."""
         size = stable_norm(state)
         if size == 0.0 or state.size > MOST:
             return 0.0
-        return largest_eigenvalue(self._hessian(state, size)[0], self.velocity(state))
+        return largest_eigenvalue(self._hessian(state, size)[0], self.velocity(state), least)
 
     def finer(self) -> ParameterMargins:
         """The flow with smaller steps."""
@@ -236,6 +255,20 @@ class ParameterMargins(MarginSystem):
     def power(self, size: float) -> float:
         """||Theta||^L, held below overflow: the least of such margins takes all the weight."""
         return exp(min(self.network.degree * log(size), LARGEST)) if size > 0.0 else 0.0
+
+    def _scaled(self, states: FloatArray) -> tuple[FloatArray, Parameters]:
+        """Sizes, (s,), and the layers over them, (s, ...)."""
+        sizes = stable_norms(states)
+        units = states / np.where(sizes > 0.0, sizes, 1.0)[:, None]
+        return sizes, layers_of_each(self.network, units)
+
+    def _driven(self, states: FloatArray) -> tuple[FloatArray, Parameters, FloatArray, FloatArray]:
+        """The same, powers of the sizes, (s,), and margins, (s, n)."""
+        sizes, layers = self._scaled(states)
+        powers = np.array([self.power(size) for size in sizes])
+        with np.errstate(over="ignore", invalid="ignore"):
+            relative = self.network.stacked_coefficients(layers) @ self.rows.T
+            return sizes, layers, powers, powers[:, None] * relative
 
     def _weights(self, layers: Parameters, size: float) -> tuple[FloatArray, FloatArray]:
         """Margins and weights at ``size`` times the layers."""

@@ -142,8 +142,8 @@ class MarginSystem(ABC):
     def drift(self, state: FloatArray) -> float:
         """Relative drift of the conserved quantities since the start."""
 
-    def instability(self, state: FloatArray) -> float:
-        """Rate at which errors across the velocity grow, at most; 0 where none can."""
+    def instability(self, state: FloatArray, least: float) -> float:
+        """Rate at which errors across the velocity grow, at most; 0 below ``least``."""
         return 0.0
 
     def finer(self) -> MarginSystem:

@@ -22,10 +22,11 @@ from functools import cache
 
 import numpy as np
 from numpy.polynomial import legendre
-from scipy.integrate import DenseOutput, OdeSolver
-from scipy.linalg import lu_factor, lu_solve
+from scipy.integrate import DenseOutput
+from scipy.linalg import lapack
 
 from implicitbias._arrays import FloatArray
+from implicitbias.flow.integrators._landing import OneStepSolver
 
 Factors = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
@@ -105,16 +106,16 @@ def each(function: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray],
 
 
 def symmetric(factor: Callable[[FloatArray], FloatArray]) -> Factors:
-    """The stiff part -F^T F of a gradient flow's Jacobian, from y -> F, (n, N)."""
+    """The stiff part -F^T F of a gradient flow's Jacobian, from states (s, N) -> F, (s, n, N)."""
 
     def factors(states: FloatArray) -> tuple[FloatArray, FloatArray]:
-        stack = each(factor)(states)
+        stack = factor(states)
         return stack, stack
 
     return factors
 
 
-class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
+class LowRankRadau(OneStepSolver):
     """Radau IIA with 7 stages, in the manner of scipy's solvers.
 
     Parameters
@@ -133,9 +134,6 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         The relative error that rounding of the velocity leaves: where Newton's method stands still
         below it, it has arrived.
     """
-
-    t: float
-    y: FloatArray
 
     def __init__(
         self,
@@ -157,6 +155,10 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         self.stages = np.zeros((STAGES, y0.size))
         self.previous = first_step, 0.0
         self.h_taken = first_step
+
+    def shorten(self, length: float) -> None:
+        """Make the next step this long at most."""
+        self.h = min(self.h, length)
 
     def _step_impl(self) -> tuple[bool, str | None]:
         while True:
@@ -262,10 +264,9 @@ class _Newton:
     def change(self, residual: FloatArray) -> FloatArray:
         """dZ for the residual R, (s, N)."""
         if self.direct:
-            whole = lu_solve(self.lu, residual.ravel(), check_finite=False)
-            return np.asarray(whole.reshape(residual.shape))
+            return _solved(self.lu, residual.ravel()).reshape(residual.shape)
         right = np.matmul(self.right, residual[:, :, None]).ravel()
-        moved = lu_solve(self.lu, right, check_finite=False).reshape(len(residual), 1, -1)
+        moved = _solved(self.lu, right).reshape(len(residual), 1, -1)
         back = np.matmul(moved, self.left)[:, 0]
         solution: FloatArray = residual - self.h * (self.matrix @ back)
         return solution
@@ -273,8 +274,8 @@ class _Newton:
     def filtered(self, error: FloatArray) -> FloatArray:
         """(I + h A^T B / s)^{-1} error: what of it stiff components will not forget."""
         if self.direct:
-            return np.asarray(lu_solve(self.filtering, error, check_finite=False))
-        inside = lu_solve(self.filtering, self.right[-1] @ error, check_finite=False)
+            return _solved(self.filtering, error)
+        inside = _solved(self.filtering, self.right[-1] @ error)
         remembered: FloatArray = error - FILTER * self.h * (inside @ self.left[-1])
         return remembered
 
@@ -282,8 +283,13 @@ class _Newton:
 def _factored(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The LU factors of I + matrix, which is overwritten."""
     matrix[np.diag_indices_from(matrix)] += 1.0
-    factors: tuple[FloatArray, FloatArray] = lu_factor(matrix, check_finite=False, overwrite_a=True)
-    return factors
+    factors, pivots, _ = lapack.dgetrf(matrix, overwrite_a=1)
+    return factors, pivots
+
+
+def _solved(factors: tuple[FloatArray, FloatArray], right: FloatArray) -> FloatArray:
+    """The solution of a system that is factored; infinite or NaN where it is singular."""
+    return np.asarray(lapack.dgetrs(*factors, right)[0])
 
 
 class _Polynomial(DenseOutput):  # type: ignore[misc]  # scipy is untyped

@@ -84,7 +84,7 @@ class FourierFlow(FlowSystem):
             self.start,
             bound,
             first_step=first_step,
-            factors=symmetric(self.factor),
+            factors=symmetric(each(self.factor)),
             tol=self.rtol,
             sizes=self.sizes,
         )
@@ -148,9 +148,9 @@ class FourierFlow(FlowSystem):
         """That of the parameters."""
         return self.witness.rest(self._theta(state), reading, size)
 
-    def instability(self, state: FloatArray) -> float:
+    def instability(self, state: FloatArray, least: float) -> float:
         """That of the parameters."""
-        return self.witness.instability(self._theta(state))
+        return self.witness.instability(self._theta(state), least)
 
     def finer(self) -> FourierFlow:
         """The flow with smaller steps."""

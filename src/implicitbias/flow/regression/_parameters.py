@@ -23,10 +23,10 @@ from implicitbias._arrays import EPS, TINY, FloatArray, Parameters, stable_norm,
 from implicitbias._errors import Outcome
 from implicitbias.flow._rest import Rest, newton_change, rest_of
 from implicitbias.flow._stability import FINER, MOST, largest_eigenvalue
-from implicitbias.flow.integrators._radau import LowRankRadau, each, symmetric
+from implicitbias.flow.integrators._radau import LowRankRadau, symmetric
 from implicitbias.flow.regression._loss import SquaredLoss
 from implicitbias.flow.regression._system import FlowSystem, Reading
-from implicitbias.networks import Network
+from implicitbias.networks import Network, flattened_each, layers_of_each
 
 TOLERANCE = 1e-7
 SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to this part of it only
@@ -57,28 +57,36 @@ class ParameterFlow(FlowSystem):
     def integrator(self, first_step: float, bound: float) -> OdeSolver:
         """Radau IIA, whose stiff factor here is X J."""
         return LowRankRadau(
-            each(self.velocity),
+            self.velocities,
             self.start,
             bound,
             first_step=first_step,
-            factors=symmetric(self.factor),
+            factors=symmetric(self.factors),
             tol=self.rtol,
             sizes=self.sizes,
         )
 
     def factor(self, state: FloatArray) -> FloatArray:
         """X J, (n, P), with J = d beta / d Theta."""
+        return np.asarray(self.factors(state[None])[0])
+
+    def factors(self, states: FloatArray) -> FloatArray:
+        """The same of each state, (s, n, P)."""
         with np.errstate(over="ignore", invalid="ignore"):
-            moved: FloatArray = self.loss.X @ self.network.coefficient_jacobian(self.layers(state))
-        return moved
+            layers = layers_of_each(self.network, states)
+            return self.network.stacked_point_gradients(layers, self.loss.X)
 
     def velocity(self, state: FloatArray) -> FloatArray:
         """dTheta/dt."""
-        layers = self.layers(state)
+        return np.asarray(self.velocities(state[None])[0])
+
+    def velocities(self, states: FloatArray) -> FloatArray:
+        """The same of each state, (s, P)."""
+        layers = layers_of_each(self.network, states)
         with np.errstate(over="ignore", invalid="ignore"):
-            residual = self.loss.X @ self.network.coefficients(layers) - self.loss.y
-            gradients = self.network.layer_gradients(layers, -(residual @ self.loss.X))
-        return np.concatenate([gradient.ravel() for gradient in gradients])
+            residuals = self.network.stacked_coefficients(layers) @ self.loss.X.T - self.loss.y
+            gradients = self.network.stacked_gradients(layers, -(residuals @ self.loss.X))
+        return flattened_each(gradients)
 
     def jacobian(self, state: FloatArray) -> FloatArray:
         """D^2 ((-X^T r)^T beta) at fixed r, minus (X J)^T (X J) with J = d beta / d Theta."""
@@ -153,11 +161,11 @@ class ParameterFlow(FlowSystem):
             rounding=EPS * self._gradient_terms(state, reading),
         )
 
-    def instability(self, state: FloatArray) -> float:
+    def instability(self, state: FloatArray, least: float) -> float:
         """The Jacobian's largest eigenvalue across the velocity."""
         if state.size > MOST:
             return 0.0
-        return largest_eigenvalue(self.jacobian(state), self.velocity(state))
+        return largest_eigenvalue(self.jacobian(state), self.velocity(state), least)
 
     def finer(self) -> ParameterFlow:
         """The flow with smaller steps."""

@@ -1,0 +1,246 @@
+"""A checkout beside the last release, with floors of the same run: the tables of the docs.
+
+    python -m benchmarks            # an hour; writes docs/measured/, for the page
+    python -m benchmarks --quick    # some minutes: fewer cases, fewer turns
+    python -m benchmarks --before ../before/src --only limits,verify
+
+The last release is the newest tag (version 0.1 has none: its commit), unpacked beside. CPU seconds
+of one thread; both take turns in processes of their own, and a ratio is the median over turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+from benchmarks._checkouts import ROOT, Checkout, seconds
+
+from benchmarks import construction, flows, limits, verification
+
+FOLDER = ROOT / "docs" / "measured"
+FIRST = "cf09635"  # version 0.1
+QUICK = {"limits": "L=3", "flows": "n=20, d=100, L=3", "construction": "100 x 1,000"}
+PART = 160_000_000  # bytes that the memory rate is measured on
+
+
+@contextmanager
+def last_release():
+    """Its name and its src folder, unpacked for the time being."""
+    tags = _git("tag", "--list", "v*", "--sort=-version:refname", "--merged").split()
+    revision = tags[0] if tags else FIRST
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "release.tar"
+        _git("archive", f"--output={archive}", revision, "src")
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+        yield (tags[0] if tags else f"0.1 ({FIRST})"), Path(folder) / "src"
+
+
+def _git(*arguments):
+    found = subprocess.run(
+        ["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return found.stdout
+
+
+def limit_table(before, turns, only):
+    """Limits and paths."""
+    rows = list(limits.measured(*_both("limits", before), turns, only))
+    yield from _section("Limits and paths", (
+        "Certificates included. *Gram matrices* of either precision are counted in this version; "
+        "*floors* is the time over that many weighted ones of float64 with their Cholesky factors, "
+        "of the same size and run."
+    ))  # fmt: skip
+    yield from _table(
+        ("case", "ms before", "ms", "ratio", "Gram matrices", "floors"),
+        [(*_common(row), str(row["grams"]), f"{row['floors']:.1f}") for row in rows],
+    )
+    yield from _summary(rows)
+    apart = max((row["apart"] for row in rows if row["apart"] is not None), default=None)
+    if apart is not None:
+        yield f"Coefficients of the two versions are at most {apart:.0e} apart, relative."
+        yield ""
+
+
+def construction_table(before, turns, only):
+    """Regression(X, y)."""
+    rows = list(construction.measured(*_both("construction", before), turns, only))
+    yield from _section("What constructing a problem costs", (
+        "``Regression(X, y)`` decides the rank of X and whether y can be reached. Beside it, one "
+        "pass over the entries of X, and X X\\ :sup:`T` with its Cholesky factors."
+    ))  # fmt: skip
+    yield from _table(
+        ("case", "ms before", "ms", "ratio", "a pass, ms", "Gram, ms"),
+        [(*_common(row), f"{1e3 * row['read']:.3g}", f"{1e3 * row['gram']:.3g}") for row in rows],
+    )
+    yield from _summary(rows)
+
+
+def flow_table(before, turns, only):
+    """Dual flows of regressions."""
+    rows = list(flows.measured(*_both("flows", before), turns, only))
+    yield from _section("Dual flows", (
+        "To the end by ``gradient_flow``'s defaults, relative errors against the predicted limit."
+    ))  # fmt: skip
+    yield from _table(
+        ("case", "ms before", "ms", "ratio", "error before", "error"),
+        [
+            (*_common(row), _shown(row["error before"], ".0e"), f"{row['error']:.0e}")
+            for row in rows
+        ],
+    )
+    yield from _summary(rows)
+
+
+def verify_table(before, turns, only):
+    """implicitbias verify."""
+    rows = list(verification.measured(before, min(turns, 3)))
+    yield from _section("``implicitbias verify``", "CPU seconds, user and system.")
+    yield from _table(
+        ("what", "s before", "s", "ratio"),
+        [
+            (row["case"], _shown(row["before"], ".1f"), f"{row['seconds']:.1f}",
+             _shown(row["ratio"], ".2f"))
+            for row in rows
+        ],
+    )  # fmt: skip
+    yield from _losses(rows)
+
+
+def cross_validation_table(before, turns, only):
+    """The script's own words, by this version and by the other."""
+    yield from _section("Cross-validation", "``python -m benchmarks.cross_validation``:")
+    for name, sources in (("now", ROOT / "src"), ("before", before)):
+        if sources is None:
+            continue
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.cross_validation"],
+            cwd=ROOT,
+            env=dict(os.environ, PYTHONPATH=str(sources)),
+            capture_output=True,
+            text=True,
+        )
+        lines = done.stdout.splitlines() or ["does not run: " + done.stderr.strip()[-200:]]
+        yield from ["", ".. code-block:: text", "", f"   {name}", *(f"   {one}" for one in lines)]
+    yield ""
+
+
+TABLES = {
+    "limits": limit_table,
+    "construction": construction_table,
+    "flows": flow_table,
+    "verify": verify_table,
+    "cross_validation": cross_validation_table,
+}
+
+
+def _both(module, before):
+    name = f"benchmarks.{module}"
+    return Checkout(name), Checkout(name, before) if before else None
+
+
+def _shown(value, form):
+    return "" if value is None else format(value, form)
+
+
+def _common(row):
+    before = None if row["before"] is None else 1e3 * row["before"]
+    return (
+        row["case"],
+        _shown(before, ".3g"),
+        f"{1e3 * row['seconds']:.3g}",
+        _shown(row["ratio"], ".2f"),
+    )
+
+
+def _section(title, text):
+    yield from [title, text, ""]
+
+
+def _table(head, rows):
+    yield from [".. list-table::", "   :header-rows: 1", ""]
+    for row in (head, *rows):
+        for place, cell in enumerate(row):
+            yield f"   {'* -' if place == 0 else '  -'} {cell}".rstrip()
+    yield ""
+
+
+def _summary(rows):
+    """The geometric mean, and what is slower than before."""
+    ratios = [row["ratio"] for row in rows if row["ratio"] is not None]
+    if ratios:
+        yield f"Geometric mean of the ratios: {np.exp(np.mean(np.log(ratios))):.2f}."
+        yield ""
+    yield from _losses(rows)
+
+
+def _losses(rows):
+    slower = [row for row in rows if row["ratio"] is not None and row["ratio"] < 1.0]
+    if slower:
+        listed = "; ".join(f"{row['case']} ({row['ratio']:.2f})" for row in slower)
+        yield f"**Slower than before:** {listed}."
+        yield ""
+
+
+def head(name):
+    """Where and when this was measured, and the memory's rate."""
+    array = np.ones(PART // 8)
+    rate = PART / seconds(array.sum, 5)[0] / 1e9
+    own = _git("describe", "--always", "--dirty").strip()
+    return [
+        f".. written by python -m benchmarks, {datetime.now(UTC):%Y-%m-%d}",
+        "",
+        f"Commit {own} beside version {name}, {datetime.now(UTC):%Y-%m-%d}, Python "
+        f"{platform.python_version()}, NumPy {np.__version__}; one thread, reading memory at "
+        f"{rate:.1f} GB/s. *Ratio* is how many times as long the older version takes.",
+        "",
+    ]
+
+
+def main():
+    """Measure, and write the page's tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--before", type=Path, help="the src folder to compare with")
+    parser.add_argument("--only", default=",".join(TABLES), help="tables, separated by commas")
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--quick", action="store_true", help="few cases, three turns")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="where the tables go")
+    given = parser.parse_args()
+    wanted = given.only.split(",")
+    unknown = sorted(set(wanted) - TABLES.keys())
+    if unknown:
+        parser.error(f"no such table: {', '.join(unknown)}; there are {', '.join(TABLES)}")
+    if given.before is None:
+        with last_release() as (name, sources):
+            write(given, wanted, name, sources)
+    else:
+        write(given, wanted, str(given.before), given.before.resolve())
+
+
+def write(given, wanted, name, sources):
+    """One file a table, when it is whole."""
+    turns = min(given.turns, 3) if given.quick else given.turns
+    given.out.mkdir(exist_ok=True)
+    circumstances = head(name)
+    for each in wanted:
+        print(f"{each} ...", file=sys.stderr, flush=True)
+        only = QUICK.get(each, "") if given.quick else ""
+        title, *lines = TABLES[each](sources, turns, only)
+        text = "\n".join([title, "~" * len(title), "", *circumstances, *lines]) + "\n"
+        print(text, flush=True)
+        (given.out / f"{each}.inc").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Where classification is when its loss reaches a given size."""

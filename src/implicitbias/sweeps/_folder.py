@@ -1,0 +1,213 @@
+"""The folder of a sweep: one writer at a time, files that appear whole, nothing foreign replaced.
+
+``plan.json`` is what the folder was begun with. ``results/`` has files of lines, one a task, each
+written, flushed to the disk and then given its name: whenever the machine stops, a file is there
+whole or not at all. ``.lock`` is locked as long as a sweep is at work; the system takes the lock
+back when a process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from implicitbias._errors import FolderInUseError, InvalidInputError, PlanChangedError
+from implicitbias._files import naming, replacing
+from implicitbias.sweeps._plan import Plan, differences
+
+PLAN, RESULTS, LOCK = "plan.json", "results", ".lock"
+SCRATCH = ".implicitbias-"  # how files that are being written begin
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # systems that cannot flush a folder
+
+Record = dict[str, Any]
+
+
+class Folder:
+    """A folder that is locked, with the results in it.
+
+    Attributes
+    ----------
+    path
+        Where.
+    records
+        By the numbers of their tasks; without coefficients, which stay on the disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records: dict[int, Record] = {}
+        self._homes: dict[int, Path] = {}  # of coefficients
+        self._files = 0
+
+    @contextmanager
+    def locked(self, plan: Plan) -> Iterator[Folder]:
+        """Hold the folder for a plan; made, with its parents, where it is not there.
+
+        Raises
+        ------
+        InvalidInputError
+            The folder holds something else, or damaged results.
+        FolderInUseError
+            Another sweep is at work in it.
+        PlanChangedError
+            It was begun with another plan.
+        OSError
+            It cannot be written.
+        """
+        self._refuse_foreign()
+        with naming(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / LOCK).open("a+b") as lock:
+            self._lock(lock)
+            self._refuse_foreign()
+            self._begin(plan)
+            for scratch in (*self.path.glob(f"{SCRATCH}*"), *self._results.glob(f"{SCRATCH}*")):
+                scratch.unlink()
+            self._load(len(plan))
+            yield self
+
+    @property
+    def _results(self) -> Path:
+        return self.path / RESULTS
+
+    def _refuse_foreign(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise InvalidInputError(f"{self.path} is a file; expected a folder.")
+        if not self.path.exists() or (self.path / PLAN).exists():
+            return
+        own = (LOCK, RESULTS)
+        foreign = sorted(
+            each.name
+            for each in self.path.iterdir()
+            if each.name not in own and not each.name.startswith(SCRATCH)
+        )
+        if foreign:
+            raise InvalidInputError(
+                f"{self.path} holds no sweep, but {', '.join(foreign[:5])}"
+                f"{', ...' * (len(foreign) > 5)}. Name an empty folder, or one that is not there."
+            )
+
+    def _lock(self, lock: BinaryIO) -> None:
+        import fcntl
+
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read(200).decode("utf-8", "replace").strip() or "another process"
+            raise FolderInUseError(
+                f"a sweep is at work in {self.path}: {holder}. Wait until it has ended, or name "
+                "another folder."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+        lock.flush()
+
+    def _begin(self, plan: Plan) -> None:
+        """Write the plan, or hold it against the one that the folder was begun with."""
+        now, file = plan.canonical(), self.path / PLAN
+        self._results.mkdir(exist_ok=True)
+        if not file.exists():
+            write_whole(file, [json.dumps(now, indent=2, allow_nan=False).encode(), b"\n"])
+            return
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InvalidInputError(f"{file} is damaged ({error}). Name another folder.") from None
+        found = differences(before, now)
+        if found:
+            raise PlanChangedError(
+                f"{self.path} was begun with another plan: {'; '.join(found)}. Name another "
+                "folder, or go on with the plan as it was.",
+                found,
+            )
+
+    def _load(self, size: int) -> None:
+        for file in sorted(self._results.glob("*.jsonl")):
+            try:
+                number = int(file.stem)
+                records = [json.loads(line) for line in file.read_bytes().splitlines()]
+                if not all(0 <= int(record["task"]) < size for record in records):
+                    raise ValueError("it speaks of a task that the plan has not")
+            except (ValueError, KeyError, TypeError) as error:
+                raise InvalidInputError(
+                    f"{file} is damaged ({error}). Delete it: its tasks are then run again."
+                ) from None
+            self._keep(file, records)
+            self._files = max(self._files, number)
+
+    def _keep(self, file: Path, records: list[Record]) -> None:
+        for record in records:
+            if "coefficients" in record:
+                self._homes[record["task"]] = file
+            kept = {key: value for key, value in record.items() if key != "coefficients"}
+            self.records[record["task"]] = kept
+
+    def add(self, records: list[Record]) -> None:
+        """Write the records of some tasks as one file.
+
+        Raises
+        ------
+        OSError
+            It cannot be written; what was there before still is.
+        """
+        file = self._results / f"{self._files + 1:08d}.jsonl"
+        lines = (json.dumps(record, allow_nan=False).encode() + b"\n" for record in records)
+        write_whole(file, lines)
+        self._files += 1
+        self._keep(file, records)
+
+    def coefficients(self) -> Iterator[tuple[int, str]]:
+        """The numbers of tasks whose coefficients were kept, and these as they were packed."""
+        for file in dict.fromkeys(self._homes.values()):
+            for record in map(json.loads, file.read_bytes().splitlines()):
+                if self._homes.get(record["task"]) == file:
+                    yield record["task"], record["coefficients"]
+
+    def forget_failures(self) -> None:
+        """Let tasks that failed be run again; their records stay until then."""
+        self.records = {
+            task: record for task, record in self.records.items() if record["status"] != "failed"
+        }
+
+
+def write_whole(file: Path, parts: Iterable[bytes]) -> None:
+    """Write a file, flush it to the disk, and give it its name.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; what had the name still has it.
+    """
+    with replacing_whole(file) as stream:
+        for part in parts:
+            stream.write(part)
+
+
+@contextmanager
+def replacing_whole(file: Path) -> Iterator[BinaryIO]:
+    """A stream whose content gets the name once it is on the disk; errors as ``write_whole``."""
+    with naming(file), replacing(file) as scratch, scratch.open("wb") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
+    with naming(file):
+        _flush_names(file.parent)
+
+
+def _flush_names(folder: Path) -> None:
+    """Make the names in a folder last, where the system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
