@@ -146,8 +146,6 @@ def turning(flow: SignFlow) -> float:
         return ARRIVED * size - float(np.linalg.norm(np.prod(s) * z - end))
 
     start = np.concatenate([flow.seen, flow.sizes, [0.0]])
-    if arrived(0.0, start) >= 0.0:
-        return 0.0
     states = _followed(flow, velocity, start, arrived)
     return float("inf") if states is None else float(states[-1, -1])
 
@@ -158,7 +156,9 @@ def _followed(
     start: FloatArray,
     event: Callable[[float, FloatArray], float],
 ) -> FloatArray | None:
-    """The states up to where the event rises through 0, one a column; None where it does not."""
+    """The states up to where the event is above 0, one a column; None where it never is."""
+    if event(0.0, start) >= 0.0:
+        return start[:, None]
     calls = 0
 
     def counted(_: float, state: FloatArray) -> FloatArray:

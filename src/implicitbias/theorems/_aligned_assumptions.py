@@ -16,6 +16,7 @@ from implicitbias.theorems._assumptions import (
     counted,
     fully_connected,
     needs,
+    positive,
     title,
     vanishing,
 )
@@ -32,6 +33,23 @@ class Decision:
 
     verdict: Verdict
     product: float = 1.0
+
+
+@needs(fully_connected)
+def leaves_zero(situation: Situation) -> Verdict:
+    """The start is no saddle: some layer moves as long as beta is near 0."""
+    layers, y = situation.init.directions, situation.problem.y
+    largest = max(float(np.abs(layer).max()) for layer in layers)
+    size = float(np.abs(y).max(initial=0.0))
+    if largest == 0.0 or size == 0.0:  # from y = 0 whatever moves, moves to it
+        return positive("the start is not Theta = 0", largest, largest, "the largest entry")
+    drive = situation.problem.features.T @ (y / size)
+    drive = drive / float(np.abs(drive).max())
+    pulls = situation.network.layer_gradients([layer / largest for layer in layers], drive)
+    pull = max(float(np.abs(each).max()) for each in pulls)
+    return positive(
+        "some layer moves as long as beta is near 0", pull, 1.0, "the largest gradient, in units"
+    )
 
 
 @needs(fully_connected)

@@ -19,10 +19,10 @@ from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._assumptions import needs_of, title, verdict_of
-from implicitbias.theorems._catalogue import Theorem
 from implicitbias.theorems._limit_problem import LimitProblem
 from implicitbias.theorems._registry import all_theorems, task_of
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
+from implicitbias.theorems._theorem import Theorem
 
 Standing = Literal["applies", "may apply", "does not apply"]
 MARKS: dict[Standing, Mark] = {"applies": "good", "may apply": "open", "does not apply": "other"}
