@@ -15,9 +15,11 @@ def flow_of(seed, ratio=0.0, sizes=(0.2,)):
     rng = np.random.default_rng(seed)
     across = rng.standard_normal((3, 5))
     gram, pull = across @ across.T, rng.standard_normal(3)
+    gram, pull = gram / np.linalg.norm(gram), pull / np.linalg.norm(pull)
     return SignFlow(
-        gram / np.linalg.norm(gram),
-        pull / np.linalg.norm(pull),
+        gram,
+        pull,
+        np.linalg.solve(gram, pull),
         rng.standard_normal(3),
         np.array(sizes),
         ratio,
@@ -50,7 +52,7 @@ def test_signs_and_turning_are_those_of_a_long_integration(ratio, sizes):
 
 def test_an_end_at_the_saddle_is_none():
     pull = np.array([1.0, 0.0])
-    flow = SignFlow(np.eye(2) / 2**0.5, pull, -pull, np.ones(1), -1.0)
+    flow = SignFlow(np.eye(2) / 2**0.5, pull, 2**0.5 * pull, -pull, np.ones(1), -1.0)
     assert decided_signs(flow) is None
 
 

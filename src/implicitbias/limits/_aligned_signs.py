@@ -38,6 +38,8 @@ class SignFlow:
     ----------
     gram, pull
         K (r, r) and k (r,), each over its own norm.
+    end
+        K^{-1} k of these, (r,), which a gram matrix need not tell.
     seen, sizes
         z (r,) and s_l (L - 1,), over the largest of |z| and s_l.
     log_ratio
@@ -46,6 +48,7 @@ class SignFlow:
 
     gram: FloatArray
     pull: FloatArray
+    end: FloatArray
     seen: FloatArray
     sizes: FloatArray
     log_ratio: float
@@ -105,8 +108,7 @@ class _TooLongError(Exception):
 
 def decided_signs(flow: SignFlow) -> Signs | None:
     """Follow the flow until its loss is below that of beta = 0; None where that never happens."""
-    end = np.linalg.solve(flow.gram, flow.pull)
-    turned = min(TURNED, 0.5 * float(end @ flow.pull) / float(np.linalg.norm(end)))
+    turned = min(TURNED, 0.5 * float(flow.end @ flow.pull) / float(np.linalg.norm(flow.end)))
 
     def below(_: float, state: FloatArray) -> float:
         z, s = flow.parts(state)
@@ -133,7 +135,7 @@ def turning(flow: SignFlow) -> float:
     own, pull = flow.strengths
     if own == 0.0:
         return float("inf")
-    end = np.linalg.solve(flow.gram, flow.pull) * (pull / own)
+    end = flow.end * (pull / own)
     size = float(np.linalg.norm(end))
 
     def velocity(state: FloatArray) -> FloatArray:

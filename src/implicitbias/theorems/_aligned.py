@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -94,9 +94,7 @@ def _layers(
     chain = situation.aligned
     log_scale = situation.init.log_scale - grown.log_unit
     with np.errstate(under="ignore"):
-        first, *later = (
-            np.asarray(layer) * np.exp(log_scale) for layer in situation.init.directions
-        )
+        first = np.asarray(situation.init.directions[0]) * np.exp(log_scale)
         start = np.exp(log_scale + chain.log_unit)
     sizes = grown.sizes[1:].copy()
     turned = np.argmin(chain.sizes)
@@ -109,13 +107,12 @@ def _layers(
         seen = grown.sizes[0] * chain.seen / float(np.linalg.norm(chain.seen))
     else:
         return None
-    first = first + np.outer(seen - start * chain.seen, chain.units[0])
-    with np.errstate(under="ignore"):
-        changes = sizes - start * chain.sizes
-    for index, (left, right) in enumerate(zip(chain.units, [*chain.units[1:], None], strict=True)):
-        step = changes[index] * left
-        later[index] = later[index] + (step if right is None else np.outer(step, right))
-    return (first, *later)
+    if situation.row_space.rank == seen.size:
+        first = np.outer(seen, chain.units[0])
+    else:
+        first = first + np.outer(seen - start * chain.seen, chain.units[0])
+    middle = (s * np.outer(*pair) for s, pair in zip(sizes, pairwise(chain.units), strict=False))
+    return (first, *middle, sizes[-1] * chain.units[-1])
 
 
 def _in_place(layers: Parameters, log_unit: float) -> Parameters | None:

@@ -22,6 +22,8 @@ from implicitbias.theorems._assumptions import (
 )
 from implicitbias.theorems._situation import Situation
 
+KNOWN = "training fits the data, and the signs of s_2, .., s_L at its end are known"
+KEPT = "what is off the chain by rounding does not grow into the limit"
 CLEAR = 1e-6  # from a saddle, in units of the layers: nearer, no one says to which side it passes
 HARMLESS = 1e-10  # of beta
 NEAR = 1e-5  # sizes relative to the start's below which rounding may have turned the flow
@@ -54,7 +56,7 @@ def leaves_zero(situation: Situation) -> Verdict:
 
 @needs(fully_connected)
 def aligned_layers(situation: Situation) -> Verdict:
-    """X^+ X W_1 = v u_2^T, W_l = s_l u_l u_{l+1}^T and w_L = s_L u_L: a chain of unit vectors."""
+    """X^+ X W_1 = v u_2^T, W_l = s_l u_l u_{l+1}^T and w_L = s_L u_L: the layers are aligned."""
     chain = situation.aligned
     if not chain.found:
         text = "two layers are 0 where they meet the others: nothing moves"
@@ -81,20 +83,27 @@ def chain_is_kept(situation: Situation) -> Verdict:
     """What is off the chain by rounding does not grow into the limit."""
     off = deviation(situation)
     status: Status = "holds" if off <= HARMLESS else "undecided" if off <= CERTIFIED else "fails"
-    return Verdict(title(chain_is_kept), status, off, "what it adds to beta at most, of |beta|")
+    return Verdict(KEPT, status, off, "what it adds to beta at most, of |beta|")
 
 
 def deviation(situation: Situation) -> float:
-    """|d beta| / |beta| for what is off the chain, through (I - X^+ X) W_1 s_2 .. s_L."""
+    """|d beta| / |beta| for what is off the chain: P W_1 s_3 .. s_L dw, dw orthogonal to u_2.
+
+    |w| itself changes in second order.
+    """
     chain, end = situation.aligned, situation.grown
-    if chain.outside <= ROUNDING:
+    unseen = stable_norm(chain.unseen)
+    if max(chain.outside, unseen) <= ROUNDED or situation.row_space.rank == chain.unseen.size:
         return 0.0
-    log_scale = situation.init.log_scale + chain.log_unit
+    log_unit = situation.init.log_scale + chain.log_unit + end.log_later
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
-        log_kept = float(np.log(chain.outside)) + end.log_later + log_scale
-        log_fit = float(np.log(stable_norm(situation.least.rho)))
-        share = float(np.exp(min(log_kept - log_fit, 0.0)))
-    return share if share <= HARMLESS else share * off_chain(situation)
+        log_kept = np.log([chain.outside, unseen]) + log_unit
+        log_size = np.logaddexp(np.log(stable_norm(situation.least.rho)), log_kept[1])
+        first, second = np.exp(np.minimum(log_kept - log_size, 0.0))
+    if max(first, second) <= HARMLESS:
+        return float(first + second)
+    off = off_chain(situation)
+    return float(first * off + second * off**2)
 
 
 def off_chain(situation: Situation) -> float:
@@ -126,7 +135,7 @@ def _off_chain(situation: Situation) -> float:
 
 
 def _verdict(holds: bool, value: float, detail: str) -> Verdict:
-    return Verdict(title(signs_are_known), "holds" if holds else "fails", value, detail)
+    return Verdict(KNOWN, "holds" if holds else "fails", value, detail)
 
 
 def _decided(situation: Situation) -> Decision:
@@ -181,6 +190,7 @@ def _sign_flow(situation: Situation, chain: AlignedChain) -> SignFlow:
     largest, most = float(np.abs(across).max()), float(np.abs(situation.problem.y).max())
     across = across / largest
     gram, pull = across @ across.T, across @ (situation.problem.y / most)
+    end = np.linalg.lstsq(across.T, situation.problem.y / most, rcond=0.0)[0]
     sizes = (float(np.linalg.norm(gram)), float(np.linalg.norm(pull)))
     unit = float(chain.start_sizes.max())
     log_unit = situation.init.log_scale + chain.log_unit + float(np.log(unit))
@@ -188,5 +198,10 @@ def _sign_flow(situation: Situation, chain: AlignedChain) -> SignFlow:
         np.log(sizes[0]) + np.log(largest) - np.log(sizes[1]) - np.log(most)
     )
     return SignFlow(
-        gram / sizes[0], pull / sizes[1], chain.coordinates / unit, chain.sizes / unit, log_ratio
+        gram / sizes[0],
+        pull / sizes[1],
+        end * (sizes[0] / sizes[1]),
+        chain.coordinates / unit,
+        chain.sizes / unit,
+        log_ratio,
     )

@@ -20,27 +20,35 @@ from implicitbias._arrays import EPS, FloatArray, Parameters
 from implicitbias.features import Features
 from implicitbias.problems import UnitRows
 
-CORRECTIONS = 3  # of X^+ w: each wins the digits that one solve keeps
+CORRECTIONS = 30  # of X^+ w: each wins the digits that one solve keeps
 ROUNDED = 4.0 * EPS  # a norm, or a product with a unit vector
 NOTHING = 1e-13  # of a layer: what is not told from 0
 
 
 @dataclass(frozen=True, eq=False)
 class RowSpace:
-    """The span of independent rows of X: with unit rows U = R^T Q^T, coordinates Q^T w."""
+    """The span of independent rows of X: with U = R^T Q^T, coordinates Q^T w.
+
+    U are the rows over powers of two near their norms: over the norms themselves, rounding would
+    turn the span of nearly dependent rows.
+    """
 
     rows: Features
 
     @cached_property
+    def _rows(self) -> UnitRows:
+        return UnitRows(self.rows)
+
+    @cached_property
     def units(self) -> Features:
-        """The rows over their norms."""
-        found = UnitRows(self.rows)
-        return self.rows.scaled(1.0 / np.ldexp(found.norms, found.exponents), None)
+        """U, (n, d)."""
+        return self.rows.shifted(-self._rows.exponents)
 
     @cached_property
     def triangle(self) -> FloatArray:
         """R, (n, n)."""
-        return np.asarray(np.linalg.qr(UnitRows(self.rows).block(slice(None)).T, mode="r"))
+        triangle = np.linalg.qr(self._rows.block(slice(None)).T, mode="r")
+        return np.asarray(triangle * self._rows.norms)
 
     @property
     def rank(self) -> int:
@@ -52,9 +60,9 @@ class RowSpace:
         return np.asarray(solve_triangular(self.triangle, seen, trans="T"))
 
     def lifted(self, seen: FloatArray) -> FloatArray:
-        """U^+ z, (d,) or (d, k)."""
-        inner = solve_triangular(self.triangle, self.coordinates(seen))
-        return np.asarray(self.units.T @ np.asarray(inner))
+        """U^+ z, (d,): in the span to rounding, however large the weights of its rows are."""
+        weights = np.asarray(solve_triangular(self.triangle, self.coordinates(seen)))
+        return -self.units.precise.transposed_residual(weights, np.zeros(self.rows.shape[1]))
 
     def split(self, vector: FloatArray) -> tuple[FloatArray, FloatArray, float]:
         """X^+ X w, the rest of w, and how far they are off, in |.|_2."""
@@ -92,7 +100,7 @@ class AlignedChain:
     defect
         The largest of what the defining equations miss, relative to |W_l|.
     outside
-        |(I - X^+ X) W_1|, as a Frobenius norm.
+        |W_1 (I - u_2 u_2^T)|, as a Frobenius norm.
     log_unit
         log of what the layers were divided by: their largest entry.
     """
@@ -145,10 +153,10 @@ def aligned_chain(space: RowSpace, layers: Parameters) -> AlignedChain:
         sizes.append(size)
         defects.append(missed / (float(np.linalg.norm(matrix)) or 1.0))
     whole = float(np.linalg.norm(first)) or 1.0
-    apart = coordinates - np.outer(coordinates @ units[0], units[0])
     vector = first @ units[0]
+    outside = float(np.linalg.norm(first - np.outer(vector, units[0])))
+    apart = coordinates - np.outer(coordinates @ units[0], units[0])
     seen, unseen, doubt = space.split(vector)
-    inside = float(np.linalg.norm(coordinates))
     return AlignedChain(
         tuple(units),
         np.array(sizes),
@@ -156,8 +164,9 @@ def aligned_chain(space: RowSpace, layers: Parameters) -> AlignedChain:
         unseen,
         coordinates @ units[0],
         doubt + ROUNDED * float(np.linalg.norm(first)),
-        max(float(np.linalg.norm(apart)) / whole, *defects),
-        float(np.sqrt(max(whole**2 - inside**2, 0.0))),
+        # of two bounds: where rows are nearly dependent, the first is rounding
+        max(min(float(np.linalg.norm(apart)), outside) / whole, *defects),
+        outside,
         float(np.log(largest)),
     )
 
