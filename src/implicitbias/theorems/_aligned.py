@@ -53,6 +53,7 @@ def aligned_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         ),
         verdicts,
         None if layers is None else _in_place(layers, grown.log_unit),
+        dual=None if kept.any() else end.nu,  # beta = X^T nu
         note=note,
     )
 

@@ -57,6 +57,8 @@ class RowSpace:
 
     def coordinates(self, seen: FloatArray) -> FloatArray:
         """R^{-T} z = Q^T w, (n,) or (n, k), for z = U w."""
+        if not seen.any():
+            return np.zeros_like(seen)
         return np.asarray(solve_triangular(self.triangle, seen, trans="T"))
 
     def lifted(self, seen: FloatArray) -> FloatArray:
@@ -66,8 +68,10 @@ class RowSpace:
 
     def split(self, vector: FloatArray) -> tuple[FloatArray, FloatArray, float]:
         """X^+ X w, the rest of w, and how far they are off, in |.|_2."""
-        if not self.rank:
+        if not self.rank or not vector.any():
             return np.zeros_like(vector), vector, 0.0
+        if self.rank == vector.size:
+            return vector, np.zeros_like(vector), 0.0
         inside, change = np.zeros_like(vector), np.inf
         for _ in range(CORRECTIONS):
             missing = self.units.precise.residual(inside - vector, np.zeros(self.rank))
@@ -76,8 +80,6 @@ class RowSpace:
             inside = inside + step
             if change <= ROUNDED * float(np.linalg.norm(vector)):
                 break
-        if self.rank == vector.size:
-            return vector, np.zeros_like(vector), 0.0
         return inside, vector - inside, change
 
 

@@ -159,8 +159,9 @@ class SmallScale(LimitProblem):
         """Where the start's own scale is meant: with the distance identity at that scale."""
         if scale is not None and scale > 0.0:
             raise NoPredictionError(
-                "for fully connected networks the theory gives the limit at scale 0 only; at scale "
-                f"{scale:g} simulate with gradient_flow, whose end obeys the distance identity.",
+                "for fully connected networks whose layers are not aligned the theory gives the "
+                f"limit at scale 0 only; at scale {scale:g} simulate with gradient_flow, whose end "
+                "obeys the distance identity.",
                 verdicts,
             )
         return self.solve(situation.at_scale(None if scale is None else 1.0), name, verdicts)
