@@ -172,13 +172,15 @@ def test_rounding_that_grows_off_the_chain_is_an_assumption_that_fails():
     assert "rounding off their chain" in limit.note
 
 
-def test_one_point_with_three_layers_has_the_sign_that_y_asks_for():
-    network = ib.FullyConnectedNetwork((4, 2, 1))
-    problem = ib.Regression(X[:1], [-3.0])
-    start = aligned_start(np.random.default_rng(3), problem, network.widths)
+@pytest.mark.parametrize("target", [-3.0, 3.0])
+def test_one_point_with_three_layers_has_the_sign_that_y_asks_for(target):
+    """The smallest layer turns for one of the two targets."""
+    network, problem = ib.FullyConnectedNetwork((4, 1, 1)), ib.Regression(X[:1], [target])
+    start = [np.array([[0.9], [0.3], [-0.4], [0.2]]), np.array([[0.7]]), np.array([0.1])]
     limit, flow = held_against_flow(network, problem, ib.Initialization(start, scale=0.5))
     assert limit.theorem == NAME
     assert ib.compare(flow, limit).error < 1e-10
+    assert np.sign(limit.parameters[-1]) == np.sign(target)
 
 
 def test_ties_of_one_point_keep_their_signs():
