@@ -185,7 +185,10 @@ def _enter(rows: Features, nu: FloatArray, new: int) -> None:
     parts = lstsq(known[:-1].T, known[-1])[0]
     given = np.flatnonzero(parts > 0.0)
     if given.size == 0:
-        raise PivotError("a combination of points with weights >= 0 vanishes")
+        raise PivotError(
+            "to rounding a combination of points with weights >= 0 vanishes: float64 does not hold "
+            "the classes apart. Standardise the features; a common offset hides what differs"
+        )
     ratios = nu[active[given]] / parts[given]
     step = float(ratios.min())
     nu[active] = np.maximum(nu[active] - step * parts, 0.0)
