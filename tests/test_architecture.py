@@ -14,7 +14,7 @@ BUILT = {"_build", "auto_gallery", "auto_experiments", "generated"}
 
 GROUND = {
     *("_errors", "_names", "_html", "_results", "_verdicts", "_files", "_types"),
-    *("_numbers", "_arrays", "_nonnegative", "_threads"),
+    *("_numbers", "_arrays", "_nonnegative", "_threads", "_memory"),
 }
 BASE = GROUND | {"features"}
 SHARED = BASE | {"problems", "networks"}
@@ -55,6 +55,7 @@ MAY_IMPORT = {
     "_arrays": {"_errors", "_numbers"},
     "_nonnegative": {"_arrays"},
     "_threads": set(),
+    "_memory": {"_errors"},
     "features": GROUND,
     "problems": BASE,
     "networks": BASE,

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from implicitbias import datasets, estimators, interop, plotting
+    from implicitbias import datasets, estimators, features, interop, plotting
     from implicitbias._errors import (
         CertificateWarning,
         FolderInUseError,
@@ -58,16 +58,21 @@ if TYPE_CHECKING:
         Explanation,
         Finding,
         LimitPath,
+        LimitPaths,
         LimitProblem,
+        Limits,
         MarginPath,
+        Refusal,
         SaddlePath,
         Sensitivity,
         Situation,
         Theorem,
         explain,
         limit_path,
+        limit_paths,
         margin_path,
         predict_limit,
+        predict_limits,
         register_theorem,
         saddle_path,
         sensitivity,
@@ -79,7 +84,7 @@ __version__ = "0.2.0"
 # Where each public name lives. Modules are imported at first use: command-line help and scripts
 # that need one network should not wait for SciPy.
 _HOMES = {
-    "implicitbias": ("datasets", "estimators", "interop", "plotting"),
+    "implicitbias": ("datasets", "estimators", "features", "interop", "plotting"),
     "implicitbias._errors": (
         "CertificateWarning",
         "FolderInUseError",
@@ -129,7 +134,10 @@ _HOMES = {
         "Explanation",
         "Finding",
         "LimitPath",
+        "LimitPaths",
         "LimitProblem",
+        "Limits",
+        "Refusal",
         "MarginPath",
         "SaddlePath",
         "Sensitivity",
@@ -137,15 +145,17 @@ _HOMES = {
         "Theorem",
         "explain",
         "limit_path",
+        "limit_paths",
         "margin_path",
         "predict_limit",
+        "predict_limits",
         "register_theorem",
         "saddle_path",
         "sensitivity",
         "unregister_theorem",
     ),
 }
-_MODULES = ("datasets", "estimators", "interop", "lemma4", "plotting", "two_sided")
+_MODULES = ("datasets", "estimators", "features", "interop", "lemma4", "plotting", "two_sided")
 _FORMER = {"Reference": "LeastNorm"}  # names until the next minor version
 
 __all__ = [
@@ -175,7 +185,9 @@ __all__ = [
     "LeastNorm",
     "Limit",
     "LimitPath",
+    "LimitPaths",
     "LimitProblem",
+    "Limits",
     "MarginPath",
     "Network",
     "NoPredictionError",
@@ -183,6 +195,7 @@ __all__ = [
     "OrthogonalNetwork",
     "Outcome",
     "PlanChangedError",
+    "Refusal",
     "Regression",
     "Run",
     "SaddlePath",
@@ -203,6 +216,7 @@ __all__ = [
     "estimators",
     "explain",
     "explore",
+    "features",
     "from_torch",
     "gradient_descent",
     "gradient_flow",
@@ -210,11 +224,13 @@ __all__ = [
     "layer_alignment",
     "lemma4",
     "limit_path",
+    "limit_paths",
     "load",
     "margin_path",
     "multilinear_multiply",
     "plotting",
     "predict_limit",
+    "predict_limits",
     "register_theorem",
     "saddle_path",
     "save",

@@ -37,11 +37,17 @@ EPS = float(np.finfo(np.float64).eps)
 DIGITS = 53  # of a float64
 SMALLEST_BIT = -1074  # exponent of the smallest float64
 FAR_UP = 4096  # an exponent beyond all
+AT_ONCE = 1 << 22  # entries looked at together
 TINY = float(np.finfo(np.float64).tiny)  # smaller numbers have lost digits
 
 
 def finite_array(
-    value: Any, name: str, *, shape: tuple[int | None, ...], allow_complex: bool = False
+    value: Any,
+    name: str,
+    *,
+    shape: tuple[int | None, ...],
+    allow_complex: bool = False,
+    finite: bool = True,
 ) -> NumericArray:
     """Return ``value`` as a finite float64 (or complex128) array of the given shape.
 
@@ -55,6 +61,8 @@ def finite_array(
         The expected shape; ``None`` stands for any length of at least one.
     allow_complex
         Keep complex numbers instead of refusing them.
+    finite
+        Refuse NaN and infinities.
 
     Raises
     ------
@@ -72,10 +80,19 @@ def finite_array(
     )
     if wrong:
         raise InvalidInputError(f"{name} has shape {array.shape}; expected shape {expected}.")
-    if not np.isfinite(array).all():
+    if finite and not _all_finite(array):
         bad = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise not_finite(name, array[bad], bad)
     return array
+
+
+def _all_finite(array: NumericArray) -> bool:
+    """Whether all entries are finite; large arrays, maybe of a file, some rows at a time."""
+    if array.size <= AT_ONCE:
+        return bool(np.isfinite(array).all())
+    step = max(1, AT_ONCE * len(array) // array.size)
+    parts = range(0, len(array), step)
+    return all(np.isfinite(array[start : start + step]).all() for start in parts)
 
 
 def _shape_text(shape: tuple[int | None, ...]) -> str:

@@ -85,6 +85,11 @@ def _refuse_other_objects(array: npt.NDArray[Any], name: str, expected: str) -> 
     raise InvalidInputError(f"{given}; expected {expected}. Convert them to floats first.")
 
 
+def is_number(value: Any) -> bool:
+    """Whether it is a real number, and neither a boolean nor NaN."""
+    return isinstance(value, Real) and not isinstance(value, bool) and value == value
+
+
 def is_missing(entry: Any) -> bool:
     """None, NaN, pandas' NA and NaT."""
     if type(entry).__name__ in MISSING:  # NA refuses to say whether it is NA

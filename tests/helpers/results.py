@@ -35,6 +35,9 @@ TITLES = (  # known before any is made: the tests of each have its title
     "Limit direction",
     "Limit complex",
     "LimitPath",
+    "LimitPaths",
+    "Limits",
+    "Refusal",
     "MarginPath",
     "Run",
     "Run relu",
@@ -93,6 +96,7 @@ def examples():
     turned = ib.tensor_singular_vectors(np.array([[1.0, 2.0j], [3.0, 4.0]]))
     verified = ib.verify(two, classes, start)
     random_start = ib.Initialization.random(network, 0.5, seed=4)
+    limit = ib.predict_limit(network, problem, init)
     return {
         "Activation": bent.activation,
         "ActivationFlow relu": bent,
@@ -123,6 +127,11 @@ def examples():
         "Limit direction": verified.limit,
         "Limit complex": ib.predict_limit(wave, point, everywhere),
         "LimitPath": ib.limit_path(network, problem, init, [np.inf, 1.0, 1e-3, 0.0]),
+        "LimitPaths": ib.limit_paths(network, problem, init, [1.0, 0.1]),
+        "Limits": ib.predict_limits(network, problem, [init, init]),
+        "Refusal": ib.Refusal(
+            1, "NoPredictionError", "no result applies", limit.assumptions, limit.certificate
+        ),
         "MarginPath": ib.margin_path(two, classes, [[1.0] * 3, [0.0] * 3], [np.inf, 0.1, 0.0]),
         "Run": run,
         "Run relu": heavy,

@@ -36,6 +36,28 @@ def regression_flow(tensor, X, y, layers, times):
     return np.array([beta_of(tensor, np.split(state, cuts)) for state in solution.y.T])
 
 
+def regression_flow_to_loss(tensor, X, y, layers, loss):
+    """Time and beta where 1/2 ||X beta - y||^2 has fallen to ``loss``."""
+    cuts = np.cumsum([layer.size for layer in layers])[:-1]
+
+    def velocity(_, state):
+        parts = np.split(state, cuts)
+        driver = -X.T @ (X @ beta_of(tensor, parts) - y)
+        pulled = tensor @ driver
+        return np.concatenate([_all_but_one(pulled, parts, index) for index in range(len(parts))])
+
+    def arrived(_, state):
+        residual = X @ beta_of(tensor, np.split(state, cuts)) - y
+        return np.log(residual @ residual / 2.0) - np.log(loss)
+
+    arrived.terminal = True
+    solution = solve_ivp(
+        velocity, (0.0, 1e30), np.concatenate(layers), method="DOP853", events=arrived,
+        rtol=1e-13, atol=1e-15,
+    )  # fmt: skip
+    return float(solution.t[-1]), beta_of(tensor, np.split(solution.y[:, -1], cuts))
+
+
 def diagonal_flow(X, y, layers, times):
     """beta at the given times of a diagonal network's flow, (T, d)."""
     shape = np.shape(layers)

@@ -271,6 +271,12 @@ def path(
     show_default=True,
     help="Classification: stop at this smallest margin.",
 )
+@click.option(
+    "--until-loss",
+    type=POSITIVE,
+    metavar="FLOAT",
+    help="Stop where the training loss is this, instead.",
+)
 @results_option
 @json_option
 @click.pass_context
@@ -281,6 +287,7 @@ def flow(
     until_residual: float,
     max_time: float | None,
     until_margin: float,
+    until_loss: float | None,
     out: Path | None,
     force: bool,
     as_json: bool,
@@ -311,6 +318,7 @@ def flow(
             route=route,
             until_residual=until_residual,
             until_margin=until_margin,
+            until_loss=until_loss,
             max_time=max_time,
             callback=report,
         )

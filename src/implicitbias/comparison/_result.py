@@ -160,7 +160,8 @@ class Comparison(Record):
             whose = "small-scale limit" if self.effective is None else "flow's own limit"
             text += f"; distance to the {whose} {self.distance:.2e}"
         text += self._effective_text()
-        if not self.trained:
+        early = self.flow.outcome is Outcome.LOSS_REACHED and not self.closings
+        if not self.trained or (early and not self.agrees):
             text += f"; {self.flow.outcome.value}"
         if self.limit.fitted is not None:
             text += "; the limit does not fit the data"

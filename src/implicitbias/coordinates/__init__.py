@@ -3,6 +3,7 @@
 from implicitbias.coordinates import lemma4
 from implicitbias.coordinates._curves import Curves
 from implicitbias.coordinates._direct import Direct
+from implicitbias.coordinates._joined import joined
 from implicitbias.coordinates._points import Point
 from implicitbias.coordinates._reduction import RealCoordinates, pairs, reduce_to_real
 from implicitbias.coordinates._scalar_curves import ScalarCurves
@@ -15,6 +16,7 @@ __all__ = [
     "RealCoordinates",
     "ScalarCurves",
     "TwoSidedCurves",
+    "joined",
     "lemma4",
     "pairs",
     "reduce_to_real",

@@ -121,8 +121,8 @@ class Curves(ScalarCurves):
     def _of(cls, start: Start) -> Curves:
         return cls(start.log_unit, start, Clock.of(start.shape), start.log_size)
 
-    def shifted(self, log_scale_change: float) -> Curves:
-        """Return the same directions at a scale exp(log_scale_change) times as large."""
+    def shifted(self, log_scale_change: float | FloatArray) -> Curves:
+        """Return the same directions at scales exp(log_scale_change) times as large; one or m."""
         there = replace(
             self,
             log_unit=self.log_unit + log_scale_change,

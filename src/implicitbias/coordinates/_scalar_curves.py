@@ -80,8 +80,8 @@ class ScalarCurves(ABC):
         return False
 
     @abstractmethod
-    def shifted(self, log_scale_change: float) -> Self:
-        """Return the same directions at a scale exp(log_scale_change) times as large."""
+    def shifted(self, log_scale_change: float | FloatArray) -> Self:
+        """Return the same directions at scales exp(log_scale_change) times as large; one or m."""
 
     @abstractmethod
     def begun_at(self, t: FloatArray) -> Self:

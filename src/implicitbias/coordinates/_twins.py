@@ -43,7 +43,7 @@ def exact_twins(
 
 def _repeated(features: Features) -> IntArray:
     """The columns whose magnitudes in the first few rows are those of another."""
-    if not features.is_array:
+    if features.is_sparse:  # columns without an entry there
         return np.arange(features.shape[1])
     if features not in _KNOWN:
         first = np.abs(features.rows(slice(FEW)).toarray())

@@ -90,8 +90,8 @@ class TwoSidedCurves(ScalarCurves):
             dead,
         )
 
-    def shifted(self, log_scale_change: float) -> TwoSidedCurves:
-        """Return the same directions at a scale exp(log_scale_change) times as large."""
+    def shifted(self, log_scale_change: float | FloatArray) -> TwoSidedCurves:
+        """Return the same directions at scales exp(log_scale_change) times as large; one or m."""
         return replace(self, log_unit=self.log_unit + log_scale_change)
 
     def begun_at(self, t: FloatArray) -> TwoSidedCurves:

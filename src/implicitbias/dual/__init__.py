@@ -9,12 +9,14 @@ from implicitbias.dual._newton import (
 )
 from implicitbias.dual._oracle import DualOracle
 from implicitbias.dual._rows import Rows, as_given
+from implicitbias.dual._stack import StackSystem
 
 __all__ = [
     "DualOracle",
     "NewtonSystem",
     "Rows",
     "Slopes",
+    "StackSystem",
     "as_given",
     "mild_system",
     "newton_system",

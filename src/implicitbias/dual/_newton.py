@@ -23,6 +23,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, lapack, lu_factor
 
 from implicitbias._arrays import FloatArray, IntArray
+from implicitbias.dual._iterative import Iteration, iteration_of
 from implicitbias.dual._rows import (
     Products,
     Rows,
@@ -31,7 +32,7 @@ from implicitbias.dual._rows import (
     sharpened,
     solve_factored,
 )
-from implicitbias.features import Features
+from implicitbias.features import Features, is_iterated, may_combine
 
 SAFE_RCOND = 1e-9  # below it the Gram matrix has lost more than half of the digits
 ROUGH_RCOND = 3e-6  # the same of single precision, where a digit is left
@@ -39,6 +40,7 @@ SAFE_LOG_RANGE = 40.0  # of log weights: wider ones go to combined rows at once
 SATURATED = -14.0  # log u' below this: dt = w + a Z^T dnu / u' would lose six digits
 MODERATE = 300.0  # log: numbers of this size are multiplied, larger ones by their logarithms
 DOMINANT = 7.0  # log: an entry this far above the identity calls for a new basis
+NORMED = 1 << 22  # entries of a Gram matrix whose magnitudes are copied
 MOST_KEPT = 2000  # rows up to which the factor of Z Z^T is remembered
 
 Factored = tuple[tuple[FloatArray, FloatArray], float]
@@ -72,6 +74,7 @@ class NewtonSystem:
     cholesky: tuple[FloatArray, FloatArray] = field(default=(np.ones(0), np.ones(0)), repr=False)
     combined: tuple[Features, Features, tuple[FloatArray, IntArray]] | None = None  # V, G, LU
     rcond: float = 0.0
+    iteration: Iteration | None = field(default=None, repr=False)  # in place of the Cholesky factor
 
     def at_scale(self, log_change: float) -> NewtonSystem:
         """The system of the same point with rho exp(log_change) times as large."""
@@ -86,12 +89,14 @@ class NewtonSystem:
         if self.combined is not None:
             return self._solve_combined(target, mismatch, *self.combined)
         features, (growth, rate) = self.rows.features, self._factors
-        scale, factor = self.cholesky
-        scale = _like(scale, target)
         right = self._lifted(target)
         if mismatch.any():
             right = right - features @ (_like(growth, mismatch) * mismatch)
-        dnu = scale * lapack.dpotrs(factor, scale * right, lower=0)[0]
+        if self.iteration is not None:
+            dnu = self.iteration.solve(right)
+        else:
+            scale, factor = _like(self.cholesky[0], target), self.cholesky[1]
+            dnu = scale * lapack.dpotrs(factor, scale * right, lower=0)[0]
         return mismatch + _like(rate, mismatch) * (features.T @ dnu), dnu
 
     @cached_property
@@ -163,7 +168,7 @@ def newton_system(
         return mild
     log_weights = slopes.log_weights
     if rows.basis is None or _dominance(rows, rows.basis, log_weights) > DOMINANT:
-        fresh = heaviest_rows(given, log_weights)
+        fresh = heaviest_rows(given, log_weights) if may_combine(given) else None
         if fresh is None:
             return None
         rows = fresh
@@ -181,6 +186,12 @@ def mild_system(given: Features, slopes: Slopes, *, rough: bool = False) -> Newt
     if log_top - float(log_weights.min()) > SAFE_LOG_RANGE or slopes.log_u.min() < SATURATED:
         return None
     weights = np.exp(log_weights - log_top)
+    if is_iterated(given):
+        iteration = iteration_of(given, weights, rough=rough)
+        if iteration is not None:
+            return NewtonSystem(as_given(given), slopes, log_top, rcond=1.0, iteration=iteration)
+        if is_iterated(given):  # nothing else fits
+            return None
     found, gram = None, None
     if len(given) <= MOST_KEPT and not (log_weights - log_top).any():
         found = _plain(given)
@@ -210,11 +221,22 @@ def _factored(gram: FloatArray, safe_rcond: float) -> Factored | None:
     scale = 1.0 / np.sqrt(diagonal)
     gram *= scale
     gram *= scale[:, None]
-    sizes = np.abs(gram)
-    norm = float((sizes.sum(axis=0) + sizes.sum(axis=1)).max()) - 1.0
+    norm = _norm_of_upper(gram)
     factor, info = lapack.dpotrf(gram, lower=0, clean=0, overwrite_a=1)
     rcond = lapack.dpocon(factor, norm, uplo="U")[0] if info == 0 else 0.0
     return ((scale, factor), float(rcond)) if rcond >= safe_rcond else None
+
+
+def _norm_of_upper(upper: FloatArray) -> float:
+    """The largest sum of magnitudes in a row of a symmetric matrix, unit diagonal, by columns."""
+    n = len(upper)
+    across, step = np.zeros(n), max(1, NORMED // max(n, 1))
+    down = np.zeros(n)
+    for start in range(0, n, step):
+        sizes = np.abs(upper[:, start : start + step])
+        down[start : start + step] = sizes.sum(axis=0)
+        across += sizes.sum(axis=1)
+    return float((down + across).max(initial=0.0)) - 1.0
 
 
 def sharpened_system(

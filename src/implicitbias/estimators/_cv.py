@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.metrics import check_scoring
@@ -60,6 +60,8 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
     coef_, intercept_, ...
         As for FlowLimitRegressor.
     """
+
+    _several: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -23,9 +23,17 @@ SMALL = 1 << 11  # entries of sparse data that are made dense: more results appl
 
 
 def fitted_data(
-    model: Any, X: Any, y: Any, *, sparse: bool = True, labels: bool = False
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    sparse: bool = True,
+    labels: bool = False,
+    several: bool = False,
 ) -> tuple[Any, Any]:
     """X, (n, d) float64 or CSR, and y, (n,): targets in float64, or labels.
+
+    ``several``: y may be (n, k), targets of k outputs.
 
     Raises
     ------
@@ -35,7 +43,9 @@ def fitted_data(
     """
 
     def check(X: Any, y: Any) -> Any:
-        X, y = validate_data(model, X, y, **_options(sparse), y_numeric=not labels)
+        several_outputs = several and np.ndim(y) == 2
+        options = _options(sparse) | {"y_numeric": not labels, "multi_output": several_outputs}
+        X, y = validate_data(model, X, y, **options)
         if labels:
             distinct_labels(y)
             check_classification_targets(y)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray, Parameters
-from implicitbias._errors import NoPredictionError
+from implicitbias._errors import CertificateWarning, NoPredictionError
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
-from implicitbias.theorems import limit_at_end, predict_limit
+from implicitbias.theorems import limit_at_end, predict_limit, predict_limits
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,30 @@ def end_of_training(
         return End(flow.final_direction, flow, 0.0, np.nan, steps, None)
     left = flow.remaining_change
     return End(flow.final_coefficients, flow, flow.residual, left, steps, None)
+
+
+def ends_of_training(
+    network: Network,
+    problems: Sequence[Regression],
+    directions: Parameters,
+    scale: float,
+    max_iterations: int = MAX_ITERATIONS,
+) -> list[End]:
+    """``end_of_training`` of many problems, as one array program where they are small."""
+    known: Sequence[Limit | None] = [None] * len(problems)
+    if scale not in (0.0, np.inf) and len(problems) > 1:
+        init = Initialization(directions, scale=scale)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CertificateWarning)  # refusals are looked at below
+            known = predict_limits(
+                network, problems, init, certified_to=np.inf, max_iterations=max_iterations
+            ).limits
+    return [
+        end_of_training(network, problem, directions, scale, max_iterations)
+        if limit is None
+        else of_limit(problem, limit)
+        for problem, limit in zip(problems, known, strict=True)
+    ]
 
 
 def beside_intercept(end: End, given: float, level: float) -> End:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from implicitbias._arrays import FloatArray, positive_float, positive_int
+from implicitbias._arrays import FloatArray, Parameters, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias._model import directions_of, network_of
 from implicitbias._names import DEPTH
 from implicitbias.estimators._data import fitted_data, new_data
-from implicitbias.estimators._end import End, end_of_training
+from implicitbias.estimators._end import End, end_of_training, ends_of_training
 from implicitbias.estimators._remedy import better_data, better_scale, shortfall
 from implicitbias.limits import Limit
-from implicitbias.problems import Equations, equations
+from implicitbias.networks import Network
+from implicitbias.problems import Equations, Offsets, equations
 
 
 class FlowLimitRegressor(RegressorMixin, BaseEstimator):
@@ -105,6 +106,13 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
     array([0, 1])
     """
 
+    _several: ClassVar[bool] = True  # whether y may have several outputs
+    limit_: Any
+    rank_: int
+    converged_: bool
+    _offsets: Offsets
+    _level: Any
+
     def __init__(
         self,
         network: str = "diagonal",
@@ -129,6 +137,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         """Sparse data are taken."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.target_tags.multi_output = self._several
         return tags
 
     def fit(self, X: Any, y: Any) -> FlowLimitRegressor:
@@ -139,22 +148,65 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         X
             (n, d), dense; for diagonal and fully connected networks also sparse, which stays so.
         y
-            (n,).
+            (n,); or (n, k), k outputs that are trained each by itself: attributes then are as in
+            scikit-learn, ``coef_`` (k, d), ``intercept_`` (k,), numbers of the certificate (k,),
+            ``dual_coef_`` (k, n) or None, ``limit_`` a tuple, ``converged_`` whether all are.
 
         Raises
         ------
         InvalidInputError
             Data or parameters out of range.
         """
-        X, y = fitted_data(self, X, y)
-        self._fit(X, y, self.depth, checked_scale(self.init_scale))
+        X, y = fitted_data(self, X, y, several=self._several)
+        scale = checked_scale(self.init_scale)
+        if y.ndim == 2:
+            self._fit_each(X, y, scale)
+        else:
+            self._fit(X, y, self.depth, scale)
         return self
 
-    def _fit(self, X: Any, y: FloatArray, depth: Any, scale: float) -> None:
-        """Solve for one depth and scale on checked data."""
-        tol = positive_float(self.tol, "tol")
+    def _fit_each(self, X: Any, y: FloatArray, scale: float) -> None:
+        """Solve for many outputs, (n, k), small ones as one array program."""
         max_iter = positive_int(self.max_iter, "max_iter")
-        network = network_of(self.network, depth, X.shape[1])
+        network, directions = self._start(self.depth, X.shape[1], scale)
+        data = [self._equations(X, y[:, 0])]
+        for column in y.T[1:]:
+            shares = data[0].problem.rank == data[0].problem.num_points
+            data.append(data[0].with_targets(column) if shares else self._equations(X, column))
+        problems = [each.problem for each in data]
+        ends = ends_of_training(network, problems, directions, scale, max_iter)
+        models = [clone(self) for _ in ends]
+        for output, (model, *known) in enumerate(zip(models, data, ends, strict=True)):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                model._fit(X, y[:, output], self.depth, scale, *known)
+            for each in caught:
+                self._warn(f"output {output}: {each.message}", 4)
+        self._gather(models)
+
+    def _gather(self, models: list[FlowLimitRegressor]) -> None:
+        """The attributes of many outputs."""
+        for name in (
+            "coef_",
+            "intercept_",
+            "dual_gap_",
+            "feasibility_",
+            "interpolates_",
+            "n_iter_",
+        ):
+            setattr(self, name, np.array([getattr(model, name) for model in models]))
+        for name in ("dual_coef_", "error_"):
+            values = [getattr(model, name) for model in models]
+            known = not any(value is None for value in values)
+            setattr(self, name, np.array(values) if known else None)
+        self.rank_, self._offsets = models[0].rank_, models[0]._offsets
+        self.limit_ = tuple(model.limit_ for model in models)
+        self.converged_ = all(model.converged_ for model in models)
+        self._level = np.array([model._level for model in models])
+
+    def _start(self, depth: Any, num_features: int, scale: float) -> tuple[Network, Parameters]:
+        """The network and its directions."""
+        network = network_of(self.network, depth, num_features)
         directions = directions_of(network, self.init_direction)
         if scale in (0.0, np.inf) and not network.decoupling().is_identity:
             raise InvalidInputError(
@@ -162,9 +214,29 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
                 "expected a finite number > 0 (fully connected networks end at one and the same "
                 "limit at each)."
             )
+        return network, directions
+
+    def _equations(self, X: Any, y: FloatArray) -> Equations:
         simulated = self.network == "convolutional"  # where the metric of the data counts
-        data = equations(X, y, self.fit_intercept, isometric=simulated)
-        end = end_of_training(network, data.problem, directions, scale, max_iter)
+        return equations(X, y, self.fit_intercept, isometric=simulated)
+
+    def _fit(
+        self,
+        X: Any,
+        y: FloatArray,
+        depth: Any,
+        scale: float,
+        data: Equations | None = None,
+        end: End | None = None,
+    ) -> None:
+        """Solve for one depth and scale on checked data, unless what training ends at is known."""
+        tol = positive_float(self.tol, "tol")
+        max_iter = positive_int(self.max_iter, "max_iter")
+        network, directions = self._start(depth, X.shape[1], scale)
+        simulated = self.network == "convolutional"
+        data = self._equations(X, y) if data is None else data
+        if end is None:
+            end = end_of_training(network, data.problem, directions, scale, max_iter)
         signed = isinstance(end.result, Limit) and end.result.fitted is not None
         if signed and not simulated:  # then the metric of the data counts, too
             data = equations(X, y, self.fit_intercept)
@@ -197,19 +269,19 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         if self.verbose:
             print(f"[{type(self).__name__}] {end.result}")
 
-    def _warn(self, text: str) -> None:
-        warnings.warn(text, ConvergenceWarning, stacklevel=4)  # where fit was called
+    def _warn(self, text: str, stacklevel: int = 4) -> None:
+        warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)  # where fit was called
 
     def _linear(self, data: Equations, beta: FloatArray) -> None:
         self.coef_, self.intercept_ = beta, data.intercept(beta)
         self._offsets, self._level = data.offsets, float(data.level(beta))
 
     def predict(self, X: Any) -> FloatArray:
-        """X beta + b, (n,)."""
+        """X beta + b, (n,), or (n, k) of several outputs."""
         check_is_fitted(self)
         X = new_data(self, X)
         # the intercept of data far from 0 has lost the digits that the predictions need
-        return np.asarray(self._offsets.products(X, self.coef_) + self._level)
+        return np.asarray(self._offsets.products(X, self.coef_.T) + self._level)
 
 
 def checked_scale(value: Any) -> float:

@@ -9,9 +9,9 @@ Fourier) override them. No other file asks what a matrix is made of.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,11 @@ COPIED = 1 << 17  # the same where signs are taken off
 SQUARES = (1e-140, 1e140)  # norms whose entries' squares neither under- nor overflow
 SLIGHTLY = 1.0 + 1e-8  # more than what rounds in a norm
 LARGEST_EXPONENT = 600.0
+MODERATE = 200  # of exponents of 2
 Index = Any  # whatever chooses rows or columns of a NumPy array along one axis
+
+
+Question: TypeAlias = Callable[["Features"], Any]  # of a block
 
 
 class Features(ABC):
@@ -44,6 +48,10 @@ class Features(ABC):
         What it is, in errors.
     is_complex
         Whether entries are complex: only arrays are, and only max-margin problems take them.
+    is_sparse
+        Whether most entries are 0 and are not stored.
+    is_remote
+        Whether blocks are somewhere else, and what is asked of them goes there.
     """
 
     __array_ufunc__ = None  # NumPy leaves products with it to __rmatmul__
@@ -51,6 +59,8 @@ class Features(ABC):
     is_array: bool = False
     named: str = "given by its products"
     is_complex: bool = False
+    is_sparse: bool = False
+    is_remote: bool = False
 
     @abstractmethod
     def columns(self, index: Index) -> FloatArray:
@@ -102,6 +112,21 @@ class Features(ABC):
 
         return Dense(self.columns(part))
 
+    def refuse_whole(self, verb: str) -> None:  # noqa: B027  (most kinds refuse nothing)
+        """Refuse what needs all of Z at once, where that does not fit."""
+
+    def gathered(self, verb: str) -> Features:
+        """Itself, or in one array where a verb takes no blocks; refused where that is too large."""
+        return self
+
+    def ask(self, part: slice, question: Question) -> Any:
+        """What is asked of one of the blocks, where that is."""
+        return question(self.block(part))
+
+    def results(self, question_of: Callable[[slice], Question]) -> Iterator[tuple[slice, Any]]:
+        """What is asked of every block, in their order; ``question_of`` is told its columns."""
+        return ((part, self.ask(part, question_of(part))) for part in self.blocks())
+
     def toarray(self) -> FloatArray:
         """All of Z."""
         return self.columns(slice(None))
@@ -139,6 +164,12 @@ class Features(ABC):
         """Norms of rows and columns, rounded up: |Z| |v| <= row norms |v|, the same of Z^T."""
         return SLIGHTLY * self.row_norms(), SLIGHTLY * self.column_norms()
 
+    @cached_property
+    def is_moderate(self) -> bool:
+        """Whether the largest entry of every column is within 2^-MODERATE and 2^MODERATE, or 0."""
+        exponents = np.frexp(self.largest(0))[1]
+        return int(np.abs(exponents).max(initial=0)) < MODERATE
+
     def gram(self, weights: FloatArray) -> FloatArray:
         """Z diag(weights) Z^T for weights >= 0: its upper triangle, (n, n) in Fortran's order."""
         total = np.zeros((self.shape[0],) * 2, order="F")
@@ -146,6 +177,18 @@ class Features(ABC):
             half = self.columns(part) * np.sqrt(weights[part])
             total += half @ half.T
         return np.asfortranarray(np.triu(total))
+
+    def row_squares(self, weights: FloatArray) -> FloatArray:
+        """The diagonal of Z diag(weights) Z^T, (n,)."""
+        total = np.zeros(self.shape[0])
+        for part in self.blocks():
+            total += np.square(self.columns(part)) @ weights[part]
+        return total
+
+    def add_gram(self, weights: FloatArray, total: FloatArray) -> FloatArray:
+        """The same added to ``total``, which may be overwritten."""
+        total += self.gram(weights)
+        return total
 
     def rough_gram(self, weights: FloatArray) -> npt.NDArray[np.float32] | None:
         """The same in single precision for weights up to 1; None where it does not fit or pay."""

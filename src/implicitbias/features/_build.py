@@ -11,7 +11,9 @@ from implicitbias._arrays import finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias._numbers import as_float64, not_finite, numeric_array
 from implicitbias.features._base import Features
+from implicitbias.features._cluster import OnCluster, is_dask
 from implicitbias.features._dense import Dense
+from implicitbias.features._device import OnDevice, is_elsewhere
 from implicitbias.features._sparse import Sparse
 
 
@@ -27,8 +29,12 @@ def as_features(matrix: Any) -> Features:
     return Sparse(matrix) if is_sparse(matrix) else Dense(matrix)
 
 
-def features_of(X: Any, name: str = "X", *, allow_complex: bool = False) -> Features:
+def features_of(
+    X: Any, name: str = "X", *, allow_complex: bool = False, finite: bool = True
+) -> Features:
     """Features of a user's (n, d) matrix, by reference where it is float64 already.
+
+    ``finite``: whether entries that are not finite are refused here.
 
     Raises
     ------
@@ -39,7 +45,11 @@ def features_of(X: Any, name: str = "X", *, allow_complex: bool = False) -> Feat
     if isinstance(X, Features):
         return _checked(X, name, allow_complex)
     if is_sparse(X):
-        return Sparse(finite_csr(X, name))
+        return Sparse(finite_csr(X, name, finite=finite))
+    if finite and is_elsewhere(X):
+        return OnDevice(X)
+    if finite and is_dask(X):
+        return OnCluster(X)
     array = numeric_array(X, name, "(n, d) numbers, one row a point")
     shape = array.shape
     if len(shape) < 2:
@@ -56,7 +66,9 @@ def features_of(X: Any, name: str = "X", *, allow_complex: bool = False) -> Feat
         raise InvalidInputError(
             f"{name} has shape {shape}; expected (n, d) with at least one point and one feature."
         )
-    return Dense(finite_array(array, name, shape=(None, None), allow_complex=allow_complex))
+    return Dense(
+        finite_array(array, name, shape=(None, None), allow_complex=allow_complex, finite=finite)
+    )
 
 
 def _checked(X: Features, name: str, allow_complex: bool) -> Features:
@@ -71,8 +83,8 @@ def _checked(X: Features, name: str, allow_complex: bool) -> Features:
     return X
 
 
-def finite_csr(value: Any, name: str) -> Any:
-    """Return a sparse ``value`` as a finite float64 ``csr_array`` without duplicate entries.
+def finite_csr(value: Any, name: str, *, finite: bool = True) -> Any:
+    """Return a sparse ``value`` as a float64 ``csr_array`` without duplicate entries, finite ones.
 
     Raises
     ------
@@ -99,7 +111,7 @@ def finite_csr(value: Any, name: str) -> Any:
     if given.dtype != np.float64:
         data = as_float64(given.data, name, index)
         array = csr_array((data, given.indices, given.indptr), shape=given.shape)
-    if not np.isfinite(array.data).all():
+    if finite and not np.isfinite(array.data).all():
         place = int(np.flatnonzero(~np.isfinite(array.data))[0])
         raise not_finite(name, array.data[place], index(place))
     return array

@@ -86,13 +86,16 @@ class Dense(Features):
 
     def gram(self, weights: FloatArray) -> FloatArray:
         """The upper triangle of Z diag(weights) Z^T."""
+        return self.add_gram(weights, np.zeros((len(self),) * 2, order="F"))
+
+    def add_gram(self, weights: FloatArray, total: FloatArray) -> FloatArray:
+        """The same added to ``total``, in place where that is in Fortran's order."""
         rows, columns = self.shape
         block = max(1, GRAM_BLOCK // max(rows, 1))
-        gram = np.zeros((rows, rows), order="F")
         for start in range(0, columns, block):
             part = self._array[:, start : start + block] * np.sqrt(weights[start : start + block])
-            gram = dsyrk(1.0, part.T, beta=1.0, c=gram, trans=1, overwrite_c=1)
-        return np.asarray(gram)
+            total = dsyrk(1.0, part.T, beta=1.0, c=total, trans=1, overwrite_c=1)
+        return np.asarray(total)
 
     def rough_gram(self, weights: FloatArray) -> npt.NDArray[np.float32] | None:
         """The same in single precision for weights up to 1; None where rows do not fit it."""
@@ -133,10 +136,17 @@ class Dense(Features):
 
     def column_norms(self) -> FloatArray:
         """||z_j||."""
-        return np.asarray(np.linalg.norm(self._array, axis=0))
+        return self._norms(0)
 
     def _plain_norms(self) -> FloatArray:
-        return np.asarray(np.linalg.norm(self._array, axis=1))
+        return self._norms(1)
+
+    def _norms(self, axis: int) -> FloatArray:
+        """By NumPy's sum of squares; of large arrays a few rows at a time, which are copied."""
+        if self._array.size <= BLOCK:
+            return np.asarray(np.linalg.norm(self._array, axis=axis))
+        parts = [np.linalg.norm(self._array[part], axis=axis) for part in self.row_blocks()]
+        return np.concatenate(parts) if axis == 1 else np.sqrt(np.square(parts).sum(axis=0))
 
     def extremes(self) -> tuple[FloatArray, FloatArray]:
         """The smallest and the largest entry of every column."""

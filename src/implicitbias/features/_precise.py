@@ -13,14 +13,15 @@ Source: the error-free splitting of Ozaki, Ogita, Oishi and Rump, Numerical Algo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray
-from implicitbias.features._base import Features, Transposed
+from implicitbias.features._base import Features, Question, Transposed
 from implicitbias.features._build import as_features
 from implicitbias.features._dense import rounded_to
 
@@ -42,30 +43,41 @@ class Precise:
     def residual(self, vector: FloatArray, target: FloatArray) -> FloatArray:
         """b - A x, (n,), for x (d,) and b (n,), all finite."""
         missing, low = target, np.zeros_like(target)
-        for part, block in self._blocks():
-            exact, rest = block.product(vector[part])
-            missing, more = _difference(missing, exact)
+        for _, (exact, rest) in self._results(lambda part: partial(_product, vector[part])):
+            missing, more = difference(missing, exact)
             low = low + more - rest
         return np.asarray(missing + low)
 
     def transposed_residual(self, vector: FloatArray, target: FloatArray) -> FloatArray:
         """c - A^T y, (d,), for y (n,) and c (d,), all finite."""
         result = np.empty_like(target)
-        for part, block in self._blocks():
-            exact, rest = block.transposed_product(vector)
-            missing, low = _difference(target[part], exact)
+        for part, (exact, rest) in self._results(lambda _: partial(_transposed_product, vector)):
+            missing, low = difference(target[part], exact)
             result[part] = missing + (low - rest)
         return result
 
-    def _blocks(self) -> Iterator[tuple[slice, _Split]]:
+    def _results(self, question_of: Callable[[slice], Question]) -> Iterator[tuple[slice, Any]]:
+        """What is asked of every block; a single one is split once."""
         parts = list(self.matrix.blocks())
-        if len(parts) == 1:
-            return iter([(parts[0], self._whole)])
-        return ((part, _split(self.matrix.block(part))) for part in parts)
+        if len(parts) == 1 and not self.matrix.is_remote:
+            return iter([(parts[0], question_of(parts[0])(self._whole))])
+        return self.matrix.results(question_of)
 
     @cached_property
-    def _whole(self) -> _Split:
+    def _whole(self) -> Any:
         return _split(self.matrix.block(next(self.matrix.blocks())))
+
+
+def _product(vector: FloatArray, block: Any) -> tuple[FloatArray, FloatArray]:
+    return _as_split(block).product(vector)
+
+
+def _transposed_product(vector: FloatArray, block: Any) -> tuple[FloatArray, FloatArray]:
+    return _as_split(block).transposed_product(vector)
+
+
+def _as_split(block: Any) -> _Split:
+    return block if isinstance(block, _Split) else _split(block)
 
 
 def precise_residual(matrix: FloatArray, vector: FloatArray, target: FloatArray) -> FloatArray:
@@ -145,7 +157,7 @@ def _split(matrix: Features) -> _Split:
     return _Split(*matrix.leading(rows, columns, bits), units, (rows, columns), bits)
 
 
-def _difference(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+def difference(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
     """a - b as a rounded difference and what it misses (Knuth)."""
     total = a - b
     back = total - a

@@ -7,7 +7,7 @@ B^{-1} Z is formed as a sparse product; where that fills up it is given up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,7 @@ class Sparse(Features):
     """Z as a CSR array in canonical form, kept by reference."""
 
     named = "sparse"
+    is_sparse = True
 
     def __init__(self, csr: Any) -> None:
         self._csr, self.shape = csr, csr.shape
@@ -113,6 +114,10 @@ class Sparse(Features):
         """The upper triangle of Z diag(weights) Z^T."""
         half = self.scaled(None, np.sqrt(weights)).given
         return np.asfortranarray(np.triu((half @ half.T).toarray()))
+
+    def row_squares(self, weights: FloatArray) -> FloatArray:
+        """The diagonal of Z diag(weights) Z^T."""
+        return np.asarray(self._with(np.square(self._csr.data)) @ weights)
 
     def entries(self) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
         """The nonzero entries, all at once."""
@@ -235,7 +240,10 @@ class Sparse(Features):
         norms = self.column_norms()
         with np.errstate(divide="ignore"):
             heights = 0.5 * log_weights + np.log(norms)
-        return _heaviest_columns(self.csc, norms, heights)
+        return heaviest_columns_by_chunks(self._dense_columns, self.shape[0], norms, heights)
+
+    def _dense_columns(self, index: IntArray) -> FloatArray:
+        return np.asarray(self.csc[:, index].toarray())
 
     def combined(self, basis: IntArray, log_weights: FloatArray) -> Combined | None:
         """B^{-1} Z; None where it would hold more than ``MOST_ENTRIES``."""
@@ -277,8 +285,10 @@ def _cleaned(combined: Any, basis: IntArray, log_weights: FloatArray) -> Any:
     ).tocsr()
 
 
-def _heaviest_columns(columns: Any, norms: FloatArray, heights: FloatArray) -> IntArray | None:
-    rows = columns.shape[0]
+def heaviest_columns_by_chunks(
+    columns: Callable[[IntArray], FloatArray], rows: int, norms: FloatArray, heights: FloatArray
+) -> IntArray | None:
+    """n = ``rows`` independent columns, the heaviest first, of which few are read at a time."""
     chosen: list[int] = []
     span = np.zeros((rows, 0))
     left = np.flatnonzero(norms > 0)
@@ -289,7 +299,7 @@ def _heaviest_columns(columns: Any, norms: FloatArray, heights: FloatArray) -> I
         near = left[: CHUNK * rows]
         near = near[heights[near] > heights[near[0]] - LEVEL]
         next_height = heights[left[near.size]] if near.size < left.size else -np.inf
-        unit = columns[:, near].toarray() / norms[near]
+        unit = columns(near) / norms[near]
         unit -= span @ (span.T @ unit)
         unit -= span @ (span.T @ unit)
         away = np.linalg.norm(unit, axis=0) > INDEPENDENT
@@ -306,7 +316,7 @@ def _heaviest_columns(columns: Any, norms: FloatArray, heights: FloatArray) -> I
             count = int(np.argmin(enough)) if not enough.all() else enough.size
             picked = near[order[: min(count, rows - len(chosen))]]
             chosen.extend(int(j) for j in picked)
-            span = np.linalg.qr(columns[:, chosen].toarray() / norms[chosen])[0]
+            span = np.linalg.qr(columns(np.array(chosen)) / norms[chosen])[0]
             dependent = np.concatenate([dependent, picked])
         left = left[~np.isin(left, dependent)]
     return np.array(chosen)

@@ -15,6 +15,7 @@ from implicitbias._arrays import (
     finite_number,
     positive_float,
     positive_int,
+    stable_norm,
 )
 from implicitbias._errors import InvalidInputError
 from implicitbias._names import ROUTES, warn_of
@@ -39,7 +40,7 @@ def refuse_predictable_only(problem: Regression | Classification) -> None:
     if not problem.features.is_array:
         raise InvalidInputError(
             f"X is {problem.features.named}; simulations take dense arrays, predictions sparse "
-            "ones too. Pass X.toarray()."
+            "ones and blocks, too. Pass X.toarray()."
         )
     if isinstance(problem, Regression):
         refuse_extreme_units(problem)
@@ -54,9 +55,9 @@ class Request:
     route, loss, rtol, callback
         As given.
     goal
-        Where a regression is done.
+        Where a regression is done, and the loss at which either is.
     log_target
-        Log of the margin at which a classification is done.
+        Log of the margin at which a classification is done, unless it is at a loss.
     budget
         What it may use, and what it saves.
     """
@@ -69,6 +70,13 @@ class Request:
     rtol: float | None = None
     callback: Callback | None = None
 
+    @property
+    def asks_for_the_way(self) -> bool:
+        """Whether beta is asked for before the end of training."""
+        budget = self.budget
+        given = budget.times, budget.max_time, self.goal.log_loss
+        return any(one is not None for one in given)
+
 
 def request(
     problem: Regression | Classification,
@@ -78,12 +86,15 @@ def request(
     until_change: Any = 1e-11,
     until_margin: Any = 1e6,
     until_log_margin: Any = None,
+    until_loss: Any = None,
+    until_log_loss: Any = None,
     loss: Any = "exponential",
     max_time: Any = None,
     max_steps: Any = None,
     rtol: Any = None,
     num_points: Any = 200,
     times: Any = None,
+    save_parameters: Any = False,
     callback: Any = None,
 ) -> Request:
     """The options of ``gradient_flow``, each refused if it is out of range.
@@ -97,11 +108,15 @@ def request(
     check_callback(callback, "a FlowState")
     check_loss(loss)
     log_target = check_log_margin(until_margin, until_log_margin)
+    log_loss = check_log_loss(until_loss, until_log_loss)
+    if log_loss is not None and isinstance(problem, Regression):
+        refuse_lost_in_target(log_loss, problem.y)
     goal = Goal(
         positive_float(until_residual, "until_residual"),
         positive_float(until_change, "until_change"),
+        log_loss,
     )
-    given_times = check_times(times, problem)
+    given_times = check_times(times)
     if max_time is None and given_times is not None:
         max_time = float(given_times[-1])
     budget = Budget(
@@ -109,6 +124,7 @@ def request(
         None if max_steps is None else positive_int(max_steps, "max_steps"),
         positive_int(num_points, "num_points", at_least=2),
         given_times,
+        check_switch(save_parameters, "save_parameters"),
     )
     return Request(route, goal, log_target, budget, loss, check_tolerance(rtol), callback)
 
@@ -149,14 +165,56 @@ def check_log_margin(until_margin: Any, until_log_margin: Any) -> float:
     return finite_number(until_log_margin, "until_log_margin")
 
 
-def check_times(times: Any, problem: Any) -> FloatArray | None:
-    """Return the times to save: finite, positive and increasing; regression only."""
+def check_log_loss(until_loss: Any, until_log_loss: Any) -> float | None:
+    """Return the log of the loss to stop at, or None; the second argument decides if given."""
+    if until_log_loss is not None:
+        return finite_number(until_log_loss, "until_log_loss")
+    return None if until_loss is None else float(np.log(positive_float(until_loss, "until_loss")))
+
+
+def refuse_lost_in_target(log_loss: float, y: FloatArray) -> None:
+    """Refuse a loss of predictions that differ from y by less than a rounding of y.
+
+    Raises
+    ------
+    InvalidInputError
+        The loss asked for is below eps^2 ||y||^2 / 2.
+    """
+    with np.errstate(divide="ignore"):
+        least = 2.0 * float(np.log(stable_norm(y)) + np.log(EPS)) - float(np.log(2.0))
+    if log_loss < least:
+        raise InvalidInputError(
+            f"until_loss is exp({log_loss:.10g}), where predictions differ from y by less than a "
+            f"rounding of y. Ask for exp({least:.4g}) or more."
+        )
+
+
+def refuse_loss_above(log_loss: float | None, start: float) -> None:
+    """Refuse a loss that the flow, on which it only falls, has left behind at its start.
+
+    Raises
+    ------
+    InvalidInputError
+        The loss asked for is larger than that at the start.
+    """
+    if log_loss is not None and log_loss > start + EPS * max(1.0, abs(start)):
+        raise InvalidInputError(
+            f"until_loss is exp({log_loss:.10g}), but the loss is exp({start:.10g}) at the start, "
+            "and falls along gradient flow. Ask for less than that."
+        )
+
+
+def check_switch(value: Any, name: str) -> bool:
+    """Return a truth value."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidInputError(f"{name} is {value!r}; expected True or False.")
+    return bool(value)
+
+
+def check_times(times: Any) -> FloatArray | None:
+    """Return the times to save: finite, positive and increasing."""
     if times is None:
         return None
-    if isinstance(problem, Classification):
-        raise InvalidInputError(
-            "times is for regression; a flow of a classification saves by its margin: leave it out."
-        )
     array: FloatArray = finite_array(times, "times", shape=(None,))
     if array[0] <= 0 or np.any(np.diff(array) <= 0):
         raise InvalidInputError(f"times is {array}; expected increasing numbers > 0.")

@@ -30,12 +30,15 @@ class Budget:
         Saved points.
     times
         The times to save instead, or None.
+    save_parameters
+        Whether Theta is saved, too.
     """
 
     max_time: float | None
     max_steps: int | None
     num_points: int
     times: FloatArray | None = None
+    save_parameters: bool = False
 
     def spent(
         self, steps: int, evaluations: int, most_evaluations: int, moving: bool = False
@@ -56,10 +59,14 @@ class Budget:
 
 @dataclass(frozen=True)
 class Goal:
-    """Where a regression's flow is done: see ``gradient_flow``."""
+    """Where a regression's flow is done: see ``gradient_flow``.
+
+    ``log_loss``, log of the loss to stop at, counts instead of the others where it is given.
+    """
 
     until_residual: float
     until_change: float
+    log_loss: float | None = None
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,15 @@ class Options(TypedDict, total=False):
     until_change: float
     until_margin: float
     until_log_margin: float | None
+    until_loss: float | None
+    until_log_loss: float | None
     loss: LossName
     max_time: float | None
     max_steps: int | None
     rtol: float | None
     num_points: int
     times: Any
+    save_parameters: bool
     callback: Callback | None
 
 
@@ -76,6 +79,8 @@ def gradient_flow(
     until_change: float = 1e-11,
     until_margin: float = 1e6,
     until_log_margin: float | None = None,
+    until_loss: float | None = None,
+    until_log_loss: float | None = None,
     loss: LossName = "exponential",
     activation: AnyActivation | None = None,
     max_time: float | None = None,
@@ -83,6 +88,7 @@ def gradient_flow(
     rtol: float | None = None,
     num_points: int = 200,
     times: Any = None,
+    save_parameters: bool = False,
     callback: Callback | None = None,
 ) -> Flow | ActivationFlow:
     """Simulate dTheta/dt = -grad L(Theta) from Theta(0) until the data are fitted.
@@ -111,7 +117,15 @@ def gradient_flow(
         logarithm, for margins beyond float64, decides if given. Both routes work in the loss
         clock and underflow at no loss. Past margins near 1e10 float64 no longer resolves the
         differences that weigh the points: "parameters" stops there, while from 1e8 on "dual"
-        keeps the smallest margins equal and slides, which is off by a relative 1e-8 at most.
+        slides, the smallest margins differing by their weights' logarithms, as they do in the
+        flow: off by 1e-14 where measured, and by log(margin) / margin at most, for a while after a
+        point has entered or left the support.
+    until_loss, until_log_loss
+        Stop where the training loss, 1/2 ||X beta - y||^2 or the sum over all points, reaches this,
+        exactly there, instead of at a residual or a margin; its natural logarithm, for losses
+        beyond float64, decides if given. Measured, of a regression: to 1e-10 of the loss, and near
+        the end of training to what rounding leaves of the residual; of a classification: log loss
+        to 1e-13 of itself.
     loss
         Classification: sum_i exp(-y_i f_i), for which the theory is stated, or "logistic",
         sum_i log(1 + exp(-y_i f_i)), whose tail is the same.
@@ -128,22 +142,25 @@ def gradient_flow(
         loss falls or its state grows.
     rtol
         Relative tolerance of the integrator; by default what the route needs for 1e-9 in beta at
-        the end and, where ``times`` or ``max_time`` are given, at these times (up to 150 points on
+        the end and, where ``times``, ``max_time`` or a loss are given, there (up to 150 points on
         the dual route). Where they are not, a regression's dual has the times on the way right to
         about 1e-9 of themselves: where a coordinate jumps, beta may be off by 1e-6 (four layers at
         scale 0.1) or 1e-4 (at 0.01).
     num_points
         Save at most so many points, t = 0 and the end included, log-spaced in time.
     times
-        Regression: save these increasing times instead, and stop at the last. A flow that comes to
-        its end before saves its end after the times it passed.
+        Save these increasing times instead, and stop at the last. A flow that comes to its end
+        before, a classification at its margin, saves its end after the times it passed.
+    save_parameters
+        Save the layers with every point: ``Flow.parameters``.
     callback
         Called with a ``FlowState`` after every step; anything true stops the flow.
 
     Returns
     -------
     Flow or ActivationFlow
-        ``outcome`` and ``message`` say why it ended: RESIDUAL_REACHED or MARGIN_REACHED;
+        ``outcome`` and ``message`` say why it ended: RESIDUAL_REACHED, MARGIN_REACHED or
+        LOSS_REACHED;
         STATIONARY at a point with positive loss (dead or sign-locked coordinates); TIME_REACHED;
         STOPPED_BY_CALLBACK; STEP_LIMIT; PRECISION_REACHED where float64 resolves no more;
         UNSTABLE where the flow seems to end well, but conserved quantities were lost to rounding or
@@ -152,8 +169,9 @@ def gradient_flow(
     Raises
     ------
     InvalidInputError
-        Arguments that do not fit together or are out of range; ``route="dual"`` for a network
-        without real decoupled coordinates (the message names the assumption that fails).
+        Arguments that do not fit together or are out of range, a loss above that of the start or
+        below a rounding of y among them; ``route="dual"`` for a network without real decoupled
+        coordinates (the message names the assumption that fails).
     InfeasibleProblemError
         Classes that are proved not to be linearly separable; ``evidence`` is the proof.
 
@@ -171,12 +189,15 @@ def gradient_flow(
         until_change=until_change,
         until_margin=until_margin,
         until_log_margin=until_log_margin,
+        until_loss=until_loss,
+        until_log_loss=until_log_loss,
         loss=loss,
         max_time=max_time,
         max_steps=max_steps,
         rtol=rtol,
         num_points=num_points,
         times=times,
+        save_parameters=save_parameters,
         callback=callback,
     )
     if activation is None:

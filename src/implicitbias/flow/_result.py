@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from implicitbias._arrays import FloatArray, IntArray, Parameters
 from implicitbias._errors import Outcome
 from implicitbias._html import Badge
@@ -47,11 +49,11 @@ class SlideReport(Record):
     Attributes
     ----------
     log_handover
-        Log of the margin from which on the smallest margins were kept equal.
+        Log of the margin from which on the support was kept at one level, gamma_i + log w_i.
     num_steps, num_events, num_evaluations
         Steps, points that left or entered the support, and evaluations of the velocity.
     violation
-        Largest relative difference of the support's margins at any step.
+        Largest relative difference of the support's levels at any step.
     support
         Indices of the points of smallest margin at the end, one of each set of equal points.
     weights
@@ -68,8 +70,8 @@ class SlideReport(Record):
 
     def _short(self) -> str:
         return (
-            f"from log margin {self.log_handover:.4g} on, {self.support.size} equal smallest "
-            f"margins, {self.num_events} events"
+            f"from log margin {self.log_handover:.4g} on, {self.support.size} smallest margins "
+            f"of one level, {self.num_events} events"
         )
 
 
@@ -111,6 +113,9 @@ class Flow(Record):
         Classification by the dual route past the hand-over: how that went; else None.
     rtol
         The integrator's relative tolerance.
+    parameters
+        With ``save_parameters``: Theta at the saved times, one array (T, ...) a layer, NaN where
+        they overflow; else empty.
     """
 
     coefficients: FloatArray
@@ -133,6 +138,7 @@ class Flow(Record):
     log_margins: FloatArray | None = None
     slide: SlideReport | None = None
     rtol: float | None = None
+    parameters: Parameters = ()
 
     @property
     def final_coefficients(self) -> FloatArray:
@@ -174,8 +180,9 @@ class Flow(Record):
         text = f"log margin {self.log_margins[-1]:.6g}"
         if self.slide is not None:
             text += (
-                f"; from {self.slide.log_handover:.4g} on {self.slide.support.size} equal smallest "
-                f"margins, to {self.slide.violation:.1e}, {self.slide.num_events} events"
+                f"; from {self.slide.log_handover:.4g} on {self.slide.support.size} smallest "
+                f"margins of one level, to {self.slide.violation:.1e}, "
+                f"{self.slide.num_events} events"
             )
         return text
 
@@ -184,6 +191,16 @@ class Flow(Record):
         if 0.0 < time < float("inf") or self.log_times[-1] == -float("inf"):
             return f"{time:.4g}"
         return f"exp({self.log_times[-1]:.6g})"
+
+
+def stacked(saved: list[Parameters | None]) -> Parameters:
+    """Theta at T times as one array a layer, NaN for None; empty where nothing was saved."""
+    known = next((layers for layers in saved if layers is not None), None)
+    if known is None:
+        return ()
+    lost = tuple(np.full_like(layer, np.nan) for layer in known)
+    columns = zip(*(lost if layers is None else layers for layers in saved), strict=True)
+    return tuple(np.stack(column) for column in columns)
 
 
 def outcome_badge(outcome: Outcome) -> Badge:

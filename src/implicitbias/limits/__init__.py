@@ -53,6 +53,9 @@ from implicitbias.limits.potential._rough_path import rough_path
 from implicitbias.limits.potential._seen import Seen
 from implicitbias.limits.potential._sensitivity import PotentialSensitivity
 from implicitbias.limits.potential._signed_fit import STRICT, SignedFit, signed_fit
+from implicitbias.limits.potential._stack import PotentialStack, stack_kind
+from implicitbias.limits.potential._stack_certify import StackSolution, certify_stack
+from implicitbias.limits.potential._stack_path import Arrived, follow_stack
 from implicitbias.limits.saddles._cone import NoRestError, Rest, SquaredLoss
 from implicitbias.limits.saddles._exponential import ExponentialLoss
 from implicitbias.limits.saddles._walk import Saddle, Walk, Walked
@@ -71,6 +74,7 @@ __all__ = [
     "MAX_ITERATIONS",
     "STRICT",
     "UNIQUE",
+    "Arrived",
     "Certificate",
     "EndPoint",
     "Entropy",
@@ -88,6 +92,7 @@ __all__ = [
     "PivotError",
     "PotentialProblem",
     "PotentialSensitivity",
+    "PotentialStack",
     "PotentialState",
     "Reachable",
     "Rest",
@@ -96,13 +101,16 @@ __all__ = [
     "SignedFit",
     "SingularVectors",
     "SquaredLoss",
+    "StackSolution",
     "StationaryPoint",
     "Walk",
     "Walked",
     "at_actual_scale",
     "certify",
+    "certify_stack",
     "conjugate_groups",
     "exactly",
+    "follow_stack",
     "fourier_groups",
     "globally_optimal",
     "l1_max_margin",
@@ -130,6 +138,7 @@ __all__ = [
     "smallest_margin",
     "solve",
     "solve_one_point",
+    "stack_kind",
     "stationary_point",
     "tensor_singular_error",
     "tensor_singular_residual",

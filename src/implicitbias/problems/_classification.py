@@ -57,7 +57,7 @@ class Classification:
     classes: NumericArray
 
     def __init__(self, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> None:
-        features = features_of(X)
+        features = features_of(X).gathered("classification")
         signs, classes = signs_and_classes(y, features.shape[0])
         self.__dict__.update(X=features.given, features=features, y=signs, classes=classes)
 

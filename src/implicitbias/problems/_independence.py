@@ -22,10 +22,13 @@ import numpy as np
 from scipy.linalg.lapack import dposv, dpotrf
 
 from implicitbias._arrays import EPS, FloatArray, IntArray
-from implicitbias.features import Features
+from implicitbias._memory import refuse_beyond_memory
+from implicitbias.features import Features, is_large
 from implicitbias.problems import _scaling
+from implicitbias.problems._lanczos import exceeds
 from implicitbias.problems._rows import CLEAR_GRAM, rank_tolerance, rounding_of
 
+GRAMS = 4  # n x n arrays that exist at a time
 FEW = 2  # times n columns mostly tell
 MANY = 4  # times n: with no more columns than this, all of them are taken at once
 PIECES = 4  # few columns are taken from so many places at least
@@ -42,6 +45,14 @@ def clearly_independent(X: Features, rows: IntArray, columns: IntArray | None) -
     n, d = X.shape
     if n > d:
         return False
+    if is_large(X):
+        if exceeds(X, rows, columns, 2.0 * _least_eigenvalue((n, d), d)):
+            return True
+        refuse_beyond_memory(
+            GRAMS * 8.0 * n * n,
+            f"deciding which of {n} rows of X depend on others, none of which is clearly so,",
+            "Drop rows that nearly repeat others, or take fewer points.",
+        )
     if X.is_array and n * d > SMALL and d > MANY * n:
         gram = _Gram(X, rows, columns, _few_columns(n, d))
         if gram.is_clear():
@@ -51,6 +62,22 @@ def clearly_independent(X: Features, rows: IntArray, columns: IntArray | None) -
     step = max(1, _scaling.BLOCK_ENTRIES // n)
     every = [slice(start, start + step) for start in range(0, d, step)]
     return _Gram(X, rows, columns, every).is_clear()
+
+
+def _least_eigenvalue(shape: tuple[int, int], width: int, shortest: float | None = None) -> float:
+    """What proves rows independent: four roundings of a sum of ``width`` terms, and a distance.
+
+    Twice the distance that counts as independent, for rows no shorter than ``shortest`` in the
+    columns that are taken; of unit rows if None.
+    """
+    n, d = shape
+    distance = 2 * max(math.sqrt(n) * float(rounding_of(NONE, shape)), rank_tolerance(shape))
+    rounding = 4 * n * (n + width) * EPS
+    if shortest is None:
+        return CLEAR_GRAM + rounding + distance**2
+    if shortest < math.sqrt(d) * distance:
+        return math.inf
+    return CLEAR_GRAM + rounding + d * (distance / shortest) ** 2
 
 
 def _few_columns(n: int, d: int) -> list[slice]:
@@ -100,13 +127,7 @@ class _Gram:
 
     def _least(self) -> float:
         """t: the rounding, four times over, and twice the distances that count as independent."""
-        n, d = self._X.shape
-        distance = 2 * max(math.sqrt(n) * float(rounding_of(NONE, (n, d))), rank_tolerance((n, d)))
-        rounding = 4 * n * (n + self._width) * EPS
-        shortest = float(self.lengths.min())
-        if shortest < math.sqrt(d) * distance:
-            return math.inf
-        return CLEAR_GRAM + rounding + d * (distance / shortest) ** 2
+        return _least_eigenvalue(self._X.shape, self._width, float(self.lengths.min()))
 
     def is_clear(self) -> bool:
         """Whether the Cholesky factorisation of H - t I succeeds."""

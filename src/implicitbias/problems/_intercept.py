@@ -12,7 +12,7 @@ and T X is the centred X in other coordinates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,6 +59,25 @@ class Equations:
     y_mean: float
     centred: bool = True
     reference: int | None = None
+
+    def with_targets(self, y: FloatArray) -> Equations:
+        """The same X with other targets, (n,), where all rows of T X are independent.
+
+        Then every y can be reached, and nothing of X is looked at again.
+        """
+        if not self.centred:
+            return replace(self, problem=self.problem.with_targets(y))
+        y_offset = float(Offsets.of(Dense(y[:, None])).values.sum())
+        y = y - y_offset
+        if self.reference is None:
+            problem = self.problem.with_targets(_reflected(y)[1:])
+        else:
+            others = np.delete(y, self.reference)
+            targets = others - y[self.reference]
+            off = np.abs(lost_in_difference(others, y[self.reference], targets))
+            entries = None if self.problem.lost is None else self.problem.lost.entries
+            problem = self.problem.with_targets(targets).having(Lost(entries, off))
+        return replace(self, problem=problem, y_offset=y_offset, y_mean=float(y.mean()))
 
     def intercept(self, coefficients: FloatArray) -> float:
         """b that belongs to the coefficients."""

@@ -10,8 +10,9 @@ import numpy as np
 
 from implicitbias._arrays import ArrayLike, FloatArray, NumericArray, SparseLike, finite_array
 from implicitbias._errors import InfeasibleProblemError
+from implicitbias._memory import GIB
 from implicitbias._numbers import numeric_array
-from implicitbias.features import Features, Lost, features_of
+from implicitbias.features import Features, Lost, features_of, is_iterated, limit_bytes
 from implicitbias.problems._consistency import (
     CONSISTENCY_TOLERANCE,
     Contradiction,
@@ -51,7 +52,8 @@ class Regression:
     ----------
     X
         (n, d), kept by reference if it is a float64 array; or a SciPy sparse array, kept as CSR,
-        which predictions for diagonal and for fully connected networks accept.
+        which predictions for diagonal and for fully connected networks accept; or columns in
+        ``features.Blocks``, a Dask array, or an array on a device, which stay where they are.
     y
         (n,).
 
@@ -90,8 +92,7 @@ class Regression:
 
     def __init__(self, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> None:
         X = features_of(X)
-        targets = numeric_array(y, "y", f"numbers of shape ({X.shape[0]},)")
-        y = finite_array(one_per_row(targets, "y", X.shape[0]), "y", shape=(X.shape[0],))
+        y = _targets(y, X.shape[0])
         rows, inconsistency = _consistent_rows(X, y)
         self.__dict__.update(
             X=X.given,
@@ -107,6 +108,22 @@ class Regression:
         """The same, of which rounding took something before it came here."""
         other = copy(self)
         other.__dict__["lost"] = lost
+        return other
+
+    def with_targets(self, y: ArrayLike) -> Regression:
+        """The same X with other targets, (n,).
+
+        Where all rows are independent, every y has a solution and nothing is decided anew.
+
+        Raises
+        ------
+        InvalidInputError, InfeasibleProblemError
+            As for a new Regression.
+        """
+        if self.rank < self.num_points:
+            return Regression(self.features, y)
+        other = copy(self)
+        other.__dict__.update(y=_targets(y, self.num_points), lost=None)
         return other
 
     @property
@@ -136,8 +153,12 @@ class Regression:
     def describe(self) -> str:
         """Sizes, rank and conditioning, as a person reads them."""
         d, n = self.num_features, self.num_points
-        condition = condition_number(self.features.rows(self.rows))
+        condition = "-"  # takes a factorisation
+        if not is_iterated(self.features):
+            condition = condition_number(self.features.rows(self.rows))
         kind = "interpolators form a space" if self.rank < d else "the interpolator is unique"
+        memory = limit_bytes(self.features)
+        how = "conjugate gradients" if is_iterated(self.features) else "Cholesky factors"
         spread = f"{self.y.min():.4g} to {self.y.max():.4g}, norm {np.linalg.norm(self.y):.4g}"
         return "\n".join(
             [
@@ -147,6 +168,11 @@ class Regression:
                 f"  condition number of the independent rows {condition}",
                 f"  targets {spread}",
                 f"  largest contradiction between rows {self.inconsistency:.1e}",
+                *(
+                    [f"  a limit takes about {memory / GIB:.1f} GiB ({how})"]
+                    if memory > GIB
+                    else []
+                ),
             ]
         )
 
@@ -158,6 +184,11 @@ class Regression:
     def residual(self, predictions: ArrayLike) -> FloatArray:
         """r_i = dL/df_i = f_i - y_i, (n,)."""
         return check_predictions(predictions, self.num_points) - self.y
+
+
+def _targets(y: ArrayLike, number: int) -> FloatArray:
+    targets = numeric_array(y, "y", f"numbers of shape ({number},)")
+    return finite_array(one_per_row(targets, "y", number), "y", shape=(number,))
 
 
 def _consistent_rows(X: Features, y: FloatArray) -> tuple[NumericArray, float]:

@@ -3,6 +3,8 @@
 from implicitbias.theorems._catalogue import Theorem
 from implicitbias.theorems._explain import Explanation, Finding, explain
 from implicitbias.theorems._limit_problem import ClosedForm, LimitProblem
+from implicitbias.theorems._limits import LimitPaths, Limits, Refusal
+from implicitbias.theorems._many import limit_paths, predict_limits
 from implicitbias.theorems._margin_path import MarginPath, margin_path
 from implicitbias.theorems._path import LimitPath, limit_at_end, limit_path, rough_limit_path
 from implicitbias.theorems._predict import (
@@ -23,8 +25,11 @@ __all__ = [
     "Explanation",
     "Finding",
     "LimitPath",
+    "LimitPaths",
     "LimitProblem",
+    "Limits",
     "MarginPath",
+    "Refusal",
     "SaddlePath",
     "Sensitivity",
     "Situation",
@@ -33,8 +38,10 @@ __all__ = [
     "explain",
     "limit_at_end",
     "limit_path",
+    "limit_paths",
     "margin_path",
     "predict_limit",
+    "predict_limits",
     "predicted",
     "refuse_sparse",
     "register_theorem",

@@ -246,7 +246,7 @@ def two_layers(situation: Situation) -> Verdict:
 def single_point(situation: Situation) -> Verdict:
     """There is a single data point, all rows of X being multiples of one, and M(x) is not 0."""
     rank = situation.problem.rank
-    known = situation.problem.features.is_array and situation.network.is_multilinear
+    known = not situation.problem.features.is_sparse and situation.network.is_multilinear
     if rank == 1 and known and situation.network.depth == 2 and not situation.one_point.values.size:
         detail = "the largest singular value: no parameters give the point an output"
         return counted("there is a single data point with M(x) != 0", 0.0, False, detail)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, finite_array
+from implicitbias._arrays import FloatArray, IntArray, finite_array
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._results import contents, types_of
 from implicitbias._types import misfits
@@ -24,6 +24,30 @@ Solve = Callable[[Situation, str, Verdicts], Limit]
 POINTS, DIRECTIONS = ("point", "small-scale limit"), ("direction", "stationary direction")
 
 
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One of many: a situation at scale 1, what applies to it, and the scales asked for.
+
+    Attributes
+    ----------
+    situation, name, verdicts
+        As every method of a ``LimitProblem`` takes them.
+    log_scales
+        In any order; infinities are the ends of the path.
+    """
+
+    situation: Situation
+    name: str
+    verdicts: Verdicts
+    log_scales: FloatArray
+
+    @property
+    def falling(self) -> IntArray:
+        """Where its finite scales are, the largest first."""
+        order = np.argsort(-self.log_scales, kind="stable")
+        return np.asarray(order[np.isfinite(self.log_scales[order])])
+
+
 class LimitProblem(ABC):
     """The limit that a theorem names in a situation where none of its assumptions fails.
 
@@ -35,6 +59,8 @@ class LimitProblem(ABC):
     """Whether there is a limit to name."""
     at_own_scale: ClassVar[bool] = True
     """Whether it is the limit from the start's own scale."""
+    takes_many: ClassVar[bool] = False
+    """Whether ``many`` may have answers."""
 
     @abstractmethod
     def at(
@@ -63,6 +89,10 @@ class LimitProblem(ABC):
             if callback is not None:
                 callback(len(limits))
         return limits
+
+    def many(self, members: Sequence[Member]) -> list[list[Limit | None]]:
+        """One list a member, a limit a scale; None where it has to be asked for by itself."""
+        return [[None] * each.log_scales.size for each in members]
 
     def rough_path(
         self, situation: Situation, name: str, verdicts: Verdicts, scales: FloatArray

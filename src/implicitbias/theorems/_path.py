@@ -107,7 +107,7 @@ def limit_path(
         )
     situation = _along(network, problem, directions)
     with threads_for(problem.X.size):
-        path = _first_whole_path(situation, alphas, certified_to, callback)
+        path = whole_path(situation, alphas, certified_to, callback)
     if path.refused.any():
         first = int(np.argmax(path.refused))
         warnings.warn(
@@ -119,7 +119,7 @@ def limit_path(
     return path
 
 
-def _first_whole_path(
+def whole_path(
     situation: Situation,
     alphas: FloatArray,
     certified_to: float,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,12 +26,14 @@ from implicitbias.limits import (
     small_scale_end,
     solve,
 )
-from implicitbias.theorems._limit_problem import LimitProblem, Verdicts
+from implicitbias.theorems._limit_problem import LimitProblem, Member, Verdicts
 from implicitbias.theorems._regression import assemble_potential, only_solution, potential_limit
 from implicitbias.theorems._rounded_start import end_without_ties
 from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import Situation
+from implicitbias.theorems._stacked import stacked_limits
 
+AT_ZERO = "the limit at scale 0, a linear program,"
 UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)
 
 
@@ -38,10 +41,14 @@ UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)
 class Potential(LimitProblem):
     """argmin sum_j Psi_j^*(rho_j) s.t. X S^T rho = y, beta = S^T rho; both ends of the scale."""
 
+    takes_many: ClassVar[bool] = True
+
     def at(
         self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None
     ) -> Limit:
         """By Newton's method along the path to the scale; at its ends by a linear program."""
+        if scale == 0.0:
+            situation.rows.refuse_whole(AT_ZERO)
         if scale not in (0.0, np.inf):
             return potential_limit(situation.at_scale(scale), name, verdicts)
         try:
@@ -61,7 +68,13 @@ class Potential(LimitProblem):
         callback: Callable[[int], object] | None,
     ) -> list[Limit]:
         """One solution carried to the next, from the largest scale down; from directions."""
+        if np.any(scales == 0.0):
+            situation.rows.refuse_whole(AT_ZERO)
         return _potential_path(situation.at_scale(1.0), name, verdicts, scales, callback)
+
+    def many(self, members: Sequence[Member]) -> list[list[Limit | None]]:
+        """As one array program."""
+        return stacked_limits(members)
 
     def rough_path(
         self, situation: Situation, name: str, verdicts: Verdicts, scales: FloatArray

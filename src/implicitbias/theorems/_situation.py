@@ -17,9 +17,10 @@ from implicitbias._arrays import (
 )
 from implicitbias._errors import InvalidInputError
 from implicitbias._fit import check_fit
+from implicitbias._memory import refuse_beyond_memory
 from implicitbias._setting import Setting
 from implicitbias.coordinates import ScalarCurves
-from implicitbias.features import Dense, Features, Lost
+from implicitbias.features import Dense, Features, Lost, limit_bytes
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
     MAX_ITERATIONS,
@@ -46,6 +47,7 @@ SCALE_FREE = {  # kept at other scales
     *("rows", "targets", "coordinates", "reduction", "one_point"),
     *("rows_are_exact", "start_is_exact", "signed_fit"),
 }
+TARGET_FREE = {"rows", "coordinates", "reduction", "rows_are_exact", "start_is_exact", "curves"}
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
 
 
@@ -63,6 +65,12 @@ class Situation(Setting):
         there = replace(self, init=Initialization(self.init.directions, scale=scale))
         known = {name: value for name, value in vars(self).items() if name in SCALE_FREE}
         there.__dict__.update(known)
+        return there
+
+    def on(self, problem: Regression) -> Situation:
+        """The same start on other targets of the same rows of the same X."""
+        there = replace(self, problem=problem)
+        there.__dict__.update({k: v for k, v in vars(self).items() if k in TARGET_FREE})
         return there
 
     @cached_property
@@ -103,7 +111,7 @@ class Situation(Setting):
         curves = self.curves
         if self.fit is not None:
             return Reachable(0.0, self.fit.forced)
-        if not self.rows.is_array:
+        if self.rows.is_sparse:
             if curves.locked.any() or curves.dead.any() or curves.t0.any():
                 raise InvalidInputError(
                     "with sparse data every coordinate must cross from rho(0) = 0: start with "
@@ -111,6 +119,8 @@ class Situation(Setting):
                     "and v), or pass X.toarray()."
                 )
             return Reachable(0.0, self.rows.largest(0) == 0.0)
+        if curves.locked.any() or curves.dead.any():
+            self.rows.refuse_whole("a start whose coordinates keep their sign or stay at 0")
         found = reachable(self.reduction.features, self.targets, self.curves)
         return Reachable(0.0, np.ones_like(found.forced)) if self._only_zero(found) else found
 
@@ -162,7 +172,7 @@ class Situation(Setting):
         if not kept.any():
             return PotentialProblem(Dense(np.zeros((0, 0))), np.zeros(0), self.curves.take(kept))
         features = features.taken(kept)
-        if not (self.rows.is_array and every.size):
+        if self.rows.is_sparse or not every.size:
             return self.potential_of(features, self.targets, kept, every)
         # what was fitted is consistent but for its rounding
         consistent = self.targets if self.fit is None else np.zeros_like(self.targets)
@@ -253,7 +263,9 @@ class Situation(Setting):
         """The SVD of M(x) for the one point; only for two layers and rank 1."""
         if self.network.depth != 2 or not self.is_one_point:
             raise InvalidInputError("the SVD of M(x) needs two layers and a single point.")
-        refuse_sparse(self, "the SVD of M(x), asked for where all points are multiples of one,")
+        if self.rows.is_sparse:
+            verb = "the SVD of M(x), asked for where all points are multiples of one,"
+            refuse_sparse(self, verb)
         directions = self.init.directions
         return one_point_svd(
             self.network, self.rows.rows([0]).toarray()[0], float(self.targets[0]), directions
@@ -329,6 +341,13 @@ def situation_of(
     refuse_extreme_units(problem)
     directions = np.concatenate([np.ravel(np.abs(layer)) for layer in init.directions])
     refuse_sizes_beyond(directions, "the initial directions", 1e-300, 1e100)
+    if isinstance(problem, Regression):
+        features = problem.features
+        refuse_beyond_memory(
+            limit_bytes(features),
+            f"a limit of {features.shape[0]} points and {features.shape[1]} features",
+            "Take fewer of them, or a machine with more.",
+        )
     return Situation(network, problem, init, positive_int(max_iterations, "max_iterations"))
 
 
@@ -336,8 +355,9 @@ def _check_sparse(network: Network, problem: Regression | Classification) -> Non
     """Refuse networks whose limits on sparse data would need dense work in d dimensions."""
     if not network.takes_sparse:
         raise InvalidInputError(
-            f"X is {problem.features.named} and {network!r} would mix its columns; sparse data are "
-            "for diagonal, two-sided and fully connected networks. Pass X.toarray()."
+            f"X is {problem.features.named} and {network!r} would mix its columns; data in "
+            "blocks and sparse data are for diagonal, two-sided and fully connected networks. Pass "
+            "X.toarray()."
         )
     several = network.degree > 2 and network.decoupling().verdict.holds
     if isinstance(problem, Classification) and several:

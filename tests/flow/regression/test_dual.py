@@ -81,6 +81,20 @@ def test_right_to_1e_9_at_given_times(depth):
         assert np.all(np.abs(beta - there) <= moved)
 
 
+@pytest.mark.parametrize("depth", [3, 4])
+def test_a_single_point_at_given_times(depth):
+    """Newton's matrix of one point was laid out in columns, and its diagonal lost."""
+    X, y = np.array([[1.0, 2.0, 3.0]]), np.array([1.0])
+    layers = [np.ones(3)] * (depth - 1) + [np.zeros(3)]
+    init = Initialization(layers, scale=0.1)
+    times = [1.0, 5.0, 10.0]
+    flow = gradient_flow(
+        DiagonalNetwork(3, depth), Regression(X, y), init, route="dual", times=times
+    )
+    brute = brute_flow.diagonal_flow(X, y, [0.1 * layer for layer in layers], times)
+    np.testing.assert_allclose(flow.coefficients[1:], brute, rtol=1e-8, atol=1e-9)
+
+
 @pytest.mark.parametrize(("depth", "scale"), [(4, 1e-6), (5, 1e-4), (6, 1e-3), (8, 1e-2)])
 @pytest.mark.parametrize("start", ["Theorem 5", "random"])
 def test_ends_closer_than_the_clock_resolves(depth, scale, start):

@@ -36,7 +36,7 @@ class ActivationFlow(Record):
         Worst relative drift of ||v_l||^2 - ||v_{l+1}||^2, which homogeneous activations (ReLU,
         leaky ReLU) conserve, up to the rounding of their kinks; NaN for others, for which no
         conserved quantity is known.
-    outcome, message, method, num_steps, num_evaluations, seconds
+    outcome, message, method, num_steps, num_evaluations, seconds, parameters
         As for ``Flow``.
     """
 
@@ -56,6 +56,7 @@ class ActivationFlow(Record):
     num_steps: int
     num_evaluations: int
     seconds: float
+    parameters: Parameters = ()
 
     @property
     def final_predictions(self) -> FloatArray:

@@ -50,4 +50,5 @@ def _result(flow: Flow, activation: Activation, *, conserves: bool) -> Activatio
         flow.num_steps,
         flow.num_evaluations,
         flow.seconds,
+        flow.parameters,
     )

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from math import exp
 
 import numpy as np
-from scipy.integrate import DenseOutput, OdeSolver
-from scipy.optimize import brentq
 
 from implicitbias._arrays import EPS, FloatArray
 from implicitbias._errors import Outcome
@@ -17,22 +13,15 @@ from implicitbias.flow._budget import STUCK_LOSS, STUCK_STEPS, STUCK_TIME, Budge
 from implicitbias.flow._result import FlowState
 from implicitbias.flow._stability import ErrorGrowth
 from implicitbias.flow.classification._record import MarginRecord, SavedPoint
+from implicitbias.flow.classification._step import Step, Waypoint
 from implicitbias.flow.classification._stepper import Stepper
 from implicitbias.flow.classification._system import MarginPoint, MarginSystem
-from implicitbias.flow.classification._time import log_elapsed
-from implicitbias.flow.integrators._radau import LowRankRadau
+from implicitbias.flow.classification._target import Target
+from implicitbias.flow.integrators._landing import first_part
 
 REST_FALL = 1e-10  # of log loss over a doubling of the time: then ask whether the flow is at rest
 RESOLVED = 0.05  # noise of a margin above which the integrator loses the softmax
 ROUNDINGS = 16.0  # of the terms of a margin
-LOWEST = -1e4  # stands for the logarithm of a number that is not positive
-SMALLEST_PART = -600.0  # log of the least part of a step
-ROUND_UP = (0.0, *(10.0**-k for k in range(15, 0, -1)))  # tried in turn, to be there and not before
-EVEN = 0.02  # change of log(dt/dsigma) over a step below which it is taken to be linear
-PIECE = 0.03  # of the log of a margin above 1, over which log(dt/dsigma) is a parabola
-LONG = 8  # such pieces, at least, in a step of a method of high order
-
-Waypoint = tuple[FloatArray, MarginPoint, float]  # state, point and log t
 
 
 @dataclass(eq=False)
@@ -73,18 +62,18 @@ class Stop:
     record: MarginRecord | None = None
 
     def passed(
-        self, system: MarginSystem, step: _Step, run: Run, budget: Budget, record: MarginRecord
+        self, system: MarginSystem, step: Step, run: Run, budget: Budget, record: MarginRecord
     ) -> None:
         """Take the part of a step that leads there, if it is the first, and leave the run alone."""
         if self.run is None and step.end[1].log_margin >= self.log_margin:
             self.run, self.record = replace(run, passed=list(run.passed)), record.copy()
-            _advance(system, step, self.run, self.log_margin, budget, self.record)
+            _advance(system, step, self.run, Target(self.log_margin), budget, self.record)
 
 
 @np.errstate(under="ignore")
 def follow(
     system: MarginSystem,
-    log_target: float,
+    target: Target,
     budget: Budget,
     record: MarginRecord,
     callback: Callback | None,
@@ -96,8 +85,8 @@ def follow(
     ----------
     system
         The flow in its variables.
-    log_target
-        Log of the margin to stop at, exactly there.
+    target
+        Where to stop, exactly there.
     budget
         Largest time and number of steps.
     record
@@ -109,9 +98,9 @@ def follow(
     """
     point = system.look(system.start)
     run = Run(system.start, point)
-    record.add(saved(system, run.state, point, -np.inf))
-    if point.log_margin >= log_target:
-        run.end = End(Outcome.MARGIN_REACHED, "the margin was there at the start.")
+    record.add(saved(system, run.state, point, -np.inf, record.layered))
+    if target.passed(point) >= 0.0:
+        run.end = target.end(point, ", at the start")
     elif not system.velocity(system.start).any():
         run.end = _rest(system, run)
     stepper, growth, sigma = Stepper(system), ErrorGrowth(system), 0.0
@@ -124,10 +113,10 @@ def follow(
                 f"{system.method} gave up at margin {run.point.margin:.3g}: {failure}",
             )
             break
-        taken = _Step(system, stepper.solver, run)
+        taken = Step(system, stepper.solver, run.point, run.log_time)
         for stop in stops:
             stop.passed(system, taken, run, budget, record)
-        _advance(system, taken, run, log_target, budget, record)
+        _advance(system, taken, run, target, budget, record)
         sigma += float(stepper.solver.t - stepper.solver.t_old)
         growth.note(run.state, sigma, now=run.end is not None)
         run.growth = growth.exponent
@@ -136,11 +125,16 @@ def follow(
 
 
 def saved(
-    system: MarginSystem, state: FloatArray, point: MarginPoint, log_time: float
+    system: MarginSystem,
+    state: FloatArray,
+    point: MarginPoint,
+    log_time: float,
+    layered: bool,
 ) -> SavedPoint:
     """What the record keeps of a state."""
-    smallest = float(point.margins.min())
-    return SavedPoint(system.shape_of(state), point.log_size, smallest, log_time, point.log_loss)
+    shape, smallest = system.shape_of(state), float(point.margins.min())
+    layers = system.parameters(state) if layered else None
+    return SavedPoint(shape, point.log_size, smallest, log_time, point.log_loss, layers)
 
 
 def flow_state(point: MarginPoint, log_time: float, steps: int) -> FlowState:
@@ -152,102 +146,40 @@ def flow_state(point: MarginPoint, log_time: float, steps: int) -> FlowState:
 
 def _advance(
     system: MarginSystem,
-    step: _Step,
+    step: Step,
     run: Run,
-    log_target: float,
+    target: Target,
     budget: Budget,
     record: MarginRecord,
 ) -> None:
     """Take the step, or the part of it that leads to the end, and save its way."""
-    for state, point, log_time in _accept(system, step, run, log_target, budget):
+    way = _accept(system, step, run, target, budget)
+    for log_time in record.before(run.log_time):
+        state, point = step.at(step.part_at(log_time))
+        record.add(saved(system, state, point, log_time, record.layered))
+    for state, point, log_time in way:
         run.passed.append((log_time, point.log_loss))
         if record.due():
-            record.add(saved(system, state, point, log_time))
+            record.add(saved(system, state, point, log_time, record.layered))
 
 
 def _accept(
-    system: MarginSystem, step: _Step, run: Run, log_target: float, budget: Budget
+    system: MarginSystem, step: Step, run: Run, target: Target, budget: Budget
 ) -> list[Waypoint]:
     """Take the step, or the part of it up to the margin or the time to stop at; return its way."""
     part, log_limit = 1.0, np.inf if budget.max_time is None else float(np.log(budget.max_time))
-    if step.end[1].log_margin >= log_target:
-        part = _zero(lambda x: step.at(x)[1].log_margin - log_target)
-        run.end = End(Outcome.MARGIN_REACHED, f"margin {step.at(part)[1].margin:.4g}.")
+    if target.passed(step.end[1]) >= 0.0:
+        part = first_part(lambda x: target.passed(step.at(x)[1]))
+        run.end = target.end(step.at(part)[1])
     way = step.way(part)
     if way[-1][2] >= log_limit:
-        part = part * min(1.0, _zero(lambda x: step.way(part * x)[-1][2] - log_limit))
+        part = min(part, step.part_at(log_limit))
         way, margin = step.way(part), step.at(part)[1].margin
         way[-1] = (*way[-1][:2], log_limit)
         run.end = End(Outcome.TIME_REACHED, f"t = {budget.max_time:g} at margin {margin:.4g}.")
     run.state, run.point, run.log_time = way[-1]
     run.drift = max(run.drift, system.drift(run.state))
     return way
-
-
-class _Step:
-    """The solver's last step, seen at any part of it."""
-
-    def __init__(self, system: MarginSystem, solver: OdeSolver, run: Run) -> None:
-        self.system, self.solver = system, solver
-        self.before, self.log_time_before = run.point, run.log_time
-        self.length = float(solver.t - solver.t_old)
-        self.end = solver.y, system.look(solver.y)
-        self.least = LONG if isinstance(solver, LowRankRadau) else 1
-
-    def at(self, part: float) -> tuple[FloatArray, MarginPoint]:
-        """State and point."""
-        if part >= 1.0:
-            return self.end
-        state = self.dense(self.solver.t_old + part * self.length)
-        return state, self.system.look(state)
-
-    @cached_property
-    def dense(self) -> DenseOutput:
-        """The solver's polynomial."""
-        return self.solver.dense_output()
-
-    def way(self, part: float) -> list[Waypoint]:
-        """Points on the way there, and the end: pieces in which the margin grows only so much."""
-        last = self.at(part)
-        growth = last[1].log_margin - max(self.before.log_margin, 0.0)
-        pieces = max(int(np.ceil(growth / PIECE)) if 0.0 < growth < np.inf else 1, self.least)
-        if pieces == 1:
-            return [(*last, self._log_time(part, last[1]))]
-        parts = part * np.arange(1, 2 * pieces) / (2 * pieces)
-        states = self.dense(self.solver.t_old + parts * self.length).T
-        points, way = self.system.looks(states), []
-        ends = [*zip(states[1::2], points[1::2], strict=True), last]
-        before, log_time, length = self.before, self.log_time_before, part / pieces * self.length
-        for middle, (state, point) in zip(points[::2], ends, strict=True):
-            speeds = before.log_speed, middle.log_speed, point.log_speed
-            log_time = float(np.logaddexp(log_time, log_elapsed(length, *speeds)))
-            way.append((state, point, log_time))
-            before = point
-        return way
-
-    def _log_time(self, part: float, end: MarginPoint) -> float:
-        """log t at the end of a short step."""
-        first, last = self.before.log_speed, end.log_speed
-        middle = 0.5 * (first + last)
-        if abs(last - first) > EVEN:
-            middle = self.at(0.5 * part)[1].log_speed
-        gained = log_elapsed(part * self.length, first, middle, last)
-        return float(np.logaddexp(self.log_time_before, gained))
-
-
-def _zero(left: Callable[[float], float]) -> float:
-    """The part of a step from which on an increasing function is >= 0; infinity where beyond."""
-
-    def held(log_part: float) -> float:
-        return max(left(exp(log_part)), LOWEST)
-
-    if held(0.0) < 0.0:
-        return float("inf")
-    if held(SMALLEST_PART) >= 0.0:
-        return exp(SMALLEST_PART)
-    zero = float(brentq(held, SMALLEST_PART, 0.0, xtol=1e-14))
-    parts = (min(zero + more, 0.0) for more in ROUND_UP)
-    return exp(next((part for part in parts if held(part) >= 0.0), 0.0))
 
 
 def _rules(system: MarginSystem, run: Run, budget: Budget, callback: Callback | None) -> End | None:

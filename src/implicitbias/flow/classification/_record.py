@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, Parameters
+from implicitbias.flow._budget import Budget
+from implicitbias.flow._result import stacked
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +22,8 @@ class SavedPoint:
         (d,), of order 1.
     margin
         Smallest y_i x_i^T shape.
+    layers
+        Theta, if it is to be saved and does not overflow.
     """
 
     shape: FloatArray
@@ -26,6 +31,7 @@ class SavedPoint:
     margin: float
     log_time: float
     log_loss: float
+    layers: Parameters | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +44,8 @@ class SavedPath:
         (T, d): beta, and beta over its smallest margin (over its length where that is <= 0).
     log_times, times, log_losses, margins, log_margins
         (T,).
+    parameters
+        Theta, (T, ...) each, or empty.
     """
 
     coefficients: FloatArray
@@ -47,22 +55,27 @@ class SavedPath:
     log_losses: FloatArray
     margins: FloatArray
     log_margins: FloatArray
+    parameters: Parameters
 
 
 class MarginRecord:
-    """At most ``num_points`` points, the first and the last among them."""
+    """At most ``num_points`` points, the first and the last among them, their layers if asked."""
 
-    def __init__(self, num_points: int) -> None:
-        self.room = num_points
+    def __init__(self, num_points: int, layered: bool = False) -> None:
+        self.room, self.layered = num_points, layered
         self.points: list[SavedPoint] = []
         self.stride, self.skipped = 1, 0
 
     def copy(self) -> MarginRecord:
         """A record that goes on from here by itself."""
-        other = MarginRecord(self.room)
+        other = MarginRecord(self.room, self.layered)
         other.points = list(self.points)
         other.stride, other.skipped = self.stride, self.skipped
         return other
+
+    def before(self, log_time: float) -> Iterator[float]:
+        """Logs of the times to save before this one: none of a record that goes by points."""
+        return iter(())
 
     def due(self) -> bool:
         """Whether the next point is to be saved; to be asked once for every point."""
@@ -105,4 +118,30 @@ class MarginRecord:
                 log_losses,
                 np.where(smallest == 0.0, 0.0, scales[:, 0] * smallest),
                 log_margins,
+                stacked([point.layers for point in self.points]),
             )
+
+
+class TimesRecord(MarginRecord):
+    """The start, the given times that the flow passes, and its end."""
+
+    def __init__(self, times: FloatArray, layered: bool = False) -> None:
+        super().__init__(len(times) + 2, layered)
+        self.log_times, self.index = np.log(times), 0
+
+    def before(self, log_time: float) -> Iterator[float]:
+        """Logs of the times that the flow has passed, each of them once."""
+        while self.index < len(self.log_times) and self.log_times[self.index] < log_time:
+            self.index += 1
+            yield float(self.log_times[self.index - 1])
+
+    def due(self) -> bool:
+        """No other points."""
+        return False
+
+
+def record_of(budget: Budget) -> MarginRecord:
+    """The record that a budget asks for."""
+    if budget.times is None:
+        return MarginRecord(budget.num_points, budget.save_parameters)
+    return TimesRecord(budget.times, budget.save_parameters)

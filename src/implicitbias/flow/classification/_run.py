@@ -10,7 +10,7 @@ import numpy as np
 from implicitbias._arrays import Parameters, unit
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._setting import Setting
-from implicitbias.flow._arguments import Request
+from implicitbias.flow._arguments import Request, refuse_loss_above
 from implicitbias.flow._budget import End, with_drift
 from implicitbias.flow._result import Flow, SlideReport
 from implicitbias.flow._stability import Way, reproduced
@@ -20,8 +20,9 @@ from implicitbias.flow.classification._log_curves import Coordinates
 from implicitbias.flow.classification._loop import Run, Stop, follow, saved
 from implicitbias.flow.classification._loss import MarginLoss
 from implicitbias.flow.classification._parameters import SAFE_NOISE, ParameterMargins
-from implicitbias.flow.classification._record import MarginRecord
+from implicitbias.flow.classification._record import MarginRecord, record_of
 from implicitbias.flow.classification._system import MarginSystem
+from implicitbias.flow.classification._target import target_of
 from implicitbias.flow.classification.slide._run import slide_on
 from implicitbias.problems import Classification
 
@@ -30,13 +31,13 @@ EARLIEST = 1e3
 MANY = 64  # points beyond which two layers are integrated in one multiplier a point
 LARGEST_LOG = 709.0
 VISIBLE = 20.0  # e-foldings: nine tenths of what brings the error 1e-10 of LSODA to size 1
-FOLLOWED = (Outcome.MARGIN_REACHED, Outcome.TIME_REACHED)
+FOLLOWED = (Outcome.MARGIN_REACHED, Outcome.LOSS_REACHED, Outcome.TIME_REACHED)
 
 
 def classification_flow(
     setting: Setting, problem: Classification, request: Request, handover: float = HANDOVER
 ) -> Flow:
-    """Follow the direction of beta until the smallest margin is exp(log_target).
+    """Follow the direction of beta to the margin or the loss asked for.
 
     Parameters
     ----------
@@ -90,31 +91,34 @@ def margin_flow(
     handover: float = HANDOVER,
     stops: Sequence[Stop] = (),
 ) -> Flow:
-    """Follow one system until the margin is exp(log_target): see ``classification_flow``."""
-    log_target, budget, callback = request.log_target, request.budget, request.callback
+    """Follow one system to the margin or the loss asked for: see ``classification_flow``."""
+    target, budget, callback = target_of(request), request.budget, request.callback
+    refuse_loss_above(target.log_loss, system.look(system.start).log_loss)
     began = time.perf_counter()
-    record = MarginRecord(budget.num_points)
+    record = record_of(budget)
     slides = isinstance(system, DualMargins)
     until = _handover(system, handover) if slides else np.inf
-    run = follow(system, min(log_target, until), budget, record, callback, stops)
+    run = follow(system, target.within(until), budget, record, callback, stops)
     arrived = run.end is not None and run.end.outcome is Outcome.MARGIN_REACHED
-    if isinstance(system, DualMargins) and arrived and log_target > until:
-        t, slide = slide_on(system, run, log_target, budget, record, callback)
+    if isinstance(system, DualMargins) and arrived and target.passed(run.point) < 0.0:
+        t, slide = slide_on(system, run, target, budget, record, callback)
         parameters = system.coordinates.parameters(t)
         flow = _flow(system, run, record, parameters, slide, time.perf_counter() - began)
     else:
         if run.growth > VISIBLE and run.end is not None and run.end.outcome in FOLLOWED:
-            again = follow(system.finer(), log_target, budget, MarginRecord(2), None)
+            again = follow(system.finer(), target, budget, MarginRecord(2), None)
             run.end = reproduced(_way(system, run), _way(system, again), run.growth)
         flow = _closed(system, run, record, time.perf_counter() - began)
+    if budget.times is not None:  # exp(log t) may round
+        flow.times[1:-1] = budget.times[: flow.times.size - 2]
     if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
-        flow.times[-1] = budget.max_time  # exp(log t) may round up
+        flow.times[-1] = budget.max_time
     return flow
 
 
 def _closed(system: MarginSystem, run: Run, record: MarginRecord, seconds: float) -> Flow:
     """The flow that ends where the run does."""
-    record.close(saved(system, run.state, run.point, run.log_time))
+    record.close(saved(system, run.state, run.point, run.log_time, record.layered))
     return _flow(system, run, record, system.parameters(run.state), None, seconds)
 
 
@@ -144,8 +148,9 @@ def _system(setting: Setting, problem: Classification, request: Request) -> Marg
                 f"route='dual' needs a network with real decoupled coordinates: "
                 f"{decoupled.why_not}. Use route='parameters', which takes every network."
             )
-    target = float(np.exp(min(request.log_target, LARGEST_LOG)))
-    return ParameterMargins(network, problem, loss, init.parameters(), tol, target)
+    largest = target_of(request).highest(problem.num_points)
+    margin = float(np.exp(min(largest, LARGEST_LOG)))
+    return ParameterMargins(network, problem, loss, init.parameters(), tol, margin)
 
 
 def _flow(
@@ -179,4 +184,5 @@ def _flow(
         log_margins=path.log_margins,
         slide=slide,
         rtol=system.rtol,
+        parameters=path.parameters,
     )

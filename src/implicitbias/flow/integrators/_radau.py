@@ -22,10 +22,11 @@ from functools import cache
 
 import numpy as np
 from numpy.polynomial import legendre
-from scipy.integrate import DenseOutput, OdeSolver
+from scipy.integrate import DenseOutput
 from scipy.linalg import lapack
 
 from implicitbias._arrays import FloatArray
+from implicitbias.flow.integrators._landing import OneStepSolver
 
 Factors = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
@@ -114,7 +115,7 @@ def symmetric(factor: Callable[[FloatArray], FloatArray]) -> Factors:
     return factors
 
 
-class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
+class LowRankRadau(OneStepSolver):
     """Radau IIA with 7 stages, in the manner of scipy's solvers.
 
     Parameters
@@ -133,9 +134,6 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         The relative error that rounding of the velocity leaves: where Newton's method stands still
         below it, it has arrived.
     """
-
-    t: float
-    y: FloatArray
 
     def __init__(
         self,
@@ -157,6 +155,10 @@ class LowRankRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         self.stages = np.zeros((STAGES, y0.size))
         self.previous = first_step, 0.0
         self.h_taken = first_step
+
+    def shorten(self, length: float) -> None:
+        """Make the next step this long at most."""
+        self.h = min(self.h, length)
 
     def _step_impl(self) -> tuple[bool, str | None]:
         while True:

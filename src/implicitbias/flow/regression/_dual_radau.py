@@ -13,11 +13,12 @@ Newton's matrices are I + h (A x I) diag(Z rho'(t_k) a / u'(t_k) Z^T), 7 n unkno
 from __future__ import annotations
 
 import numpy as np
-from scipy.integrate import DenseOutput, OdeSolver
+from scipy.integrate import DenseOutput
 from scipy.linalg.lapack import dgetrf, dgetrs
 
 from implicitbias._arrays import EPS, FloatArray, stable_norm
 from implicitbias.coordinates import ScalarCurves
+from implicitbias.flow.integrators._landing import OneStepSolver
 from implicitbias.flow.integrators._radau import FILTER, STAGES, continued, interpolation, tableau
 
 MAX_ITERATIONS = 12
@@ -35,7 +36,7 @@ BENT = 0.03  # change of t from which on it is bent to move rho, or u, as linear
 LEAST_RATE, MOST_BACK = 1e-3, -0.9
 
 
-class DualRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
+class DualRadau(OneStepSolver):
     """Its state is nu, (n,), then t, (m,).
 
     Parameters
@@ -47,9 +48,6 @@ class DualRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
     t_bound, first_step, tol
         Where to stop, the first step in tau, and the error allowed in t.
     """
-
-    t: float
-    y: FloatArray
 
     def __init__(
         self,
@@ -72,6 +70,10 @@ class DualRadau(OdeSolver):  # type: ignore[misc]  # scipy is untyped
         self.stages = np.zeros((STAGES, points + size))
         self.mismatch = self.before = np.zeros(size)  # of u, over du/dt: now, and a step ago
         self.lost = np.zeros(points + size)
+
+    def shorten(self, length: float) -> None:
+        """Make the next step this long at most."""
+        self.h = min(self.h, length)
 
     def _step_impl(self) -> tuple[bool, str | None]:
         self.h = min(self.h, AHEAD * self._time_to_an_end())
@@ -193,10 +195,10 @@ class _Newton:
         size = grams.shape[0] * grams.shape[1]
         # blocks a_ik G_k, transposed: in Fortran's order nothing is copied
         whole = (matrix.T[:, None, :, None] * grams[:, :, None, :]).reshape(size, size)
-        whole.ravel()[:: size + 1] += 1.0
+        whole.flat[:: size + 1] += 1.0  # in no copy, whatever the order
         self.lu = dgetrf(whole.T, overwrite_a=1)[:2]
         filtering = FILTER * grams[-1]
-        filtering.ravel()[:: len(filtering) + 1] += 1.0
+        filtering.flat[:: len(filtering) + 1] += 1.0
         self.filtering = dgetrf(filtering.T, overwrite_a=1)[:2]
 
     def change(self, residual: FloatArray) -> FloatArray:

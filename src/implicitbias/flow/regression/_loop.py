@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from scipy.integrate import OdeSolver
 
-from implicitbias._arrays import FloatArray, stable_norm
+from implicitbias._arrays import FloatArray, Parameters, stable_norm
 from implicitbias._errors import Outcome
 from implicitbias.flow._budget import Budget, Callback, End
-from implicitbias.flow._result import FlowState
+from implicitbias.flow._result import FlowState, stacked
 from implicitbias.flow._stability import ErrorGrowth
+from implicitbias.flow.integrators._landing import landing
 from implicitbias.flow.integrators._step import steps
 from implicitbias.flow.regression._record import Recorder, TimesRecorder
 from implicitbias.flow.regression._rules import RegressionRules
@@ -28,6 +30,7 @@ FALLING, GROWING = 0.1, 3.0  # of log loss, or times the state's size: then the 
 class Trajectory:
     """Saved points and the end of one integration, in the system's own time tau.
 
+    ``parameters`` are Theta at the saved points where the budget asks for them.
     ``growth`` is the exponent by which errors may have grown, ``step_times`` and ``step_losses``
     are tau and the log of the loss at every look.
     """
@@ -44,6 +47,7 @@ class Trajectory:
     growth: float
     step_times: FloatArray
     step_losses: FloatArray
+    parameters: Parameters = ()
 
 
 def integrate(
@@ -54,26 +58,31 @@ def integrate(
 ) -> Trajectory:
     """Follow the flow from its start until a rule, the budget or the callback ends it."""
     state = system.start
-    reading, points = system.read(state), [system.snapshot(state)]
+    reading, points = system.read(state), [_snapshot(system, state, budget)]
     end = rules.check(system, state, reading, 0.0)
     first = FIRST_POINT * system.fastest_time(reading) if end is None else 1.0
     end = end or _beyond_float64(first)
     if end is not None:
-        arrays, none = system.unfolded(points), np.zeros(0)
-        return Trajectory(np.zeros(1), *arrays, state, reading, end, 0.0, 0, 0, 0.0, none, none)
+        (arrays, layers), none, still = _unfolded(system, points), np.zeros(0), np.zeros(1)
+        return Trajectory(still, *arrays, state, reading, end, 0.0, 0, 0, 0.0, none, none, layers)
     recorder = _recorder(system, budget, first)
-    bound = _bound(system, budget)
+    bound, wanted = _bound(system, budget), rules.goal.log_loss
     solver = system.integrator(min(FIRST_STEP * first, bound), bound)
+    before = copy(solver)
     time, drift, growth = 0.0, 0.0, ErrorGrowth(system)
     passed, sizes = list[tuple[float, float]](), list[float]()
-    for look in _looks(system, solver, recorder, budget, callback):
+    for look in _looks(system, solver, recorder, budget, callback, every=wanted is not None):
         if look.taken:
-            after = system.read(solver.y)
+            now, there = float(solver.t), solver.y
+            after = system.read(there)
             end = rules.lost(system, state, reading, after)
             if end is not None:
                 break
-            _save(solver, system, recorder)
-            state, reading, time = solver.y, after, float(solver.t)
+            if wanted is not None and after.log_loss <= wanted:
+                now, there = landing(before, solver, _down_to(wanted, system))
+                after = system.read(there)
+            _save(solver, now, system, recorder, budget)
+            state, reading, time = there, after, now
             system.accepted(state)
             passed.append((time, reading.log_loss))
             drift = max(drift, system.drift(state))
@@ -83,14 +92,14 @@ def integrate(
         if end is None and look.failure is not None:
             end = rules.gave_up(system, state, reading, look.failure)
         if end is None:
-            half = len(passed) // 2
-            moving = passed[half][1] - reading.log_loss > FALLING
-            moving = moving or sizes[-1] > GROWING * sizes[half]
-            end = _interruption(system, solver, reading, look, moving, budget)
+            end = _interruption(system, solver, reading, look, _moves(passed, sizes), budget)
         if end is not None:
             break
+        if wanted is not None:
+            before = copy(solver)
     times = np.array([0.0, *recorder.times, time])
-    arrays = system.unfolded([*points, *recorder.points, system.snapshot(state)])
+    points += [*recorder.points, _snapshot(system, state, budget)]
+    arrays, layers = _unfolded(system, points)
     growth.note(state, time, now=True)
     step_times, step_losses = np.array(passed).reshape(-1, 2).T
     return Trajectory(
@@ -105,7 +114,14 @@ def integrate(
         growth.exponent,
         step_times,
         step_losses,
+        layers,
     )
+
+
+def _moves(passed: list[tuple[float, float]], sizes: list[float]) -> bool:
+    """Whether the loss has fallen, or the state has grown, in the second half of the looks."""
+    half = len(passed) // 2
+    return passed[half][1] - passed[-1][1] > FALLING or sizes[-1] > GROWING * sizes[half]
 
 
 @dataclass(frozen=True)
@@ -124,9 +140,11 @@ def _looks(
     recorder: Recorder,
     budget: Budget,
     callback: Callback | None,
+    *,
+    every: bool,
 ) -> Iterator[_Look]:
-    """Step on for ever: a look where a point is due, else after as many steps as it may wait."""
-    count, most = 0, system.stride
+    """Step on for ever: a look at every step, or where a point is due and as often as needed."""
+    count, most = 0, 1 if every else system.stride
     while True:
         due, taken, stopped, failure = recorder.next_due, 0, False, None
         if budget.max_steps is not None:
@@ -164,11 +182,32 @@ def _bound(system: FlowSystem, budget: Budget) -> float:
         return float(np.exp(np.log(budget.max_time) - system.log_time_unit))
 
 
-def _save(solver: OdeSolver, system: FlowSystem, recorder: Recorder) -> None:
+def _snapshot(system: FlowSystem, state: FloatArray, budget: Budget) -> Any:
+    """What is kept of a state."""
+    layers = system.parameters(state) if budget.save_parameters else None
+    return system.snapshot(state), layers
+
+
+def _unfolded(
+    system: FlowSystem, points: list[Any]
+) -> tuple[tuple[FloatArray, FloatArray], Parameters]:
+    """beta, (T, d), and logs of the losses, (T,), of what was kept, and Theta."""
+    snapshots, layers = zip(*points, strict=True)
+    return system.unfolded(list(snapshots)), stacked(list(layers))
+
+
+def _save(
+    solver: OdeSolver, now: float, system: FlowSystem, recorder: Recorder, budget: Budget
+) -> None:
     dense = None
-    for due in recorder.due(solver.t):
+    for due in recorder.due(now):
         dense = dense or solver.dense_output()
-        recorder.add(due, system.snapshot(dense(due)))
+        recorder.add(due, _snapshot(system, dense(due), budget))
+
+
+def _down_to(log_loss: float, system: FlowSystem) -> Callable[[FloatArray], float]:
+    """How far below this the loss of a state is."""
+    return lambda state: log_loss - system.read(state).log_loss
 
 
 def _interruption(

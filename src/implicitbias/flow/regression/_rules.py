@@ -4,6 +4,7 @@
   left to go. The first alone says little about the coefficients where X is ill-conditioned: with
   J = d beta / d Theta and the tangent kernel K = X J J^T X^T, the movement left is
   -J J^T X^T K^{-1} r, the residual times anything up to ||J|| / sqrt(smallest eigenvalue of K).
+- The loss has come to ``until_loss``, where that is given instead of these two.
 - The residual is at the rounding of beta, or has stopped falling near what the integrator's
   tolerance resolves.
 - The loss rises, or the time stands still: the integrator has lost the flow to rounding.
@@ -57,7 +58,12 @@ class RegressionRules:
             self.first_loss = reading.log_loss
         if reading.residual < PROGRESS * self.best:
             self.best, self.best_step = reading.residual, self.steps
-        if reading.residual <= self.goal.until_residual:
+        if self.goal.log_loss is not None and reading.log_loss <= self.goal.log_loss:
+            return End(
+                Outcome.LOSS_REACHED,
+                f"loss exp({reading.log_loss:.10g}), residual {reading.residual:.1e}.",
+            )
+        if self.goal.log_loss is None and reading.residual <= self.goal.until_residual:
             return self._reached(system, state, reading)
         if self.steps < self.next_look:
             return None
@@ -138,11 +144,14 @@ class RegressionRules:
             why = f"float64 resolves it no further here ({rounding})"
         else:
             why = f"the integrator lost the flow ({rounding}): try a smaller rtol or another route"
+        if self.goal.log_loss is None:
+            wanted = f"until_residual = {self.goal.until_residual:.1e}"
+        else:
+            wanted = f"what until_loss = exp({self.goal.log_loss:.4g}) asks for"
         return End(
             Outcome.PRECISION_REACHED,
-            f"residual {reading.residual:.1e} is above until_residual = "
-            f"{self.goal.until_residual:.1e}, but {why}; the {system.outputs} have "
-            f"{self.remaining:.1e} of their size left to go.",
+            f"residual {reading.residual:.1e} is above {wanted}, but {why}; the {system.outputs} "
+            f"have {self.remaining:.1e} of their size left to go.",
         )
 
     def _rest(

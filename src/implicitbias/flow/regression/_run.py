@@ -9,7 +9,7 @@ import numpy as np
 
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._setting import Setting
-from implicitbias.flow._arguments import Request
+from implicitbias.flow._arguments import Request, refuse_loss_above
 from implicitbias.flow._budget import Budget, with_drift
 from implicitbias.flow._result import Flow
 from implicitbias.flow._stability import VISIBLE, Way, reproduced
@@ -28,7 +28,7 @@ from implicitbias.flow.regression._system import FlowSystem
 from implicitbias.initialization import Initialization
 from implicitbias.problems import Regression
 
-FOLLOWED = (Outcome.RESIDUAL_REACHED, Outcome.TIME_REACHED)
+FOLLOWED = (Outcome.RESIDUAL_REACHED, Outcome.LOSS_REACHED, Outcome.TIME_REACHED)
 SETTLED = (Outcome.RESIDUAL_REACHED, Outcome.STATIONARY, Outcome.PRECISION_REACHED)
 
 
@@ -49,7 +49,7 @@ def regression_flow(setting: Setting, problem: Regression, request: Request) -> 
     if route != "parameters":
         coordinates = setting.decoupled(loss.X)
         if coordinates.reduces:
-            along = request.budget.times is not None or request.budget.max_time is not None
+            along = request.asks_for_the_way
             finest = min(request.goal.until_residual, request.goal.until_change)
             system = dual_flow(loss, init, coordinates, start, tol, along, finest)
             flow = run(system, request)
@@ -79,6 +79,7 @@ def _held(init: Initialization) -> bool:
 def run(system: FlowSystem, request: Request) -> Flow:
     """Follow one system until it is done: see ``gradient_flow``."""
     began, budget = time.perf_counter(), request.budget
+    refuse_loss_above(request.goal.log_loss, system.read(system.start).log_loss)
     rules = RegressionRules(request.goal, system.coefficients(system.start))
     trajectory = integrate(system, rules, budget, request.callback)
     if trajectory.end.outcome not in SETTLED:
@@ -129,4 +130,5 @@ def _flow(system: FlowSystem, trajectory: Trajectory, remaining: float, seconds:
         num_evaluations=trajectory.num_evaluations,
         seconds=seconds,
         rtol=system.rtol,
+        parameters=trajectory.parameters,
     )

@@ -12,23 +12,24 @@ from implicitbias.flow.classification._dual import DualMargins
 from implicitbias.flow.classification._log_curves import Coordinates
 from implicitbias.flow.classification._loop import Run, saved
 from implicitbias.flow.classification._record import MarginRecord, SavedPoint
+from implicitbias.flow.classification._target import Target
 from implicitbias.flow.classification.slide._face import Face
-from implicitbias.flow.classification.slide._slide import Slide, SlideError, SlidePoint
+from implicitbias.flow.classification.slide._slide import Slide, SlideError, SlidePoint, beyond
 
 TOL = 100.0  # the slide's tolerance over the stiff flow's
-ARRIVED = 1e-12
+ARRIVED = 1e-13
 MOST_EVALUATIONS = 100_000  # where max_steps is not given
 
 
 def slide_on(
     system: DualMargins,
     run: Run,
-    log_target: float,
+    target: Target,
     budget: Budget,
     record: MarginRecord,
     callback: Callback | None,
 ) -> tuple[FloatArray, SlideReport]:
-    """Continue a flow that has reached the hand-over to the margin exp(log_target).
+    """Continue a flow that has reached the hand-over to the margin or the loss asked for.
 
     ``run`` gets the new end and the counts of steps; the record gets every step and the end.
 
@@ -40,19 +41,19 @@ def slide_on(
     slide = Slide(system.coordinates, TOL * system.margin_tol)
     t, begun = system.points(run.state), run.point.log_margin
     log_margin, support, weights = begun, np.zeros(0, dtype=np.intp), np.zeros(0)
-    last = saved(system, run.state, run.point, run.log_time)
+    last = saved(system, run.state, run.point, run.log_time, record.layered)
     run.end = None
     try:
         point = slide.begin(t)
         while run.end is None:
-            point = slide.advance(point, log_target)
+            point = slide.advance(point, target)
             run.num_steps += 1
             t, log_margin = point.t, point.log_margin
             support, weights = slide.support(point)
-            last = _saved(system.coordinates, slide, point)
+            last = _saved(system.coordinates, slide, point, record.layered)
             if record.due():
                 record.add(last)
-            run.end = _rules(run, slide.num_evaluations, point, last, log_target, budget, callback)
+            run.end = _rules(run, slide.num_evaluations, point, last, target, budget, callback)
     except SlideError as error:
         run.end = End(
             Outcome.PRECISION_REACHED,
@@ -78,10 +79,10 @@ def power_of_ten(log_margin: float) -> str:
     return f"{10.0**rest:.4g}e{int(tens)}"
 
 
-def _saved(coordinates: Coordinates, slide: Slide, point: SlidePoint) -> SavedPoint:
+def _saved(coordinates: Coordinates, slide: Slide, point: SlidePoint, layered: bool) -> SavedPoint:
     """What the record keeps. With margins growing at the rate k in tau, t = 1 / (k loss).
 
-    Log t and log loss are right to a relative 1 / margin; beyond float64 they are infinite.
+    Beyond float64 log t and log loss are infinite.
     """
     spectrum, log_size = coordinates.spectrum(point.t)
     smallest = float((coordinates.features @ spectrum).min())
@@ -89,10 +90,11 @@ def _saved(coordinates: Coordinates, slide: Slide, point: SlidePoint) -> SavedPo
     face = Face(features, coordinates.log_slopes(point.t)[1])
     growth = face.rates(point.weights, features)[1]
     with np.errstate(over="ignore", divide="ignore"):
-        margin = float(np.exp(point.log_margin))
+        level = float(np.exp(point.log_level))
         log_growth = face.log_top + float(np.log(growth))
     shape = coordinates.coefficients(spectrum)
-    return SavedPoint(shape, float(log_size), smallest, margin - log_growth, -margin)
+    layers = coordinates.parameters(point.t) if layered else None
+    return SavedPoint(shape, float(log_size), smallest, level - log_growth, -level, layers)
 
 
 def _rules(
@@ -100,7 +102,7 @@ def _rules(
     evaluations: int,
     point: SlidePoint,
     step: SavedPoint,
-    log_target: float,
+    target: Target,
     budget: Budget,
     callback: Callback | None,
 ) -> End | None:
@@ -111,8 +113,11 @@ def _rules(
     )
     if callback is not None and callback(state):
         return End(Outcome.STOPPED_BY_CALLBACK, f"stopped after {run.num_steps} steps.")
-    if point.log_margin >= log_target - ARRIVED * max(1.0, abs(log_target)):
-        return End(Outcome.MARGIN_REACHED, f"margin {power_of_ten(point.log_margin)}.")
+    if beyond(point, target) >= -ARRIVED * max(1.0, point.log_margin):
+        at = f"margin {power_of_ten(point.log_margin)}."
+        if target.log_loss is None:
+            return End(Outcome.MARGIN_REACHED, at)
+        return End(Outcome.LOSS_REACHED, f"loss exp({step.log_loss:.10g}) at {at}")
     spent = budget.spent(run.num_steps, evaluations, MOST_EVALUATIONS)
     if spent is not None:
         return End(Outcome.STEP_LIMIT, f"{spent} at margin {power_of_ten(point.log_margin)}.")

@@ -1,14 +1,21 @@
-"""Past float64's differences: the flow slides along the face of equal smallest margins.
+"""Past float64's differences: the flow slides along the face of smallest margins.
 
-Where margins are large, those that matter differ by a few units, less than one rounding. The flow
-then keeps them equal: da/dtau = w >= 0 on the points A of smallest margin, sum w = 1, (K w)_A
-constant (``_face``), which is the limit of the softmax flow as the margin grows, with an
-error of the order of 1 / margin. With t the curves' parameter and psi and K relative to the margin,
-nothing over- or underflows at any margin:
+Where margins are large, those that matter differ by a few units, soon less than one rounding. They
+then grow alike: da/dtau = w >= 0 on the points A of smallest margin, sum w = 1, (K w)_A constant
+(``_face``), which is the limit of the softmax flow as the margin grows. The softmax of margins that
+give these weights are the *levels*
+
+    gamma_i + log w_i = -log loss,    i in A:
+
+w as above is off by 1 / margin, and so are margins of the size of the differences -log w: the
+points are kept at one level, which is off by a relative 1 / margin^2 between events. Near them, and
+outside of A, weights count as 1 / margin at least, which is what blurs an event in the true flow.
+With t the curves' parameter and psi and K relative to the margin, nothing over- or underflows at
+any margin:
 
     dt/dsigma = v / ||v||,    v_j = (dt/ds)_j [Z_A^T w]_j.
 
-A point leaves A when its weight reaches 0 and enters when its margin reaches the smallest.
+A point leaves A when its weight reaches 0 and enters when its level reaches that of A.
 """
 
 from __future__ import annotations
@@ -20,6 +27,7 @@ from scipy.optimize import brentq
 
 from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.flow.classification._log_curves import Coordinates, scaled
+from implicitbias.flow.classification._target import Target
 from implicitbias.flow.classification.slide._face import Face, choose_face
 from implicitbias.flow.integrators._dop853_step import explicit_step, next_length
 
@@ -41,10 +49,10 @@ class SlidePoint:
     ----------
     t
         The curves' parameter, (m,).
-    log_margin
-        Log of the smallest margin.
+    log_margin, log_level
+        Log of the smallest margin, and of A's level, -log loss.
     gaps
-        Margins relative to the mean of A's, minus 1, (n,).
+        Levels relative to the mean of A's, minus 1, (n,).
     active, weights
         A, and w on it.
     slope
@@ -53,6 +61,7 @@ class SlidePoint:
 
     t: FloatArray
     log_margin: float
+    log_level: float
     gaps: FloatArray
     active: IntArray
     weights: FloatArray
@@ -76,7 +85,7 @@ class Slide:
     Attributes
     ----------
     violation
-        Largest relative difference of margins on A so far, after levelling.
+        Largest relative difference of levels on A so far, after levelling.
     num_steps, num_events, num_evaluations
         So far.
     """
@@ -105,8 +114,8 @@ class Slide:
         first[np.argmin(gaps)] = 1.0
         return self._on_face(t, first, np.flatnonzero(near))
 
-    def advance(self, point: SlidePoint, log_target: float) -> SlidePoint:
-        """Take one step, up to the next event or to ``log_target`` if these come first.
+    def advance(self, point: SlidePoint, target: Target) -> SlidePoint:
+        """Take one step, up to the next event or to the end if these come first.
 
         Raises
         ------
@@ -125,10 +134,9 @@ class Slide:
         passed = self._conditions(end, point) < -self._limits(point)
         if passed.any():
             return self._event(point, length, passed)
-        if self._margins(end)[0] >= log_target:
-            end = self._stop(point, length, log_target)
         self.idle = 0
-        return self._level(end, point.active, point.weights)
+        there = self._level(end, point.active, point.weights)
+        return there if beyond(there, target) < 0.0 else self._stop(point, length, there, target)
 
     def support(self, point: SlidePoint) -> tuple[IntArray, FloatArray]:
         """Indices of the points of A among all rows of Z, one for equal rows, and w on them."""
@@ -167,10 +175,10 @@ class Slide:
 
     def _conditions(self, t: FloatArray, point: SlidePoint) -> FloatArray:
         """Of every point: its weight if in A, else its gap; an event is where one falls below 0."""
-        active, relative = point.active, self._margins(t)[1]
-        conditions = relative / relative[active].mean() - 1.0
-        conditions[active] = self.velocity(t, active, point.weights)[1]
-        return np.asarray(conditions)
+        weights = self.velocity(t, point.active, point.weights)[1]
+        conditions = self._levels(t, point.active, weights)[2]
+        conditions[point.active] = weights
+        return conditions
 
     def _limits(self, point: SlidePoint) -> FloatArray:
         """How far below 0 each condition may fall: rounding, and points that touch."""
@@ -211,16 +219,23 @@ class Slide:
             return 0.0
         return float(brentq(lowest, 0.0, 1.0, xtol=1e-12, rtol=1e-10))
 
-    def _stop(self, point: SlidePoint, length: float, log_target: float) -> FloatArray:
-        """t where the margin is the target."""
+    def _stop(
+        self, point: SlidePoint, length: float, there: SlidePoint, target: Target
+    ) -> SlidePoint:
+        """The point of the step at the end asked for."""
+        if beyond(point, target) >= 0.0:
+            return point
 
-        def beyond(part: float) -> float:
-            t = self._step(point, part * length)[0] if part > 0 else point.t
-            return self._margins(t)[0] - log_target
+        def stopped(part: float) -> SlidePoint:
+            t = self._step(point, part * length)[0] if part > 0.0 else point.t
+            return self._level(t, point.active, point.weights)
 
-        if beyond(0.0) >= 0.0:
-            return point.t
-        return self._step(point, length * float(brentq(beyond, 0.0, 1.0, xtol=1e-13)))[0]
+        if beyond(stopped(0.0), target) >= 0.0:
+            return stopped(0.0)
+        part = float(
+            brentq(lambda part: beyond(stopped(part), target), 0.0, 1.0, xtol=1e-15, rtol=1e-15)
+        )
+        return stopped(part) if part < 1.0 else there
 
     def _on_face(self, t: FloatArray, weights: FloatArray, candidates: IntArray) -> SlidePoint:
         face = choose_face(self.features, self.coordinates.log_slopes(t)[1], weights, candidates)
@@ -228,20 +243,41 @@ class Slide:
             raise SlideError("no face of affinely independent points keeps the margins equal")
         return self._level(t, *face)
 
+    def _levels(
+        self, t: FloatArray, active: IntArray, weights: FloatArray
+    ) -> tuple[float, float, FloatArray]:
+        """Logs of the smallest margin and of A's level; levels over A's mean, less 1, (n,)."""
+        log_margin, relative = self._margins(t)
+        log_unit = log_margin - float(np.log(relative.min()))
+        log_weights = np.full(len(relative), -max(log_margin, 0.0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            on_face = np.log(weights)
+        log_weights[active] = np.fmax(on_face, log_weights[active])
+        with np.errstate(under="ignore"):
+            levels = relative + np.exp(-log_unit) * log_weights
+        mean = float(levels[active].mean())
+        return log_margin, log_unit + float(np.log(mean)), np.asarray(levels / mean - 1.0)
+
     def _level(self, t: FloatArray, active: IntArray, before: FloatArray) -> SlidePoint:
-        """Make the margins of A equal by increments of a with sum 0, and look around."""
+        """Bring A to one level by increments of a with sum 0, and look around."""
+        slope, weights = self.velocity(t, active, before)
         for _ in range(LEVELLINGS):
-            log_margin, relative = self._margins(t)
-            gaps = relative[active] / relative[active].mean() - 1.0
-            worst = float(np.abs(gaps).max())
-            log_rates, log_slopes = self.coordinates.log_slopes(t)
+            log_margin, _, gaps = self._levels(t, active, weights)
+            worst = float(np.abs(gaps[active]).max())
             if worst <= 4.0 * np.finfo(float).eps * max(1.0, float(np.abs(t).max())):
                 break
+            log_rates, log_slopes = self.coordinates.log_slopes(t)
             face = Face(self.features[active], log_slopes)
-            pull = face.levelling(gaps) @ self.features[active]
+            pull = face.levelling(gaps[active]) @ self.features[active]
             t = t + scaled(pull, log_rates - (face.log_top - log_margin))
-        log_margin, relative = self._margins(t)
-        gaps = relative / relative[active].mean() - 1.0
+            slope, weights = self.velocity(t, active, before)
+        log_margin, log_level, gaps = self._levels(t, active, weights)
         self.violation = max(self.violation, float(np.abs(gaps[active]).max()))
-        slope, weights = self.velocity(t, active, before)
-        return SlidePoint(t, log_margin, gaps, active, weights, slope)
+        return SlidePoint(t, log_margin, log_level, gaps, active, weights, slope)
+
+
+def beyond(point: SlidePoint, target: Target) -> float:
+    """Growing along the slide, and >= 0 from the end on."""
+    if target.log_loss is None:
+        return point.log_margin - target.log_margin
+    return point.log_level - float(np.log(-target.log_loss))

@@ -1,0 +1,44 @@
+"""Which Newton systems are factored and which are solved by iteration, and what both take."""
+
+from __future__ import annotations
+
+from weakref import WeakSet
+
+from implicitbias._memory import available_bytes
+from implicitbias.features._base import Features
+
+MOST_ALWAYS = 4000  # rows up to which a Gram matrix is factored in any case
+GRAMS, COMBINED = 5, 16  # n x n arrays that exist at a time: for factors, for combined rows
+VECTORS = 60  # of as many numbers as there are features
+_ILL: WeakSet[Features] = WeakSet()  # which an iteration did not solve
+
+
+def is_large(features: Features) -> bool:
+    """Whether n x n arrays are made only where nothing else helps."""
+    return features.shape[0] > MOST_ALWAYS
+
+
+def is_iterated(features: Features) -> bool:
+    """Whether Z D Z^T is applied instead of factored: large and sparse, or too large to hold."""
+    if not is_large(features):
+        return False
+    if features.is_sparse and features not in _ILL:
+        return True
+    return GRAMS * 8.0 * features.shape[0] ** 2 > available_bytes()
+
+
+def may_combine(features: Features) -> bool:
+    """Whether rows of so many points can be combined in memory."""
+    return not is_large(features) or COMBINED * 8.0 * features.shape[0] ** 2 <= available_bytes()
+
+
+def factor_instead(features: Features) -> None:
+    """Factor from now on, if that fits: an iteration did not converge."""
+    _ILL.add(features)
+
+
+def limit_bytes(features: Features) -> float:
+    """About what a limit takes beside the data, in bytes."""
+    n, m = features.shape
+    grams = 0 if is_iterated(features) else GRAMS * n
+    return 8.0 * (grams * n + VECTORS * (n + m))

@@ -1,0 +1,192 @@
+"""Sums over blocks of columns: products, Gram matrices and sizes of features that come in parts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import pairwise
+from operator import methodcaller
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._errors import InvalidInputError
+from implicitbias.features._base import Features
+
+COPIES = 6  # of a block that exist at a time, in the most demanding product
+LEAST = 16  # columns of a block, whatever the memory
+
+
+class InParts(Features):
+    """Z = [Z_1, Z_2, ...], blocks of columns that are features of their own.
+
+    Attributes
+    ----------
+    memory
+        Bytes that columns may take at a time, their copies included.
+    """
+
+    named = "in blocks"
+    memory: int
+
+    @abstractmethod
+    def _edges(self) -> IntArray:
+        """Where the blocks begin, 0 first, and where the last one ends."""
+
+    @abstractmethod
+    def block(self, part: slice) -> Features:
+        """The columns of one of the blocks, or of a part of one."""
+
+    @cached_property
+    def parts(self) -> tuple[slice, ...]:
+        """The blocks, cut to what the memory allows."""
+        width = max(LEAST, self.memory // (8 * COPIES * max(self.shape[0], 1)))
+        edges = self._edges()
+        return tuple(
+            slice(start, min(start + width, int(end)))
+            for begin, end in pairwise(edges)
+            for start in range(int(begin), int(end), width)
+        )
+
+    def blocks(self, entries: int | None = None) -> Iterator[slice]:
+        """Slices that cover the columns, none across two blocks."""
+        return iter(self.parts)
+
+    def _each(self, method: str, *arguments: Any) -> Iterator[tuple[slice, Any]]:
+        """A method of every block, of the same arguments."""
+        return self.results(lambda _: methodcaller(method, *arguments))
+
+    def _sum(self, method: str, vector: FloatArray) -> FloatArray:
+        """The sum of a method of every block over the vector's part, (n, ..)."""
+        total = np.zeros((self.shape[0], *vector.shape[1:]))
+        for _, found in self.results(lambda part: methodcaller(method, vector[part])):
+            total += found
+        return total
+
+    def refuse_whole(self, verb: str) -> None:
+        """Refuse what needs all of Z at once, if that does not fit."""
+        if 8 * self.size > self.memory:
+            raise InvalidInputError(
+                f"X is {self.named}; {verb} needs all of its {self.shape[0]} x {self.shape[1]} "
+                f"entries at once, {8 * self.size / 2**30:.2f} GiB where memory= allows "
+                f"{self.memory / 2**30:.2f}. Give the blocks more memory, or pass X.toarray()."
+            )
+
+    def gathered(self, verb: str) -> Features:
+        """In one array, where that fits."""
+        self.refuse_whole(verb)
+        return self.dense()
+
+    # ---- products --------------------------------------------------------------------------------
+
+    def __matmul__(self, vector: FloatArray) -> FloatArray:
+        return self._sum("__matmul__", vector)
+
+    def _of_columns(self, method: str, *arguments: Any, rest: Any = ()) -> FloatArray:
+        """What belongs to the columns, (m, ..)."""
+        found = np.zeros((self.shape[1], *rest))
+        for part, values in self._each(method, *arguments):
+            found[part] = values
+        return found
+
+    def transposed(self, vector: FloatArray) -> FloatArray:
+        """Z^T nu."""
+        return self._of_columns("transposed", vector, rest=vector.shape[1:])
+
+    def absolute(self, vector: FloatArray) -> FloatArray:
+        """|Z| |v|."""
+        return self._sum("absolute", vector)
+
+    def absolute_transposed(self, vector: FloatArray) -> FloatArray:
+        """|Z|^T |nu|."""
+        return self._of_columns("absolute_transposed", vector, rest=vector.shape[1:])
+
+    def row_squares(self, weights: FloatArray) -> FloatArray:
+        """The diagonal of Z diag(weights) Z^T."""
+        return self._sum("row_squares", weights)
+
+    def add_gram(self, weights: FloatArray, total: FloatArray) -> FloatArray:
+        """The upper triangle of Z diag(weights) Z^T, added up block by block."""
+        if self.is_remote:
+            for _, found in self.results(lambda part: methodcaller("gram", weights[part])):
+                total += found
+            return total
+        for part in self.parts:
+            total = self.block(part).add_gram(weights[part], total)
+        return total
+
+    def gram(self, weights: FloatArray) -> FloatArray:
+        """The upper triangle of Z diag(weights) Z^T."""
+        return self.add_gram(weights, np.zeros((self.shape[0],) * 2, order="F"))
+
+    def rough_gram(self, weights: FloatArray) -> npt.NDArray[np.float32] | None:
+        """The same in single precision; None where a block has none."""
+        total: npt.NDArray[np.float32] | None = None
+        if self._has_rough:
+            for _, found in self.results(lambda part: methodcaller("rough_gram", weights[part])):
+                if found is None:
+                    self._has_rough = False
+                    return None
+                total = found if total is None else np.add(total, found)
+        return total
+
+    _has_rough = True  # until a block says otherwise
+
+    def inner(self, other: Features) -> FloatArray:
+        """Z W^T."""
+        total = np.zeros((self.shape[0], other.shape[0]))
+        for part in self.parts:
+            total += self.block(part).inner(other.taken(part))
+        return total
+
+    # ---- sizes -----------------------------------------------------------------------------------
+
+    @cached_property
+    def _sizes(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """max |Z_ij| of columns and of rows, norms of both, in one reading."""
+        n, m = self.shape
+        columns, rows, norms, squares = np.zeros(m), np.zeros(n), np.zeros(m), np.zeros(n)
+        for part, found in self.results(lambda _: sizes_of):
+            columns[part], largest, norms[part], more = found
+            rows = np.maximum(rows, largest)
+            with np.errstate(over="ignore"):
+                squares += more
+        return columns, rows, norms, np.sqrt(squares)
+
+    def largest(self, axis: int) -> FloatArray:
+        """max |Z_ij| along an axis."""
+        return self._sizes[axis]
+
+    def column_norms(self) -> FloatArray:
+        """||z_j||."""
+        return self._sizes[2]
+
+    def _plain_norms(self) -> FloatArray:
+        return self._sizes[3].copy()
+
+    def extremes(self) -> tuple[FloatArray, FloatArray]:
+        """The smallest and the largest entry of every column."""
+        low, high = np.zeros((2, self.shape[1]))
+        for part, found in self._each("extremes"):
+            low[part], high[part] = found
+        return low, high
+
+    def means(self) -> FloatArray:
+        """The mean of every column."""
+        return self._of_columns("means")
+
+    def entries(self) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
+        """The nonzero entries, block by block."""
+        for part in self.parts:
+            for i, j, values in self.block(part).entries():
+                yield i, j + part.start, values
+
+
+def sizes_of(block: Features) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """The largest entries of columns and of rows, norms of columns, squares of those of rows."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        norms, squares = block.column_norms(), np.square(block._plain_norms())
+    return block.largest(0), block.largest(1), norms, squares

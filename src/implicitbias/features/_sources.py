@@ -1,0 +1,240 @@
+"""Where blocks of columns come from: files, tables and whatever can be iterated over again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from implicitbias._errors import InvalidInputError
+
+EXTRA = "pip install 'implicitbias[data]'"
+
+
+def source_of(given: Any, entries: int, *, transposed: bool) -> Sequence[Any]:
+    """The blocks of columns, each read when it is asked for; of files about ``entries`` each.
+
+    Raises
+    ------
+    InvalidInputError
+        Not blocks, an unknown file, or an iterator, which can be read only once.
+    """
+    if isinstance(given, (str, os.PathLike)):
+        return _of_file(Path(given), entries, transposed)
+    if hasattr(given, "column_names") and hasattr(given, "to_batches"):
+        return _table(given, entries, transposed)
+    if hasattr(given, "shape"):
+        if len(given.shape) != 2:
+            raise InvalidInputError(f"X has shape {tuple(given.shape)}; expected (n, d).")
+        return [given.T if transposed else given]
+    if transposed:
+        raise InvalidInputError(
+            "transposed is for files, tables and two-dimensional arrays; give every block as its "
+            "own transpose."
+        )
+    if isinstance(given, (list, tuple)):
+        return [np.load(each, mmap_mode="r") if _is_npy(each) else each for each in given]
+    if isinstance(given, Iterator):
+        raise InvalidInputError(
+            f"X is {_a(given)}, which can be read only once; blocks are read many times. Pass a "
+            "list, or an object whose __iter__ starts anew."
+        )
+    if not hasattr(given, "__iter__"):
+        raise InvalidInputError(
+            f"X is {_a(given)}; expected a file, a two-dimensional array or an iterable of blocks "
+            "of columns, (n, d_b) each."
+        )
+    return Again(given)
+
+
+def _a(given: Any) -> str:
+    name = type(given).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _is_npy(given: Any) -> bool:
+    return isinstance(given, (str, os.PathLike)) and Path(given).suffix == ".npy"
+
+
+def _of_file(path: Path, entries: int, transposed: bool) -> Sequence[Any]:
+    if not path.is_file():
+        raise InvalidInputError(f"there is no file {str(path)!r} to read blocks from.")
+    readers: dict[str, Callable[[Path, int, bool], Sequence[Any]]] = {
+        ".npy": _numpy_file,
+        ".parquet": _parquet_file,
+        ".arrow": _arrow_file,
+        ".feather": _arrow_file,
+    }
+    if path.suffix not in readers:
+        raise InvalidInputError(
+            f"{path.name!r} is of no format that is read in blocks; expected "
+            f"{', '.join(readers)}. Iterate over anything else: Blocks takes an object whose "
+            "__iter__ starts anew."
+        )
+    return readers[path.suffix](path, entries, transposed)
+
+
+def _numpy_file(path: Path, entries: int, transposed: bool) -> Sequence[Any]:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise InvalidInputError(f"{path.name!r} cannot be read in blocks: {error}.") from None
+    if array.ndim != 2:
+        raise InvalidInputError(f"{path.name!r} has shape {array.shape}; expected (n, d).")
+    num_rows, num_columns = array.shape[::-1] if transposed else array.shape
+    by_columns = array.flags.f_contiguous != transposed
+    place = _Place(path, array.offset, array.dtype, num_rows, num_columns, by_columns)
+    width = max(1, entries // max(num_rows, 1))
+    count = -(-num_columns // width)
+    return Numbered(count, lambda b: place.columns(b * width, min((b + 1) * width, num_columns)))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A matrix in a file. It is read, not mapped: mapped files count as memory of the process."""
+
+    path: Path
+    offset: int
+    dtype: np.dtype[Any]
+    num_rows: int
+    num_columns: int
+    by_columns: bool  # whether columns follow each other, else rows
+
+    def columns(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Columns start to stop, (n, stop - start)."""
+        size = self.dtype.itemsize
+        with open(self.path, "rb", buffering=0) as file:
+            if self.by_columns:
+                found = np.empty((stop - start, self.num_rows), self.dtype)
+                self._read(file, self.offset + start * self.num_rows * size, found)
+                return found.T
+            found = np.empty((self.num_rows, stop - start), self.dtype)
+            for i, row in enumerate(found):
+                self._read(file, self.offset + (i * self.num_columns + start) * size, row)
+        return found
+
+    def _read(self, file: Any, at: int, into: npt.NDArray[Any]) -> None:
+        left = into.reshape(-1).view(np.uint8)
+        file.seek(at)
+        while left.size:
+            count = file.readinto(left)
+            if not count:
+                raise InvalidInputError(f"{self.path.name!r} ends before its last entry.")
+            left = left[count:]
+
+
+def _arrow(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise InvalidInputError(f"this file needs pyarrow: {EXTRA}.") from None
+
+
+def _parquet_file(path: Path, entries: int, transposed: bool) -> Sequence[Any]:
+    file = _opened(_arrow("pyarrow.parquet").ParquetFile, path)
+    if transposed:
+        return Numbered(
+            file.num_row_groups, lambda b: _as_array(file.read_row_group(b), path.name).T
+        )
+    return _by_names(
+        file.schema_arrow.names,
+        file.metadata.num_rows,
+        entries,
+        lambda names: _as_array(file.read(columns=names), path.name),
+    )
+
+
+def _arrow_file(path: Path, entries: int, transposed: bool) -> Sequence[Any]:
+    pyarrow = _arrow("pyarrow")
+    file = _opened(lambda where: pyarrow.ipc.open_file(pyarrow.memory_map(str(where))), path)
+    if transposed:
+        return Numbered(
+            file.num_record_batches, lambda b: _as_array(file.get_batch(b), path.name).T
+        )
+    return _table(file.read_all(), entries, False)  # columns of a mapped file are not copied
+
+
+def _opened(opener: Callable[[Path], Any], path: Path) -> Any:
+    try:
+        return opener(path)
+    except (OSError, ValueError) as error:  # pyarrow's errors are among these
+        raise InvalidInputError(f"{path.name!r} cannot be read: {error}.") from None
+
+
+def _table(table: Any, entries: int, transposed: bool) -> Sequence[Any]:
+    """An Arrow table: its columns in turn, or its batches of rows transposed."""
+    if transposed:
+        batches = table.to_batches()
+        return Numbered(len(batches), lambda b: _as_array(batches[b], "the table").T)
+    return _by_names(
+        table.column_names,
+        table.num_rows,
+        entries,
+        lambda names: _as_array(table.select(names), "the table"),
+    )
+
+
+def _by_names(
+    names: Sequence[str],
+    num_rows: int,
+    entries: int,
+    read: Callable[[Sequence[str]], npt.NDArray[Any]],
+) -> Sequence[Any]:
+    width = max(1, entries // max(num_rows, 1))
+    count = -(-len(names) // width)
+    return Numbered(count, lambda b: read(names[b * width : (b + 1) * width]))
+
+
+def _as_array(table: Any, name: str) -> Any:
+    columns = []
+    for label, column in zip(table.schema.names, table.columns, strict=True):
+        if column.null_count:
+            raise InvalidInputError(
+                f"column {label!r} of {name} has {column.null_count} missing values; every entry "
+                "must be a number. Impute or drop them first."
+            )
+        columns.append(column.to_numpy(zero_copy_only=False))
+    return np.column_stack(columns)
+
+
+class Numbered(Sequence[Any]):
+    """Blocks that a function reads by number."""
+
+    def __init__(self, count: int, read: Callable[[int], Any]) -> None:
+        self._count, self._read = count, read
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: Any) -> Any:
+        if not 0 <= number < self._count:
+            raise IndexError(number)
+        return self._read(number)
+
+
+class Again(Sequence[Any]):
+    """The items of an iterable, which is started anew where they are not asked for in order."""
+
+    def __init__(self, given: Any) -> None:
+        self._given, self._count = given, -1
+        self._iterator, self._next = iter(given), 0
+
+    def __len__(self) -> int:
+        if self._count < 0:
+            self._count = sum(1 for _ in self._given)
+        return self._count
+
+    def __getitem__(self, number: Any) -> Any:
+        if number < self._next:
+            self._iterator, self._next = iter(self._given), 0
+        for item in self._iterator:
+            self._next += 1
+            if self._next > number:
+                return item
+        raise IndexError(number)
