@@ -81,3 +81,11 @@ def test_wrong_folds_and_ratios_are_refused():
         FlowLimitClassifierCV(eps=2.0).fit(X, Y)
     with pytest.raises(ib.InvalidInputError):
         FlowLimitClassifierCV(cv="five").fit(X, Y)
+
+
+def test_a_refusal_says_why():
+    """A common offset hides what differs between the points."""
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((12, 20))
+    with pytest.raises(ib.NoPredictionError, match=r"not solved: .*Standardise the features"):
+        FlowLimitClassifier(init_scale=0.3).fit(X + 1e12, X[:, 0] > X[:, 1])

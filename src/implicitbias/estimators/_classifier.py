@@ -52,7 +52,8 @@ class Trained(NamedTuple):
             return end_of_training(self.network, self.problem, self.directions, start)
         found = self.ends([scale])[0]
         if not np.isfinite(found.coefficients).all():
-            raise NoPredictionError(f"no limit at init_scale={scale:g}: {found.result}")
+            why = getattr(found.result, "note", "")
+            raise NoPredictionError(f"no limit at init_scale={scale:g}: {why}")
         return found
 
     def ends(self, scales: Sequence[float] | FloatArray) -> list[End]:

@@ -392,8 +392,9 @@ def _check_sparse(network: Network, problem: Regression | Classification) -> Non
     several = network.degree > 2 and network.decoupling().verdict.holds
     if isinstance(problem, Classification) and several:
         raise InvalidInputError(
-            f"X is {problem.features.named} and {network!r} has several limit directions, among "
-            "which only a simulation decides, and those take dense arrays. Choose depth 2, or pass "
+            f"X is {problem.features.named}, and classification by more than two layers takes "
+            f"dense arrays: {network!r} has several limit directions, among which only a "
+            "simulation decides. Choose depth 2, or pass "
             "X.toarray() without the features that have no entry: they stay at 0 in the limit "
             "direction."
         )

@@ -20,6 +20,7 @@ from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.features import Features
 
 PATIENCE = 4  # rounds of block changes without fewer wrong signs
+APART = "Standardise the features if an offset or a large unit hides what tells points apart"
 DEPENDENT = 1e-12  # a unit row this close to the span of others lies in it
 
 
@@ -153,7 +154,7 @@ def _one_at_a_time(
         if entering.size == 0:
             return held
         _enter(rows, nu, int(entering[0]))
-    raise PivotError("the active points were not found")
+    raise PivotError(f"the active points were not found. {APART}")
 
 
 def _dual_step(
@@ -185,7 +186,7 @@ def _enter(rows: Features, nu: FloatArray, new: int) -> None:
     parts = lstsq(known[:-1].T, known[-1])[0]
     given = np.flatnonzero(parts > 0.0)
     if given.size == 0:
-        raise PivotError("a combination of points with weights >= 0 vanishes")
+        raise PivotError(f"to rounding a combination of points with weights >= 0 vanishes. {APART}")
     ratios = nu[active[given]] / parts[given]
     step = float(ratios.min())
     nu[active] = np.maximum(nu[active] - step * parts, 0.0)

@@ -18,13 +18,15 @@ minimisers; the dual flow for what comes after a departure.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
-from implicitbias._arrays import FloatArray, IntArray
-from implicitbias.limits.finite_loss._active_points import PivotError, active_points, independent
+from implicitbias._arrays import EPS, BoolArray, FloatArray, IntArray
+from implicitbias.features import Features
+from implicitbias.limits.finite_loss._active_points import PivotError, active_points
 from implicitbias.limits.finite_loss._point import (
     FINE,
     MarginPoint,
@@ -32,6 +34,7 @@ from implicitbias.limits.finite_loss._point import (
     PointSolver,
     broken_tie,
     least_norm_points,
+    log_weights,
 )
 from implicitbias.limits.margin._l2 import least_norm
 from implicitbias.limits.potential._ends import EndPoint, large_scale_end, small_scale_end
@@ -43,12 +46,46 @@ FIRST = 8.0  # log mu where steps begin: up to there multipliers grow in proport
 WIDEST, WIDER, LEAST = 0.6, 0.1, 1e-3  # in log mu: steps, wider ones further down, and the shortest
 SHORTER, LONGER = 0.25, 2.0
 GUARD = 0.1  # of what is left at the ends of a step: less of it inside asks for a shorter one
-FALLEN = 1e-11  # of multipliers and margins: what their rounding does not explain
-UNPLACED = 3e-11  # of the answer: what the place of a departure leaves open
-PLACED, CLOSER = 1e-5, 0.1  # in log mu^{1/L}: steps where events are placed, and each to the last
-TURNED = 2e-3  # the same for the turn of a multiplier, which matters by its square
-MOST_DEPARTURES = 10  # a point
+MISSED = 1e-12  # of margins: what their rounding does not explain
+FALLING = 1e-10  # of rates: the same
+TOUCHING = 10 * MISSED  # margins this near to the smallest take part in an event
+UNDECIDED = 1e-9  # what no change of active points mends counts as rounding up to here
+NEXT = 0.01  # of a bracket: the shortest step to the place of an event
+CORRECTIONS = 60  # of the place of an event
+MOST_EVENTS = 30  # a point
 CLOSING = 0.7  # what is left of a distance, at most, from one such mu to the next
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What can go wrong at a point: negative where it has.
+
+    Attributes
+    ----------
+    left
+        Of inactive points what margins exceed the smallest by, of active ones how fast their
+        multipliers rise, relative to the fastest, (n,).
+    active
+        Which is which, (n,).
+    """
+
+    left: FloatArray
+    active: BoolArray
+
+    @cached_property
+    def rounding(self) -> FloatArray:
+        """What counts as 0, (n,)."""
+        return np.where(self.active, FALLING, MISSED)
+
+    @cached_property
+    def wrong(self) -> BoolArray:
+        """Points that have to enter or to leave."""
+        return self.left < -self.rounding
+
+    @property
+    def deepest(self) -> float:
+        """How wrong the worst is, in units of its rounding."""
+        return float((-self.left / self.rounding).max(initial=0.0))
 
 
 class MarginSolver(PointSolver):
@@ -58,8 +95,9 @@ class MarginSolver(PointSolver):
         super().__init__(problem)
         self.departures: list[float] = []  # log scales where a point left the smallest margin
         self._kept = np.zeros(len(problem.rows))  # the multipliers at the last of them
-        self._before: tuple[MarginPoint, float] | None = None
         self._width = np.inf
+        self._events = 0
+        self._begins: Seen | None = None  # what is left where the path begins anew
 
     def at(self, log_scale: float) -> MarginPoint:
         """The point at the scale exp(log_scale), below all asked for before; certified.
@@ -81,6 +119,9 @@ class MarginSolver(PointSolver):
             widest = max(WIDEST / depth, WIDER * abs(self._log_scale - size))
             self._width = min(self._width, widest)
             self._advance(max(log_scale, self._log_scale - self._width), LEAST / depth)
+        nu = self._here.multipliers
+        if nu.min(initial=0.0) < -FINE.multiplier * np.abs(nu).max(initial=0.0):
+            raise PivotError("a multiplier fell below 0 on the way")
         return self._here
 
     @property
@@ -97,115 +138,94 @@ class MarginSolver(PointSolver):
 
     def _advance(self, log_scale: float, least: float) -> None:
         """To a smaller scale, or less far where something happens on the way."""
-        found = self.solved(log_scale)
-        if self._log_scale - log_scale > 1.5 * least:
-            middle = self.solved(0.5 * (self._log_scale + log_scale))
-            if not self._is_smooth(middle, found):
-                self._width = max(SHORTER * (self._log_scale - log_scale), least)
+        width = self._log_scale - log_scale
+        found = self.fixed(self._here.active, log_scale)
+        seen = self._seen(found)
+        if width > 1.5 * least:
+            middle = self.fixed(found.active, log_scale + 0.5 * width)
+            between = self._seen(middle)
+            if between.wrong.any():
+                self._to_event(middle, between, log_scale + 0.5 * width)
                 return
-        elif self._fell(found):
-            self._to_event(log_scale)
+            if not seen.wrong.any() and not _is_smooth(self._seen(self._here), between, seen):
+                self._width = max(SHORTER * width, least)
+                return
+        if seen.wrong.any():
+            self._to_event(found, seen, log_scale)
             return
         self._accept(found, log_scale)
-        self._width *= LONGER
+        self._width = max(self._width, LONGER * width)
 
-    def _to_event(self, fallen: float) -> None:
-        """To the first event before a scale where a multiplier fell; a departure begins anew.
-
-        With the active points A of the last step but one kept, margins and multipliers are smooth:
-        a point enters A where its margin falls short, and one leaves where its multiplier turns.
-        """
-        first, begin = self._before or (self._here, self._log_scale)
-        start, end, entering = begin, fallen, -1
-        while True:
-            place, entering = self._first_event(first, start, end)
-            width = start - end
-            there = start - place * width
-            if width <= (PLACED if entering >= 0 else TURNED):
+    def _to_event(self, found: MarginPoint, seen: Seen, log_scale: float) -> None:
+        """To the first event before a scale where something is wrong, by roots in between."""
+        before = self._seen(self._here)
+        for count in range(CORRECTIONS):
+            width = self._log_scale - log_scale
+            if width <= 4 * EPS * max(1.0, abs(log_scale)) or seen.deepest <= 2.0:
                 break
-            start, end = min(begin, there + CLOSER * width), there - CLOSER * width
-        if entering >= 0:
-            joined = np.append(first.active, entering)
-            self._accept(self.fixed(independent(self.problem.rows, joined), there), there)
-            self._before = None
-            return
-        if there < begin:
-            self._accept(self.solved(there), there)
-        else:
-            self._last, self._log_scale = first, begin
-        self._depart()
+            above, below = np.maximum(before.left, 0.0)[seen.wrong], -seen.left[seen.wrong]
+            part = max(float((above / (above + below)).min()), NEXT) if count % 3 < 2 else 0.5
+            there = self._log_scale - part * width
+            middle = self.fixed(self._here.active, there)
+            between = self._seen(middle)
+            if between.wrong.any():
+                found, seen, log_scale = middle, between, there
+                continue
+            self._accept(middle, there)
+            before = between
+            if np.any((between.left <= between.rounding) & seen.wrong):
+                found, seen, log_scale = middle, between, there
+                break
+        self._turn(found, seen, log_scale)
 
-    def _first_event(self, first: MarginPoint, start: float, end: float) -> tuple[float, int]:
-        """Where on a step, in [0, 1], and which point enters; -1 if one leaves."""
-        scales = (start, 0.5 * (start + end), end)
-        points = [self.fixed(first.active, scale) for scale in scales]
-        nu = [self.multipliers(each) for each in points]
-        slope, bend = _parabolas(*nu)
-        falling = slope + bend < -FALLEN * nu[0].max()
-        slope, bend = slope[falling], bend[falling]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            turns = np.where(slope > bend, 0.5 - 0.5 * slope / bend, 0.0)
-        place = float(np.clip(turns, 0.0, 1.0).min(initial=1.0))
-        short = np.array([self.short(each.rho) for each in points])
-        short[:, first.active] = -1.0
-        entering = -1
-        for point in np.flatnonzero(short[2] > FALLEN):
-            slope, bend = _parabolas(*short[:, point])
-            roots = np.roots([bend, slope - bend, short[0, point]])
-            real = roots[np.isreal(roots)].real
-            root = real[(real > -1.0) & (real < 2.0)].clip(0.0, 1.0).min(initial=1.0)
-            if root <= place:
-                place, entering = float(root), int(point)
-        return place, entering
-
-    def _depart(self) -> None:
-        """The path begins anew from here."""
-        self.departures.append(self._log_scale)
-        self.doubt += UNPLACED
-        if len(self.departures) > MOST_DEPARTURES * len(self.problem.rows):
+    def _turn(self, point: MarginPoint, seen: Seen, log_scale: float) -> None:
+        """Other active points from here on: those whose multipliers can rise at one rate."""
+        problem, deepest = self.problem, seen.deepest
+        self._events += 1
+        if self._events > MOST_EVENTS * len(problem.rows):
             raise PivotError("points leave the smallest margin, and return, too often")
-        here = self._here
-        self._kept = self.multipliers(here)
-        if here.carried is not None:
-            self._begun = here.carried[1].t
-        nothing = np.zeros(here.active.size)
-        self._last, self._before = replace(here, multipliers=nothing, carried=None), None
+        if deepest > UNDECIDED / MISSED:
+            raise PivotError("a point where another one becomes active was not found")
+        touching = np.flatnonzero(seen.active | (seen.left <= TOUCHING))
+        weights = _weights(point)
+        near = problem.rows.rows(touching).scaled(1.0 / problem.goal[touching], weights)
+        active = np.sort(touching[least_norm(near).active])
+        stay = np.isin(point.active, active)
+        missed = float(np.abs(seen.left[touching[~seen.active[touching]]]).max(initial=0.0))
+        if stay.all() and active.size > stay.size:
+            self._accept(self.fixed(active, log_scale), log_scale)
+        elif stay.all():
+            self._accept(point, log_scale)  # what was wrong is rounding
+        else:
+            self._depart(point, active, log_scale, missed)
 
-    def _is_smooth(self, middle: MarginPoint, end: MarginPoint) -> bool:
-        """Whether points only join on a step, and parabolas see none touch, or turn, inside it."""
-        last = self._last
-        if last is None or self._fell(end) or self._fell(middle):
-            return False
-        points = (last, middle, end)
-        before, between, after = (frozenset(each.active.tolist()) for each in points)
-        if not before <= between <= after:
-            return False
-        apart = [np.maximum(-self.short(each.rho), 0.0) for each in points]
-        slope, bend = _parabolas(*apart)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            lowest = apart[1] - slope**2 / (8.0 * bend)
-        inside = (bend > 0.0) & (np.abs(slope) < 2.0 * bend)
-        inside[list(after)] = False
-        if np.any(inside & (lowest < GUARD * np.minimum(apart[0], apart[2]) - FALLEN)):
-            return False
-        nu = [self.multipliers(each) for each in points]
-        slope, bend = _parabolas(*(each[list(before)] for each in nu))
-        slowest = np.minimum(slope - bend, slope + bend)
-        return bool(np.all(slowest >= GUARD * slope - FALLEN * nu[2].max()))
+    def _depart(
+        self, point: MarginPoint, active: IntArray, log_scale: float, missed: float
+    ) -> None:
+        """The path begins anew from here, with those active points."""
+        self.departures.append(log_scale)
+        own = (point.certificate.error or 0.0) - self.doubt_at(point)
+        self.doubt += max(own, EPS) + missed
+        self._kept = self.multipliers(point)
+        if point.carried is not None:
+            self._begun = point.carried[1].t
+        nothing = np.zeros(active.size)
+        self._accept(replace(point, active=active, multipliers=nothing, carried=None), log_scale)
+        self._begins = self._seen_at(point, active)
 
-    def _fell(self, found: MarginPoint) -> bool:
-        """Whether a multiplier is smaller than at the last point."""
-        last = self._last
-        if last is None or any(
-            each.carried is not None and each.carried[0].log_excess > 0.0 for each in (last, found)
-        ):
-            return False  # where the potential is quadratic they grow in proportion
-        before, after = self.multipliers(last), self.multipliers(found)
-        return bool((before - after).max() > FALLEN * after.max())
+    def _seen(self, point: MarginPoint) -> Seen:
+        if point.carried is None and self._begins is not None:
+            return self._begins
+        return self._seen_at(point, point.active)
+
+    def _seen_at(self, point: MarginPoint, active: IntArray) -> Seen:
+        """What is left at a point until something happens to it with those active points."""
+        left, places = -self.short(point.rho), np.zeros(len(self.problem.rows), dtype=bool)
+        rates = _rates(self.problem.rows.rows(active), self.problem.goal[active], point)
+        left[active], places[active] = rates / np.abs(rates).max(), True
+        return Seen(left, places)
 
     def _accept(self, point: MarginPoint, log_scale: float) -> None:
-        if self._last is not None and self._last.carried is not None:
-            self._before = self._last, self._log_scale
         self._last, self._log_scale = point, log_scale
 
     def at_infinity(self) -> MarginPoint:
@@ -281,8 +301,28 @@ class MarginSolver(PointSolver):
         return self.without_doubtful(found, lambda a: self.end(solve_end, a))
 
 
-def _parabolas(
-    first: FloatArray, middle: FloatArray, last: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Slopes in the middle of [0, 1], and what they change by to its ends."""
-    return last - first, 2.0 * (first - 2.0 * middle + last)
+def _is_smooth(first: Seen, middle: Seen, last: Seen) -> bool:
+    """Whether parabolas see nothing touch 0 inside a step."""
+    slope = last.left - first.left
+    bend = 2.0 * (first.left - 2.0 * middle.left + last.left)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lowest = middle.left - slope**2 / (8.0 * bend)
+    inside = (bend > 0.0) & (np.abs(slope) < 2.0 * bend)
+    ends = np.minimum(first.left, last.left)
+    return not np.any(inside & (lowest < GUARD * ends - first.rounding))
+
+
+def _weights(point: MarginPoint) -> FloatArray:
+    """Square roots of how fast rho_j moves with (Z^T nu)_j, relative to the largest, (m,)."""
+    logs = log_weights(point)
+    return np.asarray(np.exp(np.maximum(0.5 * (logs - logs.max()), -300.0)))
+
+
+def _rates(rows: Features, goal: FloatArray, point: MarginPoint) -> FloatArray:
+    """How fast the multipliers rise at which all these margins grow at one rate, (|A|,)."""
+    used = np.flatnonzero(rows.largest(0))
+    matrix = rows.columns(used) * _weights(point)[used]
+    lengths = np.linalg.norm(matrix, axis=1)
+    r = np.linalg.qr((matrix / lengths[:, None]).T, mode="r")
+    half = solve_triangular(r, goal / lengths, trans="T", check_finite=False)
+    return np.asarray(solve_triangular(r, half, check_finite=False) / lengths)

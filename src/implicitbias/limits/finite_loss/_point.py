@@ -18,6 +18,7 @@ from implicitbias.features import Features
 from implicitbias.limits._limit import Certificate
 from implicitbias.limits.finite_loss._active_points import (
     Held,
+    PivotError,
     Tolerance,
     active_points,
     independent,
@@ -74,7 +75,8 @@ class MarginPoint(Held):
 class PointSolver:
     """The minimisers at one scale after another, each from the last; or of the divergence from t.
 
-    ``doubt`` is what their errors leave out.
+    ``doubt`` is what their errors leave out: of the clocks where they begin anew, relative to the
+    largest.
     """
 
     def __init__(self, problem: MarginPotential) -> None:
@@ -140,6 +142,17 @@ class PointSolver:
             found = fewer if self._is_met(fewer) else found
         return found
 
+    def doubt_at(self, point: MarginPoint) -> float:
+        """What the doubt of the clocks may do to rho, relative to the largest."""
+        if self.doubt == 0.0 or point.carried is None:
+            return self.doubt
+        curves, t = point.carried[0].curves, point.carried[1].t
+        slopes = slopes_at(curves, t)
+        clocks = np.abs(curves.u(t)) * np.exp(-slopes.log_a)
+        moved = np.exp(slopes.log_weights) * float(clocks.max(initial=0.0))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.doubt * max(1.0, float(moved.max() / np.abs(curves.rho(t)).max()))
+
     def short(self, rho: FloatArray) -> FloatArray:
         """What margins lack, (n,)."""
         return shortfall(self.problem.rows, self.problem.goal, rho)
@@ -182,9 +195,23 @@ class PointSolver:
             found.certificate,
         )
         feasibility = max(0.0, float(self.short(held.rho).max()))
-        error = (certificate.error or 0.0) + feasibility + self.doubt
+        error = (certificate.error or 0.0) + feasibility + self.doubt_at(held)
         feasibility = max(certificate.feasibility, feasibility)
         return replace(held, certificate=replace(certificate, feasibility=feasibility, error=error))
+
+
+def log_weights(point: MarginPoint) -> FloatArray:
+    """log of how fast rho_j moves with (Z^T nu)_j, (m,).
+
+    Raises
+    ------
+    PivotError
+        The point has no state.
+    """
+    if point.carried is None:
+        raise PivotError("a point has lost its state")
+    problem, state = point.carried
+    return np.asarray(slopes_at(problem.curves, state.t).log_weights)
 
 
 def least_norm_points(problem: MarginPotential) -> IntArray:
