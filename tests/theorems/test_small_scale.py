@@ -14,6 +14,11 @@ def data():
     return Regression(rng.standard_normal((4, 7)), rng.standard_normal(4))
 
 
+def small_scale(problem, network, init):
+    """That limit where aligned layers have an exact one, too."""
+    return predict_limit(network, problem, init, theorem="fully connected, small scale")
+
+
 def share(limit):
     """The distance that the note names, of the end's size."""
     found = re.search(r"at most (\S+) of its size away, to leading order", limit.note)
@@ -31,7 +36,7 @@ def trained_share(network, problem, init):
 def test_distance_is_bounded_and_met_by_single_units(widths):
     problem, network = data(), FullyConnectedNetwork(widths)
     init = Initialization.random(network, 1e-2, seed=1)
-    said = share(predict_limit(network, problem, init))
+    said = share(small_scale(problem, network, init))
     found = trained_share(network, problem, init)
     assert found < 1.05 * said  # two digits are printed
     if max(widths[1:]) == 1:  # nothing is lost by the spectral norm
@@ -41,7 +46,11 @@ def test_distance_is_bounded_and_met_by_single_units(widths):
 def test_a_start_of_zeros_in_the_first_layer_ends_there_at_every_scale():
     problem, network = data(), FullyConnectedNetwork((7, 2))
     init = Initialization([np.zeros((7, 2)), np.ones(2)], 3.0)
-    assert "Reached at every scale" in predict_limit(network, problem, init).note
+    assert "Reached at every scale" in small_scale(problem, network, init).note
+    exact = predict_limit(network, problem, init)
+    np.testing.assert_allclose(
+        exact.coefficients, small_scale(problem, network, init).coefficients, rtol=1e-12
+    )
     assert trained_share(network, problem, init) < 1e-8
 
 
