@@ -27,12 +27,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from benchmarks._checkouts import ROOT, Checkout, seconds
 
-from benchmarks import construction, flows, limits, scaling, verification
+from benchmarks import construction, flows, large_data, limits, scaling, verification
 
 FOLDER = ROOT / "docs" / "measured"
 FIRST = "cf09635"  # version 0.1
 QUICK = {
     "scaling": "quick",
+    "large_data": "sparse",
     "limits": "L=3",
     "flows": "n=20, d=100, L=3",
     "construction": "100 x 1,000",
@@ -165,15 +166,34 @@ def scaling_table(before, turns, only, out):
     (out / "scaling.csv").write_text(scaling.csv(grown), encoding="utf-8")
 
 
+def large_data_table(before, turns, only, out):
+    """Files in blocks, sparse data, many points."""
+    yield from _section("Files and many points", (
+        "``benchmarks.large_data``: two layers, scale 0.01, certificates included; CPU seconds, "
+        "and the most memory that the process ever held, Python and its libraries included."
+    ))  # fmt: skip
+    yield from _table(
+        ("data", "n x d", "rank, CPU s", "limit, CPU s", "GiB", "certificate"),
+        [
+            (title, m["error"]) + 4 * ("",)
+            if "error" in m
+            else (title, m["shape"], f"{m['rank']:.1f}", f"{m['limit']:.1f}",
+                  f"{m['gigabytes']:.2f}", f"{m['worst']:.1e}")
+            for title, m in large_data.measured(only=only)
+        ],
+    )  # fmt: skip
+
+
 TABLES = {
     "scaling": scaling_table,
+    "large_data": large_data_table,
     "limits": limit_table,
     "construction": construction_table,
     "flows": flow_table,
     "verify": verify_table,
     "cross_validation": cross_validation_table,
 }
-ALONE = {"scaling"}  # not beside another checkout
+ALONE = {"scaling", "large_data"}  # not beside another checkout
 
 
 def _both(module, before):
