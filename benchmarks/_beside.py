@@ -129,8 +129,8 @@ def rivals(turns, quick):
         apart.append([np.linalg.norm(end - pursuit) / np.linalg.norm(pursuit) for end in ends])
     rows = []
     for n, (ours, highs, path, lasso), ends in zip(sizes, times, apart, strict=True):
-        rows.append((str(n), ms(ours), ms(highs), f"{highs / ours:.2f}", f"{ends[0]:.0e}",
-                     ms(path), ms(lasso), f"{lasso / path:.2f}", f"{ends[1]:.0e}",
+        rows.append((str(n), ms(ours), ms(highs), f"{highs / ours:.2g}", f"{ends[0]:.0e}",
+                     ms(path), ms(lasso), f"{lasso / path:.2g}", f"{ends[1]:.0e}",
                      f"{ends[2]:.0e}"))  # fmt: skip
     names = ("limit", "HiGHS", "limit_path", "lasso_path")
     lost = [

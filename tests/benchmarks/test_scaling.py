@@ -59,7 +59,7 @@ def test_an_exponent_needs_three_sizes(sizes):
 
 
 def test_turns_give_medians_run_by_run(monkeypatch):
-    spent = iter([1.0, 10.0, 3.0, 30.0, 2.0, 20.0])
+    spent = iter([1.0, 10.0, 9.0, 90.0, 2.0, 20.0])
     asked = []
     monkeypatch.setattr(_sections, "seconds", lambda run: (next(spent), run()))
     runs = [lambda: asked.append("a"), lambda: asked.append("b")]
