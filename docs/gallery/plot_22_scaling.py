@@ -31,6 +31,10 @@ for ax, (name, curves) in zip(axes.flat, panels.items(), strict=True):
         ax.loglog(size, spent, "o-", color=colour, label=f"limit{depth}: {slope:.2f}")
         ax.loglog(size, found["floor"], "--", color=colour, label=f"floor{depth}")
         print(f"{curve}: time grows like {name}^{slope:.2f}")
+    ax.set_ylim(top=ax.get_ylim()[1] * 2 ** (2 * len(curves)))  # room for the legend
+    if name == "L":
+        ax.set_xticks(size, [f"{each:g}" for each in size])
+        ax.minorticks_off()
     ax.set_xlabel(name)
     ax.set_ylabel("CPU seconds")
     ax.legend(frameon=False)
