@@ -124,6 +124,15 @@ def test_scales_are_shown_as_they_are_and_fitted_as_they_shrink():
     assert found.text.endswith("n = 100, d = 2,000, L = 2.")
 
 
+def test_names_in_the_file_of_the_figure_hold_no_comma():
+    assert scaling.csv({"1/scale, L = 2": ROWS}).splitlines()[1].startswith("1/scale L=2,10,")
+
+
+def test_basis_pursuit_finds_both_signs():
+    X = np.array([[1.0, 0.0, 0.2], [0.0, 1.0, 0.2]])
+    assert _beside.basis_pursuit(X, np.array([1.0, -2.0])) == pytest.approx([1.0, -2.0, 0.0])
+
+
 def test_where_we_lose_is_one_sentence_of_all_tables():
     assert scaling.lost([SECTION, SECTION._replace(losses=["and there"])]) == (
         "**Where we lose.** Slow here; and there."
