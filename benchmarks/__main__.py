@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,11 +27,17 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from benchmarks._checkouts import ROOT, Checkout, seconds
 
-from benchmarks import construction, flows, limits, verification
+from benchmarks import construction, flows, large_data, limits, scaling, verification
 
 FOLDER = ROOT / "docs" / "measured"
 FIRST = "cf09635"  # version 0.1
-QUICK = {"limits": "L=3", "flows": "n=20, d=100, L=3", "construction": "100 x 1,000"}
+QUICK = {
+    "scaling": "quick",
+    "large_data": "sparse",
+    "limits": "L=3",
+    "flows": "n=20, d=100, L=3",
+    "construction": "100 x 1,000",
+}
 PART = 160_000_000  # bytes that the memory rate is measured on
 
 
@@ -54,7 +61,7 @@ def _git(*arguments):
     return found.stdout
 
 
-def limit_table(before, turns, only):
+def limit_table(before, turns, only, out):
     """Limits and paths."""
     rows = list(limits.measured(*_both("limits", before), turns, only))
     yield from _section("Limits and paths", (
@@ -73,7 +80,7 @@ def limit_table(before, turns, only):
         yield ""
 
 
-def construction_table(before, turns, only):
+def construction_table(before, turns, only, out):
     """Regression(X, y)."""
     rows = list(construction.measured(*_both("construction", before), turns, only))
     yield from _section("What constructing a problem costs", (
@@ -87,7 +94,7 @@ def construction_table(before, turns, only):
     yield from _summary(rows)
 
 
-def flow_table(before, turns, only):
+def flow_table(before, turns, only, out):
     """Dual flows of regressions."""
     rows = list(flows.measured(*_both("flows", before), turns, only))
     yield from _section("Dual flows", (
@@ -103,7 +110,7 @@ def flow_table(before, turns, only):
     yield from _summary(rows)
 
 
-def verify_table(before, turns, only):
+def verify_table(before, turns, only, out):
     """implicitbias verify."""
     rows = list(verification.measured(before, min(turns, 3)))
     yield from _section("``implicitbias verify``", "CPU seconds, user and system.")
@@ -118,7 +125,7 @@ def verify_table(before, turns, only):
     yield from _losses(rows)
 
 
-def cross_validation_table(before, turns, only):
+def cross_validation_table(before, turns, only, out):
     """The script's own words, by this version and by the other."""
     yield from _section("Cross-validation", "``python -m benchmarks.cross_validation``:")
     for name, sources in (("now", ROOT / "src"), ("before", before)):
@@ -136,13 +143,57 @@ def cross_validation_table(before, turns, only):
     yield ""
 
 
+def scaling_table(before, turns, only, out):
+    """Growth of limits, and what they are held against; also the numbers of the figure."""
+    turns, quick = min(turns, 5), only == "quick"
+    wall, spent = time.perf_counter(), time.process_time()
+    grown, found = scaling.measured(turns, quick), []
+    yield from _section("How limits grow", (
+        "From the array to the certified limit: ``Regression`` and ``predict_limit``. *GFLOP/s*: "
+        "X X\\ :sup:`T` of that size, in double and in single precision; *GB/s*: the sum of X. "
+        "*Floor*: all Gram matrices that a limit asks for (those that prove its rows independent "
+        "included) with their Cholesky factors, and one reading of X for each of its products, "
+        "at these rates; *share*: the part of the time that this is. *Exponents*: slopes of log "
+        "time in the log of the size, ± their standard errors."
+    ))  # fmt: skip
+    for section in scaling.sections(grown, turns, quick):
+        found.append(section)
+        yield from [f"**{section.title}.** {section.text}", ""]
+        yield from _table(section.head, section.rows)
+        yield from [each for note in section.notes for each in (note, "")]
+    yield from [scaling.lost(found), ""]
+    yield scaling.busy(time.perf_counter() - wall, time.process_time() - spent)
+    (out / "scaling.csv").write_text(scaling.csv(grown), encoding="utf-8")
+
+
+def large_data_table(before, turns, only, out):
+    """Files in blocks, sparse data, many points."""
+    yield from _section("Files and many points", (
+        "``benchmarks.large_data``: two layers, scale 0.01, certificates included; CPU seconds, "
+        "and the most memory that the process ever held, Python and its libraries included."
+    ))  # fmt: skip
+    yield from _table(
+        ("data", "n x d", "rank, CPU s", "limit, CPU s", "GiB", "certificate"),
+        [
+            (title, m["error"]) + 4 * ("",)
+            if "error" in m
+            else (title, m["shape"], f"{m['rank']:.1f}", f"{m['limit']:.1f}",
+                  f"{m['gigabytes']:.2f}", f"{m['worst']:.1e}")
+            for title, m in large_data.measured(only=only)
+        ],
+    )  # fmt: skip
+
+
 TABLES = {
+    "scaling": scaling_table,
+    "large_data": large_data_table,
     "limits": limit_table,
     "construction": construction_table,
     "flows": flow_table,
     "verify": verify_table,
     "cross_validation": cross_validation_table,
 }
+ALONE = {"scaling", "large_data"}  # not beside another checkout
 
 
 def _both(module, before):
@@ -194,16 +245,18 @@ def _losses(rows):
 
 
 def head(name):
-    """Where and when this was measured, and the memory's rate."""
+    """Where and when this was measured, beside what, how busy it was, and the memory's rate."""
     array = np.ones(PART // 8)
     rate = PART / seconds(array.sum, 5)[0] / 1e9
     own = _git("describe", "--always", "--dirty").strip()
+    beside = f" beside version {name}" if name else ""
+    ratio = " *Ratio* is how many times as long the older version takes." if name else ""
     return [
         f".. written by python -m benchmarks, {datetime.now(UTC):%Y-%m-%d}",
         "",
-        f"Commit {own} beside version {name}, {datetime.now(UTC):%Y-%m-%d}, Python "
-        f"{platform.python_version()}, NumPy {np.__version__}; one thread, reading memory at "
-        f"{rate:.1f} GB/s. *Ratio* is how many times as long the older version takes.",
+        f"Commit {own}{beside}, {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, "
+        f"NumPy {np.__version__}; one thread, reading memory at {rate:.1f} GB/s, load average "
+        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.{ratio}",
         "",
     ]
 
@@ -221,7 +274,9 @@ def main():
     unknown = sorted(set(wanted) - TABLES.keys())
     if unknown:
         parser.error(f"no such table: {', '.join(unknown)}; there are {', '.join(TABLES)}")
-    if given.before is None:
+    if set(wanted) <= ALONE:
+        write(given, wanted, None, None)
+    elif given.before is None:
         with last_release() as (name, sources):
             write(given, wanted, name, sources)
     else:
@@ -232,11 +287,11 @@ def write(given, wanted, name, sources):
     """One file a table, when it is whole."""
     turns = min(given.turns, 3) if given.quick else given.turns
     given.out.mkdir(exist_ok=True)
-    circumstances = head(name)
     for each in wanted:
         print(f"{each} ...", file=sys.stderr, flush=True)
         only = QUICK.get(each, "") if given.quick else ""
-        title, *lines = TABLES[each](sources, turns, only)
+        circumstances = head(None if each in ALONE else name)
+        title, *lines = TABLES[each](sources, turns, only, given.out)
         text = "\n".join([title, "~" * len(title), "", *circumstances, *lines]) + "\n"
         print(text, flush=True)
         (given.out / f"{each}.inc").write_text(text, encoding="utf-8")

@@ -96,8 +96,20 @@ def measure(name: str, scale: float) -> dict[str, Any]:
     }
 
 
+def measured(scale: float = 1e-2, only: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each case in a process of its own: its title and what was measured, or the error."""
+    for name, (title, *_) in CASES.items():
+        if only not in title:
+            continue
+        command = [sys.executable, "-m", "benchmarks.large_data", "--only", name]
+        command += ["--scale", str(scale)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        failed = done.returncode and {"error": (done.stderr.strip().splitlines() or ["killed"])[-1]}
+        yield title, failed or json.loads(done.stdout)
+
+
 def main() -> None:
-    """Measure each case in its own process and print the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=CASES, help="One case, as JSON.")
     parser.add_argument("--scale", type=float, default=1e-2)
@@ -106,14 +118,10 @@ def main() -> None:
         print(json.dumps(measure(options.only, options.scale)))
         return
     print(f"{'':20}{'':>20}{'rank, CPU s':>13}{'limit, CPU s':>14}{'GiB':>7}{'certificate':>13}")
-    for name, (title, *_) in CASES.items():
-        command = [sys.executable, "-m", "benchmarks.large_data", "--only", name]
-        command += ["--scale", str(options.scale)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            print(f"{title:20}{done.stderr.strip().splitlines()[-1]}")
+    for title, m in measured(options.scale):
+        if "error" in m:
+            print(f"{title:20}{m['error']}")
             continue
-        m = json.loads(done.stdout)
         print(
             f"{title:20}{m['shape']:>20}{m['rank']:13.1f}{m['limit']:14.1f}{m['gigabytes']:7.2f}"
             f"{m['worst']:13.1e}",

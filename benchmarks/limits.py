@@ -94,27 +94,32 @@ def problem_of(data, n, d, start, depth, scales):
     return lambda: ib.predict_limit(network, problem, init), problem
 
 
-def grams_of(run, problem):
-    """How many weighted Gram matrices a run makes, of either precision."""
-    kind, count = type(problem.features), []
-    known = {name: getattr(kind, name) for name in ("gram", "rough_gram")}
+def calls_of(run, kind, names):
+    """(name, shape) of every call of some methods of a kind of features that gives anything."""
+    calls, known = [], {name: getattr(kind, name) for name in names}
 
-    def counting(make):
-        def made(self, weights):
-            gram = make(self, weights)
-            count.extend([] if gram is None else [1])
-            return gram
+    def counting(name, made):
+        def counted(self, *given):
+            found = made(self, *given)
+            if found is not None:
+                calls.append((name, self.shape))
+            return found
 
-        return made
+        return counted
 
     try:
-        for name, make in known.items():
-            setattr(kind, name, counting(make))
+        for name, made in known.items():
+            setattr(kind, name, counting(name, made))
         run()
     finally:
-        for name, make in known.items():
-            setattr(kind, name, make)
-    return len(count)
+        for name, made in known.items():
+            setattr(kind, name, made)
+    return calls
+
+
+def grams_of(run, problem):
+    """How many weighted Gram matrices a run makes, of either precision."""
+    return len(calls_of(run, type(problem.features), ("gram", "rough_gram")))
 
 
 def floor_of(problem):

@@ -116,7 +116,7 @@ def loop(plan: dict[str, object]) -> float:
     return time.process_time() - began
 
 
-def swept(plan: dict[str, object], workers: int, clock: Callable[[], float]) -> list[float]:
+def swept(plan: dict[str, object], workers: int, clock: Callable[[], float]) -> tuple[float, float]:
     """Seconds of the tasks alone, and of the table and figures after them."""
     marks: list[float] = []
 
@@ -127,18 +127,22 @@ def swept(plan: dict[str, object], workers: int, clock: Callable[[], float]) -> 
     with TemporaryDirectory() as scratch:
         ib.sweep(plan, scratch, workers=workers, callback=mark)
     first, last = marks
-    return [last - first, clock() - last]
+    return last - first, clock() - last
+
+
+def turn(tasks: int) -> tuple[float, float, float]:
+    """CPU seconds of the loop, of the sweep's tasks, and of its table and figures."""
+    plan = plan_of(tasks)
+    return (loop(plan), *swept(plan, 1, time.process_time))
 
 
 def speed(tasks: int, workers: list[int]) -> None:
     """Tasks a CPU second in this process, and a second of wall time with workers."""
     plan = plan_of(tasks)
-    loop(plan_of(200))
-    swept(plan_of(200), 1, time.process_time)
+    turn(200)
     ratios = []
     for _ in range(5):
-        plain = loop(plan)
-        ours, after = swept(plan, 1, time.process_time)
+        plain, ours, after = turn(tasks)
         ratios.append(ours / plain)
         print(
             f"plain loop {tasks / plain:.0f}, sweep {tasks / ours:.0f} tasks a CPU second: "

@@ -57,6 +57,27 @@ def test_a_table_is_written_when_it_is_whole(tmp_path, monkeypatch):
     assert (tmp_path / "good.inc").read_text("utf-8").startswith("Title\n~~~~~\n\nbeside 0.1\n")
 
 
+def test_large_data_that_failed_are_in_the_table_with_their_error(monkeypatch, tmp_path):
+    fine = {"shape": "2 x 3", "rank": 1.0, "limit": 2.04, "gigabytes": 0.321, "worst": 1.5e-14}
+    found = [("array", fine), ("file in blocks", {"error": "MemoryError"})]
+    monkeypatch.setattr(page.large_data, "measured", lambda only: iter(found))
+    lines = list(page.large_data_table(None, 7, "", tmp_path))
+    at = lines.index("   * - array")
+    assert [line[7:] for line in lines[at : at + 6]] == [
+        "array", "2 x 3", "1.0", "2.0", "0.32", "1.5e-14",
+    ]  # fmt: skip
+    assert lines[at + 6 : at + 8] == ["   * - file in blocks", "     - MemoryError"]
+
+
+def test_a_case_of_large_data_that_is_killed_says_so(monkeypatch):
+    class Done:
+        returncode, stderr = -9, ""
+
+    monkeypatch.setattr(page.large_data.subprocess, "run", lambda *_, **__: Done())
+    found = dict(page.large_data.measured(only="sparse, wide"))
+    assert found == {"sparse, wide": {"error": "killed"}}
+
+
 def test_unknown_tables_are_refused_before_any_work(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["benchmarks", "--only", "limits,speed"])
     with pytest.raises(SystemExit):
