@@ -163,6 +163,14 @@ def test_zero_targets_and_a_single_feature():
     np.testing.assert_allclose(found["columns"][0]["values"], 2.0, rtol=1e-12)
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_norms_whose_squares_are_out_of_range(size):
+    problem = ib.Regression([[3.0, 4.0]], [25.0 * size])
+    page = ib.explore(problem, networks=["diagonal"], depths=[2], training=False)
+    rows = {row["name"]: row["values"] for row in page.data["tasks"][0]["store"][0]["rows"]}
+    np.testing.assert_allclose(rows["ℓ2 norm of all coefficients"][-1], 5.0 * size, rtol=1e-12)
+
+
 def test_many_columns_are_cut_and_the_page_says_so():
     X, y = normal(0, (3, 40), 3)
     page = ib.explore(ib.Regression(X, y), networks=["diagonal"], depths=[2], scales=[1.0, 0.0])

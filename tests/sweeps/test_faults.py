@@ -50,7 +50,9 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path):
         assert process.returncode == -signal.SIGKILL
         before = recorded(tmp_path / "killed")
         assert done < len(before) < 160
-    (tmp_path / "killed" / "results" / ".implicitbias-0123456789ab.jsonl").write_text('{"task": 3, "sta')
+    (tmp_path / "killed" / "results" / ".implicitbias-0123456789ab.jsonl").write_text(
+        '{"task": 3, "sta'
+    )
     ib.sweep(MANY, tmp_path / "killed", workers=1)
     ib.sweep(MANY, tmp_path / "calm", workers=1)
     assert recorded(tmp_path / "killed") == dict.fromkeys(range(160), 1)
