@@ -17,6 +17,7 @@ def main() -> int:
         OUT,
         HERE / "auto_gallery",
         HERE / "auto_experiments",
+        HERE / "auto_notebooks",
         HERE / "reference" / "generated",
     ):
         shutil.rmtree(stale, ignore_errors=True)

@@ -27,7 +27,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 html_math_renderer = "mathml"
-exclude_patterns = ["_build", "README.md", "gallery/*", "experiments/*"]
+exclude_patterns = ["_build", "README.md", "gallery/*", "experiments/*", "notebooks/*"]
 nitpicky = False
 default_role = "math"
 keep_warnings = False
@@ -40,8 +40,8 @@ napoleon_use_rtype = False
 napoleon_attr_annotations = False
 
 sphinx_gallery_conf = {
-    "examples_dirs": ["gallery", "experiments"],
-    "gallery_dirs": ["auto_gallery", "auto_experiments"],
+    "examples_dirs": ["gallery", "experiments", "notebooks"],
+    "gallery_dirs": ["auto_gallery", "auto_experiments", "auto_notebooks"],
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,

@@ -37,7 +37,7 @@ def snippets(page: Path) -> list[str]:
 
 def pages() -> list[Path]:
     """Return the README and the pages written by hand."""
-    built = {"_build", "auto_gallery", "auto_experiments", "generated"}
+    built = {"_build", "auto_gallery", "auto_experiments", "auto_notebooks", "generated"}
     found = [*sorted((ROOT / "docs").rglob("*.rst")), ROOT / "README.md"]
     return [page for page in found if not built & set(page.parts)]
 

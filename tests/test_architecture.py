@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "implicitbias"
 MAX_LINES, MAX_BODY = 400, 60
 # what a build of the documentation leaves
-BUILT = {"_build", "auto_gallery", "auto_experiments", "generated"}
+BUILT = {"_build", "auto_gallery", "auto_experiments", "auto_notebooks", "generated"}
 
 GROUND = {
     *("_errors", "_names", "_html", "_results", "_verdicts", "_files", "_types"),

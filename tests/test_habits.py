@@ -272,6 +272,7 @@ def test_contributors_are_told_every_method_of_a_network():
 def test_pages_show_nothing_private():
     """Neither by an import nor by an attribute: what is shown can be copied."""
     private = re.compile(r"(from|import) implicitbias[\w.]*\._|\bib\.[\w.]*\b_[a-z]")
-    scripts = [*(ROOT / "docs").glob("gallery/*.py"), *(ROOT / "docs").glob("experiments/*.py")]
+    folders = ("gallery", "experiments", "notebooks")
+    scripts = [path for name in folders for path in (ROOT / "docs").glob(f"{name}/*.py")]
     pages = [*(ROOT / "docs").rglob("*.rst"), *scripts]
     assert not [name_of(page) for page in pages if private.search(page.read_text(encoding="utf-8"))]

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import implicitbias as ib
 from implicitbias import verification
-from implicitbias.cli import main
+from implicitbias.cli import _printing, main
 from implicitbias.report import OWN
 from implicitbias.verification import Check, Measurement
 
@@ -287,8 +287,28 @@ def test_verify_agrees_on_a_real_row():
     result = run("verify", "--only", "tabulated")
     assert result.exit_code == 0
     assert "closed forms and tabulated values" in result.stdout
-    assert "1 checks, all agree" in result.stdout
+    assert "1 check, agrees" in result.stdout
     assert "1/1  Lemma 4" in result.stderr
+
+
+def test_verify_fits_a_narrow_screen(monkeypatch):
+    monkeypatch.setattr(verification, "CHECKS", checks(0.0, 1e-12))
+    monkeypatch.setattr(_printing, "watched", lambda stream: stream is sys.stdout)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("verify").stdout.splitlines()
+    assert lines[0] == " 1  Corollary 1; diagonal; data"
+    assert lines[1].split()[:3] == ["agrees", "difference", "0.0e+00"]
+    assert max(map(len, lines)) <= 80
+    monkeypatch.setenv("COLUMNS", "150")
+    assert "judged by" in run("verify").stdout
+
+
+def test_quiet_keeps_progress_off(monkeypatch, data):
+    monkeypatch.setattr(verification, "CHECKS", checks(0.0))
+    assert "1/1  Corollary 1" in run("verify").stderr
+    assert run("verify", "--quiet").stderr == ""
+    for command in ("path", "flow"):
+        assert run(command, data, "--target", "y", "--quiet").stderr == ""
 
 
 def test_verify_exits_with_1_when_a_row_disagrees(monkeypatch):
@@ -296,7 +316,7 @@ def test_verify_exits_with_1_when_a_row_disagrees(monkeypatch):
     result = run("verify")
     assert result.exit_code == 1
     assert "DISAGREES" in result.stdout
-    assert "2 checks, 1 DISAGREE" in result.stdout
+    assert "2 checks, 1 DISAGREES" in result.stdout
     assert run("verify", "--only", "corollary 1").exit_code == 0
 
 
@@ -333,10 +353,10 @@ def test_report_writes_one_page_whatever_it_finds(tmp_path, monkeypatch):
     page = tmp_path / "page.html"
     assert run("report", page, "--only", "corollary 1").exit_code == 0
     good = page.read_text(encoding="utf-8")
-    assert "1 checks, all agree" in good
+    assert "1 check, agrees" in good
     result = run("report", page)
     assert result.exit_code == 1
-    assert "2 checks, 1 DISAGREE" in result.stdout
+    assert "2 checks, 1 DISAGREES" in result.stdout
     assert "1.0e-03" in page.read_text(encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 

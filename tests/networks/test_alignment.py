@@ -63,7 +63,7 @@ def test_regression_keeps_its_distance_from_the_minimum_norm_solution(widths, ki
     flow = gradient_flow(network, problem, init)
     assert flow.outcome.converged
     assert flow.drift < 1e-12
-    limit = predict_limit(network, problem, init)
+    limit = predict_limit(network, problem, init, theorem="fully connected, small scale")
     rest = limit.unreached
     for layer in flow.final_parameters[1:]:
         rest = rest @ layer

@@ -47,6 +47,18 @@ SITUATIONS = [
     (CONVOLUTION, EVEN, lambda network: zero_last(network), None),  # F wbar has zeros
     (CONVOLUTION, REGRESS, random, None),
     (CONNECTED, REGRESS, random, "fully connected, small scale"),
+    (
+        CONNECTED,
+        REGRESS,
+        lambda n: Initialization.balanced(n, 1.0, seed=1),
+        "fully connected, aligned layers",
+    ),
+    (
+        FullyConnectedNetwork((8, 1)),
+        REGRESS,
+        lambda n: Initialization.random(n, 2.0, seed=1),
+        "fully connected, aligned layers",
+    ),
     (CONNECTED, CLASSIFY, random, "Corollary 1"),
     (TENSOR, REGRESS, random, None),
     (TENSOR, CLASSIFY, random, None),

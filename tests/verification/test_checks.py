@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from implicitbias._closing import Closing
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.verification import CHECKS, Check, Measurement, run_check, run_checks, select
@@ -43,7 +44,25 @@ def test_what_counts_as_agreement(changes, agrees):
 def test_assumptions_in_short():
     assert row_of().assumptions == "none needed"
     assert row_of(assumptions=(HOLDS, HOLDS)).assumptions == "all 2 hold"
-    assert row_of(assumptions=(HOLDS, UNDECIDED)).assumptions == "undecided: rank X = n (3)"
+    assert row_of(assumptions=(HOLDS,)).assumptions == "1 holds"
+    doubtful = row_of(assumptions=(HOLDS, UNDECIDED))
+    assert doubtful.assumptions == "1 of 2 hold"
+    assert doubtful.doubts == ("undecided: rank X = n (3)",)
+
+
+def test_a_row_names_what_it_is_judged_by():
+    assert row_of().measured.judged == "difference 1.0e-12"
+    slow = Closing(0.2, 0.5, True, 0.5)
+    near = Closing(1e-11, 0.5, True, 0.5)
+    both = row_of(error=0.2, closings=(slow, near))
+    assert both.agrees
+    assert both.measured.judged == "angle 1.0e-11"
+    stuck = row_of(error=0.2, closings=(Closing(0.2, 0.0, True, 0.5), near))
+    assert not stuck.agrees
+    assert stuck.measured.judged == "angle 2.0e-01"
+    assert row_of(error=0.2, closings=(slow,), quantity="residual").measured.judged.startswith(
+        "residual"
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,8 +96,12 @@ def test_report_counts_and_calls_back():
     )
     assert seen == [(0, good), (0, True), (1, bad), (1, False)]
     assert not report.agrees
-    assert str(report).startswith("2 checks, 1 DISAGREE, ")
+    assert str(report).startswith("2 checks, 1 DISAGREES, ")
     assert run_checks([good]).agrees
+    assert str(run_checks([good])).startswith("1 check, agrees, ")
+    assert str(run_checks([bad])).startswith("1 check, DISAGREES, ")
+    assert str(run_checks([bad, bad])).startswith("2 checks, 2 DISAGREE, ")
+    assert str(run_checks([good, good])).startswith("2 checks, all agree, ")
 
 
 def test_selection_ignores_case_and_looks_everywhere():

@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from implicitbias.comparison import compare
 from implicitbias.coordinates import lemma4
+from implicitbias.theorems import limit_path
 from implicitbias.verification import CHECKS, _lemma4, _regression, _woodworth, run_check, select
 
-QUICK = [*select(CHECKS, "Lemma 4"), *select(CHECKS, "Theorem 6"), *select(CHECKS, "Woodworth")]
+QUICK = [
+    check
+    for name in ("Lemma 4", "Theorem 6", "Woodworth", "aligned layers")
+    for check in select(CHECKS, name)
+]
 
 
 @pytest.mark.parametrize("check", QUICK, ids=lambda check: check.title)
@@ -56,6 +62,20 @@ def test_wrong_layers_are_noticed(monkeypatch):
 
     monkeypatch.setattr(_regression, "verify", swapped)
     assert _regression.theorem_6_matrix().error == pytest.approx(2.0)
+    assert _regression.aligned_layers((10, 6), 1.0).error == pytest.approx(2.0)
+
+
+def test_the_minimum_norm_in_place_of_the_limit_of_aligned_layers_is_noticed(monkeypatch):
+    verify = _regression.verify
+
+    def at_zero(network, problem, init, **options):
+        found = verify(network, problem, init, **options)
+        return compare(found.flow, limit_path(network, problem, init, [0.0]).limits[0])
+
+    monkeypatch.setattr(_regression, "verify", at_zero)
+    row = run_check(select(CHECKS, "aligned layers")[0])
+    assert not row.agrees
+    assert row.measured.error > 1e-3
 
 
 def test_another_result_than_the_row_names_is_noticed(monkeypatch):

@@ -22,6 +22,7 @@ import click
 
 from implicitbias import __version__
 from implicitbias.cli._commands import explain, flow, path, predict
+from implicitbias.cli._data import data
 from implicitbias.cli._descend import descend
 from implicitbias.cli._explore import explore
 from implicitbias.cli._sweep import sweep
@@ -131,5 +132,5 @@ def main() -> None:
     """
 
 
-for command in (verify, report_page, predict, explain, path, flow, descend, sweep, explore):
+for command in (verify, report_page, data, predict, explain, path, flow, descend, sweep, explore):
     main.add_command(command)

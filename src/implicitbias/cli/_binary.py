@@ -45,7 +45,7 @@ def read_parquet(content: bytes, file: str, selection: Selection) -> Grid:
         raise
     except Exception as error:  # whatever is wrong inside
         raise InvalidInputError(f"{file} is not a Parquet file: {reason(error)}.") from None
-    if selection.target in frame.index.names:
+    if selection.target is not None and selection.target in frame.index.names:
         frame = frame.reset_index(level=selection.target)
     index = tuple(str(name) for name in frame.index.names if name is not None)
     remark = f"index {', '.join(map(quoted, index))} left out" if index else ""
@@ -119,11 +119,14 @@ def read_npz(content: bytes, file: str, selection: Selection) -> Grid:
     given = arrays.pop(NAMES, None)
     used = given is None
     gone = tuple(name for name in selection.drop if arrays.pop(name, None) is not None)
-    length = len(np.atleast_1d(arrays.get(selection.target, np.zeros(0))))
+    told = selection.target if selection.target in arrays else next(iter(arrays), "")
+    length = len(np.atleast_1d(arrays.get(told, np.zeros(0))))
+    known = selection.target is None or selection.target in arrays
+    like = "first array" if selection.target is None else "target"
     names: list[str] = []
     parts: list[DataFrame] = []
     for name, array in arrays.items():
-        _check_shape(array, name, length if selection.target in arrays else None, file)
+        _check_shape(array, name, length if known else None, file, like)
         if array.dtype.kind == "S":
             array = np.char.decode(array, "utf-8", "replace")
         text = array.dtype.kind == "U" and selection.labels and name == selection.target
@@ -162,12 +165,12 @@ def _arrays(content: bytes, file: str) -> dict[str, NumericArray]:
     return arrays
 
 
-def _check_shape(array: NumericArray, name: str, length: int | None, file: str) -> None:
+def _check_shape(array: NumericArray, name: str, length: int | None, file: str, other: str) -> None:
     if array.ndim not in (1, 2) or length not in (None, len(array)):
         shape = "(n,) or (n, k)" if length is None else f"({length},) or ({length}, k)"
         raise InvalidInputError(
             f"{file}: the array {quoted(name)} has shape {array.shape}; expected {shape}, like the "
-            f"target. Leave it out with --drop {visible(name)}."
+            f"{other}. Leave it out with --drop {visible(name)}."
         )
 
 

@@ -140,19 +140,19 @@ def table_of(grid: Grid, selection: Selection) -> Table:
     features = replace(selection, drop=left).features(grid.names, grid.file)
     if not len(grid.frame):
         raise InvalidInputError(f"{grid.file} has a header and no rows; expected at least one.")
-    place = grid.names.index(selection.target)
-    X, missing = _matrix(grid, features, selection)
+    place = next(j for j, name in enumerate(grid.names) if name == selection.target)
+    X, missing = matrix(grid, features, selection)
     if selection.labels:
         y, without = _labels(grid, place, selection)
     else:
-        column, absent = _matrix(grid, [place], selection)
+        column, absent = matrix(grid, [place], selection)
         y, without = column[:, 0], absent[:, 0]
     kept = ~(missing.any(axis=1) | without)
     bad = ~np.isfinite(X) & kept[:, None]
     columns = [(j, np.flatnonzero(bad[:, k])) for k, j in enumerate(features)]
     columns.append((place, np.flatnonzero(_bad_target(y) & kept)))
     faults = [
-        fault for j, rows in columns if rows.size for fault in _faults(grid, j, rows, selection)
+        fault for j, rows in columns if rows.size for fault in faults_of(grid, j, rows, selection)
     ]
     if faults:
         raise InvalidInputError(_told(grid, faults, selection))
@@ -161,10 +161,10 @@ def table_of(grid: Grid, selection: Selection) -> Table:
         raise InvalidInputError(f"{grid.file}: a value is missing in every row; none is left.")
     remark = f"{counted(without_value, 'row')} with missing values left out" * (without_value > 0)
     names = tuple(grid.names[j] for j in features)
-    return Table(X[kept], y[kept], names, selection.target, joined(grid.note, remark))
+    return Table(X[kept], y[kept], names, grid.names[place], joined(grid.note, remark))
 
 
-def _matrix(
+def matrix(
     grid: Grid, columns: Sequence[int], selection: Selection
 ) -> tuple[FloatArray, BoolArray]:
     """The cells as numbers, NaN where they are none, and which of them count as missing."""
@@ -204,7 +204,7 @@ def _labels(grid: Grid, place: int, selection: Selection) -> tuple[NumericArray,
     """Labels as numbers if all are, else as text, and which of them count as missing."""
     column = grid.frame.iloc[:, place]
     if plain(column.dtype) and column.dtype.kind != "b":
-        values, missing = _matrix(grid, [place], selection)
+        values, missing = matrix(grid, [place], selection)
         exact = column.dtype.kind in "iu" and not missing.any()
         return column.to_numpy() if exact else values[:, 0], missing[:, 0]
     texts = ["" if is_empty(cell) else str(cell).strip() for cell in column.tolist()]
@@ -222,7 +222,7 @@ def _bad_target(y: NumericArray) -> BoolArray:
     return np.asarray(~np.isfinite(y), dtype=bool)
 
 
-def _faults(grid: Grid, place: int, rows: NumericArray, selection: Selection) -> list[Fault]:
+def faults_of(grid: Grid, place: int, rows: NumericArray, selection: Selection) -> list[Fault]:
     """What is wrong in the rows of a column, one entry a kind."""
     name = grid.names[place]
     is_label = selection.labels and name == selection.target
@@ -291,7 +291,7 @@ def _remedies(faults: Sequence[Fault], selection: Selection) -> Iterator[str]:
     """What to do about missing values and about text."""
     words = list(dict.fromkeys(word for fault in faults for word in fault.words))
     if words:
-        options = _options("--missing", words)
+        options = options_text("--missing", words)
         yield f"Fill in missing values, or leave their rows out with {options}."
     if any(fault.name == selection.target and fault.kind == "text" for fault in faults):
         yield "The target must be numbers; for two labels pass --task classification."
@@ -301,9 +301,10 @@ def _remedies(faults: Sequence[Fault], selection: Selection) -> Iterator[str]:
         names = list(dict.fromkeys(fault.name for fault in wrong))
         encode = "Encode text as numbers, or leave" if wrong[0].kind == "text" else "Leave"
         what = "column" if len(names) == 1 else "columns"
-        yield f"{encode} the {what} out with {_options('--drop', names)}."
+        yield f"{encode} the {what} out with {options_text('--drop', names)}."
 
 
-def _options(option: str, values: Sequence[str]) -> str:
+def options_text(option: str, values: Sequence[str]) -> str:
+    """An option given for each value, as it is typed."""
     shown = [f"{option} {shlex.quote(visible(value))}" for value in values[:FAULTS]]
     return " ".join(shown) + " and so on" * (len(values) > FAULTS)

@@ -27,7 +27,7 @@ from implicitbias.cli._output import (
     results_option,
     write,
 )
-from implicitbias.cli._printing import Progress, bar, print_json, say
+from implicitbias.cli._printing import Progress, bar, print_json, quiet_option, say
 from implicitbias.cli._results import (
     draw,
     flow_as_json,
@@ -38,6 +38,7 @@ from implicitbias.cli._results import (
     print_path,
     trained,
 )
+from implicitbias.cli._towards import Towards
 
 if TYPE_CHECKING:
     from implicitbias.flow import FlowState
@@ -70,14 +71,14 @@ def predict(ctx: click.Context, scale: float, out: Path | None, force: bool, as_
 
     with output(out, force, (COEFFICIENTS, RESULT, SAVED), (FIGURE,)) as directory:
         model = build_model(ctx)
-        end = end_of(ctx, model.network)
+        end = end_of(ctx, model.network, model.units)
         try:
             limit = _limit(model, scale)
         except NoPredictionError as error:
             hint = "On the command line: implicitbias explain DATA ... --simulate"
             raise click.ClickException(f"{error}\n{hint}") from error
         held = None if end is None else compare(end, limit)
-        result = {"data": model.title} | limit_as_json(model, limit, scale)
+        result = {"data": model.title} | model.divided | limit_as_json(model, limit, scale)
         if held is not None:
             result["end"] = held_as_json(held)
         if directory is not None:
@@ -122,7 +123,7 @@ def explain(ctx: click.Context, scale: float, simulate: bool, as_json: bool) -> 
 
     model = build_model(ctx)
     situation = (model.network, model.problem, model.init(scale))
-    end = end_of(ctx, model.network)
+    end = end_of(ctx, model.network, model.units)
     found = theorems.explain(*situation)
     held = None if end is None or found.limit is None else compare(end, found.limit)
     simulated = simulate_limit(*situation) if simulate and not found.data.fails else None
@@ -130,7 +131,8 @@ def explain(ctx: click.Context, scale: float, simulate: bool, as_json: bool) -> 
         extra = {} if simulated is None else {"simulated": simulated.to_dict()}
         if held is not None:
             extra["end"] = held_as_json(held)
-        print_json({"data": model.title} | found.to_dict() | extra | {"columns": model.table.names})
+        columns = {"columns": model.table.names}
+        print_json({"data": model.title} | found.to_dict() | extra | model.divided | columns)
     else:
         say(f"{model.title}\n{found}")
         if simulated is not None:
@@ -138,6 +140,8 @@ def explain(ctx: click.Context, scale: float, simulate: bool, as_json: bool) -> 
         if end is not None:
             unsaid = "nothing is predicted that it could be held against."
             say(f"\nThe end that was given {held or unsaid}")
+        if model.units is not None:
+            say("\nCoefficients here are those of the columns as divided.")
     ctx.exit(0 if held is None or held.agrees else 1)
 
 
@@ -170,6 +174,7 @@ def explain(ctx: click.Context, scale: float, simulate: bool, as_json: bool) -> 
 )
 @results_option
 @json_option
+@quiet_option
 @click.pass_context
 def path(
     ctx: click.Context,
@@ -279,6 +284,7 @@ def path(
 )
 @results_option
 @json_option
+@quiet_option
 @click.pass_context
 def flow(
     ctx: click.Context,
@@ -302,11 +308,12 @@ def flow(
     from implicitbias.flow import gradient_flow
 
     progress = Progress()
+    towards = Towards(until_residual, until_margin, [("time", max_time)])
 
     def report(state: FlowState) -> None:
         progress.show(
-            f"step {state.num_steps}, time {state.time:.3g}, log10 loss "
-            f"{state.log_loss / LOG_10:.1f} ..."
+            f"{towards.told(state)}: step {state.num_steps}, time {state.time:.3g}, log10 loss "
+            f"{state.log_loss / LOG_10:.1f}"
         )
 
     with output(out, force, (COEFFICIENTS, RESULT, SAVED), (FIGURE,)) as directory:

@@ -19,13 +19,14 @@ from implicitbias.cli._output import (
     results_option,
     write,
 )
-from implicitbias.cli._printing import Progress, print_json, say
+from implicitbias.cli._printing import Progress, print_json, quiet_option, say
 from implicitbias.cli._results import (
     flow_as_json,
     held_as_json,
     print_coefficients,
     trained,
 )
+from implicitbias.cli._towards import Towards
 
 if TYPE_CHECKING:
     from implicitbias.comparison import Comparison
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
 )
 @results_option
 @json_option
+@quiet_option
 @click.pass_context
 def descend(
     ctx: click.Context,
@@ -126,9 +128,11 @@ def descend(
     from implicitbias.descent import gradient_descent
 
     progress = Progress()
+    towards = Towards(until_residual, ends=[("num_steps", max_steps)])
 
     def report(state: FlowState) -> None:
-        progress.show(f"step {state.num_steps}, log10 loss {state.log_loss / LOG_10:.1f} ...")
+        loss = f"log10 loss {state.log_loss / LOG_10:.1f}"
+        progress.show(f"{towards.told(state)}: step {state.num_steps}, {loss}")
 
     with output(out, force, (COEFFICIENTS, RESULT, SAVED), (FIGURE,)) as directory:
         model = build_model(ctx)

@@ -13,7 +13,7 @@ from implicitbias._names import MAX_DEPTH, NETWORKS
 from implicitbias.cli._model import build_data
 from implicitbias.cli._options import OPTIONS, Names, data_options
 from implicitbias.cli._output import INTERCEPT, RefusedError
-from implicitbias.cli._printing import Progress, say
+from implicitbias.cli._printing import Progress, quiet_option, say
 
 if TYPE_CHECKING:
     from implicitbias.explorer import Explorer
@@ -63,6 +63,7 @@ def _options(command: Any) -> Any:
 @click.option(
     "--force", is_flag=True, help="Replace the file, too, if an earlier run did not write it."
 )
+@quiet_option
 @click.pass_context
 def explore(
     ctx: click.Context,

@@ -35,7 +35,7 @@ def end_option(command: Command) -> Command:
         expose_value=False,
         callback=_remember,
         help="Where a training run ended, to be held against the prediction: its layers in their "
-        "order, or its coefficients alone.",
+        "order, or its coefficients alone, those of the table's columns.",
     )
     torch = click.option(
         "--torch",
@@ -64,8 +64,12 @@ def start_of(network: Network, file: Path) -> Parameters:
     return network.check_parameters(stack, file.name)
 
 
-def end_of(ctx: click.Context, network: Network) -> FloatArray | None:
+def end_of(
+    ctx: click.Context, network: Network, units: FloatArray | None = None
+) -> FloatArray | None:
     """The coefficients of the end that ``--end`` or ``--torch`` names, (d,); None without one.
+
+    ``units`` are what the columns of the table were divided by before the network saw them.
 
     Raises
     ------
@@ -86,7 +90,8 @@ def end_of(ctx: click.Context, network: Network) -> FloatArray | None:
         return network.coefficients(_from_torch(network, file))
     arrays = _arrays(file)
     if len(arrays) == 1:
-        return finite_array(arrays[0], file.name, shape=(network.num_features,))
+        found = finite_array(arrays[0], file.name, shape=(network.num_features,))
+        return found if units is None else found * units
     return network.coefficients(network.check_parameters(arrays, file.name))
 
 

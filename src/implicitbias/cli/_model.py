@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from implicitbias.cli._printing import quoted, visible
 
 if TYPE_CHECKING:
     from implicitbias._arrays import BoolArray, FloatArray, Parameters
-    from implicitbias.cli._selection import Table
+    from implicitbias.cli._selection import Selection, Table
     from implicitbias.initialization import Initialization
     from implicitbias.networks import Network
     from implicitbias.problems import Classification, Regression
@@ -41,6 +41,8 @@ class Model:
         What is trained, from where up to the scale.
     title
         All of it in one line.
+    units
+        What the columns of the table were divided by, (d,), or None where they were not.
     """
 
     table: Table
@@ -49,6 +51,7 @@ class Model:
     directions: Parameters
     title: str
     intercept: Callable[[FloatArray], float] | None = None
+    units: FloatArray | None = None
 
     def init(self, scale: float) -> Initialization:
         """Theta(0) at a scale."""
@@ -56,9 +59,20 @@ class Model:
 
         return Initialization(self.directions, scale=scale)
 
+    def own(self, coefficients: FloatArray) -> FloatArray:
+        """Coefficients of what was trained on as those of the columns as they are in the table."""
+        return coefficients if self.units is None else coefficients / self.units
+
     def named(self, coefficients: FloatArray) -> dict[str, float]:
-        """The coefficients by the names of their columns."""
-        return dict(zip(self.table.names, coefficients.tolist(), strict=False))
+        """The coefficients of the table's columns by their names."""
+        return dict(zip(self.table.names, self.own(coefficients).tolist(), strict=False))
+
+    @property
+    def divided(self) -> dict[str, dict[str, float]]:
+        """What the columns were divided by, for JSON: nothing where they were not."""
+        if self.units is None:
+            return {}
+        return {"divided_by": dict(zip(self.table.names, self.units.tolist(), strict=False))}
 
     def constant(self, coefficients: FloatArray) -> float | None:
         """The intercept, or None without one."""
@@ -75,12 +89,15 @@ class Data:
         As of a ``Model``.
     title
         The file, its size and what was done to it.
+    units
+        As of a ``Model``.
     """
 
     table: Table
     problem: Regression | Classification
     intercept: Callable[[FloatArray], float] | None
     title: str
+    units: FloatArray | None = None
 
 
 def build_model(ctx: click.Context) -> Model:
@@ -119,6 +136,7 @@ def build_model(ctx: click.Context) -> Model:
         _directions(network, options["seed"], options["init"]),
         f"{network.family} network of {_layers(network)} on {data.title}",
         data.intercept,
+        data.units,
     )
 
 
@@ -141,7 +159,8 @@ def build_data(
     InvalidInputError, InfeasibleProblemError
         Data that cannot be used.
     """
-    from implicitbias.cli._selection import Selection
+    import numpy as np
+
     from implicitbias.cli._source import name_of
     from implicitbias.cli._tables import read_table
 
@@ -151,23 +170,38 @@ def build_data(
         raise click.UsageError("--project is for regression.")
     if options["positive"] is not None and not classify:
         raise click.UsageError("--positive is for --task classification.")
-    if options["thousands"] is not None and options["thousands"] == options["decimal"]:
-        raise click.UsageError("--thousands and --decimal are the same mark.")
-    given = ("target", "drop", "decimal", "thousands", "sep", "encoding", "header", "missing")
-    selection = Selection(**{name: options[name] for name in given}, labels=classify)
+    selection = selection_of(options, labels=classify)
     file = visible(name_of(options["data"]))
     table = read_table(options["data"], selection)
     check(len(table.names))
+    units = None
+    if options.get("standardise"):
+        table, units = _standardised(table)
     problem: Regression | Classification
     if classify:
-        problem, intercept, remark = _classification(table, options, file)
+        problem, intercept, remark = classification(table, options, file)
     else:
         problem, intercept, remark = _regression(table, options, file, metric=metric)
     title = f"{file}, {len(table.y)} x {len(table.names)} of rank {problem.rank}"
     title += ", with intercept" if intercept is not None else ""
-    return Data(
-        table, problem, intercept, title + remark + (f" ({table.note})" if table.note else "")
-    )
+    if units is not None:
+        title += ", columns divided by their standard deviations"
+        if classify and options["intercept"]:
+            units = np.append(units, 1.0)
+    title += remark + (f" ({table.note})" if table.note else "")
+    return Data(table, problem, intercept, title, units)
+
+
+def _standardised(table: Table) -> tuple[Table, FloatArray]:
+    """The table with columns divided by their standard deviations, but for constant ones."""
+    import numpy as np
+
+    from implicitbias.problems import refuse_sizes_beyond, spreads
+
+    units = spreads(table.X)
+    refuse_sizes_beyond(units, "the standard deviation of a column", 1e-100, 1e100)
+    units = np.where(units > 0.0, units, 1.0)
+    return replace(table, X=table.X / units), units
 
 
 def _depth(options: dict[str, Any]) -> float:
@@ -202,9 +236,26 @@ def _check_size(family: str, num_features: int, depth: float, width: int | None)
         )
 
 
-def _classification(
+def selection_of(options: dict[str, Any], *, labels: bool) -> Selection:
+    """Which columns the options choose, and how they are read."""
+    from implicitbias.cli._selection import Selection
+
+    if options["thousands"] is not None and options["thousands"] == options["decimal"]:
+        raise click.UsageError("--thousands and --decimal are the same mark.")
+    given = ("target", "drop", "decimal", "thousands", "sep", "encoding", "header", "missing")
+    return Selection(**{name: options[name] for name in given}, labels=labels)
+
+
+def classification(
     table: Table, options: dict[str, Any], file: str
 ) -> tuple[Classification, Callable[[FloatArray], float] | None, str]:
+    """The two classes with the labels that --positive and --intercept ask for, and a remark.
+
+    Raises
+    ------
+    InvalidInputError
+        Other than two labels, or --positive is none of them.
+    """
     import numpy as np
 
     from implicitbias.problems import Classification

@@ -90,7 +90,7 @@ class Names(click.Choice):  # type: ignore[type-arg]  # generic from click 8.4 o
 
 _argument = partial(click.argument, expose_value=False, callback=_remember)
 _option = partial(click.option, expose_value=False, callback=_remember)
-DATA_OPTIONS = (
+READING_OPTIONS = (
     _option(
         "--drop",
         multiple=True,
@@ -133,6 +133,8 @@ DATA_OPTIONS = (
         help="A cell that holds no value, such as NA, -999 or '' for an empty one: rows with one "
         "are left out, and counted. May be given several times.",
     ),
+)
+TASK_OPTIONS = (
     _option(
         "--task",
         type=click.Choice(TASKS),
@@ -157,6 +159,15 @@ DATA_OPTIONS = (
         default=False,
         show_default=True,
         help="Regression: where the features cannot fit the target, fit its least-squares part.",
+    ),
+)
+UNITS_OPTIONS = (
+    _option(
+        "--standardise/--no-standardise",
+        default=False,
+        show_default=True,
+        help="Divide every column by its standard deviation, so that units play no part. "
+        "Coefficients are given back for the columns as they are in the table.",
     ),
 )
 NETWORK_OPTIONS = (
@@ -199,21 +210,37 @@ NETWORK_OPTIONS = (
 )
 
 
+def _file(*, required: bool) -> Callable[[Command], Command]:
+    kind = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+    return _argument("data", type=kind, required=required)
+
+
+def reading_options(command: Command) -> Command:
+    """Add the file, perhaps its target, and how it is read."""
+    target = _option(
+        "--target",
+        metavar="COL",
+        help="The column to fit: what regression and classification would say of it.",
+    )
+    for option in reversed((_file(required=True), target, *READING_OPTIONS)):
+        command = option(command)
+    return command
+
+
 def data_options(*, required: bool) -> tuple[Callable[[Command], Command], ...]:
     """The file, its target and how it is read; ``build_data`` reads them from the context."""
-    file = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
     target = _option(
         "--target",
         required=required,
         metavar="COL",
         help="The column to fit; all others are features.",
     )
-    return (_argument("data", type=file, required=required), target, *DATA_OPTIONS)
+    return (_file(required=required), target, *READING_OPTIONS, *TASK_OPTIONS)
 
 
 def model_options(command: Command) -> Command:
     """Add the options that define a model; ``build_model`` reads them from the context."""
-    for option in reversed((*data_options(required=True), *NETWORK_OPTIONS)):
+    for option in reversed((*data_options(required=True), *UNITS_OPTIONS, *NETWORK_OPTIONS)):
         command = option(command)
     return command
 

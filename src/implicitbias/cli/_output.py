@@ -90,15 +90,16 @@ def write(
     Parameters
     ----------
     columns
-        Names and coefficient vectors; names may be alike.
+        Names and coefficient vectors; names may be alike. The table has them in its own units.
     """
     from implicitbias.serialization import save
 
     with (directory / COEFFICIENTS).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["column", *(name for name, _ in columns)])
+        given = [model.own(beta) for _, beta in columns]
         for j, name in enumerate(model.table.names):
-            writer.writerow([name, *_exact(beta[j] for _, beta in columns)])
+            writer.writerow([name, *_exact(beta[j] for beta in given)])
         if model.intercept is not None:
             constants = (model.intercept(beta) for _, beta in columns)
             writer.writerow([INTERCEPT, *_exact(constants)])

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,11 +16,13 @@ from implicitbias._errors import reason_of
 if TYPE_CHECKING:
     from rich.console import Console
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 WIDE = 1000  # columns of a console that is no terminal: nothing is wrapped or cut
-NARROW = 150  # columns into which every table fits
 TEXT = 100  # columns of running text on a terminal, at most
 NAME = 60  # characters of a name that are shown
 SECONDS_BETWEEN_UPDATES = 0.1
+QUIET = "implicitbias.quiet"  # where ctx.meta keeps --quiet
 
 
 def visible(text: str, most: int | None = None) -> str:
@@ -81,11 +83,29 @@ def watched(stream: Any) -> bool:
     return stream is not None and bool(stream.isatty())
 
 
+def quiet_option(command: Command) -> Command:
+    """Add ``--quiet``, which keeps progress off stderr."""
+
+    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        ctx.meta[QUIET] = value
+
+    add = click.option(
+        "--quiet", is_flag=True, expose_value=False, callback=remember, help="Show no progress."
+    )
+    return add(command)
+
+
+def is_quiet() -> bool:
+    """Whether the command that runs was given ``--quiet``."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(QUIET))
+
+
 def console() -> Console:
     """Return a console on stdout; where that is no terminal, nothing is wrapped or cut."""
     from rich.console import Console
 
-    width = max(get_terminal_size().columns, NARROW) if watched(sys.stdout) else WIDE
+    width = get_terminal_size().columns if watched(sys.stdout) else WIDE
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
@@ -99,7 +119,7 @@ def print_json(value: Any) -> None:
 @contextmanager
 def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar on stderr, on a terminal only; gives a function of how many are done."""
-    if not watched(sys.stderr):
+    if is_quiet() or not watched(sys.stderr):
         yield lambda done: None
         return
     from rich.console import Console
@@ -111,29 +131,36 @@ def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 class Progress:
-    """One line of progress on stderr: rewritten in place on a terminal, else now and then."""
+    """One line of progress on stderr: rewritten in place on a terminal, else now and then.
+
+    Attributes
+    ----------
+    watched
+        Whether it is rewritten in place.
+    """
 
     def __init__(self) -> None:
-        self._watched = watched(sys.stderr)
+        self.watched = watched(sys.stderr) and not is_quiet()
+        self._quiet = is_quiet()
         self._last = time.monotonic()
 
     def show(self, text: str) -> None:
         """Replace the line on a terminal, if the last change is long enough ago to be read."""
         now = time.monotonic()
-        if not self._watched or now - self._last < SECONDS_BETWEEN_UPDATES:
+        if not self.watched or now - self._last < SECONDS_BETWEEN_UPDATES:
             return
         self._last = now
         self.say(text)
 
     def say(self, text: str) -> None:
         """Replace the line now."""
-        if self._watched:
+        if self.watched:
             width = get_terminal_size().columns
             click.echo(f"\r\x1b[K{text[: width - 1]}", nl=False, err=True)
-        else:
+        elif not self._quiet:
             click.echo(text, err=True)
 
     def clear(self) -> None:
         """Leave nothing behind on a terminal."""
-        if self._watched:
+        if self.watched:
             click.echo("\r\x1b[K", nl=False, err=True)

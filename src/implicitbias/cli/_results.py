@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN = 15  # coefficients listed without --json
 NONZERO = 1e-6  # of the largest coefficient
+DIVIDED = "those of the divided columns, each over its standard deviation"
 TITLE_WIDTH = 80  # characters of a line above a figure
 
 
@@ -41,6 +42,7 @@ def path_as_json(model: Model, limits: LimitPath) -> dict[str, Any]:
     pairs = zip(limits.scales.tolist(), limits.limits, strict=True)
     return {
         "data": model.title,
+        **model.divided,
         "result": limits.theorem,
         "limits": [limit_as_json(model, limit, scale) for scale, limit in pairs],
     }
@@ -65,6 +67,7 @@ def flow_as_json(model: Model, result: Flow, scale: float) -> dict[str, Any]:
     numbers = ("residual", "remaining_change", "drift")
     return {
         "data": model.title,
+        **model.divided,
         **found,
         "scale": scale,
         "time": plain(result.times[-1]),
@@ -81,7 +84,7 @@ def print_coefficients(model: Model, coefficients: FloatArray) -> None:
     from rich.table import Table
 
     constant = model.constant(coefficients)
-    coefficients = coefficients[: len(model.table.names)]
+    coefficients = model.own(coefficients)[: len(model.table.names)]
     largest_first = np.argsort(-np.abs(coefficients), kind="stable")
     lines = Table("column", box=None)
     lines.add_column("coefficient", justify="right")
@@ -96,6 +99,8 @@ def print_coefficients(model: Model, coefficients: FloatArray) -> None:
         say(f"... and {left} zeros")
     elif left > 0:
         say(f"... and {left} smaller ones (--json prints all)")
+    if model.units is not None:
+        say(f"These are for the columns as they stand in the table: {DIVIDED}.")
 
 
 def print_path(model: Model, limits: LimitPath) -> None:
@@ -121,6 +126,8 @@ def print_path(model: Model, limits: LimitPath) -> None:
         )
     console().print(lines)
     say(f"nonzero: more than {NONZERO:g} of the largest coefficient")
+    if model.units is not None:
+        say("Norms are those of the coefficients of the divided columns, which training sees.")
 
 
 def draw(limits: LimitPath, model: Model, file: Path) -> None:

@@ -44,7 +44,7 @@ class Selection:
     Attributes
     ----------
     target
-        The column to fit.
+        The column to fit; None where all columns are looked at alike.
     drop
         Columns to leave out.
     labels
@@ -64,7 +64,7 @@ class Selection:
         Cells that hold no value: rows that have one where it is needed are left out.
     """
 
-    target: str
+    target: str | None
     drop: tuple[str, ...] = ()
     labels: bool = False
     decimal: str | None = None
@@ -83,19 +83,19 @@ class Selection:
             Names missing, repeated or unknown (all of them in one message), or no feature left.
         """
         known = set(names)
-        unknown = [each for each in dict.fromkeys((self.target, *self.drop)) if each not in known]
+        targets = () if self.target is None else (self.target,)
+        unknown = [each for each in dict.fromkeys((*targets, *self.drop)) if each not in known]
         faults = [*_unnamed(names), *_repeated(names), *_unknown(unknown, names)]
         if len(faults) == 1:
             raise InvalidInputError(f"{file}{' ' if unknown else ': '}{faults[0]}")
         if faults:
             raise InvalidInputError("\n  ".join([f"{file}:", *faults]))
-        out = {self.target, *self.drop}
+        out = {*targets, *self.drop}
         left = [j for j, name in enumerate(names) if name not in out]
         if not left:
-            raise InvalidInputError(
-                f"{file} has no column but the target {quoted(self.target)}"
-                + (" and those dropped." if self.drop else ".")
-            )
+            but = [f"the target {quoted(name)}" for name in targets]
+            but += ["those dropped"] * bool(self.drop)
+            raise InvalidInputError(f"{file} has no column but {' and '.join(but)}.")
         return left
 
 

@@ -1,5 +1,7 @@
 """Where training ends, without training: limit problems, closed forms and certificates."""
 
+from implicitbias.limits._aligned import GrownSizes, grown_sizes
+from implicitbias.limits._aligned_signs import SignFlow, Signs, decided_signs, turning
 from implicitbias.limits._interpolators import (
     least_l1_interpolator,
     least_l2_end,
@@ -80,6 +82,7 @@ __all__ = [
     "Entropy",
     "ExponentialLoss",
     "Groups",
+    "GrownSizes",
     "Limit",
     "MarginPoint",
     "MarginPotential",
@@ -98,7 +101,9 @@ __all__ = [
     "Rest",
     "Saddle",
     "Seen",
+    "SignFlow",
     "SignedFit",
+    "Signs",
     "SingularVectors",
     "SquaredLoss",
     "StackSolution",
@@ -109,10 +114,12 @@ __all__ = [
     "certify",
     "certify_stack",
     "conjugate_groups",
+    "decided_signs",
     "exactly",
     "follow_stack",
     "fourier_groups",
     "globally_optimal",
+    "grown_sizes",
     "l1_max_margin",
     "l2_max_margin",
     "large_scale_end",
@@ -143,5 +150,6 @@ __all__ = [
     "tensor_singular_error",
     "tensor_singular_residual",
     "tensor_singular_vectors",
+    "turning",
     "twin_groups",
 ]

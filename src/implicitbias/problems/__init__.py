@@ -1,6 +1,7 @@
 """What is learned: data and a loss, with the evidence that a solution exists."""
 
 from implicitbias.problems._classification import Classification
+from implicitbias.problems._columns import Columns, Combination, columns_of, spreads
 from implicitbias.problems._evidence import SignedRows
 from implicitbias.problems._exact import exact_rank
 from implicitbias.problems._intercept import Equations, equations, reachable_part
@@ -13,12 +14,15 @@ from implicitbias.problems._units import refuse_extreme_units, refuse_sizes_beyo
 
 __all__ = [
     "Classification",
+    "Columns",
+    "Combination",
     "Equations",
     "Offsets",
     "Regression",
     "Separability",
     "SignedRows",
     "UnitRows",
+    "columns_of",
     "decide",
     "distinct_labels",
     "equations",
@@ -27,4 +31,5 @@ __all__ = [
     "reachable_part",
     "refuse_extreme_units",
     "refuse_sizes_beyond",
+    "spreads",
 ]

@@ -13,7 +13,7 @@ from implicitbias.report._files import (
 )
 from implicitbias.report._output import OWN, ForeignFilesError, output_directory
 from implicitbias.report._page import page
-from implicitbias.report._table import notes, table
+from implicitbias.report._table import WIDTH, lines, notes, table
 
 __all__ = [
     "ARRAYS",
@@ -22,9 +22,11 @@ __all__ = [
     "MANIFEST",
     "OWN",
     "PAGE",
+    "WIDTH",
     "ForeignFilesError",
     "ReportFigure",
     "as_json",
+    "lines",
     "new_figure",
     "notes",
     "output_directory",

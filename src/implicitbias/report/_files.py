@@ -53,6 +53,7 @@ def _row_as_json(number: int, row: Row) -> dict[str, Any]:
         "settings": dict(found.settings),
         "assumptions": plain(found.assumptions),
         "error": plain(found.error),
+        "judged": found.judged,
         "certificate": plain(found.certificate),
         "certificates": plain(found.certificates),
         "arrays": {name: _key(number, name) for name in found.arrays},

@@ -9,6 +9,8 @@ from implicitbias.verification import Report, Row
 if TYPE_CHECKING:
     from rich.table import Table
 
+WIDTH = 150  # columns into which every table fits
+
 
 def table(report: Report) -> Table:
     """One line a row; what fits no column is in ``notes``."""
@@ -23,7 +25,7 @@ def table(report: Report) -> Table:
     lines.add_column("data", min_width=12, overflow="fold")
     lines.add_column("n x d", justify="right", no_wrap=True)
     lines.add_column("assumptions", min_width=11, overflow="fold")
-    lines.add_column("flow vs prediction", justify="right", min_width=10, overflow="fold")
+    lines.add_column("judged by", justify="right", no_wrap=True)
     lines.add_column("certificate", justify="right", no_wrap=True)
     lines.add_column("seconds", justify="right", no_wrap=True)
     lines.add_column("", no_wrap=True)
@@ -42,17 +44,29 @@ def cells(row: Row) -> tuple[str, ...]:
         check.data,
         "-" if found is None or found.shape is None else "{} x {}".format(*found.shape),
         row.assumptions,
-        "-" if found is None else f"{found.error:.1e}",
+        "-" if found is None else found.judged,
         "-" if found is None else f"{found.certificate:.1e}",
         f"{row.seconds:.1f}",
         "agrees" if row.agrees else "DISAGREES" if found is not None else "FAILED",
     )
 
 
+def lines(report: Report) -> list[str]:
+    """Two lines a row, its title and its numbers, for screens narrower than the table."""
+    found = []
+    for number, row in enumerate(report.rows, start=1):
+        *_, shape, assumptions, judged, certificate, seconds, verdict = cells(row)
+        size = "" if shape == "-" else f", {shape}"
+        found.append(f"{number:>2}  {row.check.title}{size}")
+        numbers = f"{judged:<18}  certified {certificate:<8} {assumptions:<13} {seconds:>4} s"
+        found.append(f"    {verdict:<9} {numbers}")
+    return found
+
+
 def notes(report: Report) -> list[str]:
     """What the columns do not say, one line a row that has something to add."""
     return [
-        f"{number}  {row.check.result}: {row.note}"
+        f"{number}  {row.check.result}: {'; '.join(filter(None, (*row.doubts, row.note)))}"
         for number, row in enumerate(report.rows, start=1)
-        if row.note
+        if row.doubts or row.note
     ]

@@ -1,6 +1,6 @@
 """The catalogue of results, and the predictions it makes."""
 
-from implicitbias.theorems._catalogue import Theorem
+from implicitbias.theorems._after_training import decided_by_training
 from implicitbias.theorems._explain import Explanation, Finding, explain
 from implicitbias.theorems._limit_problem import ClosedForm, LimitProblem
 from implicitbias.theorems._limits import LimitPaths, Limits, Refusal
@@ -19,6 +19,7 @@ from implicitbias.theorems._saddle_path import SaddlePath
 from implicitbias.theorems._saddles import saddle_path
 from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
+from implicitbias.theorems._theorem import Theorem
 
 __all__ = [
     "ClosedForm",
@@ -35,6 +36,7 @@ __all__ = [
     "Situation",
     "Theorem",
     "applicable",
+    "decided_by_training",
     "explain",
     "limit_at_end",
     "limit_path",

@@ -20,6 +20,7 @@ from implicitbias.theorems._situation import Situation, kept_signs
 Predicate = Callable[[Situation], Verdict]
 _needs: dict[Predicate, tuple[Predicate, ...]] = {}
 
+FALLS_BELOW_ONE = "the training loss falls below 1"
 ROUNDING = 1e-12  # relative defects below this are rounding
 
 
@@ -350,7 +351,7 @@ def loss_below_one(situation: Situation) -> Verdict:
         outputs = np.sign(outputs) * np.exp(np.minimum(log_sizes, 700.0))
     log_loss = _classification(situation).log_loss(outputs)
     return Verdict(
-        "the training loss falls below 1",
+        FALLS_BELOW_ONE,
         "holds" if log_loss < 0 else "undecided",
         float(np.exp(min(log_loss, 700.0))),
         "the loss at the start" + ("" if log_loss < 0 else "; training decides"),

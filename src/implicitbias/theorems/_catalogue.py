@@ -7,69 +7,16 @@ speaks. Those that a user registers (``_registry``) are tried after all of these
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-from implicitbias._verdicts import Verdict
+from implicitbias.theorems import _aligned, _classification, _regression
+from implicitbias.theorems import _aligned_assumptions as chains
 from implicitbias.theorems import _assumptions as measured
-from implicitbias.theorems import _classification, _regression
 from implicitbias.theorems import _fit_assumptions as fits
 from implicitbias.theorems import _pair_assumptions as pairs
 from implicitbias.theorems import _saddle_assumptions as saddles
 from implicitbias.theorems._least_squares import LeastSquares
-from implicitbias.theorems._limit_problem import ClosedForm, LimitProblem, Nothing, SmallScale
+from implicitbias.theorems._limit_problem import ClosedForm, Nothing, SmallScale
 from implicitbias.theorems._potential import Potential
-from implicitbias.theorems._situation import Situation
-
-Task = Literal["regression", "classification"]
-Predicate = measured.Predicate
-YKM = "Yun, Krishnan and Mobahi (ICLR 2021)"
-
-
-@dataclass(frozen=True)
-class Theorem:
-    """One result: its name, what it assumes and the limit it names.
-
-    Attributes
-    ----------
-    name
-        As limits carry it, such as "Corollary 5".
-    task
-        "regression" or "classification".
-    statement
-        The conclusion in one line.
-    assumptions
-        Functions of a ``Situation`` that measure and return a ``Verdict``, in order; the first that
-        fails ends the measuring, since later ones may need it. The first line of their docstrings
-        is what ``explain`` prints where they cannot be measured.
-    limit
-        What it says of a situation in which no assumption failed.
-    remedy
-        Which network, problem and initialization make it apply.
-    source
-        Where it is proved.
-    needs_solution
-        Whether it speaks of data that have a solution, as nearly all do.
-    """
-
-    name: str
-    task: Task
-    statement: str
-    assumptions: tuple[Predicate, ...]
-    limit: LimitProblem
-    remedy: str
-    source: str = YKM
-    needs_solution: bool = True
-
-    def measure(self, situation: Situation) -> tuple[Verdict, ...]:
-        """The verdicts up to the first failure."""
-        verdicts: list[Verdict] = []
-        for predicate in self.assumptions:
-            verdicts.append(measured.verdict_of(predicate, situation))
-            if verdicts[-1].fails:
-                break
-        return tuple(verdicts)
-
+from implicitbias.theorems._theorem import YKM, Task, Theorem
 
 _ONE_POINT = (
     "any network of two layers, a single data point, and a start whose first layer is the larger "
@@ -221,11 +168,27 @@ REGRESSION = (
         _BREGMAN,
     ),
     Theorem(
+        "fully connected, aligned layers",
+        "regression",
+        "beta tends to X^+ y + s_2 .. s_L (I - X^+ X) W_1 u_2, s_l^2 - |v|^2 conserved, "
+        "|v| s_2 .. s_L = |X^+ y|",
+        (
+            measured.fully_connected,
+            chains.aligned_layers,
+            chains.signs_are_known,
+            chains.chain_is_kept,
+        ),
+        ClosedForm(_aligned.aligned_limit, _aligned.minimum_norm_point),
+        "a FullyConnectedNetwork from balanced layers, Initialization(network.balanced(layers), "
+        "scale), or with one hidden unit a layer",
+        "the conserved matrices and what data do not see; Saxe, McClelland and Ganguli (ICLR 2014)",
+    ),
+    Theorem(
         "fully connected, small scale",
         "regression",
         "as alpha -> 0 beta tends to X^T (X X^T)^{-1} y; at every scale the distance is "
         "||alpha (I - X^+ X) Wbar_1 W_2 ... w_L|| at the end of training",
-        (measured.fully_connected, measured.moves_at_zero_loss),
+        (measured.fully_connected, chains.leaves_zero),
         SmallScale(_regression.minimum_norm_limit),
         "a FullyConnectedNetwork from a small Initialization.random(network, scale)",
         f"{YKM}, section 5; the identity is exact at every scale",

@@ -19,10 +19,10 @@ from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._assumptions import needs_of, title, verdict_of
-from implicitbias.theorems._catalogue import Theorem
 from implicitbias.theorems._limit_problem import LimitProblem
 from implicitbias.theorems._registry import all_theorems, task_of
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
+from implicitbias.theorems._theorem import Theorem
 
 Standing = Literal["applies", "may apply", "does not apply"]
 MARKS: dict[Standing, Mark] = {"applies": "good", "may apply": "open", "does not apply": "other"}
@@ -328,9 +328,9 @@ def _measured(result: Theorem, situation: Situation) -> tuple[tuple[Verdict, ...
     for predicate in result.assumptions:
         name = title(predicate)
         try:
-            missing = [one for one in needs_of(predicate) if one(situation).fails]
-            if missing:
-                unmeasured.append(f"{name} (it needs: {title(missing[0])})")
+            missing = next((one for one in needs_of(predicate) if one(situation).fails), None)
+            if missing is not None:
+                unmeasured.append(f"{name} (it needs: {title(missing)})")
             else:
                 verdicts.append(verdict_of(predicate, situation))
         except InvalidInputError as error:

@@ -8,9 +8,9 @@ from implicitbias._verdicts import Verdict
 from implicitbias.theorems import _assumptions as measured
 from implicitbias.theorems import _pair_assumptions as pairs
 from implicitbias.theorems._assumptions import needs, vanishing
-from implicitbias.theorems._catalogue import Theorem
 from implicitbias.theorems._limit_problem import Nothing
 from implicitbias.theorems._situation import Situation
+from implicitbias.theorems._theorem import Theorem
 
 
 @needs(measured.orthogonally_decomposable, measured.single_data_phase)

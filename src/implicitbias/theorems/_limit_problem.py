@@ -117,21 +117,26 @@ class LimitProblem(ABC):
 
 @dataclass(frozen=True)
 class ClosedForm(LimitProblem):
-    """A limit at finite scales > 0, one at a time.
+    """A limit at finite scales, one at a time.
 
     Parameters
     ----------
     solve
         Function of the situation, the theorem's name and the verdicts; returns a ``Limit`` with a
         certificate measured at the point it returns.
+    at_zero
+        The same for scale 0; None where the theorem says nothing of it.
     """
 
     solve: Solve
+    at_zero: Solve | None = None
 
     def at(
         self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None
     ) -> Limit:
         """Solved anew."""
+        if scale == 0.0 and self.at_zero is not None:
+            return self.at_zero(situation, name, verdicts)
         if scale in (0.0, np.inf):
             raise NoPredictionError(
                 f"{name} is stated for scales between 0 and infinity; got {scale:g}. Ask for a "
@@ -154,8 +159,9 @@ class SmallScale(LimitProblem):
         """Where the start's own scale is meant: with the distance identity at that scale."""
         if scale is not None and scale > 0.0:
             raise NoPredictionError(
-                "for fully connected networks the theory gives the limit at scale 0 only; at scale "
-                f"{scale:g} simulate with gradient_flow, whose end obeys the distance identity.",
+                "for fully connected networks whose layers are not aligned the theory gives the "
+                f"limit at scale 0 only; at scale {scale:g} simulate with gradient_flow, whose end "
+                "obeys the distance identity.",
                 verdicts,
             )
         return self.solve(situation.at_scale(None if scale is None else 1.0), name, verdicts)

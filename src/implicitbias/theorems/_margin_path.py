@@ -28,11 +28,11 @@ from implicitbias.limits import (
 from implicitbias.networks import Network
 from implicitbias.problems import Classification
 from implicitbias.theorems._along import LimitsAlong, kept_or_refused
-from implicitbias.theorems._catalogue import Theorem
 from implicitbias.theorems._classification import scaled_to_margin
 from implicitbias.theorems._finite_loss import FINITE_LOSS
 from implicitbias.theorems._path import checked_values
 from implicitbias.theorems._situation import Situation, situation_of
+from implicitbias.theorems._theorem import Theorem
 
 Verdicts = tuple[Verdict, ...]
 UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)

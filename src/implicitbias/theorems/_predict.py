@@ -16,7 +16,6 @@ from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import Activation, AnyActivation, Network, as_activation
 from implicitbias.problems import Classification, Regression
-from implicitbias.theorems._catalogue import Theorem
 from implicitbias.theorems._registry import task_of, theorem_called, theorems_about
 from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import (
@@ -25,6 +24,7 @@ from implicitbias.theorems._situation import (
     refuse_sparse,
     situation_of,
 )
+from implicitbias.theorems._theorem import Theorem
 
 
 @renamed(tol="certified_to")

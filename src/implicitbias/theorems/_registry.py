@@ -11,11 +11,10 @@ from implicitbias.theorems._catalogue import (
     CLASSIFICATION,
     FOUNDATIONS,
     REGRESSION,
-    Task,
-    Theorem,
 )
 from implicitbias.theorems._finite_loss import FINITE_LOSS
 from implicitbias.theorems._limit_problem import Checked, LimitProblem
+from implicitbias.theorems._theorem import Task, Theorem
 
 OURS = (*REGRESSION, *CLASSIFICATION, *FOUNDATIONS, *FINITE_LOSS)
 _registered: dict[str, Theorem] = {}

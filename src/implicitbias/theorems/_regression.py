@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import cho_solve
 
-from implicitbias._arrays import EPS, FloatArray, Parameters
+from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.coordinates import ScalarCurves
@@ -40,6 +40,7 @@ from implicitbias.theorems._situation import Situation
 Verdicts = tuple[Verdict, ...]
 UNMET = 1e-6
 SETTLED = 1e-13  # errors of beta that are not worth a solve in balls
+SMALL_SCALE = 0.1  # distances above this share of the end are not of a small scale
 CORRECTIONS = 3  # of seminormal equations: each wins the digits that one solve keeps
 
 
@@ -297,17 +298,40 @@ def minimum_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> L
     """X^+ y, and the part of the start that training never moves there."""
     X, y = situation.problem.features, situation.problem.y
     end = least_l2_end(situation.rows, situation.targets, situation.lost)
+    unreached = _unreached(situation.rows, situation.start_parameters[0])
     return Limit(
         end.rho,
         "small-scale limit",
         name,
         Certificate(relative_residual(X, end.rho, y), end.gap, error=end.error),
         verdicts,
-        unreached=_unreached(situation.rows, situation.start_parameters[0]),
+        unreached=unreached,
         dual=end.nu,
-        note="Reached as the scale tends to 0; at this scale the distance is the norm of "
-        "`unreached` times the later layers at the end of training.",
+        note=_distance(unreached, end.rho, situation),
     )
+
+
+def _distance(unreached: FloatArray, end: FloatArray, situation: Situation) -> str:
+    """How far from X^+ y training ends.
+
+    By ``unreached`` times the later layers at the end, whose product has the norm
+    |X^+ y|^{(L-1)/L} (1 + O(alpha^2)): differences of W_l^T W_l and W_{l+1} W_{l+1}^T are
+    conserved, so all layers end with one singular value |X^+ y|^{1/L} and others of order alpha.
+    """
+    if not np.any(situation.init.directions[0]):
+        return "Reached at every scale: the start has no part that training never moves."
+    size = stable_norm(end)
+    if size == 0.0:
+        return "Reached as the scale tends to 0."
+    most = float(np.abs(unreached).max())
+    with np.errstate(over="ignore"):
+        part = most * float(np.linalg.norm(unreached / most, 2)) if most > 0.0 else 0.0
+        share = part * size ** (-1.0 / situation.network.depth)
+    text = (
+        f"Reached as the scale tends to 0. At this scale the end is at most {share:.2g} of its "
+        "size away, to leading order: ||unreached||_2 / |beta|^{1/L}."
+    )
+    return text if share <= SMALL_SCALE else f"{text} This scale is not small: simulate."
 
 
 def _unreached(rows: Features, first: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ from implicitbias._arrays import (
     IntArray,
     Parameters,
     positive_int,
+    stable_norm,
 )
 from implicitbias._errors import InvalidInputError
 from implicitbias._fit import check_fit
@@ -24,11 +25,15 @@ from implicitbias.features import Dense, Features, Lost, limit_bytes
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
     MAX_ITERATIONS,
+    EndPoint,
+    GrownSizes,
     OnePoint,
     PotentialProblem,
     Reachable,
     Seen,
     SignedFit,
+    grown_sizes,
+    least_l2_end,
     reachable,
     signed_fit,
 )
@@ -39,6 +44,7 @@ from implicitbias.problems import (
     refuse_extreme_units,
     refuse_sizes_beyond,
 )
+from implicitbias.theorems._aligned_chain import AlignedChain, RowSpace, aligned_chain
 from implicitbias.theorems._one_point import OnePointSVD, one_point_svd
 
 ROUNDED = 2 * EPS  # of |x_i| |S_j|: an entry of X S^T
@@ -46,6 +52,7 @@ EXTREME = 460  # exponents of 2 above which squares of data may not fit float64
 SCALE_FREE = {  # kept at other scales
     *("rows", "targets", "coordinates", "reduction", "one_point"),
     *("rows_are_exact", "start_is_exact", "signed_fit"),
+    *("row_space", "aligned", "least"),
 }
 TARGET_FREE = {"rows", "coordinates", "reduction", "rows_are_exact", "start_is_exact", "curves"}
 FAR = 3.0  # |log scale| above which the scale may be what makes a problem hard
@@ -252,6 +259,29 @@ class Situation(Setting):
     def start_parameters(self) -> Parameters:
         """Theta(0)."""
         return self.init.parameters()
+
+    @cached_property
+    def row_space(self) -> RowSpace:
+        """The span of the data."""
+        return RowSpace(self.rows)
+
+    @cached_property
+    def aligned(self) -> AlignedChain:
+        """The chain of singular vectors of a fully connected network's layers, at scale 1."""
+        return aligned_chain(self.row_space, self.init.directions)
+
+    @cached_property
+    def least(self) -> EndPoint:
+        """X^+ y, with its dual point and certificate."""
+        return least_l2_end(self.rows, self.targets, self.lost)
+
+    @cached_property
+    def grown(self) -> GrownSizes:
+        """The sizes of aligned layers at the end of training."""
+        with np.errstate(divide="ignore"):
+            log_target = float(np.log(stable_norm(self.least.rho)))
+        log_scale = self.init.log_scale + self.aligned.log_unit
+        return grown_sizes(self.aligned.start_sizes, log_scale, log_target)
 
     @property
     def is_one_point(self) -> bool:

@@ -44,6 +44,8 @@ class Measurement:
         For directions, which no flow reaches: how each flow closes in.
     certificates
         Of the limits that were predicted; ``certificate`` counts the worst number of each.
+    quantity
+        What ``closings`` hold: "angle" or "residual".
     """
 
     error: float
@@ -56,6 +58,16 @@ class Measurement:
     arrays: Mapping[str, FloatArray] = field(default_factory=dict)
     closings: tuple[Closing, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    quantity: str = "angle"
+
+    @property
+    def judged(self) -> str:
+        """What ``near`` judges, and how small it has become: of several flows by the furthest."""
+        if not self.closings:
+            return f"difference {self.error:.1e}"
+        if not self.near:
+            return f"{self.quantity} {self.error:.1e}"
+        return f"{self.quantity} {min(one.angle for one in self.closings):.1e}"
 
     @property
     def near(self) -> bool:
@@ -125,14 +137,22 @@ class Row:
 
     @property
     def assumptions(self) -> str:
-        """The verdicts in short: how many hold, and each that does not, by its own words."""
+        """How many of the result's assumptions hold."""
         if self.measured is None:
             return "not measured"
         verdicts = self.measured.assumptions
-        doubtful = [str(verdict) for verdict in verdicts if not verdict.holds]
+        hold = sum(verdict.holds for verdict in verdicts)
         if not verdicts:
             return "none needed"
-        return "; ".join(doubtful) if doubtful else f"all {len(verdicts)} hold"
+        if hold < len(verdicts):
+            return f"{hold} of {len(verdicts)} hold"
+        return "1 holds" if hold == 1 else f"all {hold} hold"
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The assumptions that do not hold or are undecided, in their own words."""
+        verdicts = () if self.measured is None else self.measured.assumptions
+        return tuple(str(verdict) for verdict in verdicts if not verdict.holds)
 
     @property
     def note(self) -> str:
@@ -164,8 +184,13 @@ class Report:
 
     def __str__(self) -> str:
         bad = sum(not row.agrees for row in self.rows)
-        verdict = "all agree" if bad == 0 else f"{bad} DISAGREE"
-        return f"{len(self.rows)} checks, {verdict}, {self.seconds:.1f} s"
+        alone = len(self.rows) == 1
+        agree = "agrees" if alone else "all agree"
+        disagree = "DISAGREES" if alone else f"{bad} DISAGREE" + "S" * (bad == 1)
+        return (
+            f"{len(self.rows)} check{'' if alone else 's'}, {disagree if bad else agree}, "
+            f"{self.seconds:.1f} s"
+        )
 
 
 def select(checks: Iterable[Check], text: str) -> tuple[Check, ...]:

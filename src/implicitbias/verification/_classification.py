@@ -29,6 +29,7 @@ from implicitbias.networks import (
     TensorNetwork,
 )
 from implicitbias.problems import Classification
+from implicitbias.theorems import decided_by_training
 from implicitbias.verification._checks import AGREEMENT, Check, Measurement
 from implicitbias.verification._regression import BOTH, Routes, Settings
 
@@ -284,7 +285,7 @@ def measured(
         error=max(one.error for one in comparisons),
         certificate=max(one.limit.certificate.worst for one in comparisons),
         certificates=tuple(one.limit.certificate for one in comparisons),
-        assumptions=last.limit.assumptions,
+        assumptions=decided_by_training(last.limit.assumptions, _lowest_log_loss(comparisons)),
         shape=(problem.num_points, problem.num_features),
         holds=holds,
         note="; ".join(notes),
@@ -292,6 +293,11 @@ def measured(
         arrays=arrays,
         closings=tuple(closing for one in comparisons for closing in one.closings),
     )
+
+
+def _lowest_log_loss(comparisons: Sequence[Comparison]) -> float:
+    """Of the run that came least far."""
+    return max(float(np.nanmin(one.flow.log_losses)) for one in comparisons)
 
 
 def directions_of(comparison: Comparison) -> FloatArray:

@@ -14,7 +14,7 @@ from implicitbias._arrays import Parameters
 from implicitbias.comparison import Comparison, compare, verify
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
-from implicitbias.limits import relative_difference
+from implicitbias.limits import least_l2_interpolator, relative_difference
 from implicitbias.networks import (
     ConvolutionalNetwork,
     DiagonalNetwork,
@@ -31,8 +31,9 @@ Settings = Mapping[str, float]
 UNTIL_RESIDUAL = 1e-12
 Routes = Sequence[Literal["parameters", "dual"]]
 BOTH: Routes = ("parameters", "dual")
-SMALL_SCALE = "fully connected, small scale"
+SMALL_SCALE, EVERY_SCALE = "fully connected, small scale", "fully connected, aligned layers"
 DIABETES_STARTS = ((2, 50.0), (2, 300.0), (3, 15.0), (3, 50.0), (4, 20.0))  # (L, alpha)
+ALIGNED = (((10, 6), 1.0), ((10, 6, 5, 4), 1.0), ((10, 1), 0.3), ((10, 1, 1), 2.0))
 SHRINKING_SCALES = (1.0, 0.1, 0.01)
 
 
@@ -57,6 +58,7 @@ def checks() -> tuple[Check, ...]:
             theorem_6_fully_connected,
         ),
         *(_fully_connected_check(widths) for widths in ((10, 6), (10, 6, 5))),
+        *(_aligned_check(widths, spread) for widths, spread in ALIGNED),
         Check(
             "beyond Theorem 5, least squares",
             "diagonal, L = 2, equal layers, scale 1",
@@ -87,6 +89,14 @@ def _fully_connected_check(widths: tuple[int, ...]) -> Check:
     scales = ", ".join(f"{scale:g}" for scale in SHRINKING_SCALES)
     network = f"fully connected, L = {len(widths)}, scales {scales}"
     return Check(SMALL_SCALE, network, "diabetes, 8 patients", partial(fully_connected, widths))
+
+
+def _aligned_check(widths: tuple[int, ...], last: float) -> Check:
+    layers = "balanced" if last == 1.0 else f"one hidden unit, last layer {last:g}"
+    network = f"fully connected, L = {len(widths)}, {layers}, scale 1"
+    return Check(
+        EVERY_SCALE, network, "diabetes, 8 patients", partial(aligned_layers, widths, last)
+    )
 
 
 def theorem_5_diagonal(depth: int, scale: float) -> Measurement:
@@ -215,6 +225,25 @@ def fully_connected(widths: Sequence[int]) -> Measurement:
         holds=measured.holds and bool(np.all(np.diff(distances) < 0)),
         note=f"{measured.note}distance to the minimum-norm solution at each scale: "
         + ", ".join(f"{distance:.1e}" for distance in distances),
+    )
+
+
+def aligned_layers(widths: Sequence[int], last: float) -> Measurement:
+    """The limit and the layers at scale 1, where it is not the minimum-norm solution."""
+    problem, network = datasets.diabetes(1, 8), FullyConnectedNetwork(widths)
+    rng = np.random.default_rng(5)
+    *first, end = network.balanced([rng.standard_normal(s) for s in network.parameter_shapes])
+    init = Initialization([*first, last * end], scale=1.0)
+    comparison = _verified(network, problem, init, ["parameters"])
+    settings = {"depth": len(widths), "scale": 1.0, "last layer": last, "seed of the start": 5}
+    measured = _measured(problem, EVERY_SCALE, [comparison], settings)
+    layers = _layer_difference(comparison.flow.final_parameters, comparison.limit.parameters)
+    least = least_l2_interpolator(problem.X, problem.y)
+    away = relative_difference(comparison.limit.coefficients, least)
+    return replace(
+        measured,
+        error=max(measured.error, layers),
+        note=f"{measured.note}layers agree to {layers:.1e}; from the minimum norm it is {away:.1e}",
     )
 
 

@@ -64,11 +64,13 @@ def alignment(family: str) -> Measurement:
     notes = [flow.message for flow in flows if not flow.outcome.converged]
     notes.append(
         f"residual {falling} at margins 1e2, 1e4, 1e6, falling like margin^-{closing.exponent:.3g}"
-        f"; {'; '.join(str(verdict) for verdict in end.assumptions)}; {_reached(end)}"
+        f"; {_reached(end)}"
     )
     return Measurement(
         error=residuals[-1],
         certificate=0.0,
+        assumptions=end.assumptions,
+        quantity="residual",
         shape=X.shape,
         holds=all(flow.outcome.converged for flow in flows) and end.loss_below_one.holds,
         note="; ".join(notes),
