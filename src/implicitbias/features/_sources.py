@@ -99,7 +99,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise InvalidInputError(f"{path.name!r} cannot be read in blocks: {said}.") from None
 
 
-def _mapped(path: Path) -> npt.NDArray[Any]:
+def _mapped(path: Path) -> np.memmap[Any, np.dtype[Any]]:
     """The array in a ``.npy`` file, whatever else bears that name refused."""
     _refuse_missing(path)
     with _reading(path):
