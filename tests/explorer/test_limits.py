@@ -144,7 +144,9 @@ def test_level_sets_are_those_of_plotting(textbook):
 def test_scales_follow_the_units(unit):
     """alpha^2 goes from well below the coefficients to well above them."""
     problem = ib.Regression([[1.0, 2.0, 0.5]], [unit])
-    page = ib.explore(problem, networks=["diagonal"], depths=[2], training=False)
+    page = ib.explore(
+        problem, networks=["diagonal"], depths=[2], scales=[1.0, np.inf], training=False
+    )
     scales = page.data["tasks"][0]["store"][0]["x"]
     assert scales[0] == 0.0
     assert scales[-1] == "inf"
@@ -167,8 +169,10 @@ def test_zero_targets_and_a_single_feature():
 
 @pytest.mark.parametrize("size", [1e-200, 1e200])
 def test_norms_whose_squares_are_out_of_range(size):
-    problem = ib.Regression([[3.0, 4.0]], [25.0 * size])
-    page = ib.explore(problem, networks=["diagonal"], depths=[2], training=False)
+    problem = ib.Regression([[3.0, 4.0, 0.0]], [25.0 * size])
+    page = ib.explore(
+        problem, networks=["diagonal"], depths=[2], scales=[1.0, np.inf], training=False
+    )
     rows = {row["name"]: row["values"] for row in page.data["tasks"][0]["store"][0]["rows"]}
     np.testing.assert_allclose(rows["ℓ2 norm of all coefficients"][-1], 5.0 * size, rtol=1e-12)
 
