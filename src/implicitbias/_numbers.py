@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from numbers import Complex, Integral, Number, Real
 from typing import Any
@@ -138,12 +138,19 @@ def _overflows(entry: Any) -> bool:
 
 
 def _refuse_rounded_columns(value: Any, name: str) -> None:
-    """Refuse whole numbers beyond 2^53 that a data frame would round beside floats."""
-    if not (hasattr(value, "dtypes") and hasattr(value, "items")) or np.ndim(value) != 2:
-        return
-    for j, (_, column) in enumerate(value.items()):
-        if getattr(column.dtype, "kind", "O") in "iu":
-            as_float64(np.asarray(column), name, partial(_in_column, j))
+    """Refuse whole numbers beyond 2^53 that a table would round beside floats."""
+    for j, column in enumerate(_columns(value)):
+        if getattr(getattr(column, "dtype", None), "kind", "i") in "iu":
+            given = np.asarray(column)
+            if given.dtype.kind in "iu":
+                as_float64(given, name, partial(_in_column, j))
+
+
+def _columns(value: Any) -> Iterable[Any]:
+    """The columns of a data frame of pandas or of an Arrow table; none of anything else."""
+    if hasattr(value, "dtypes") and hasattr(value, "items") and np.ndim(value) == 2:
+        return (column for _, column in value.items())
+    return value.itercolumns() if hasattr(value, "itercolumns") else ()
 
 
 def _in_column(column: int, place: int) -> tuple[int, int]:

@@ -144,7 +144,9 @@ def test_level_sets_are_those_of_plotting(textbook):
 def test_scales_follow_the_units(unit):
     """alpha^2 goes from well below the coefficients to well above them."""
     problem = ib.Regression([[1.0, 2.0, 0.5]], [unit])
-    page = ib.explore(problem, networks=["diagonal"], depths=[2], training=False)
+    page = ib.explore(
+        problem, networks=["diagonal"], depths=[2], scales=[1.0, np.inf], training=False
+    )
     scales = page.data["tasks"][0]["store"][0]["x"]
     assert scales[0] == 0.0
     assert scales[-1] == "inf"
@@ -163,6 +165,20 @@ def test_zero_targets_and_a_single_feature():
     page = ib.explore(ib.Regression([[3.0]], [6.0]), depths=[2], training=False)
     found = frame(page.data["tasks"][0], 0, 0, 0)
     np.testing.assert_allclose(found["columns"][0]["values"], 2.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_norms_whose_squares_are_out_of_range(size):
+    problem = ib.Regression([[3.0, 4.0, 0.0]], [25.0 * size])
+    page = ib.explore(
+        problem, networks=["diagonal"], depths=[2], scales=[1.0, np.inf], training=False
+    )
+    for found in page.data["tasks"][0]["store"]:
+        rows = {row["name"]: row["values"] for row in found["rows"]}
+        ratios = np.array(found["columns"][0]["values"]) / size
+        norms = np.array(rows["ℓ2 norm of all coefficients"]) / size
+        np.testing.assert_allclose(norms, np.linalg.norm(ratios, axis=1), rtol=1e-12)
+        assert norms[-1] > 1.0
 
 
 def test_many_columns_are_cut_and_the_page_says_so():

@@ -108,6 +108,12 @@ PROBLEM = ib.Regression([[1.0, 2.0]], [2.0])
     [
         ({"names": ["a"]}, "names is .*; expected 2 names"),
         ({"names": "ab"}, "names is 'ab'; expected 2 names"),
+        ({"networks": 5}, "networks is 5; expected some of"),
+        ({"scales": 3}, "scales is 3; expected at least two"),
+        ({"title": 5}, "title is 5; expected a text"),
+        ({"intercept": 3.0}, "intercept is 3.0; expected a function"),
+        ({"names": 2}, "names is 2; expected 2 names"),
+        ({"names": iter("a")}, "expected 2 names"),
         ({"networks": ["dense"]}, "networks is 'dense'; expected one of diagonal"),
         ({"networks": []}, "networks is empty"),
         ({"depths": []}, "depths is empty"),

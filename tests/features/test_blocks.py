@@ -181,7 +181,83 @@ def test_missing_values_of_a_table():
         Blocks(pa.table({"a": [1.0, 2.0], "b": [None, 2.0]}))
 
 
-@pytest.mark.parametrize("memory", [0, -1, np.nan, "much", True, None])
+def narrow(source):
+    """Blocks of single columns of 3000 rows."""
+    return Blocks(source, memory=1 << 16)
+
+
+def test_columns_whose_names_are_alike(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    (X,) = normal(0, (3000, 3))
+    path = tmp_path / "X.parquet"
+    pq.write_table(pa.table(list(X.T), names=["a", "a.b", "c"]), path)
+    np.testing.assert_array_equal(narrow(path).toarray(), X)
+    twice = pa.table(list(X.T), names=["a", "c", "a"])
+    np.testing.assert_array_equal(narrow(twice).toarray(), X)
+    pq.write_table(twice, path)
+    with pytest.raises(InvalidInputError, match="several columns named 'a'"):
+        narrow(path)
+
+
+@pytest.mark.parametrize("kind", ["table", "parquet", "list", "itself"])
+def test_whole_numbers_beside_floats_are_not_rounded(tmp_path, kind):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = pa.table({"id": [2**53 + 1, 5], "x": [0.5, 1.5]})
+    pq.write_table(table, tmp_path / "X.parquet")
+    makers = {
+        "table": lambda: Blocks(table),
+        "parquet": lambda: Blocks(tmp_path / "X.parquet"),
+        "list": lambda: Blocks([table]),
+        "itself": lambda: features_of(table),
+    }
+    with pytest.raises(InvalidInputError, match="9007199254740993"):
+        makers[kind]()
+
+
+@pytest.mark.parametrize("kind", ["M8[D]", "m8[s]"])
+def test_times_in_a_table(kind):
+    pa = pytest.importorskip("pyarrow")
+    with pytest.raises(InvalidInputError, match=r"column 'when' of the table has dtype"):
+        Blocks(pa.table({"x": [0.5, 1.5], "when": np.zeros(2, kind)}))
+
+
+def test_lists_of_files_that_hold_no_matrix(tmp_path, X):
+    empty, packed, objects = (tmp_path / f"{name}.npy" for name in ("empty", "packed", "objects"))
+    empty.write_bytes(b"")
+    with packed.open("wb") as file:
+        np.savez(file, X=X)
+    np.save(objects, X.astype(object))
+    folder = tmp_path / "folder.npy"
+    folder.mkdir()
+    for path in (empty, packed, objects, folder, tmp_path / "nothing.npy"):
+        for given in (path, [X, path]):
+            with pytest.raises(InvalidInputError, match=r"cannot be read in blocks|is no file"):
+                Blocks(given)
+
+
+def test_tables_that_are_damaged_inside(tmp_path):
+    pytest.importorskip("pyarrow")
+    (X,) = normal(0, (300, 3))
+    for kind in ("parquet", "arrow"):
+        path, _ = written(tmp_path, X, kind)
+        damaged = bytearray(path.read_bytes())
+        damaged[60:900] = b"\xff" * 840
+        path.write_bytes(damaged)
+        with pytest.raises(InvalidInputError, match="cannot be read in blocks"):
+            Blocks(path)
+
+
+def test_a_file_that_is_gone(tmp_path, X):
+    path = tmp_path / "X.npy"
+    np.save(path, X)
+    blocks = Blocks(path)
+    blocks._last = None
+    path.unlink()
+    with pytest.raises(InvalidInputError, match="cannot be read in blocks"):
+        blocks.toarray()
+
+
+@pytest.mark.parametrize("memory", [0, -1, np.nan, np.inf, "much", True, None])
 def test_memory_is_a_number_of_bytes(memory):
     with pytest.raises(InvalidInputError, match="expected a number of bytes"):
         Blocks(np.ones((2, 2)), memory=memory)

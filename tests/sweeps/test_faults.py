@@ -50,7 +50,9 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(tmp_path):
         assert process.returncode == -signal.SIGKILL
         before = recorded(tmp_path / "killed")
         assert done < len(before) < 160
-    (tmp_path / "killed" / "results" / ".implicitbias-half.jsonl").write_text('{"task": 3, "sta')
+    (tmp_path / "killed" / "results" / ".implicitbias-0123456789ab.jsonl").write_text(
+        '{"task": 3, "sta'
+    )
     ib.sweep(MANY, tmp_path / "killed", workers=1)
     ib.sweep(MANY, tmp_path / "calm", workers=1)
     assert recorded(tmp_path / "killed") == dict.fromkeys(range(160), 1)
@@ -211,14 +213,57 @@ def test_a_file_that_changes_before_a_worker_reads_it_stops_the_sweep(tmp_path, 
 
 def test_folders_of_others_are_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(ib.InvalidInputError, match=r"holds no sweep, but thesis.tex"):
+    with pytest.raises(ib.InvalidInputError, match=r"holds thesis.tex, which no sweep has left"):
         ib.sweep(plan(), tmp_path, workers=1)
     with pytest.raises(ib.InvalidInputError, match="is a file; expected a folder"):
         ib.sweep(plan(), tmp_path / "thesis.tex", workers=1)
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-@pytest.mark.parametrize("content", ["{", '{"task": 12, "status": "ok"}', "[]", '{"status": 1}'])
+def mine(folder):
+    """Every file below a folder, with its content."""
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (".lock", "my own"),
+        ("results/table.txt", "measured"),
+        ("results/00000001.jsonl", '{"task": 0, "status": "ok", "seconds": 0.1}'),
+        ("results", "a file"),
+        (".implicitbias-notes", "kept"),
+        ("plan.json", "{"),
+        ("plan.json", '{"chapters": 3}'),
+        ("plan.json", "[1]"),
+        ("plan.json/page", "in a folder"),
+    ],
+)
+def test_files_that_look_like_those_of_a_sweep(name, content, tmp_path):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(content)
+    before = mine(tmp_path)
+    with pytest.raises(ib.InvalidInputError, match="Name an"):
+        ib.sweep(plan(), tmp_path, workers=1)
+    assert mine(tmp_path) == before
+
+
+DAMAGED = [
+    "{",
+    "[]",
+    "[" * 100_000,
+    '{"status": 1}',
+    '{"task": 12, "status": "ok", "seconds": 0.1}',
+    '{"task": 1.5, "status": "ok", "seconds": 0.1}',
+    '{"task": 1e400, "status": "ok", "seconds": 0.1}',
+    '{"task": true, "status": "ok", "seconds": 0.1}',
+    '{"task": 1, "seconds": 0.1}',
+    '{"task": 1, "status": "fine", "seconds": 0.1}',
+    '{"task": 1, "status": "ok", "seconds": "0.1"}',
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_damaged_results_are_named(content, tmp_path):
     ib.sweep(plan(), tmp_path, workers=1)
     file = min((tmp_path / "results").iterdir())

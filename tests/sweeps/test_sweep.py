@@ -258,6 +258,8 @@ BAD_FILES = {
     "a cell too many": ("a,b,y\n1,2,3,4\n", {"target": "y"}, "more cells in a row than names"),
     "a word as target": ("a,y\n1,one\n", {"target": "y"}, "the target in data.csv has dtype"),
     "empty": ("", {"target": "y"}, "cannot be read"),
+    "a name twice": ("a,b,a,y\n1,2,3,4\n", {"target": "y"}, "several columns named 'a'"),
+    "targets twice": ("a,y, y\n1,2,3\n", {"target": "y"}, "several columns named 'y'"),
 }
 
 

@@ -29,7 +29,7 @@ SEPARATING = (0.1, 1.0)
 def explore(
     problem: Regression | Classification | None = None,
     *,
-    names: Sequence[str] | None = None,
+    names: Iterable[str] | None = None,
     networks: Iterable[str] = NETWORKS,
     depths: Iterable[int] = DEPTHS,
     scales: Iterable[float] | None = None,
@@ -85,6 +85,12 @@ def explore(
     ``gradient_flow`` and ``gradient_descent``, to the last digit.
     """
     check_callback(callback, "the number of settings that are done, and of all")
+    if not isinstance(title, (str, type(None))):
+        raise InvalidInputError(f"title is {title!r:.80}; expected a text.")
+    if intercept is not None and not callable(intercept):
+        raise InvalidInputError(
+            f"intercept is {intercept!r:.80}; expected a function of the coefficients."
+        )
     families, layers = _networks(networks), _depths(depths)
     steps = _Steps(callback)
     plans = [
@@ -111,6 +117,8 @@ class _Steps:
 
 
 def _networks(given: Iterable[str]) -> tuple[str, ...]:
+    if not isinstance(given, Iterable):
+        raise InvalidInputError(f"networks is {given!r}; expected some of {', '.join(NETWORKS)}.")
     names = [given] if isinstance(given, str) else list(given)
     if not names:
         raise InvalidInputError(f"networks is empty; expected some of {', '.join(NETWORKS)}.")
@@ -127,7 +135,7 @@ def _depths(given: Iterable[int]) -> tuple[int, ...]:
 
 def _plan(
     problem: Regression | Classification,
-    names: Sequence[str] | None,
+    names: Iterable[str] | None,
     networks: tuple[str, ...],
     depths: tuple[int, ...],
     scales: Iterable[float] | None,
@@ -139,10 +147,11 @@ def _plan(
             f"problem is a {type(problem).__name__}; expected a Regression or a Classification."
         )
     d = problem.num_features
-    if names is not None and (isinstance(names, str) or len(names) != d):
+    named = isinstance(names, Iterable) and not isinstance(names, (str, bytes))
+    given = [f"x{j}" for j in range(1, d + 1)] if names is None else list(names) if named else []
+    if len(given) != d:
         raise InvalidInputError(f"names is {names!r:.80}; expected {d} names, one a feature.")
-    default = [f"x{j}" for j in range(1, d + 1)]
-    shown = tuple(str(name) for name in (default if names is None else names))
+    shown = tuple(map(str, given))
     separating = isinstance(problem, Classification)
     natural = _natural_scales(problem, depths)
     middle = natural[len(natural) // 2]
@@ -180,6 +189,8 @@ def _between(natural: Sequence[float]) -> tuple[float, ...]:
 
 def _given(scales: Iterable[float]) -> tuple[float, ...]:
     wanted = "numbers >= 0, at least one of them positive and finite"
+    if not isinstance(scales, Iterable):
+        raise InvalidInputError(f"scales is {scales!r}; expected at least two {wanted}.")
     values = sorted(
         {
             np.inf if each == np.inf else finite_number(each, "scales", wanted)

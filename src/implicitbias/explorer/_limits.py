@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._arrays import FloatArray, Parameters, stable_norms
 from implicitbias._errors import CertificateWarning, NoPredictionError
 from implicitbias.explorer import _plane
 from implicitbias.explorer._plan import Frames, Plan, control, largest, numbers, row
@@ -103,7 +103,7 @@ def _path(
 def _numbers(plan: Plan, path: LimitPath) -> dict[str, Any]:
     beta = path.coefficients
     order = largest(beta)
-    l1, l2 = np.abs(beta).sum(axis=1), np.linalg.norm(beta, axis=1)
+    l1, l2 = np.abs(beta).sum(axis=1), stable_norms(beta)
     rows = [
         row("ℓ1 norm of all coefficients", l1),
         row("ℓ2 norm of all coefficients", l2),

@@ -50,7 +50,7 @@ class Blocks(Streamed):
     """
 
     def __init__(self, source: Any, *, memory: int = MEMORY, transposed: bool = False) -> None:
-        if not is_number(memory) or not memory >= SMALLEST_MEMORY:
+        if not is_number(memory) or not SMALLEST_MEMORY <= memory < np.inf:
             raise InvalidInputError(
                 f"memory is {memory!r}; expected a number of bytes >= {SMALLEST_MEMORY}."
             )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from implicitbias._errors import InvalidInputError
+from implicitbias._numbers import numeric_array
 
 EXTRA = "pip install 'implicitbias[data]'"
 
@@ -39,7 +42,7 @@ def source_of(given: Any, entries: int, *, transposed: bool) -> Sequence[Any]:
             "own transpose."
         )
     if isinstance(given, (list, tuple)):
-        return [np.load(each, mmap_mode="r") if _is_npy(each) else each for each in given]
+        return [_mapped(Path(each)) if _is_npy(each) else each for each in given]
     if isinstance(given, Iterator):
         raise InvalidInputError(
             f"X is {_a(given)}, which can be read only once; blocks are read many times. Pass a "
@@ -63,8 +66,7 @@ def _is_npy(given: Any) -> bool:
 
 
 def _of_file(path: Path, entries: int, transposed: bool) -> Sequence[Any]:
-    if not path.is_file():
-        raise InvalidInputError(f"there is no file {str(path)!r} to read blocks from.")
+    _refuse_missing(path)
     readers: dict[str, Callable[[Path, int, bool], Sequence[Any]]] = {
         ".npy": _numpy_file,
         ".parquet": _parquet_file,
@@ -80,11 +82,32 @@ def _of_file(path: Path, entries: int, transposed: bool) -> Sequence[Any]:
     return readers[path.suffix](path, entries, transposed)
 
 
-def _numpy_file(path: Path, entries: int, transposed: bool) -> Sequence[Any]:
+def _refuse_missing(path: Path) -> None:
+    if not path.is_file():
+        raise InvalidInputError(f"there is no file {str(path)!r} to read blocks from.")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Errors of files, pyarrow's among them, as our own."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise InvalidInputError(f"{path.name!r} cannot be read in blocks: {error}.") from None
+        yield
+    except InvalidInputError:
+        raise
+    except (OSError, ValueError) as error:
+        said = str(error).strip().rstrip(".")
+        raise InvalidInputError(f"{path.name!r} cannot be read in blocks: {said}.") from None
+
+
+def _mapped(path: Path) -> np.memmap[Any, np.dtype[Any]]:
+    """The array in a ``.npy`` file, whatever else bears that name refused."""
+    _refuse_missing(path)
+    with _reading(path):
+        return np.lib.format.open_memmap(path, mode="r")
+
+
+def _numpy_file(path: Path, entries: int, transposed: bool) -> Sequence[Any]:
+    array = _mapped(path)
     if array.ndim != 2:
         raise InvalidInputError(f"{path.name!r} has shape {array.shape}; expected (n, d).")
     num_rows, num_columns = array.shape[::-1] if transposed else array.shape
@@ -109,7 +132,7 @@ class _Place:
     def columns(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Columns start to stop, (n, stop - start)."""
         size = self.dtype.itemsize
-        with open(self.path, "rb", buffering=0) as file:
+        with _reading(self.path), open(self.path, "rb", buffering=0) as file:
             if self.by_columns:
                 found = np.empty((stop - start, self.num_rows), self.dtype)
                 self._read(file, self.offset + start * self.num_rows * size, found)
@@ -137,34 +160,37 @@ def _arrow(name: str) -> Any:
 
 
 def _parquet_file(path: Path, entries: int, transposed: bool) -> Sequence[Any]:
-    file = _opened(_arrow("pyarrow.parquet").ParquetFile, path)
+    parquet = _arrow("pyarrow.parquet")
+    with _reading(path):
+        file = parquet.ParquetFile(path)
     if transposed:
-        return Numbered(
-            file.num_row_groups, lambda b: _as_array(file.read_row_group(b), path.name).T
+        return _read_at(
+            path, file.num_row_groups, lambda b: _as_array(file.read_row_group(b), path.name).T
         )
-    return _by_names(
-        file.schema_arrow.names,
-        file.metadata.num_rows,
-        entries,
-        lambda names: _as_array(file.read(columns=names), path.name),
-    )
+    names = file.schema_arrow.names
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InvalidInputError(
+            f"{path.name!r} has several columns named {twice[0]!r}; columns of a Parquet file are "
+            "told apart by their names. Rename them."
+        )
+
+    def columns(at: slice) -> Any:
+        # others come along: "a" asks for "a.b", too
+        return _as_array(file.read(columns=names[at]).select(names[at]), path.name)
+
+    return _in_turn(path, len(names), file.metadata.num_rows, entries, columns)
 
 
 def _arrow_file(path: Path, entries: int, transposed: bool) -> Sequence[Any]:
     pyarrow = _arrow("pyarrow")
-    file = _opened(lambda where: pyarrow.ipc.open_file(pyarrow.memory_map(str(where))), path)
-    if transposed:
-        return Numbered(
-            file.num_record_batches, lambda b: _as_array(file.get_batch(b), path.name).T
-        )
-    return _table(file.read_all(), entries, False)  # columns of a mapped file are not copied
-
-
-def _opened(opener: Callable[[Path], Any], path: Path) -> Any:
-    try:
-        return opener(path)
-    except (OSError, ValueError) as error:  # pyarrow's errors are among these
-        raise InvalidInputError(f"{path.name!r} cannot be read: {error}.") from None
+    with _reading(path):
+        file = pyarrow.ipc.open_file(pyarrow.memory_map(str(path)))
+        if not transposed:
+            return _table(file.read_all(), entries, False)  # mapped columns are not copied
+    return _read_at(
+        path, file.num_record_batches, lambda b: _as_array(file.get_batch(b), path.name).T
+    )
 
 
 def _table(table: Any, entries: int, transposed: bool) -> Sequence[Any]:
@@ -172,26 +198,39 @@ def _table(table: Any, entries: int, transposed: bool) -> Sequence[Any]:
     if transposed:
         batches = table.to_batches()
         return Numbered(len(batches), lambda b: _as_array(batches[b], "the table").T)
-    return _by_names(
-        table.column_names,
-        table.num_rows,
-        entries,
-        lambda names: _as_array(table.select(names), "the table"),
-    )
+
+    def columns(at: slice) -> Any:
+        return _as_array(table.select(range(table.num_columns)[at]), "the table")
+
+    return _in_turn(None, table.num_columns, table.num_rows, entries, columns)
 
 
-def _by_names(
-    names: Sequence[str],
+def _in_turn(
+    path: Path | None,
+    num_columns: int,
     num_rows: int,
     entries: int,
-    read: Callable[[Sequence[str]], npt.NDArray[Any]],
+    read: Callable[[slice], npt.NDArray[Any]],
 ) -> Sequence[Any]:
     width = max(1, entries // max(num_rows, 1))
-    count = -(-len(names) // width)
-    return Numbered(count, lambda b: read(names[b * width : (b + 1) * width]))
+    count = -(-num_columns // width)
+    return _read_at(path, count, lambda b: read(slice(b * width, (b + 1) * width)))
 
 
-def _as_array(table: Any, name: str) -> Any:
+def _read_at(path: Path | None, count: int, read: Callable[[int], Any]) -> Sequence[Any]:
+    """Blocks of a file, or of a table in memory."""
+    if path is None:
+        return Numbered(count, read)
+
+    def guarded(number: int) -> Any:
+        with _reading(path):
+            return read(number)
+
+    return Numbered(count, guarded)
+
+
+def _as_array(table: Any, name: str) -> npt.NDArray[np.float64]:
+    """Every column by itself: side by side, whole numbers beyond 2^53 would be rounded."""
     columns = []
     for label, column in zip(table.schema.names, table.columns, strict=True):
         if column.null_count:
@@ -199,7 +238,8 @@ def _as_array(table: Any, name: str) -> Any:
                 f"column {label!r} of {name} has {column.null_count} missing values; every entry "
                 "must be a number. Impute or drop them first."
             )
-        columns.append(column.to_numpy(zero_copy_only=False))
+        given = column.to_numpy(zero_copy_only=False)
+        columns.append(numeric_array(given, f"column {label!r} of {name}", "a number a row"))
     return np.column_stack(columns)
 
 

@@ -30,8 +30,8 @@ def summary(beta: FloatArray, truth: FloatArray | None, *, directed: bool) -> di
         return found
     if directed and 0.0 < largest < np.inf:
         beta = beta / largest
-        beta = beta / np.linalg.norm(beta)
-    error = float(stable_norm(beta - truth) / np.linalg.norm(truth))
+        beta = beta / stable_norm(beta)
+    error = float(stable_norm(beta - truth) / stable_norm(truth))
     return found | {"truth_error": plain(error)}
 
 

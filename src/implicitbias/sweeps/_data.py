@@ -118,6 +118,11 @@ def _from_table(file: Path, target: Any, drop: list[str]) -> tuple[Any, NumericA
 
     frame = _read_csv(file) if file.suffix.lower() == ".csv" else pandas.read_parquet(file)
     frame.columns = [str(name).strip() for name in frame.columns]
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise InvalidInputError(
+            f"{file.name} has several columns named {twice[0]!r}. Give every column its own name."
+        )
     if target is None:
         raise InvalidInputError(f"[data] with file = {file.name!r} lacks target, a column of it.")
     for name in (target, *drop):
@@ -153,7 +158,9 @@ def _read_csv(file: Path) -> Any:
         raise InvalidInputError(
             f"{file.name} has more cells in a row than names in its first line. Name every column."
         )
-    return frame
+    # as they are written: pandas numbers repeated ones
+    names = pandas.read_csv(file, header=None, nrows=1, dtype=str, keep_default_na=False)
+    return frame.set_axis(names.iloc[0].to_list(), axis=1)
 
 
 def _from_npz(file: Path, target: Any) -> tuple[Any, NumericArray]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,11 +20,16 @@ from typing import Any, BinaryIO
 
 from implicitbias._errors import FolderInUseError, InvalidInputError, PlanChangedError
 from implicitbias._files import naming, replacing
+from implicitbias._numbers import is_number
 from implicitbias.sweeps._plan import Plan, differences
 
 PLAN, RESULTS, LOCK = "plan.json", "results", ".lock"
-SCRATCH = ".implicitbias-"  # how files that are being written begin
+SCRATCH = re.compile(r"\.implicitbias-[0-9a-f]{12}(\.\w+)?")  # names of files being written
+STATUSES = ("ok", "refused", "failed")
+HOLDER = "process "  # how the lock begins
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # systems that cannot flush a folder
+
+DAMAGED = (ValueError, KeyError, TypeError, RecursionError, OverflowError)  # of JSON and its use
 
 Record = dict[str, Any]
 
@@ -67,8 +73,9 @@ class Folder:
             self._lock(lock)
             self._refuse_foreign()
             self._begin(plan)
-            for scratch in (*self.path.glob(f"{SCRATCH}*"), *self._results.glob(f"{SCRATCH}*")):
-                scratch.unlink()
+            for each in (*self.path.iterdir(), *self._results.iterdir()):
+                if _is_scratch(each):
+                    each.unlink()
             self._load(len(plan))
             yield self
 
@@ -77,21 +84,32 @@ class Folder:
         return self.path / RESULTS
 
     def _refuse_foreign(self) -> None:
+        """Refuse, before anything is written, a folder with files that no sweep has left."""
         if self.path.exists() and not self.path.is_dir():
             raise InvalidInputError(f"{self.path} is a file; expected a folder.")
-        if not self.path.exists() or (self.path / PLAN).exists():
+        if not self.path.exists():
             return
-        own = (LOCK, RESULTS)
-        foreign = sorted(
-            each.name
-            for each in self.path.iterdir()
-            if each.name not in own and not each.name.startswith(SCRATCH)
-        )
+        if (self.path / PLAN).exists():
+            self._plan_before()
+            foreign = [each.name for each in (self.path / LOCK, self._results) if _is_foreign(each)]
+        else:
+            foreign = [each.name for each in self.path.iterdir() if _is_foreign(each, begun=False)]
         if foreign:
             raise InvalidInputError(
-                f"{self.path} holds no sweep, but {', '.join(foreign[:5])}"
-                f"{', ...' * (len(foreign) > 5)}. Name an empty folder, or one that is not there."
+                f"{self.path} holds {', '.join(sorted(foreign)[:5])}{', ...' * (len(foreign) > 5)}"
+                ", which no sweep has left. Name an empty folder, or one that is not there."
             )
+
+    def _plan_before(self) -> Any:
+        """What the folder was begun with."""
+        file = self.path / PLAN
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))
+        except (*DAMAGED, IsADirectoryError) as error:
+            raise InvalidInputError(f"{file} is damaged ({error}). Name another folder.") from None
+        if not isinstance(before, dict) or "implicitbias" not in before:
+            raise InvalidInputError(f"{file} is not that of a sweep. Name another folder.")
+        return before
 
     def _lock(self, lock: BinaryIO) -> None:
         import fcntl
@@ -106,7 +124,7 @@ class Folder:
                 "another folder."
             ) from None
         lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+        lock.write(f"{HOLDER}{os.getpid()} on {socket.gethostname()}".encode())
         lock.flush()
 
     def _begin(self, plan: Plan) -> None:
@@ -116,11 +134,7 @@ class Folder:
         if not file.exists():
             write_whole(file, [json.dumps(now, indent=2, allow_nan=False).encode(), b"\n"])
             return
-        try:
-            before = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InvalidInputError(f"{file} is damaged ({error}). Name another folder.") from None
-        found = differences(before, now)
+        found = differences(self._plan_before(), now)
         if found:
             raise PlanChangedError(
                 f"{self.path} was begun with another plan: {'; '.join(found)}. Name another "
@@ -133,9 +147,9 @@ class Folder:
             try:
                 number = int(file.stem)
                 records = [json.loads(line) for line in file.read_bytes().splitlines()]
-                if not all(0 <= int(record["task"]) < size for record in records):
-                    raise ValueError("it speaks of a task that the plan has not")
-            except (ValueError, KeyError, TypeError) as error:
+                for record in records:
+                    _check(record, size)
+            except DAMAGED as error:
                 raise InvalidInputError(
                     f"{file} is damaged ({error}). Delete it: its tasks are then run again."
                 ) from None
@@ -175,6 +189,31 @@ class Folder:
         self.records = {
             task: record for task, record in self.records.items() if record["status"] != "failed"
         }
+
+
+def _is_scratch(path: Path) -> bool:
+    return SCRATCH.fullmatch(path.name) is not None and path.is_file()
+
+
+def _is_foreign(path: Path, *, begun: bool = True) -> bool:
+    """Whether no sweep has left this; before its plan is there, one has no results."""
+    if path.name == LOCK and path.is_file():
+        with path.open("rb") as lock:
+            return lock.read(len(HOLDER)) not in (b"", HOLDER.encode())
+    if path.name == RESULTS and path.is_dir():
+        return not begun and any(path.iterdir())
+    return path.exists() and not _is_scratch(path)
+
+
+def _check(record: Any, size: int) -> None:
+    """Refuse what is no record of a task of the plan."""
+    task, status, seconds = record["task"], record["status"], record["seconds"]
+    if type(task) is not int or not 0 <= task < size:
+        raise ValueError(f"it speaks of a task {task!r}, which the plan has not")
+    if status not in STATUSES:
+        raise ValueError(f"task {task} has the status {status!r}")
+    if not (seconds is None or (is_number(seconds) and seconds >= 0)):
+        raise ValueError(f"task {task} took {seconds!r} seconds")
 
 
 def write_whole(file: Path, parts: Iterable[bytes]) -> None:
