@@ -144,9 +144,7 @@ def test_level_sets_are_those_of_plotting(textbook):
 def test_scales_follow_the_units(unit):
     """alpha^2 goes from well below the coefficients to well above them."""
     problem = ib.Regression([[1.0, 2.0, 0.5]], [unit])
-    page = ib.explore(
-        problem, networks=["diagonal"], depths=[2], scales=[1.0, np.inf], training=False
-    )
+    page = ib.explore(problem, networks=["diagonal"], depths=[2], training=False)
     scales = page.data["tasks"][0]["store"][0]["x"]
     assert scales[0] == 0.0
     assert scales[-1] == "inf"
