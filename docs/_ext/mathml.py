@@ -9,7 +9,8 @@ def _inline(translator, node):
 
 
 def _block(translator, node):
-    rows = node.astext().replace("&", "").split(r"\\")
+    text = node.astext()
+    rows = [text] if r"\begin" in text else text.replace("&", "").split(r"\\")
     drawn = "".join(f"<div>{convert(row.strip(), display='block')}</div>" for row in rows)
     translator.body.append(f'<div class="math">{drawn}</div>')
     _skip()

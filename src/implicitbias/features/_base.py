@@ -161,7 +161,7 @@ class Features(ABC):
 
     @cached_property
     def lengths(self) -> tuple[FloatArray, FloatArray]:
-        """Norms of rows and columns, rounded up: |Z| |v| <= row norms |v|, the same of Z^T."""
+        """Norms of rows and columns, rounded up: ``|Z v| <= row norms |v|``, and so for Z^T."""
         return SLIGHTLY * self.row_norms(), SLIGHTLY * self.column_norms()
 
     @cached_property
