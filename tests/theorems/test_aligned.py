@@ -267,6 +267,20 @@ def test_zero_targets_and_no_data():
     np.testing.assert_allclose(nothing.coefficients, expected, rtol=1e-13)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("last", [0.05, 0.0])
+def test_zero_targets_that_turn_a_later_layer_off(last):
+    """beta and what is kept of P W_1 are 0 both: no share of nothing."""
+    data, first = normal(0, (2, 5), (5, 1))
+    problem, network = ib.Regression(data, np.zeros(2)), ib.FullyConnectedNetwork((5, 1, 1))
+    layers = [first, np.array([[1.7]]), np.array([last])]
+    found = ib.predict_limit(network, problem, ib.Initialization(layers, scale=1.0))
+    assert found.theorem == "fully connected, aligned layers"
+    np.testing.assert_array_equal(found.coefficients, np.zeros(5))
+    flow = ib.gradient_flow(network, problem, ib.Initialization(layers, scale=1.0))
+    np.testing.assert_allclose(flow.final_coefficients, np.zeros(5), atol=1e-9)
+
+
 def test_sparse_data_give_what_dense_data_do():
     rng = np.random.default_rng(0)
     data = rng.standard_normal((4, 60)) * (rng.random((4, 60)) < 0.2)

@@ -96,10 +96,11 @@ def deviation(situation: Situation) -> float:
     if max(chain.outside, unseen) <= ROUNDED or situation.row_space.rank == chain.unseen.size:
         return 0.0
     log_unit = situation.init.log_scale + chain.log_unit + end.log_later
-    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
         log_kept = np.log([chain.outside, unseen]) + log_unit
         log_size = np.logaddexp(np.log(stable_norm(situation.least.rho)), log_kept[1])
-        first, second = np.exp(np.minimum(log_kept - log_size, 0.0))
+        share = np.exp(np.minimum(log_kept - log_size, 0.0))
+    first, second = np.where(log_kept == -np.inf, 0.0, share)  # nothing is kept of nothing
     if max(first, second) <= HARMLESS:
         return float(first + second)
     off = off_chain(situation)
