@@ -57,3 +57,19 @@ def test_what_adds_nothing_to_the_time_is_not_looked_at_closely():
 def test_nothing_moves():
     clock = Clock(lambda x: np.full(x.size, np.inf), np.inf, np.inf, 2, 0.0)
     assert clock.log_elapsed(np.array([1.0]))[0] > 1e100
+
+
+@pytest.mark.parametrize("degree", [2, 8])
+@pytest.mark.parametrize("size", [1.0, 1e-5])
+def test_rounding_of_b_is_not_followed(degree, size):
+    rounding = np.random.default_rng(7)
+    looks = []
+
+    def b(x):
+        looks.append(x)
+        return 3.0 - 2.0 * x + size * rounding.normal(size=x.size)
+
+    clock = Clock(b, 3.0, 1.0, degree, -np.inf)
+    assert len(clock.pieces) <= 16 and len(looks) <= 48
+    expected = np.log(np.expm1(2.0) / 2.0) + 1.0
+    np.testing.assert_allclose(clock.log_elapsed(np.array([1.0])), expected, atol=size)

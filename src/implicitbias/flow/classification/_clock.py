@@ -27,6 +27,8 @@ MOST_PARTS, MOST_PIECES = 400, 40
 RESOLVED = 1e-9  # of t, or of log t: the coefficients that follow those of a piece
 PARABOLA = 2
 FAR = 1e200  # stands for infinity
+LOOKED_AT = (8, 16, 32)  # numbers of pieces at which to ask what dividing them has gained
+SPREAD, GAINED = 0.02, 0.2  # of the largest last coefficients before: their median, the largest
 BROKEN = 1e-2  # of b's change: last coefficients from which on it is linear between its points
 
 Looks = Callable[[FloatArray], FloatArray]
@@ -51,7 +53,13 @@ class Clock:
         self, look: Looks, first: float, last: float, degree: int, log_before: float
     ) -> None:
         self.pieces = [_piece(look, 0.0, 1.0, first, last, degree)]
+        roughest = self.pieces[0].tail
         while len(self.pieces) < MOST_PIECES:
+            if len(self.pieces) in LOOKED_AT:
+                tails, before = [piece.tail for piece in self.pieces], roughest
+                roughest = max(tails)
+                if min(float(np.median(tails)) / SPREAD, roughest / GAINED) > before:
+                    break  # as rough everywhere as before it was divided: no curve but rounding
             worst, most, until = 0, 0.0, log_before
             for index, piece in enumerate(self.pieces):
                 until = _log_add(until, piece.log_total)
