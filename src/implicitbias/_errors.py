@@ -108,3 +108,9 @@ class Outcome(Enum):
     def converged(self) -> bool:
         """Whether training ended where its stopping rule wanted it."""
         return self in (Outcome.RESIDUAL_REACHED, Outcome.MARGIN_REACHED, Outcome.LOSS_REACHED)
+
+
+def described(value: object) -> str:
+    """What kind of value was given: "an int", "a list", "None"."""
+    article = "an" if type(value).__name__[:1].lower() in "aeiou" else "a"
+    return "None" if value is None else f"{article} {type(value).__name__}"

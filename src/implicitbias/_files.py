@@ -6,7 +6,26 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
+
+from implicitbias._errors import InvalidInputError, described
+
+
+def path_named(value: Any, name: str, expected: str) -> Path:
+    """A path that a system can have, from what a user calls ``name``.
+
+    Raises
+    ------
+    InvalidInputError
+        Not text, empty, or with a character that no path has.
+    """
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else value
+    if not isinstance(text, str):
+        raise InvalidInputError(f"{name} is {described(value)}; expected {expected}.")
+    if not text or "\0" in text:
+        raise InvalidInputError(f"{name} is {text!r}; expected {expected}.")
+    return Path(text)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,9 +17,11 @@ def available_bytes() -> float:
     with suppress(OSError, IndexError, ValueError):  # of Linux only
         text = Path("/proc/meminfo").read_text(encoding="ascii")
         left = 1024.0 * int(text.split("MemAvailable:")[1].split()[0])
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        with suppress(OSError, IndexError, ValueError):
+    with suppress(ImportError, OSError, IndexError, ValueError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
             pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
             left = min(left, float(limit - pages * resource.getpagesize()))
     return left

@@ -24,8 +24,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from implicitbias import __version__
-from implicitbias._errors import InvalidInputError, Outcome
-from implicitbias._files import replacing
+from implicitbias._errors import InvalidInputError, Outcome, described
+from implicitbias._files import path_named, replacing
 from implicitbias._results import contents, is_result, restored, types_of
 from implicitbias._types import misfits
 
@@ -110,7 +110,7 @@ def save(result: Any, path: str | os.PathLike[str], *, overwrite: bool = False) 
     """
     if not (is_result(result) or (isinstance(result, (list, tuple)) and result)):
         raise InvalidInputError(
-            f"result is {_described(result)}; expected a result of this package, such as a Limit, "
+            f"result is {described(result)}; expected a result of this package, such as a Limit, "
             "or a list of results."
         )
     file = _path(path)
@@ -135,7 +135,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     OSError
         It is not there, or cannot be read.
     """
-    file = Path(_path(path))
+    file = _path(path)
     data = file.read_bytes()
     try:
         return _read(data)
@@ -153,15 +153,8 @@ class _UnknownError(Exception):
 
 
 def _path(path: Any) -> Path:
-    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise InvalidInputError(f"path is {_described(path)}; expected a file name.")
-    return Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
-
-
-def _described(value: Any) -> str:
-    article = "an" if type(value).__name__[:1].lower() in "aeiou" else "a"
-    return "None" if value is None else f"{article} {type(value).__name__}"
+    found = path_named(path, "path", "a file name")
+    return Path(os.path.realpath(found)) if found.is_symlink() else found
 
 
 def _sentence(error: BaseException) -> str:
@@ -196,7 +189,7 @@ def _encoded(value: Any, place: str, arrays: dict[str, Any]) -> Any:
         pairs = enumerate(value.items())
         return {"mapping": {k: _encoded(v, _below(place, i), arrays) for i, (k, v) in pairs}}
     raise InvalidInputError(
-        f"{place or 'the result'} is {_described(value)}, which is not saved: only numbers, texts, "
+        f"{place or 'the result'} is {described(value)}, which is not saved: only numbers, texts, "
         "arrays of numbers and results are."
     )
 
@@ -205,14 +198,14 @@ def _encoded_result(result: Any, place: str, arrays: dict[str, Any]) -> dict[str
     name = type(result).__name__
     if name not in MODULES or type(result) is not _class(name):
         raise InvalidInputError(
-            f"{place or 'the result'} is {_described(result)}, which is not saved: it is no result "
+            f"{place or 'the result'} is {described(result)}, which is not saved: it is no result "
             f"of this package. There are {', '.join(sorted(MODULES))}."
         )
     held, types = contents(result), types_of(type(result))
     wrong = misfits(held, types)
     if wrong:
         raise InvalidInputError(
-            f"{name}.{wrong[0]} is {_described(held[wrong[0]])}, which is not what this package "
+            f"{name}.{wrong[0]} is {described(held[wrong[0]])}, which is not what this package "
             "puts there, and is not saved."
         )
     return {key: _encoded(value, _below(place, key), arrays) for key, value in held.items()}
@@ -366,7 +359,7 @@ def _built(name: str, held: dict[str, Any]) -> Any:
         )
     wrong = misfits(held, types)
     if wrong:
-        raise ValueError(f"{name}.{wrong[0]} is {_described(held[wrong[0]])}")
+        raise ValueError(f"{name}.{wrong[0]} is {described(held[wrong[0]])}")
     return restored(_class(name), held)
 
 

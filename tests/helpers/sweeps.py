@@ -29,4 +29,4 @@ def recorded(folder):
         for file in sorted((folder / "results").glob("[0-9]*.jsonl"))
         for line in file.read_bytes().splitlines()
     ]
-    return Counter(json.loads(line)["task"] for line in lines)
+    return Counter(json.loads(line)["record"]["task"] for line in lines)

@@ -182,7 +182,7 @@ def test_arguments_are_refused_before_work(options, message, tmp_path):
 
 
 def test_a_folder_without_a_name_is_refused():
-    with pytest.raises(ib.InvalidInputError, match="out is of type NoneType"):
+    with pytest.raises(ib.InvalidInputError, match="out is None"):
         ib.sweep(plan(), None)
 
 

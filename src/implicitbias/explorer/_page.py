@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from implicitbias._files import replacing
+from implicitbias._files import path_named, replacing
 
 OURS = '<meta name="generator" content="implicitbias explore">'  # by which a page is known as ours
 
@@ -47,10 +47,12 @@ class Explorer:
 
         Raises
         ------
+        InvalidInputError
+            Not a file's name.
         OSError
             It cannot be written.
         """
-        with replacing(Path(file)) as scratch:
+        with replacing(path_named(file, "file", "a file's name")) as scratch:
             scratch.write_text(self.html, encoding="utf-8")
 
     def _repr_html_(self) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 
 from implicitbias import __version__
 from implicitbias._errors import ImplicitBiasError, InvalidInputError, reason_of
-from implicitbias.sweeps._task import Record, Task, Work, run_batch
+from implicitbias.sweeps._lines import Record
+from implicitbias.sweeps._task import Task, Work, run_batch
 
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR")}
 PATIENCE = 120.0  # seconds in which a fresh process must answer, or a cluster

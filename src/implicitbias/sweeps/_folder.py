@@ -2,8 +2,9 @@
 
 ``plan.json`` is what the folder was begun with. ``results/`` has files of lines, one a task, each
 written, flushed to the disk and then given its name: whenever the machine stops, a file is there
-whole or not at all. ``.lock`` is locked as long as a sweep is at work; the system takes the lock
-back when a process ends, however it ends.
+whole or not at all. What a disk has damaged since is told by its checksum, and its task is run
+again. ``.lock`` is locked as long as a sweep is at work; the system takes the lock back when a
+process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Any, BinaryIO
 from implicitbias._errors import FolderInUseError, InvalidInputError, PlanChangedError
 from implicitbias._files import naming, replacing
 from implicitbias._numbers import is_number
+from implicitbias.sweeps._lines import Record, line_of, records_in
+from implicitbias.sweeps._lock import try_lock
 from implicitbias.sweeps._plan import Plan, differences
 
 PLAN, RESULTS, LOCK = "plan.json", "results", ".lock"
@@ -30,8 +33,6 @@ HOLDER = "process "  # how the lock begins
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # systems that cannot flush a folder
 
 DAMAGED = (ValueError, KeyError, TypeError, RecursionError, OverflowError)  # of JSON and its use
-
-Record = dict[str, Any]
 
 
 class Folder:
@@ -43,6 +44,8 @@ class Folder:
         Where.
     records
         By the numbers of their tasks; without coefficients, which stay on the disk.
+    num_damaged
+        Lines that are not what was written, whose tasks are to be run again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,6 +53,7 @@ class Folder:
         self.records: dict[int, Record] = {}
         self._homes: dict[int, Path] = {}  # of coefficients
         self._files = 0
+        self.num_damaged = 0
 
     @contextmanager
     def locked(self, plan: Plan) -> Iterator[Folder]:
@@ -112,17 +116,15 @@ class Folder:
         return before
 
     def _lock(self, lock: BinaryIO) -> None:
-        import fcntl
-
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        with naming(self.path / LOCK):
+            locked = try_lock(lock)
+        if not locked:
             lock.seek(0)
             holder = lock.read(200).decode("utf-8", "replace").strip() or "another process"
             raise FolderInUseError(
                 f"a sweep is at work in {self.path}: {holder}. Wait until it has ended, or name "
                 "another folder."
-            ) from None
+            )
         lock.truncate(0)
         lock.write(f"{HOLDER}{os.getpid()} on {socket.gethostname()}".encode())
         lock.flush()
@@ -146,13 +148,18 @@ class Folder:
         for file in sorted(self._results.glob("*.jsonl")):
             try:
                 number = int(file.stem)
-                records = [json.loads(line) for line in file.read_bytes().splitlines()]
+                found = list(records_in(file.read_bytes()))
+                records = [record for record in found if record is not None]
                 for record in records:
                     _check(record, size)
             except DAMAGED as error:
                 raise InvalidInputError(
-                    f"{file} is damaged ({error}). Delete it: its tasks are then run again."
+                    f"{file} is not of this sweep ({error}). Delete it: its tasks are then run "
+                    "again."
                 ) from None
+            if len(records) < len(found):
+                self.num_damaged += len(found) - len(records)
+                write_whole(file, map(line_of, records))
             self._keep(file, records)
             self._files = max(self._files, number)
 
@@ -172,17 +179,31 @@ class Folder:
             It cannot be written; what was there before still is.
         """
         file = self._results / f"{self._files + 1:08d}.jsonl"
-        lines = (json.dumps(record, allow_nan=False).encode() + b"\n" for record in records)
-        write_whole(file, lines)
+        write_whole(file, map(line_of, records))
         self._files += 1
         self._keep(file, records)
 
     def coefficients(self) -> Iterator[tuple[int, str]]:
-        """The numbers of tasks whose coefficients were kept, and these as they were packed."""
-        for file in dict.fromkeys(self._homes.values()):
-            for record in map(json.loads, file.read_bytes().splitlines()):
-                if self._homes.get(record["task"]) == file:
+        """The numbers of tasks whose coefficients were kept, and these as they were packed.
+
+        Raises
+        ------
+        InvalidInputError
+            A file is no longer what was read.
+        """
+        wanted: dict[Path, set[int]] = {}
+        for task, file in self._homes.items():
+            wanted.setdefault(file, set()).add(task)
+        for file, tasks in wanted.items():
+            for record in records_in(file.read_bytes()):
+                if record is not None and record["task"] in tasks:
+                    tasks.remove(record["task"])
                     yield record["task"], record["coefficients"]
+            if tasks:
+                raise InvalidInputError(
+                    f"{file} has been damaged since it was read. The same call runs its tasks "
+                    "again."
+                )
 
     def forget_failures(self) -> None:
         """Let tasks that failed be run again; their records stay until then."""
@@ -242,6 +263,8 @@ def replacing_whole(file: Path) -> Iterator[BinaryIO]:
 
 def _flush_names(folder: Path) -> None:
     """Make the names in a folder last, where the system can."""
+    if os.name == "nt":  # it opens no folders
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

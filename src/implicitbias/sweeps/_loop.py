@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from implicitbias._errors import ImplicitBiasError
 from implicitbias.sweeps._crew import Batch, Crew
 from implicitbias.sweeps._folder import Folder
+from implicitbias.sweeps._lines import Record
 from implicitbias.sweeps._plan import Plan
-from implicitbias.sweeps._task import Record, Task, Work, died
+from implicitbias.sweeps._task import Task, Work, died
 
 NEIGHBOURS = 32  # tasks that stay together when the order is shuffled: they share their data
 SAMPLES = 64  # sets of neighbours, at least, where there are as many tasks

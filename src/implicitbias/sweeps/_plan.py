@@ -14,6 +14,7 @@ from typing import Any
 
 from implicitbias import __version__
 from implicitbias._errors import InvalidInputError
+from implicitbias._files import path_named
 from implicitbias._names import DEPTH
 from implicitbias._results import plain as strict
 from implicitbias.sweeps._data import hash_of, load_file
@@ -123,11 +124,7 @@ def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
     """
     if isinstance(plan, Mapping):
         return _checked(plain(plan), Path.cwd())
-    if not isinstance(plan, (str, os.PathLike)):
-        raise InvalidInputError(
-            f"plan is of type {type(plan).__name__}; expected the name of a TOML file, or a dict."
-        )
-    file = Path(plan)
+    file = path_named(plan, "plan", "the name of a TOML file, or a dict")
     try:
         content = tomllib.loads(file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

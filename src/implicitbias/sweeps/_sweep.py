@@ -10,6 +10,7 @@ from typing import Any
 
 from implicitbias._arrays import FloatArray, check_callback, positive_int
 from implicitbias._errors import InvalidInputError
+from implicitbias._files import path_named
 from implicitbias.sweeps._crew import crew_of
 from implicitbias.sweeps._figures import draw
 from implicitbias.sweeps._folder import Folder
@@ -32,6 +33,8 @@ class Sweep:
         All tasks, those that ended in a typed refusal, and those that ended otherwise.
     num_disagreeing
         Comparisons that disagree.
+    num_damaged
+        Results that were not on the disk as they had been written, and were run again by this call.
     files
         What was written, by name.
     """
@@ -42,6 +45,7 @@ class Sweep:
     num_refused: int
     num_failed: int
     num_disagreeing: int
+    num_damaged: int
     files: tuple[str, ...]
     _table: Any
 
@@ -83,6 +87,8 @@ class Sweep:
         text = f"Sweep of {self.verb}, {self.num_tasks} tasks: {', '.join(parts)}"
         if self.num_disagreeing:
             text += f"; {self.num_disagreeing} comparisons disagree"
+        if self.num_damaged:
+            text += f"; {self.num_damaged} damaged on the disk and run again"
         return f"{text}, in {self.folder / TABLE}"
 
     def __repr__(self) -> str:
@@ -142,10 +148,9 @@ def sweep(
         raise InvalidInputError(f"dask is {dask!r}; expected the address of a scheduler.")
     if dask is not None and workers is not None:
         raise InvalidInputError("got both workers and dask; expected one of them.")
-    if not isinstance(out, (str, os.PathLike)):
-        raise InvalidInputError(f"out is of type {type(out).__name__}; expected a folder's name.")
+    path = path_named(out, "out", "a folder's name")
     read = read_plan(plan)
-    with Folder(Path(out)).locked(read) as folder:
+    with Folder(path).locked(read) as folder:
         if retry_failed:
             folder.forget_failures()
         todo = len(read) - len(folder.records)
@@ -162,7 +167,15 @@ def sweep(
     disagreeing = int((table["verdict"] == "DISAGREES").sum()) if "verdict" in table else 0
     refused, failed = int(counts.get("refused", 0)), int(counts.get("failed", 0))
     return Sweep(
-        folder.path, read.verb, len(read), refused, failed, disagreeing, tuple(files), table
+        folder.path,
+        read.verb,
+        len(read),
+        refused,
+        failed,
+        disagreeing,
+        folder.num_damaged,
+        tuple(files),
+        table,
     )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from implicitbias.sweeps._coefficients import unpacked
-from implicitbias.sweeps._folder import Folder, Record, replacing_whole, write_whole
+from implicitbias.sweeps._folder import Folder, replacing_whole, write_whole
+from implicitbias.sweeps._lines import Record
 from implicitbias.sweeps._plan import Plan
 
 TABLE, PARQUET, SECONDS = "results.csv", "results.parquet", "seconds.csv"

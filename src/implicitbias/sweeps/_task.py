@@ -33,9 +33,9 @@ from implicitbias.networks import Network
 from implicitbias.problems import Classification
 from implicitbias.sweeps._coefficients import packed, summary
 from implicitbias.sweeps._data import Problem, hash_of, problem_of, truth_of
+from implicitbias.sweeps._lines import Record
 from implicitbias.theorems import limit_path, predict_limit
 
-Record = dict[str, Any]
 Task = Mapping[str, Mapping[str, Any]]
 Pairs = tuple[tuple[str, Any], ...]
 

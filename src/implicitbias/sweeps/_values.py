@@ -63,8 +63,8 @@ def flag(value: Any, name: str) -> bool:
 
 
 def text(value: Any, name: str) -> str:
-    """Any text but an empty one."""
-    if not isinstance(value, str) or not value:
+    """Any text but an empty one, or one with a character that no name has."""
+    if not isinstance(value, str) or not value or "\0" in value:
         raise InvalidInputError(f"{name} is {value!r}; expected a text.")
     return value
 
