@@ -192,18 +192,25 @@ def mild_system(given: Features, slopes: Slopes, *, rough: bool = False) -> Newt
             return NewtonSystem(as_given(given), slopes, log_top, rcond=1.0, iteration=iteration)
         if is_iterated(given):  # nothing else fits
             return None
-    found, gram = None, None
+    found = None
     if len(given) <= MOST_KEPT and not (log_weights - log_top).any():
         found = _plain(given)
     elif rough:
-        gram = given.rough_gram(weights)
-    if gram is not None:
-        found = _factored(gram.astype(np.float64), ROUGH_RCOND)
+        found = _roughly(given, weights)
     if found is None:
         found = _factored(given.gram(weights), SAFE_RCOND)
     if found is None:
         return None
     return NewtonSystem(as_given(given), slopes, log_top, found[0], rcond=found[1])
+
+
+def _roughly(given: Features, weights: FloatArray) -> Factored | None:
+    """``_factored`` by single precision; None where there is none, or it leaves too little."""
+    gram = given.rough_gram(weights)
+    if gram is None:
+        return None
+    wide, gram = gram.astype(np.float64), None  # not both while that is factored
+    return _factored(wide, ROUGH_RCOND)
 
 
 def _plain(given: Features) -> Factored | None:

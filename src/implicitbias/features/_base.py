@@ -127,6 +127,16 @@ class Features(ABC):
         """What is asked of every block, in their order; ``question_of`` is told its columns."""
         return ((part, self.ask(part, question_of(part))) for part in self.blocks())
 
+    def sample(self, count: int) -> FloatArray:
+        """Some of the entries, a copy: what tells whether they have changed."""
+        few = np.unique(np.linspace(0, self.shape[1] - 1, count).astype(np.intp))
+        return np.array(self.columns(few))
+
+    @property
+    def entries_a_column(self) -> float:
+        """How many numbers are kept for a column, on average."""
+        return float(self.shape[0])
+
     def toarray(self) -> FloatArray:
         """All of Z."""
         return self.columns(slice(None))
@@ -190,8 +200,13 @@ class Features(ABC):
         total += self.gram(weights)
         return total
 
-    def rough_gram(self, weights: FloatArray) -> npt.NDArray[np.float32] | None:
-        """The same in single precision for weights up to 1; None where it does not fit or pay."""
+    def rough_gram(
+        self, weights: FloatArray, total: npt.NDArray[np.float32] | None = None
+    ) -> npt.NDArray[np.float32] | None:
+        """The same in single precision for weights up to 1; None where it does not fit or pay.
+
+        Added to ``total``, which may be overwritten, where that is given.
+        """
         return None
 
     def entries(self) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:

@@ -61,7 +61,7 @@ class Blocks(Streamed):
         self._last: tuple[int, Features] | None = None
         self._samples: list[FloatArray] = []
         self._starts = np.zeros(1, dtype=np.intp)
-        rows, widths, sparse = -1, [], []
+        rows, widths, sparse, loads = -1, [], [], []
         for number in range(len(self._source)):
             block = self._block(number)
             if rows not in (-1, block.shape[0]):
@@ -72,12 +72,13 @@ class Blocks(Streamed):
             rows = block.shape[0]
             widths.append(block.shape[1])
             sparse.append(block.is_sparse)
-            self._samples.append(self._sample(block))
+            loads.append(block.entries_a_column)
+            self._samples.append(block.sample(SAMPLED))
         if not widths:
             raise InvalidInputError("X has no blocks; expected one or more, (n, d_b) each.")
         self.shape = rows, int(sum(widths))
         self._starts = np.concatenate([[0], np.cumsum(widths)]).astype(np.intp)
-        self.is_sparse = all(sparse)
+        self.is_sparse, self._sizes_of_columns = all(sparse), np.array(loads)
         self._refuse_what_is_not_finite()
 
     def __repr__(self) -> str:
@@ -86,6 +87,9 @@ class Blocks(Streamed):
 
     def _edges(self) -> IntArray:
         return self._starts
+
+    def _loads(self) -> FloatArray:
+        return self._sizes_of_columns
 
     def _refuse_what_is_not_finite(self) -> None:
         """By the largest entry of each column, which has to be known anyway."""
@@ -117,7 +121,7 @@ class Blocks(Streamed):
             known = self._starts[number + 1] - self._starts[number]
             if block.shape != (self.shape[0], known):
                 raise self._changed_since(number, f"has shape {block.shape} now")
-            if not np.array_equal(self._sample(block), self._samples[number], equal_nan=True):
+            if not np.array_equal(block.sample(SAMPLED), self._samples[number], equal_nan=True):
                 raise self._changed_since(number, "has other entries now")
         self._last = number, block
         return block
@@ -128,12 +132,6 @@ class Blocks(Streamed):
             f"block {number} of X {how}: blocks are read many times and have to stay the same. "
             "Seed what is random, and leave files alone while they are read."
         )
-
-    @staticmethod
-    def _sample(block: Features) -> FloatArray:
-        """A few of its columns, as a copy."""
-        few = np.unique(np.linspace(0, block.shape[1] - 1, SAMPLED).astype(np.intp))
-        return np.array(block.columns(few))
 
     def columns(self, index: Index) -> FloatArray:
         """X[:, index]."""

@@ -43,7 +43,7 @@ def features_of(
         not hold.
     """
     if isinstance(X, Features):
-        return _checked(X, name, allow_complex)
+        return _checked(X, name, allow_complex) if finite else X
     if is_sparse(X):
         return Sparse(finite_csr(X, name, finite=finite))
     if finite and is_elsewhere(X):

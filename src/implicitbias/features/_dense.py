@@ -16,6 +16,7 @@ from implicitbias.features._base import BLOCK, LARGEST_EXPONENT, Combined, Featu
 from implicitbias.features._lost import lost_in_difference
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
+GRAM_COLUMNS = 256  # that they are at least: fewer spend their time on the Gram matrix's memory
 PAYS_SINGLE = 1 << 14  # entries of Z from where on single precision saves time
 SINGLE = (1e-9, 1e9)  # largest entries of rows whose Gram matrix fits float32
 NORMAL = 1022  # up to here 2^e and 2^{-e} are normal numbers: products round as ldexp does
@@ -91,19 +92,21 @@ class Dense(Features):
     def add_gram(self, weights: FloatArray, total: FloatArray) -> FloatArray:
         """The same added to ``total``, in place where that is in Fortran's order."""
         rows, columns = self.shape
-        block = max(1, GRAM_BLOCK // max(rows, 1))
+        block = _width(rows)
         for start in range(0, columns, block):
             part = self._array[:, start : start + block] * np.sqrt(weights[start : start + block])
             total = dsyrk(1.0, part.T, beta=1.0, c=total, trans=1, overwrite_c=1)
         return np.asarray(total)
 
-    def rough_gram(self, weights: FloatArray) -> npt.NDArray[np.float32] | None:
+    def rough_gram(
+        self, weights: FloatArray, total: npt.NDArray[np.float32] | None = None
+    ) -> npt.NDArray[np.float32] | None:
         """The same in single precision for weights up to 1; None where rows do not fit it."""
         rows, columns = self.shape
         if self._array.size < PAYS_SINGLE or not self._fits_single:
             return None
-        block = max(1, GRAM_BLOCK // max(rows, 1))
-        gram = np.zeros((rows, rows), dtype=np.float32, order="F")
+        block = _width(rows)
+        gram = np.zeros((rows, rows), dtype=np.float32, order="F") if total is None else total
         for start in range(0, columns, block):
             part, roots = self._array[:, start : start + block], np.sqrt(weights)
             half = np.empty(part.shape, dtype=np.float32)
@@ -236,6 +239,12 @@ class Dense(Features):
             self._array, anchor * np.ldexp(1.0, columns) if columns.any() else anchor
         )
         return Dense(rounded), Dense(self._array - rounded)
+
+
+def _width(rows: int) -> int:
+    """Columns that are weighted at a time."""
+    many = GRAM_BLOCK // max(rows, 1)
+    return max(many, GRAM_COLUMNS if rows > GRAM_COLUMNS else 1)
 
 
 def rounded_to(values: FloatArray, anchor: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from implicitbias._memory import available_bytes
 from implicitbias.features._base import Features
 
 MOST_ALWAYS = 4000  # rows up to which a Gram matrix is factored in any case
-GRAMS, COMBINED = 5, 16  # n x n arrays that exist at a time: for factors, for combined rows
+GRAMS, COMBINED = 3, 16  # n x n arrays that exist at a time: for factors, for combined rows
 VECTORS = 60  # of as many numbers as there are features
 _ILL: WeakSet[Features] = WeakSet()  # which an iteration did not solve
 

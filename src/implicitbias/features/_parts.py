@@ -40,14 +40,22 @@ class InParts(Features):
     def block(self, part: slice) -> Features:
         """The columns of one of the blocks, or of a part of one."""
 
+    def _loads(self) -> FloatArray:
+        """How many numbers a column of each block is."""
+        return np.full(self._edges().size - 1, float(self.shape[0]))
+
     @cached_property
     def parts(self) -> tuple[slice, ...]:
         """The blocks, cut to what the memory allows."""
-        width = max(LEAST, self.memory // (8 * COPIES * max(self.shape[0], 1)))
-        edges = self._edges()
+        return self._cut(self._edges(), self._loads())
+
+    def _cut(self, edges: IntArray, loads: FloatArray) -> tuple[slice, ...]:
+        widths = np.maximum(LEAST, self.memory / (8 * COPIES * np.maximum(loads, 1.0)))
         return tuple(
             slice(start, min(start + width, int(end)))
-            for begin, end in pairwise(edges)
+            for (begin, end), width in zip(
+                pairwise(edges), widths.astype(int).tolist(), strict=True
+            )
             for start in range(int(begin), int(end), width)
         )
 
@@ -122,15 +130,31 @@ class InParts(Features):
         """The upper triangle of Z diag(weights) Z^T."""
         return self.add_gram(weights, np.zeros((self.shape[0],) * 2, order="F"))
 
-    def rough_gram(self, weights: FloatArray) -> npt.NDArray[np.float32] | None:
+    def rough_gram(
+        self, weights: FloatArray, total: npt.NDArray[np.float32] | None = None
+    ) -> npt.NDArray[np.float32] | None:
         """The same in single precision; None where a block has none."""
-        total: npt.NDArray[np.float32] | None = None
-        if self._has_rough:
-            for _, found in self.results(lambda part: methodcaller("rough_gram", weights[part])):
-                if found is None:
-                    self._has_rough = False
-                    return None
-                total = found if total is None else np.add(total, found)
+        added = self._rough_there if self.is_remote else self._rough_here
+        total = added(weights, total) if self._has_rough else None
+        self._has_rough = total is not None
+        return total
+
+    def _rough_here(
+        self, weights: FloatArray, total: npt.NDArray[np.float32] | None
+    ) -> npt.NDArray[np.float32] | None:
+        for part in self.parts:
+            total = self.block(part).rough_gram(weights[part], total)
+            if total is None:
+                return None
+        return total
+
+    def _rough_there(
+        self, weights: FloatArray, total: npt.NDArray[np.float32] | None
+    ) -> npt.NDArray[np.float32] | None:
+        for _, found in self.results(lambda part: methodcaller("rough_gram", weights[part])):
+            if found is None:
+                return None
+            total = found if total is None else np.add(total, found, out=total)
         return total
 
     _has_rough = True  # until a block says otherwise

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from implicitbias._errors import InvalidInputError
 from implicitbias._numbers import numeric_array
+from implicitbias.features._build import features_of, is_sparse
 
 EXTRA = "pip install 'implicitbias[data]'"
 
@@ -35,14 +36,14 @@ def source_of(given: Any, entries: int, *, transposed: bool) -> Sequence[Any]:
     if hasattr(given, "shape"):
         if len(given.shape) != 2:
             raise InvalidInputError(f"X has shape {tuple(given.shape)}; expected (n, d).")
-        return [given.T if transposed else given]
+        return [_kept(given.T if transposed else given, 0)]
     if transposed:
         raise InvalidInputError(
             "transposed is for files, tables and two-dimensional arrays; give every block as its "
             "own transpose."
         )
     if isinstance(given, (list, tuple)):
-        return [_mapped(Path(each)) if _is_npy(each) else each for each in given]
+        return [_kept(each, number) for number, each in enumerate(given)]
     if isinstance(given, Iterator):
         raise InvalidInputError(
             f"X is {_a(given)}, which can be read only once; blocks are read many times. Pass a "
@@ -59,6 +60,17 @@ def source_of(given: Any, entries: int, *, transposed: bool) -> Sequence[Any]:
 def _a(given: Any) -> str:
     name = type(given).__name__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _kept(given: Any, number: int) -> Any:
+    """One of the blocks in memory, or mapped; CSR arrays once and for all, the same entries."""
+    if _is_npy(given):
+        return _mapped(Path(given))
+    if is_sparse(given):
+        block = features_of(given, f"block {number} of X", finite=False)
+        if given.data.dtype == np.float64 and np.shares_memory(block.given.data, given.data):
+            return block
+    return given
 
 
 def _is_npy(given: Any) -> bool:
@@ -138,18 +150,28 @@ class _Place:
                 self._read(file, self.offset + start * self.num_rows * size, found)
                 return found.T
             found = np.empty((self.num_rows, stop - start), self.dtype)
-            for i, row in enumerate(found):
-                self._read(file, self.offset + (i * self.num_columns + start) * size, row)
+            place, pieces = self.offset + start * size, found.view(np.uint8)
+            for piece in pieces:  # one call of the system a row: they may be many and short
+                if read_at(file, piece, place) != piece.size:
+                    self._read(file, place, piece)
+                place += self.num_columns * size
         return found
 
     def _read(self, file: Any, at: int, into: npt.NDArray[Any]) -> None:
         left = into.reshape(-1).view(np.uint8)
-        file.seek(at)
         while left.size:
-            count = file.readinto(left)
+            count = read_at(file, left, at)
             if not count:
                 raise InvalidInputError(f"{self.path.name!r} ends before its last entry.")
-            left = left[count:]
+            left, at = left[count:], at + count
+
+
+def read_at(file: Any, into: npt.NDArray[np.uint8], at: int) -> int:
+    """Read bytes from a place of an unbuffered file; how many came."""
+    if hasattr(os, "preadv"):
+        return os.preadv(file.fileno(), [into.data], at)
+    file.seek(at)
+    return int(file.readinto(into))
 
 
 def _arrow(name: str) -> Any:

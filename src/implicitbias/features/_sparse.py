@@ -57,8 +57,20 @@ class Sparse(Features):
         return np.asarray(self._csr[:, index].toarray())
 
     def taken(self, index: Index) -> Sparse:
-        """Z[:, index]."""
-        return Sparse(csr_array(self._csr[:, index]))
+        """Z[:, index]; one of many slices costs no more than its entries."""
+        given = self.csc if isinstance(index, slice) else self._csr
+        return Sparse(csr_array(given[:, index]))
+
+    def sample(self, count: int) -> FloatArray:
+        """Some of the entries, with their places."""
+        few = np.linspace(0, self._csr.nnz - 1, 4 * count).astype(np.intp)[: self._csr.nnz]
+        rows = self._csr.indptr[np.linspace(0, len(self), count).astype(np.intp)]
+        return np.concatenate([self._csr.data[few], self._csr.indices[few], rows])
+
+    @property
+    def entries_a_column(self) -> float:
+        """Those that are not 0, with their places; n-vectors of their sums count as one."""
+        return 2.0 * float(self._csr.nnz) / max(self.shape[1], 1) + 1.0
 
     def rows(self, index: Index) -> Sparse:
         """Z[index]."""

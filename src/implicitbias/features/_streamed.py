@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
+from itertools import pairwise
 from operator import methodcaller
 from typing import Any, TypeAlias
 
@@ -65,8 +66,8 @@ class Streamed(InParts):
         """Z[:, index], still in blocks."""
         return Taken(self, np.arange(self.shape[1])[index])
 
-    def _changed(self, change: Change, rows: int | None = None) -> Changed:
-        return Changed(self, change, self.shape[0] if rows is None else rows)
+    def _changed(self, change: Change, rows: int | None = None, *, dense: bool = False) -> Changed:
+        return Changed(self, change, self.shape[0] if rows is None else rows, dense=dense)
 
     def rows(self, index: Index) -> Features:
         """Z[index]."""
@@ -138,7 +139,7 @@ class Streamed(InParts):
 
     def conjugated(self, logs: FloatArray, basis: IntArray) -> Features:
         """Z_ij exp(logs_j - logs_i), i counted along the basis."""
-        return self._changed(lambda at: partial(_conjugated, logs[at], logs[basis]))
+        return self._changed(lambda at: partial(_conjugated, logs[at], logs[basis]), dense=True)
 
     def dominance(self, heights: FloatArray, basis: IntArray) -> float:
         """The largest log |Z_ij| + heights_j - heights_i."""
@@ -164,7 +165,8 @@ class Streamed(InParts):
         def change(at: slice) -> Callable[[Features], Features]:
             return partial(_combined, factor, log_weights[at], log_weights[basis], place[at])
 
-        return Combined(self._changed(change), factor, np.abs(np.linalg.inv(square)))
+        found = self._changed(change, dense=True)
+        return Combined(found, factor, np.abs(np.linalg.inv(square)))
 
 
 def _of(values: Any, at: slice) -> Any:
@@ -188,9 +190,8 @@ def _conjugated(logs: FloatArray, of_basis: FloatArray, block: Features) -> Feat
 
 def _dominance(heights: FloatArray, of_basis: FloatArray, block: Features) -> float:
     """The largest log |Z_ij| + heights_j - heights_i."""
-    with np.errstate(divide="ignore"):
-        logs = np.log(np.abs(block.toarray()))
-    return float(np.max(logs + heights - of_basis[:, None]))
+    found = (np.log(np.abs(z)) + heights[j] - of_basis[i] for i, j, z in block.entries())
+    return float(max((part.max(initial=-np.inf) for part in found), default=-np.inf))
 
 
 def _combined(
@@ -219,21 +220,29 @@ def _composed(first: Callable[[Features], Features], question: Question, block: 
 
 
 class Changed(Streamed):
-    """Features whose blocks are those of others after a change of each."""
+    """Features whose blocks are those of others after a change of each.
 
-    def __init__(self, parent: Streamed, change: Change, rows: int) -> None:
+    ``dense``: whether the change leaves no zeros. Blocks of sparse ones are then cut further.
+    """
+
+    def __init__(self, parent: Streamed, change: Change, rows: int, *, dense: bool) -> None:
         self._parent, self._change = parent, change
         self.shape, self.memory = (rows, parent.shape[1]), parent.memory
-        self.named, self.is_sparse = parent.named, parent.is_sparse
+        self.named, self.is_sparse = parent.named, parent.is_sparse and not dense
         self.is_remote = parent.is_remote
+        self._is_finer = dense and not parent.is_remote
 
     def _edges(self) -> IntArray:
         return self._parent._edges()
 
     @cached_property
     def parts(self) -> tuple[slice, ...]:
-        """The parent's."""
-        return self._parent.parts
+        """The parent's, or cut from them."""
+        before = self._parent.parts
+        if not self._is_finer:
+            return before
+        edges = np.array([0] + [part.stop for part in before])
+        return self._cut(edges, np.full(len(before), float(self.shape[0])))
 
     def block(self, part: slice) -> Features:
         """One of the parent's blocks, changed."""
@@ -245,6 +254,8 @@ class Changed(Streamed):
 
     def results(self, question_of: Callable[[slice], Question]) -> Iterator[tuple[slice, Any]]:
         """Asked where the parent's blocks are."""
+        if self._is_finer:
+            return super().results(question_of)
         return self._parent.results(lambda part: _then(self._change(part), question_of(part)))
 
 
@@ -265,6 +276,12 @@ class Taken(Streamed):
             return np.array([0, size])
         inner = np.flatnonzero(np.diff(self._owners)) + 1
         return np.unique(np.concatenate([[0], inner, [size]])).astype(np.intp)
+
+    def _loads(self) -> FloatArray:
+        """Parts of one of the parent's are as small as those; of several, they are gathered."""
+        edges = self._edges()
+        one = [np.ptp(self._owners[i:j]) == 0 if i < j else True for i, j in pairwise(edges)]
+        return np.where(one, 1.0, float(self.shape[0]))
 
     def block(self, part: slice) -> Features:
         """The columns of a part, of one block if the parent's are in order."""

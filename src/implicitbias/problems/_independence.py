@@ -22,7 +22,7 @@ import numpy as np
 from scipy.linalg.lapack import dposv, dpotrf
 
 from implicitbias._arrays import EPS, FloatArray, IntArray
-from implicitbias._memory import refuse_beyond_memory
+from implicitbias._memory import available_bytes, refuse_beyond_memory
 from implicitbias.features import Features, is_large
 from implicitbias.problems import _scaling
 from implicitbias.problems._lanczos import exceeds
@@ -46,13 +46,18 @@ def clearly_independent(X: Features, rows: IntArray, columns: IntArray | None) -
     if n > d:
         return False
     if is_large(X):
-        if exceeds(X, rows, columns, 2.0 * _least_eigenvalue((n, d), d)):
+        factored = not X.is_sparse and 8.0 * n * n < available_bytes()
+        if factored and _is_clear_in_place(X, rows, columns):
+            return True
+        if not factored and exceeds(X, rows, columns, 2.0 * _least_eigenvalue((n, d), d)):
             return True
         refuse_beyond_memory(
             GRAMS * 8.0 * n * n,
             f"deciding which of {n} rows of X depend on others, none of which is clearly so,",
             "Drop rows that nearly repeat others, or take fewer points.",
         )
+        if factored:
+            return False
     if X.is_array and n * d > SMALL and d > MANY * n:
         gram = _Gram(X, rows, columns, _few_columns(n, d))
         if gram.is_clear():
@@ -62,6 +67,27 @@ def clearly_independent(X: Features, rows: IntArray, columns: IntArray | None) -
     step = max(1, _scaling.BLOCK_ENTRIES // n)
     every = [slice(start, start + step) for start in range(0, d, step)]
     return _Gram(X, rows, columns, every).is_clear()
+
+
+def _is_clear_in_place(X: Features, rows: IntArray, columns: IntArray | None) -> bool:
+    """The same by all columns and one n x n array: of X that is not sparse, faster than Lanczos."""
+    n, d = X.shape
+    rows, columns = -rows, None if columns is None else -columns
+    gram = np.zeros((n, n), order="F")
+    if X.is_array:
+        for part in X.blocks():
+            block = X.taken(part).shifted(rows, None if columns is None else columns[part])
+            gram = block.add_gram(np.ones(block.shape[1]), gram)
+    else:
+        gram = X.shifted(rows, columns).add_gram(np.ones(d), gram)
+    lengths = np.sqrt(np.diag(gram))
+    shift = _least_eigenvalue((n, d), d, float(lengths.min()))
+    if not shift < 1.0:
+        return False
+    gram /= lengths
+    gram /= lengths[:, None]
+    np.fill_diagonal(gram, 1.0 - shift)
+    return int(dpotrf(gram, lower=0, clean=0, overwrite_a=1)[1]) == 0
 
 
 def _least_eigenvalue(shape: tuple[int, int], width: int, shortest: float | None = None) -> float:

@@ -139,6 +139,7 @@ def descend(
         tangent = _tangent(problem, point, system)
         if not all(np.isfinite(each).all() for each in tangent):
             break
+        state, system = replace(state, system=None), None  # n x n numbers less beside the next one
         arrived = None
         while arrived is None:
             width = min(width, WIDEST)
@@ -159,11 +160,11 @@ def descend(
 
 
 def _system(
-    problem: PotentialProblem, point: Point, last: NewtonSystem | None = None
+    problem: PotentialProblem, point: Point, last_rcond: float = np.inf
 ) -> NewtonSystem | None:
-    """The system factored at a point, roughly if the ``last`` one was well conditioned."""
+    """The system factored at a point, roughly if the last one was well conditioned."""
     slopes = Slopes(point.log_rho_slope, point.log_u_slope, log_dual_weights(point.curves))
-    rough = last is None or last.rcond > WELL_CONDITIONED
+    rough = last_rcond > WELL_CONDITIONED
     return mild_system(problem.features, slopes, rough=rough)
 
 
@@ -245,17 +246,19 @@ def _arrive(
 
     None where they do not converge, or weights are not mild.
     """
-    system = known = state.system
+    system, rcond = state.system, np.inf
+    state = replace(state, system=None)  # the last system is not held beside the next one
     last, first = np.inf, np.inf
     point = curves.point(state.t)
     size = float(np.abs(problem.target).max()) or 1.0
     close, met = (SETTLED, SETTLED) if final else (ROUGH, ROUGHLY_MET)
     for count in range(MAX_CORRECTIONS):
         if system is None:
-            system = known = _system(problem, point, known)
+            system = _system(problem, point, rcond)
             last = np.inf
         if system is None or state.iterations > problem.max_iterations:
             return None
+        rcond = system.rcond
         with np.errstate(over="ignore", invalid="ignore"):
             missing = problem.target - problem.features @ point.rho
         part = float(np.abs(missing).max()) / size
