@@ -86,6 +86,32 @@ def test_gram_matrices(case, block):
     close(Z.inner(other), A @ other.toarray().T)
 
 
+def test_products_with_both(case, block):
+    Z, A = case
+    weights, nu, N = normal(3, A.shape[1], len(A), (len(A), 2))
+    close(Z.normal(weights, nu), A @ (weights * (A.T @ nu)))
+    close(Z.normal(weights, N), A @ (weights[:, None] * (A.T @ N)))
+
+
+def test_rough_gram_matrices_add_up(case, monkeypatch):
+    Z, A = case
+    monkeypatch.setattr("implicitbias.features._dense.PAYS_SINGLE", 0)
+    found = Z.rough_gram(np.full(A.shape[1], 0.5))
+    if found is None:  # not every kind has one
+        return
+    total = Z.rough_gram(np.full(A.shape[1], 0.25), found)
+    np.testing.assert_allclose(total, 0.75 * upper(A @ A.T), rtol=1e-5, atol=1e-5 * A.size)
+    assert total.dtype == np.float32
+
+
+def test_samples_tell_changes(case):
+    Z, A = case
+    first = Z.sample(16)
+    np.testing.assert_array_equal(first, Z.sample(16))
+    other = Z.scaled(np.full(len(A), 2.0), None).sample(16)
+    assert np.array_equal(first, other) == (not A.any())
+
+
 def test_sizes(case, block):
     Z, A = case
     close(Z.largest(0), np.abs(A).max(axis=0))

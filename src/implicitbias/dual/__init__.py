@@ -6,6 +6,7 @@ from implicitbias.dual._newton import (
     mild_system,
     newton_system,
     sharpened_system,
+    weighted_gram,
 )
 from implicitbias.dual._oracle import DualOracle
 from implicitbias.dual._rows import Rows, as_given
@@ -21,4 +22,5 @@ __all__ = [
     "mild_system",
     "newton_system",
     "sharpened_system",
+    "weighted_gram",
 ]

@@ -48,9 +48,8 @@ class Iteration:
         return np.asarray(found.reshape(right.shape))
 
     def _applied(self, x: FloatArray) -> FloatArray:
-        clocks = self.features.T @ (x / self.lengths[:, None])
-        clocks *= self.weights[:, None]
-        return np.asarray(self.features @ clocks) / self.lengths[:, None]
+        lengths = self.lengths[:, None]
+        return self.features.normal(self.weights, x / lengths) / lengths
 
     def _iterated(self, right: FloatArray) -> FloatArray:
         """Every column on its own, products together; those that are solved stand still."""

@@ -112,11 +112,16 @@ class Features(ABC):
 
         return Dense(self.columns(part))
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of Z may be in memory at once."""
+        return True
+
     def refuse_whole(self, verb: str) -> None:  # noqa: B027  (most kinds refuse nothing)
         """Refuse what needs all of Z at once, where that does not fit."""
 
-    def gathered(self, verb: str) -> Features:
-        """Itself, or in one array where a verb takes no blocks; refused where that is too large."""
+    def gathered(self) -> Features:
+        """Itself, or in one array."""
         return self
 
     def ask(self, part: slice, question: Question) -> Any:
@@ -187,6 +192,12 @@ class Features(ABC):
             half = self.columns(part) * np.sqrt(weights[part])
             total += half @ half.T
         return np.asfortranarray(np.triu(total))
+
+    def normal(self, weights: FloatArray, vector: FloatArray) -> FloatArray:
+        """Z diag(weights) Z^T nu, (n,) or (n, k) for nu (n,) or (n, k)."""
+        clocks = self.transposed(vector)
+        clocks *= weights if vector.ndim == 1 else weights[:, None]
+        return np.asarray(self @ clocks)
 
     def row_squares(self, weights: FloatArray) -> FloatArray:
         """The diagonal of Z diag(weights) Z^T, (n,)."""

@@ -74,19 +74,27 @@ class InParts(Features):
             total += found
         return total
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of Z fits ``memory``."""
+        return 8 * self.size <= self.memory
+
     def refuse_whole(self, verb: str) -> None:
         """Refuse what needs all of Z at once, if that does not fit."""
-        if 8 * self.size > self.memory:
+        if not self.is_whole:
             raise InvalidInputError(
                 f"X is {self.named}; {verb} needs all of its {self.shape[0]} x {self.shape[1]} "
                 f"entries at once, {8 * self.size / 2**30:.2f} GiB where memory= allows "
                 f"{self.memory / 2**30:.2f}. Give the blocks more memory, or pass X.toarray()."
             )
 
-    def gathered(self, verb: str) -> Features:
-        """In one array, where that fits."""
-        self.refuse_whole(verb)
+    def gathered(self) -> Features:
+        """In one array."""
         return self.dense()
+
+    def row_blocks(self) -> Iterator[slice]:
+        """All rows at once: every one of them needs all blocks."""
+        return iter([slice(0, len(self))])
 
     # ---- products --------------------------------------------------------------------------------
 
@@ -111,6 +119,13 @@ class InParts(Features):
     def absolute_transposed(self, vector: FloatArray) -> FloatArray:
         """|Z|^T |nu|."""
         return self._of_columns("absolute_transposed", vector, rest=vector.shape[1:])
+
+    def normal(self, weights: FloatArray, vector: FloatArray) -> FloatArray:
+        """Z diag(weights) Z^T nu, every block read once."""
+        total = np.zeros(vector.shape)
+        for _, found in self.results(lambda part: methodcaller("normal", weights[part], vector)):
+            total += found
+        return total
 
     def row_squares(self, weights: FloatArray) -> FloatArray:
         """The diagonal of Z diag(weights) Z^T."""

@@ -22,6 +22,8 @@ from implicitbias.features._dense import NOISE, Dense
 from implicitbias.features._parts import LEAST, InParts
 from implicitbias.features._sparse import heaviest_columns_by_chunks
 
+MATRICES = 8  # n x n ones that columns may always be asked for
+
 Change: TypeAlias = Callable[[slice], Callable[[Features], Features]]  # of a part: of its block
 
 
@@ -33,7 +35,8 @@ class Streamed(InParts):
     def columns(self, index: Index) -> FloatArray:
         """Z[:, index]."""
         places = np.arange(self.shape[1])[index]
-        if 8 * places.size * self.shape[0] > self.memory and places.size > LEAST:
+        few = max(LEAST, MATRICES * self.shape[0])
+        if places.size > few and 8 * places.size * self.shape[0] > self.memory:
             self._refuse(places.size)
         return self._gathered(places)
 

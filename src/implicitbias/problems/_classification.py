@@ -57,7 +57,11 @@ class Classification:
     classes: NumericArray
 
     def __init__(self, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> None:
-        features = features_of(X).gathered("classification")
+        features = features_of(X)
+        if features.shape[0] > features.shape[1]:
+            features.refuse_whole("classification of more points than features")
+        if features.is_whole:  # for the verbs that take arrays only
+            features = features.gathered()
         signs, classes = signs_and_classes(y, features.shape[0])
         self.__dict__.update(X=features.given, features=features, y=signs, classes=classes)
 

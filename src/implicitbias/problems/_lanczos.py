@@ -34,8 +34,10 @@ def exceeds(X: Features, rows: IntArray, columns: IntArray | None, least: float)
     if not lengths.all():
         return False
 
+    ones = np.ones(scaled.shape[1])
+
     def applied(vector: FloatArray) -> FloatArray:
-        return np.asarray(scaled @ (scaled.T @ (vector / lengths)) / lengths)
+        return scaled.normal(ones, vector / lengths) / lengths
 
     n = len(lengths)
     diagonal, beside = np.zeros(STEPS[-1]), np.zeros(STEPS[-1])

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias._errors import NoPredictionError
+from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias.limits import (
     Certificate,
     Limit,
@@ -33,7 +33,6 @@ from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import Situation
 from implicitbias.theorems._stacked import stacked_limits
 
-AT_ZERO = "the limit at scale 0, a linear program,"
 UNSOLVED = Certificate(np.inf, np.inf, error=np.inf)
 
 
@@ -47,12 +46,12 @@ class Potential(LimitProblem):
         self, situation: Situation, name: str, verdicts: Verdicts, scale: float | None = None
     ) -> Limit:
         """By Newton's method along the path to the scale; at its ends by a linear program."""
-        if scale == 0.0:
-            situation.rows.refuse_whole(AT_ZERO)
         if scale not in (0.0, np.inf):
             return potential_limit(situation.at_scale(scale), name, verdicts)
         try:
             return _end(situation, situation.potential, scale, name, verdicts)
+        except InvalidInputError:  # what the memory of blocks does not hold
+            raise
         except ValueError as error:
             raise NoPredictionError(
                 f"{name} applies, but the limit at scale {scale:g} could not be solved: {error}.",
@@ -68,8 +67,6 @@ class Potential(LimitProblem):
         callback: Callable[[int], object] | None,
     ) -> list[Limit]:
         """One solution carried to the next, from the largest scale down; from directions."""
-        if np.any(scales == 0.0):
-            situation.rows.refuse_whole(AT_ZERO)
         return _potential_path(situation.at_scale(1.0), name, verdicts, scales, callback)
 
     def many(self, members: Sequence[Member]) -> list[list[Limit | None]]:
@@ -135,6 +132,8 @@ def _potential_path(
                 solved, state = rescale(*carried, log_scale - reached)
                 there = problem.shifted(log_scale - solved.log_excess)  # changes do not add up
                 carried = replace(solved, curves=there.curves), state
+        except InvalidInputError:
+            raise
         except (PathError, ValueError) as error:
             limits[index] = _without_limit(situation, name, verdicts, str(error))
             continue

@@ -21,7 +21,7 @@ from implicitbias._arrays import (
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features, features_of
-from implicitbias.limits.margin._error import corrected, corrected_least_norm
+from implicitbias.limits.margin._error import corrected, corrected_in_blocks, corrected_least_norm
 from implicitbias.limits.margin._faces import second_order, uniqueness
 from implicitbias.limits.margin._groups import Groups, real_groups
 from implicitbias.limits.margin._kkt import KKT, kkt_residuals
@@ -141,9 +141,12 @@ def l2_max_margin(A: NumericArray | Features) -> MaxMargin:
     Z = features_of(A, "A")
     hull = least_norm(Z)
     z, left = hull.z, np.zeros(Z.shape[1])
-    if not isinstance(hull, ExactHull):
+    exact, on_support = isinstance(hull, ExactHull), hull.multipliers[hull.active]
+    if not (exact or Z.is_whole):
+        z, left = corrected_in_blocks(Z.rows(hull.active), z, on_support)
+    elif not exact:
         support, used = _dense_rows(Z, hull.active)
-        z[used], left[used] = corrected_least_norm(support, z[used], hull.multipliers[hull.active])
+        z[used], left[used] = corrected_least_norm(support, z[used], on_support)
     value = float(np.linalg.norm(z))
     a = hull.multipliers / value
     return MaxMargin(

@@ -12,11 +12,12 @@ import numpy as np
 from scipy.linalg import lstsq, solve_triangular
 
 from implicitbias._arrays import FloatArray
-from implicitbias.features import Dense
+from implicitbias.features import Dense, Features
 from implicitbias.limits.margin._exact import residual
 from implicitbias.limits.margin._faces import CHARGED
 from implicitbias.limits.margin._l1 import GroupedProblem, Point
 from implicitbias.limits.margin._polish import ActiveSet, equations, merit, moved
+from implicitbias.problems import UnitRows
 
 CORRECTIONS = 3
 ENOUGH = 1e-15
@@ -65,6 +66,24 @@ def _correction(problem: GroupedProblem, point: Point) -> tuple[Point, FloatArra
     change = np.zeros(point.r.size)
     change[keep] = problem.norms(point.r)[problem.labels[keep]] * step[: int(keep.sum())]
     return Point(after.r, np.clip(after.a * back, 0.0, None), after.b * back), change
+
+
+def corrected_in_blocks(
+    rows: Features, z: FloatArray, multipliers: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """``corrected_least_norm`` by products, A^+ = A^T (A A^T)^{-1} with the rows' triangle."""
+    units = UnitRows(rows)
+    r = np.linalg.qr(units.block(slice(None)).T, mode="r")
+    lengths, step = np.ldexp(units.norms, units.exponents), np.zeros_like(z)
+    for _ in range(CORRECTIONS):
+        outside = rows.precise.transposed_residual(multipliers, z)
+        short = rows.precise.residual(z, np.ones(len(rows))) + rows @ outside
+        half = solve_triangular(r, short / lengths, trans="T", check_finite=False)
+        step = rows.T @ (solve_triangular(r, half, check_finite=False) / lengths) - outside
+        if np.linalg.norm(step) <= ENOUGH * np.linalg.norm(z):
+            break
+        z = z + step
+    return z, step
 
 
 def corrected_least_norm(

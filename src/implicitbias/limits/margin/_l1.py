@@ -174,6 +174,8 @@ def _linear_program(problem: GroupedProblem, centre: FloatArray | None) -> Point
     n, k = problem.rows.shape
     if problem.signs is not None:
         return _with_signs(problem.rows, problem.signs)
+    if not problem.rows.is_whole:
+        return _by_columns(problem.rows)
     if centre is not None:
         sign = np.sign(centre)
         found = _highs(-problem.array * sign, np.column_stack([np.zeros(k), 2 * np.abs(centre)]))
@@ -189,6 +191,9 @@ def _linear_program(problem: GroupedProblem, centre: FloatArray | None) -> Point
 
 def _with_signs(rows: Features, signs: FloatArray) -> Point | None:
     """The program in which coordinates with a sign have no column of the other one."""
+    if not rows.is_whole and not signs.any():
+        return _by_columns(rows)
+    rows.refuse_whole("a start whose coordinates keep their sign")
     up, down = np.flatnonzero(signs >= 0), np.flatnonzero(signs <= 0)
     found = _highs(-rows.signed_columns(up, down), (0, None))
     if found is None:

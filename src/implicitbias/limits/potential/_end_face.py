@@ -28,6 +28,7 @@ from implicitbias.limits.potential._end_basis import (
     cheapest_basis,
     independent,
 )
+from implicitbias.limits.potential._end_columns import solve_by_columns
 from implicitbias.limits.potential._end_program import (
     OPTIONS,
     EndProgram,
@@ -103,7 +104,8 @@ def optimal_face(
     ValueError
         The rows are dependent, no basis was found, or a tie is too close to tell.
     """
-    solved = solve_program(program)
+    whole = program.features.is_whole
+    solved = solve_program(program) if whole else solve_by_columns(program)
     if solved is not None:
         x, nu = solved
         tight = _near(program, nu)

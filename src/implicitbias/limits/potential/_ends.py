@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import lstsq, qr
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, as_given, newton_system
-from implicitbias.features import exact_sum
+from implicitbias.features import Features, exact_sum
 from implicitbias.limits.potential._end_face import Face, optimal_face
 from implicitbias.limits.potential._end_program import (
     EndProgram,
@@ -36,6 +36,7 @@ REFINEMENTS = 30  # each wins the digits that one solve keeps
 SETTLED = 1e-14  # relative corrections this short: the next would be rounding
 SMALLEST = 1e-100  # weight relative to the largest, whose square is to fit float64
 DRAWS = 8  # of the rounding of Z
+MOST_OTHERS = 4  # times the rank that is missing: columns of blocks that may make up for it
 BEYOND = 2.0**-75  # relative: what residuals beyond float64 are evaluated to
 
 
@@ -218,6 +219,7 @@ def _lost_in_data(
     if few:
         weights = weights / weights.min()
         others = np.flatnonzero((rho == 0.0) & np.isfinite(weights))
+        others = _cheapest(features, others, weights, units * rest)
         columns = features.columns(others) * units / weights[others]
         order = qr(rest.T @ columns, mode="r", pivoting=True)[1][: rest.shape[1]]
         columns, others = columns[:, order], others[order]
@@ -226,6 +228,17 @@ def _lost_in_data(
     own = lstsq(span.T @ part, span.T @ right, cond=SMALLEST)[0]
     change[chosen] = own * np.abs(rho[chosen, None])
     return relative(problem.seen, rho, change)
+
+
+def _cheapest(
+    features: Features, others: IntArray, weights: FloatArray, rest: FloatArray
+) -> IntArray:
+    """Those columns that reach most of what is left: all of them, or of blocks not many."""
+    if features.is_whole:
+        return others
+    drawn = rest @ _drawn(rest.shape[1])
+    reach = np.abs(features.T @ drawn).max(axis=1)[others] / weights[others]
+    return others[np.argsort(-reach, kind="stable")[: MOST_OTHERS * rest.shape[1]]]
 
 
 def _doubt(problem: PotentialProblem, rho: FloatArray) -> FloatArray:
