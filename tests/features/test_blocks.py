@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import csc_array, csr_array
+from scipy.sparse import csc_array, csr_array, random_array
 
 from helpers.draws import normal
 from helpers.features import Again, cut
@@ -271,11 +271,75 @@ def test_transposed_lists(X):
 def test_what_does_not_fit_is_refused_with_its_size():
     (X,) = normal(0, (60, 200))
     blocks = Blocks(X, memory=1 << 16)
-    with pytest.raises(InvalidInputError, match=r"classification needs all of its 60 x 200"):
-        Classification(blocks, np.sign(X[:, 0]))
-    with pytest.raises(InvalidInputError, match="180 of its columns are asked for at once"):
-        blocks.columns(np.arange(180))
+    tall = Blocks(X.T, memory=1 << 16)
+    with pytest.raises(InvalidInputError, match=r"more points than features needs all .* 200 x 60"):
+        Classification(tall, np.sign(X[0]))
+    wide = Blocks(np.tile(X[:10], (1, 10)), memory=1 << 16)
+    with pytest.raises(InvalidInputError, match="900 of its columns are asked for at once"):
+        wide.columns(np.arange(900))
+    assert wide.columns(np.arange(80)).shape == (10, 80)
     assert blocks.columns(np.arange(20)).shape == (60, 20)
+
+
+@pytest.mark.parametrize("order", ["rows", "columns", "transposed", "sparse", "whole numbers"])
+def test_blocks_are_saved_by_columns(order, tmp_path, X):
+    given = np.round(9.0 * X).astype(np.int32) if order == "whole numbers" else X
+    if order == "sparse":
+        blocks = Blocks([csr_array(X[:, :5]), csc_array(X[:, 5:])])
+    else:
+        np.save(tmp_path / "X.npy", np.asfortranarray(given) if order == "columns" else given)
+        blocks = Blocks(tmp_path / "X.npy", transposed=order == "transposed", memory=1 << 16)
+    blocks.save(tmp_path / "saved.npy")
+    found = np.load(tmp_path / "saved.npy")
+    np.testing.assert_array_equal(found, given.T if order == "transposed" else given)
+    assert found.flags.f_contiguous
+    again = Blocks(str(tmp_path / "saved.npy"))
+    np.testing.assert_array_equal(again.toarray(), found)
+
+
+def test_nothing_is_replaced_by_saving(tmp_path, X):
+    blocks = Blocks(X)
+    path = tmp_path / "mine.npy"
+    path.write_text("mine")
+    with pytest.raises(InvalidInputError, match="is there already"):
+        blocks.save(path)
+    for name in ("X.csv", "a\0b.npy", "", 3, None):
+        with pytest.raises(InvalidInputError, match=r"ends in \.npy"):
+            blocks.save(name)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        blocks.save(tmp_path / "nowhere" / "X.npy")
+    assert [each.name for each in tmp_path.iterdir()] == ["mine.npy"]
+    assert path.read_text() == "mine"
+
+
+def test_sparse_arrays_are_neither_copied_nor_checked_at_each_reading():
+    left, right = (random_array((50, 400), density=0.1, rng=seed).tocsr() for seed in (0, 1))
+    blocks = Blocks([left, right])
+    assert len(blocks.parts) == 2  # by their entries, not by n rows
+    assert np.shares_memory(blocks.block(blocks.parts[0]).given.data, left.data)
+    (v,) = normal(0, 800)
+    before = blocks @ v
+    np.testing.assert_allclose(before, left @ v[:400] + right @ v[400:], atol=1e-12)
+    small = Blocks([left, right], memory=1 << 16)
+    assert len(small.parts) > 2
+    np.testing.assert_allclose(small @ v, before, atol=1e-12)
+    left.data *= 2.0
+    with pytest.raises(InvalidInputError, match="has other entries now"):
+        blocks @ v
+
+
+def test_what_sparse_blocks_become_dense_is_cut_finer():
+    A = random_array((50, 4000), density=0.01, rng=0).tocsr()
+    blocks = Blocks([A], memory=1 << 17)
+    logs = np.random.default_rng(0).uniform(-60.0, 0.0, 4000)
+    basis = blocks.heaviest_basis(logs)
+    found = blocks.combined(basis, logs).features
+    width = max(part.stop - part.start for part in found.parts)
+    assert 8 * 50 * width <= 1 << 17
+    np.testing.assert_array_equal(found.toarray()[:, basis], np.eye(50))
+    turned = found.conjugated(logs, basis).toarray()
+    expected = found.toarray() * np.exp(logs - logs[basis][:, None])
+    np.testing.assert_allclose(turned, expected, rtol=1e-12)
 
 
 def test_the_problem_knows_what_it_was_given(X):

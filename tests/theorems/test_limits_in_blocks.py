@@ -156,14 +156,111 @@ def test_other_verbs_are_refused_by_name(both):
         ib.predict_limit(other, problem, init)
 
 
-def test_the_end_at_scale_0_is_refused_before_the_path_begins():
-    X, y = normal(0, (30, 300), 30)
+def few_targets(X, count):
+    """Those of as many features."""
+    (values,) = normal(3, count)
+    return X[:, :count] @ values
+
+
+TARGETS = {
+    "any": lambda X: normal(2, len(X))[0],
+    "of few features": lambda X: few_targets(X, 6),
+    "of one feature": lambda X: few_targets(X, 1),
+    "zero": lambda X: np.zeros(len(X)),
+}
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("kind", ["normal", "whole numbers", "units", "twice", "sparse"])
+@pytest.mark.parametrize("targets", TARGETS)
+def test_both_ends_of_the_path_where_blocks_do_not_fit(targets, kind, depth):
+    """Scale 0 by columns that come in turn: the very limit of the whole program, ties and all."""
+    n, d = 20, 900
+    X = normal(0, (n, d))[0]
+    if kind == "whole numbers":
+        X = np.round(X)
+    elif kind == "units":
+        X = X * 10.0 ** np.random.default_rng(1).integers(-6, 7, d)
+    elif kind == "twice":
+        X[:, d // 2 :] = X[:, : d // 2]
+    elif kind == "sparse":
+        X = X * (np.random.default_rng(1).random((n, d)) < 0.3)
+    y = TARGETS[targets](X)
+    network = ib.DiagonalNetwork(d, depth)
+    directions = [1.0 + np.random.default_rng(2).integers(0, 3, d) / 4.0] * (depth - 1)
+    directions.append(np.zeros(d))
+    small = {"memory": 1 << 16}
+    blocks = Blocks([csr_array(X)], **small) if kind == "sparse" else Blocks(X, **small)
+    assert not blocks.is_whole
+    scales = [np.inf, 0.1, 0.0]
+    expected = ib.limit_path(network, ib.Regression(X, y), directions, scales)
+    found = ib.limit_path(network, ib.Regression(blocks, y), directions, scales)
+    size = np.abs(expected.coefficients).max(axis=1, keepdims=True) + 1e-300
+    np.testing.assert_allclose(found.coefficients / size, expected.coefficients / size, atol=1e-9)
+    assert np.nanmax(found.gaps) <= 1e-9
+    assert not np.isnan(found.coefficients).any()
+
+
+def test_columns_that_come_late_are_priced(monkeypatch):
+    """One new column a round: optimal all the same; and too few rounds are said."""
+    X, y = normal(0, (10, 900), 10)
+    network, directions = ib.DiagonalNetwork(900, 2), [np.ones(900), np.zeros(900)]
     problem = ib.Regression(Blocks(X, memory=1 << 16), y)
-    network, directions = ib.DiagonalNetwork(300, 2), [np.ones(300), np.zeros(300)]
-    asked = []
-    with pytest.raises(ib.InvalidInputError, match="the limit at scale 0, a linear program"):
-        ib.limit_path(network, problem, directions, [1.0, 0.0], callback=asked.append)
-    assert not asked
+    expected = ib.limit_path(network, ib.Regression(X, y), directions, [0.0]).coefficients
+    columns = "implicitbias.limits.potential._end_columns"
+    for name, value in (("FIRST", 0), ("FEWEST", 1), ("MORE", 0)):
+        monkeypatch.setattr(f"{columns}.{name}", value)
+    found = ib.limit_path(network, problem, directions, [0.0]).coefficients
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    monkeypatch.setattr(f"{columns}.ROUNDS", 2)
+    with pytest.warns(ib.CertificateWarning, match="not solved in 2 rounds of columns"):
+        ib.limit_path(network, problem, directions, [0.0])
+
+
+@pytest.mark.parametrize("network", ["diagonal", "two-sided", "fully connected"])
+@pytest.mark.parametrize("kind", ["normal", "whole numbers", "units"])
+def test_max_margins_where_blocks_do_not_fit(network, kind):
+    n, d = 20, 900
+    X, y = normal(0, (n, d), n)
+    if kind == "whole numbers":
+        X = np.round(X)
+    elif kind == "units":
+        X = X * 10.0 ** np.random.default_rng(1).integers(-6, 7, d)
+    if network == "fully connected":
+        network = ib.FullyConnectedNetwork((d, 3))
+        init = ib.Initialization.random(network, 1e-3, 0)
+    elif network == "two-sided":
+        network = ib.TwoSidedDiagonalNetwork(d, 2)
+        init = ib.Initialization([np.ones(d)] * 2, scale=1e-3)
+    else:
+        network = ib.DiagonalNetwork(d, 2)
+        init = ib.Initialization([np.ones(d), np.zeros(d)], scale=1e-3)
+    whole, parts = (ib.Classification(each, np.sign(y)) for each in (X, Blocks(X, memory=1 << 16)))
+    expected, found = (ib.predict_limit(network, each, init) for each in (whole, parts))
+    assert apart(found.coefficients, expected.coefficients) <= SAME
+    assert found.certificate.worst <= 1e-12
+    assert found.theorem == expected.theorem
+    assert parts.rank == whole.rank
+    assert parts.separability().verdict.holds
+
+
+def test_points_in_blocks_that_no_direction_separates():
+    X, y = normal(0, (20, 900), 20)
+    X[1], y = X[0], np.sign(y)
+    y[:2] = 1.0, -1.0
+    network = ib.DiagonalNetwork(900, 2)
+    init = ib.Initialization([np.ones(900), np.zeros(900)], scale=1e-3)
+    problem = ib.Classification(Blocks(X, memory=1 << 16), y)
+    with pytest.raises(ib.InfeasibleProblemError, match="not linearly separable") as caught:
+        ib.predict_limit(network, problem, init)
+    assert np.abs(X.T @ (y * caught.value.evidence)).max() <= 1e-14
+    deep = ib.DiagonalNetwork(900, 3)
+    start = ib.Initialization([np.ones(900), np.ones(900), np.zeros(900)], scale=1e-3)
+    with pytest.raises(ib.InvalidInputError, match="takes dense arrays"):
+        ib.predict_limit(deep, problem, start)
+    signed = ib.Initialization([np.ones(900), np.ones(900)], scale=1e-3)
+    with pytest.raises(ib.ImplicitBiasError):
+        ib.predict_limit(network, problem, signed)
 
 
 def test_locked_starts_are_refused_where_blocks_do_not_fit():

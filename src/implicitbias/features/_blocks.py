@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray, IntArray
 from implicitbias._errors import InvalidInputError
+from implicitbias._files import naming, path_named, replacing
 from implicitbias._numbers import is_number, not_finite
 from implicitbias.features._base import Features, Index
 from implicitbias.features._build import features_of
@@ -84,6 +86,34 @@ class Blocks(Streamed):
     def __repr__(self) -> str:
         n, d = self.shape
         return f"Blocks({n} x {d}, {len(self._starts) - 1} given, {len(self.parts)} read)"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write X to a ``.npy`` file whose columns follow each other: the one that is read fastest.
+
+        Block by block, and whole or not at all.
+
+        Parameters
+        ----------
+        path
+            A new file's name that ends in ``.npy``.
+
+        Raises
+        ------
+        InvalidInputError
+            Another name, or that of a file which is there.
+        OSError
+            It cannot be written.
+        """
+        file = path_named(path, "path", "a file name that ends in .npy")
+        if file.suffix != ".npy":
+            raise InvalidInputError(f"path is {str(file)!r}; expected a name that ends in .npy.")
+        if file.exists():
+            raise InvalidInputError(f"{file} is there already. Name another file, or remove it.")
+        header = {"descr": "<f8", "fortran_order": True, "shape": self.shape}
+        with naming(file), replacing(file) as scratch, scratch.open("wb") as stream:
+            np.lib.format.write_array_header_1_0(stream, header)
+            for part in self.parts:
+                stream.write(np.ascontiguousarray(self.block(part).toarray().T, dtype="<f8").data)
 
     def _edges(self) -> IntArray:
         return self._starts
