@@ -1,5 +1,7 @@
 """Newton systems by conjugate gradients: the limits of the factored ones, certificate included."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array, random_array
@@ -8,7 +10,7 @@ import implicitbias as ib
 from helpers.draws import normal
 from implicitbias.dual import Slopes, mild_system
 from implicitbias.dual._iterative import Iteration
-from implicitbias.features import Blocks, as_features
+from implicitbias.features import Blocks, as_features, limit_bytes
 
 N, D = 30, 200
 
@@ -104,6 +106,51 @@ def test_dense_data_whose_gram_matrix_does_not_fit(iterated, monkeypatch, kind):
     assert iterated
     assert apart(found.coefficients, expected.coefficients) <= 1e-12
     assert found.certificate.worst <= 1e-12
+
+
+def test_what_a_limit_has_taken_itself_does_not_change_the_method(monkeypatch):
+    """Memory is asked for once: factors that are there leave less of it."""
+    monkeypatch.setattr("implicitbias.features._large.MOST_ALWAYS", N - 1)
+    left = [3.5 * 8.0 * N * N]
+    monkeypatch.setattr("implicitbias.features._large.available_bytes", lambda: left[0])
+    features = as_features(normal(0, (N, D))[0])
+    slopes = Slopes(np.zeros(D), np.zeros(D), np.zeros(D))
+    assert mild_system(features, slopes).iteration is None
+    left[0] -= 8.0 * N * N
+    assert mild_system(features, slopes).iteration is None
+    assert mild_system(as_features(features.toarray()), slopes).iteration is not None
+
+
+def test_rows_of_large_dense_data_are_proved_by_one_factor(iterated, monkeypatch):
+    """In place: no Lanczos, no second n x n array; and where that fails nothing is taken for it."""
+    tried = []
+    monkeypatch.setattr(
+        "implicitbias.problems._independence.exceeds", lambda *given: tried.append(given)
+    )
+    (X,) = normal(0, (N, D))
+    for given in (X, Blocks(X, memory=1 << 16)):
+        assert ib.Regression(given, np.ones(N)).rank == N
+    assert not tried
+    X[-1] = X[0] - 2.0 * X[1]
+    for given in (X, Blocks(X, memory=1 << 16)):
+        assert ib.Regression(given, X @ np.ones(D)).rank == N - 1
+
+
+def test_a_limit_holds_three_gram_matrices_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("implicitbias.dual._newton.MOST_KEPT", 0)
+    n, d = 500, 750
+    X, y = normal(0, (n, d), n)
+    np.save(tmp_path / "X.npy", np.asfortranarray(X))
+    problem = ib.Regression(Blocks(tmp_path / "X.npy", memory=1 << 19), y)
+    init = ib.Initialization([np.ones(d), np.zeros(d)], scale=1e-2)
+    tracemalloc.start()
+    try:
+        limit = ib.predict_limit(ib.DiagonalNetwork(d, 2), problem, init)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= limit_bytes(problem.features) + (1 << 19)
+    assert limit.certificate.worst <= 1e-12
 
 
 def test_ill_conditioned_rows_are_factored_after_all(iterated, monkeypatch):

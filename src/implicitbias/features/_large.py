@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from implicitbias._memory import available_bytes
 from implicitbias.features._base import Features
@@ -10,7 +10,7 @@ from implicitbias.features._base import Features
 MOST_ALWAYS = 4000  # rows up to which a Gram matrix is factored in any case
 GRAMS, COMBINED = 3, 16  # n x n arrays that exist at a time: for factors, for combined rows
 VECTORS = 60  # of as many numbers as there are features
-_ILL: WeakSet[Features] = WeakSet()  # which an iteration did not solve
+_ITERATED: WeakKeyDictionary[Features, bool] = WeakKeyDictionary()  # as decided at first
 
 
 def is_large(features: Features) -> bool:
@@ -19,12 +19,20 @@ def is_large(features: Features) -> bool:
 
 
 def is_iterated(features: Features) -> bool:
-    """Whether Z D Z^T is applied instead of factored: large and sparse, or too large to hold."""
+    """Whether Z D Z^T is applied instead of factored: large and sparse, or too large to hold.
+
+    Decided once: what a limit has made of the memory by then is its own.
+    """
     if not is_large(features):
         return False
-    if features.is_sparse and features not in _ILL:
-        return True
-    return GRAMS * 8.0 * features.shape[0] ** 2 > available_bytes()
+    if features not in _ITERATED:
+        _ITERATED[features] = features.is_sparse or not _fits(features)
+    return _ITERATED[features]
+
+
+def _fits(features: Features) -> bool:
+    """Whether there is memory for factors."""
+    return GRAMS * 8.0 * features.shape[0] ** 2 <= available_bytes()
 
 
 def may_combine(features: Features) -> bool:
@@ -34,7 +42,7 @@ def may_combine(features: Features) -> bool:
 
 def factor_instead(features: Features) -> None:
     """Factor from now on, if that fits: an iteration did not converge."""
-    _ILL.add(features)
+    _ITERATED[features] = not _fits(features)
 
 
 def limit_bytes(features: Features) -> float:
