@@ -14,7 +14,7 @@ BUILT = {"_build", "auto_gallery", "auto_experiments", "auto_notebooks", "genera
 
 GROUND = {
     *("_errors", "_names", "_html", "_results", "_verdicts", "_files", "_types"),
-    *("_numbers", "_arrays", "_nonnegative", "_threads", "_memory"),
+    *("_numbers", "_arrays", "_nonnegative", "_threads", "_memory", "_symmetric"),
 }
 BASE = GROUND | {"features"}
 SHARED = BASE | {"problems", "networks"}
@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "_errors": set(),
     "_names": {"_errors"},
     "_html": set(),
-    "_files": set(),
+    "_files": {"_errors"},
     "_types": set(),
     "_results": {"_html"},
     "_verdicts": {"_errors", "_html", "_results"},
@@ -56,6 +56,7 @@ MAY_IMPORT = {
     "_nonnegative": {"_arrays"},
     "_threads": set(),
     "_memory": {"_errors"},
+    "_symmetric": set(),
     "features": GROUND,
     "problems": BASE,
     "networks": BASE,

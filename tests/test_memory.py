@@ -68,4 +68,4 @@ def test_large_limits_state_their_memory(monkeypatch):
     problem = ib.Regression(X, y)
     assert "GiB" not in problem.describe()
     monkeypatch.setattr("implicitbias.problems._regression.GIB", 1e3)
-    assert "a limit takes about 121.6 GiB (Cholesky factors)" in problem.describe()
+    assert "a limit takes about 115.2 GiB (Cholesky factors)" in problem.describe()

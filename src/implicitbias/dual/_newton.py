@@ -23,6 +23,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, lapack, lu_factor
 
 from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._symmetric import factor_upper
 from implicitbias.dual._iterative import Iteration, iteration_of
 from implicitbias.dual._rows import (
     Products,
@@ -229,9 +230,8 @@ def _factored(gram: FloatArray, safe_rcond: float) -> Factored | None:
     gram *= scale
     gram *= scale[:, None]
     norm = _norm_of_upper(gram)
-    factor, info = lapack.dpotrf(gram, lower=0, clean=0, overwrite_a=1)
-    rcond = lapack.dpocon(factor, norm, uplo="U")[0] if info == 0 else 0.0
-    return ((scale, factor), float(rcond)) if rcond >= safe_rcond else None
+    rcond = lapack.dpocon(gram, norm, uplo="U")[0] if factor_upper(gram) else 0.0
+    return ((scale, gram), float(rcond)) if rcond >= safe_rcond else None
 
 
 def _norm_of_upper(upper: FloatArray) -> float:

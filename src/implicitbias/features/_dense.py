@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lu_factor, lu_solve, qr
-from scipy.linalg.blas import dsyrk, ssyrk
 
 from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._symmetric import add_product
 from implicitbias.features._base import BLOCK, LARGEST_EXPONENT, Combined, Features, Index
 from implicitbias.features._lost import lost_in_difference
 
 GRAM_BLOCK = 1 << 21  # entries of Z weighted at a time: bounds the extra memory
-GRAM_COLUMNS = 256  # that they are at least: fewer spend their time on the Gram matrix's memory
+GRAM_COLUMNS = 512  # that they are at least: fewer spend their time on the Gram matrix's memory
 PAYS_SINGLE = 1 << 14  # entries of Z from where on single precision saves time
 SINGLE = (1e-9, 1e9)  # largest entries of rows whose Gram matrix fits float32
 NORMAL = 1022  # up to here 2^e and 2^{-e} are normal numbers: products round as ldexp does
@@ -92,11 +92,11 @@ class Dense(Features):
     def add_gram(self, weights: FloatArray, total: FloatArray) -> FloatArray:
         """The same added to ``total``, in place where that is in Fortran's order."""
         rows, columns = self.shape
-        block = _width(rows)
+        block = _width(rows, columns)
         for start in range(0, columns, block):
             part = self._array[:, start : start + block] * np.sqrt(weights[start : start + block])
-            total = dsyrk(1.0, part.T, beta=1.0, c=total, trans=1, overwrite_c=1)
-        return np.asarray(total)
+            total = add_product(part, total)
+        return total
 
     def rough_gram(
         self, weights: FloatArray, total: npt.NDArray[np.float32] | None = None
@@ -105,7 +105,7 @@ class Dense(Features):
         rows, columns = self.shape
         if self._array.size < PAYS_SINGLE or not self._fits_single:
             return None
-        block = _width(rows)
+        block = _width(rows, columns)
         gram = np.zeros((rows, rows), dtype=np.float32, order="F") if total is None else total
         for start in range(0, columns, block):
             part, roots = self._array[:, start : start + block], np.sqrt(weights)
@@ -113,8 +113,8 @@ class Dense(Features):
             np.multiply(
                 part, roots[start : start + block], out=half, dtype=half.dtype, casting="same_kind"
             )
-            gram = ssyrk(1.0, half.T, beta=1.0, c=gram, trans=1, overwrite_c=1)
-        return np.asarray(gram)
+            gram = add_product(half, gram)
+        return gram
 
     @cached_property
     def _fits_single(self) -> bool:
@@ -241,10 +241,11 @@ class Dense(Features):
         return Dense(rounded), Dense(self._array - rounded)
 
 
-def _width(rows: int) -> int:
-    """Columns that are weighted at a time."""
-    many = GRAM_BLOCK // max(rows, 1)
-    return max(many, GRAM_COLUMNS if rows > GRAM_COLUMNS else 1)
+def _width(rows: int, columns: int) -> int:
+    """Columns that are weighted at a time, alike in number."""
+    most = GRAM_BLOCK // max(rows, 1)
+    most = max(most, GRAM_COLUMNS if rows > GRAM_COLUMNS else 1)
+    return max(1, -(-columns // max(1, round(columns / most))))
 
 
 def rounded_to(values: FloatArray, anchor: FloatArray) -> FloatArray:

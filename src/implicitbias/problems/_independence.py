@@ -23,6 +23,7 @@ from scipy.linalg.lapack import dposv, dpotrf
 
 from implicitbias._arrays import EPS, FloatArray, IntArray
 from implicitbias._memory import available_bytes, refuse_beyond_memory
+from implicitbias._symmetric import factor_upper
 from implicitbias.features import Features, is_large
 from implicitbias.problems import _scaling
 from implicitbias.problems._lanczos import exceeds
@@ -87,7 +88,7 @@ def _is_clear_in_place(X: Features, rows: IntArray, columns: IntArray | None) ->
     gram /= lengths
     gram /= lengths[:, None]
     np.fill_diagonal(gram, 1.0 - shift)
-    return int(dpotrf(gram, lower=0, clean=0, overwrite_a=1)[1]) == 0
+    return factor_upper(gram)
 
 
 def _least_eigenvalue(shape: tuple[int, int], width: int, shortest: float | None = None) -> float:
