@@ -11,6 +11,7 @@ Source: Dantzig's simplex method; a strictly complementary solution exists (Gold
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,7 @@ SETTLED = 1e-12  # error relative to the largest rho_j up to which float64 settl
 SAFE_RCOND = 1e-10
 LAST_BIT = 2.0**-74  # of the terms of a product of ``Precise``
 MAX_PIVOTS = 500
+VERY_WIDE = 50  # columns a row from which on a few of them at a time take half of the time or less
 REFINEMENTS = 2
 
 
@@ -104,8 +106,7 @@ def optimal_face(
     ValueError
         The rows are dependent, no basis was found, or a tie is too close to tell.
     """
-    whole = program.features.is_whole
-    solved = solve_program(program) if whole else solve_by_columns(program)
+    solved = _solved(program)
     if solved is not None:
         x, nu = solved
         tight = _near(program, nu)
@@ -119,6 +120,17 @@ def optimal_face(
 
     with ctx.workprec(PRECISION + 2 * program.cost_spread):
         return _Simplex(program, costs, rounded).face(basis)
+
+
+def _solved(program: EndProgram) -> tuple[FloatArray, FloatArray] | None:
+    """A vertex and its dual point: on some columns at a time where the others are very many."""
+    features, (n, m) = program.features, program.features.shape
+    if not features.is_whole:
+        return solve_by_columns(program)
+    if features.is_array and m > VERY_WIDE * n:
+        with suppress(ValueError):  # whole, then
+            return solve_by_columns(program)
+    return solve_program(program)
 
 
 def _near(program: EndProgram, nu: FloatArray) -> IntArray:
