@@ -258,8 +258,19 @@ def test_points_in_blocks_that_no_direction_separates():
     start = ib.Initialization([np.ones(900), np.ones(900), np.zeros(900)], scale=1e-3)
     with pytest.raises(ib.InvalidInputError, match="takes dense arrays"):
         ib.predict_limit(deep, problem, start)
+
+
+def test_what_needs_all_columns_of_a_classification_is_refused_by_name():
+    X, y = normal(0, (20, 900), 20)
+    network, start = ib.DiagonalNetwork(900, 2), [np.ones(900), np.zeros(900)]
+    problem = ib.Classification(Blocks(X, memory=1 << 16), np.sign(y))
+    for verb in (ib.gradient_flow, ib.verify, ib.explain):
+        with pytest.raises(ib.InvalidInputError, match="X is in blocks"):
+            verb(network, problem, ib.Initialization(start, scale=0.1))
+    with pytest.raises(ib.InvalidInputError, match="margin_path needs all of its 20 x 900"):
+        ib.margin_path(network, problem, start, [0.0, 1.0])
     signed = ib.Initialization([np.ones(900), np.ones(900)], scale=1e-3)
-    with pytest.raises(ib.ImplicitBiasError):
+    with pytest.raises(ib.InvalidInputError, match="a start whose coordinates keep their sign"):
         ib.predict_limit(network, problem, signed)
 
 

@@ -211,6 +211,7 @@ def _as_json(result: Sweep) -> dict[str, Any]:
         "refused": result.num_refused,
         "failed": result.num_failed,
         "disagree": result.num_disagreeing,
+        "damaged": result.num_damaged,
         "complete": result.complete,
         "files": list(result.files),
     }

@@ -145,6 +145,7 @@ def margin_path(
             "margin_path needs a Classification; in regression the limit at every scale is "
             "limit_path's."
         )
+    problem.features.refuse_whole("margin_path")
     given = init.directions if isinstance(init, Initialization) else init
     situation = situation_of(network, problem, Initialization(given, scale=1.0))
     with threads_for(problem.X.size):

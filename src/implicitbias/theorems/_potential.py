@@ -132,8 +132,6 @@ def _potential_path(
                 solved, state = rescale(*carried, log_scale - reached)
                 there = problem.shifted(log_scale - solved.log_excess)  # changes do not add up
                 carried = replace(solved, curves=there.curves), state
-        except InvalidInputError:
-            raise
         except (PathError, ValueError) as error:
             limits[index] = _without_limit(situation, name, verdicts, str(error))
             continue
