@@ -28,6 +28,8 @@ FAR = 0.3  # d relative to c from where on a column is dropped
 def solve_by_columns(program: EndProgram) -> tuple[FloatArray, FloatArray]:
     """A vertex x, (2 m,), and its dual point nu, (n,), as HiGHS claims them of all columns.
 
+    No sign is locked: with both signs, n independent columns have a solution between them.
+
     Raises
     ------
     ValueError
@@ -40,7 +42,7 @@ def solve_by_columns(program: EndProgram) -> tuple[FloatArray, FloatArray]:
     for _ in range(ROUNDS):
         x, nu = _vertex(program, chosen)
         reached = float(program.cost[chosen] @ x)
-        relative = 1.0 - program.slopes(nu) / program.cost  # 1 where a sign is locked
+        relative = 1.0 - program.slopes(nu) / program.cost
         inside, relative[chosen] = relative[chosen], 0.0
         broken = np.flatnonzero(relative < -BROKEN)
         if broken.size == 0:
@@ -66,8 +68,7 @@ def _first_columns(program: EndProgram) -> IntArray:
     sizes = weights * np.abs(features.T @ nu) * cost
     largest = np.argsort(-sizes, kind="stable")[: max(FIRST * len(program.target), FEWEST)]
     places = np.union1d(basis, largest)
-    signed = np.concatenate([places, places + m])
-    return np.asarray(signed[np.isfinite(program.cost[signed])], dtype=np.intp)
+    return np.concatenate([places, places + m])
 
 
 def _vertex(program: EndProgram, chosen: IntArray) -> tuple[FloatArray, FloatArray]:

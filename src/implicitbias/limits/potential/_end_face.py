@@ -127,7 +127,7 @@ def _solved(program: EndProgram) -> tuple[FloatArray, FloatArray] | None:
     features, (n, m) = program.features, program.features.shape
     if not features.is_whole:
         return solve_by_columns(program)
-    if features.is_array and m > VERY_WIDE * n:
+    if features.is_array and m > VERY_WIDE * n and np.isfinite(program.cost).all():
         with suppress(ValueError):  # whole, then
             return solve_by_columns(program)
     return solve_program(program)
