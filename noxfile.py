@@ -56,9 +56,10 @@ def interop(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def cluster(session: nox.Session) -> None:
-    """Run the tests that need Dask, which the others skip."""
-    session.install("-e", ".[test,dask]")
-    session.run("pytest", "tests/sweeps/test_dask.py", *session.posargs, env=ONE_THREAD)
+    """Run the tests that need Dask, or arrays of other libraries, which the others skip."""
+    session.install("-e", ".[test,dask,arrays,torch]", "array-api-strict")
+    tests = "tests/sweeps/test_dask.py", "tests/features", "tests/theorems/test_limits_elsewhere.py"
+    session.run("pytest", *tests, *session.posargs, env=ONE_THREAD)
 
 
 @nox.session(python=OTHERS[-1])
