@@ -23,6 +23,7 @@ from scipy.sparse.linalg import ArpackError, eigsh
 
 from implicitbias._arrays import EPS, FloatArray, stable_norm
 from implicitbias._errors import Outcome
+from implicitbias._numbers import worst_of
 from implicitbias.flow._budget import End
 
 VISIBLE = 27.0  # e-foldings: nine tenths of what brings 1e-13, an error of order 13, to size 1
@@ -181,4 +182,4 @@ def _apart(first: Way, again: Way) -> float:
     above = other[np.minimum(after, other.size - 1)] - mine
     before = np.searchsorted(again.log_times, first.log_times - (1.0 - FUZZ) * windows, "right")
     below = mine - np.concatenate([[np.inf], other])[before]
-    return max(0.0, float(above.max()), float(below.max()))
+    return worst_of(0.0, float(above.max()), float(below.max()))

@@ -8,6 +8,7 @@ import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
 from implicitbias._errors import NoPredictionError
+from implicitbias._numbers import worst_of
 from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.limits import (
     Certificate,
@@ -48,7 +49,9 @@ def aligned_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         name,
         Certificate(
             relative_residual(situation.problem.features, coefficients, situation.problem.y),
-            kkt_residual=max(grown.residual, _broken_laws(situation, grown, layers, coefficients)),
+            kkt_residual=worst_of(
+                grown.residual, _broken_laws(situation, grown, layers, coefficients)
+            ),
             error=_error(situation, coefficients),
         ),
         verdicts,

@@ -14,6 +14,7 @@ from implicitbias._arrays import (
     Parameters,
 )
 from implicitbias._errors import NoPredictionError
+from implicitbias._numbers import worst_of
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Dense, Features
 from implicitbias.flow import margin_flows
@@ -73,7 +74,7 @@ def certificate_of(situation: Situation, beta: FloatArray, kkt: KKT, error: floa
     """
     X, y = situation.problem.features, situation.problem.y
     short = (1.0 - y * (X @ beta)) / np.maximum(1.0, X.absolute(beta))
-    feasibility = max(0.0, float(short.max()))
+    feasibility = worst_of(0.0, float(short.max()))
     if kkt.worst > NOISE * kkt.rounding:
         return Certificate(feasibility, kkt_residual=kkt.worst, error=max(error, kkt.worst))
     terms = max(1.0, kkt.rounding / EPS)

@@ -15,6 +15,7 @@ from implicitbias._arrays import (
     positive_int,
 )
 from implicitbias._errors import NoPredictionError
+from implicitbias._numbers import worst_of
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
@@ -96,7 +97,7 @@ def saddle_path(
         path = _Path(situation, verdicts, result.name).walked(most)
     if not path.worst <= certified_to:
         numbers = [
-            max(c.worst, t) for c, t in zip(path.certificates, path.time_errors, strict=True)
+            worst_of(c.worst, t) for c, t in zip(path.certificates, path.time_errors, strict=True)
         ]
         first = int(np.argmax(~(np.array(numbers) <= certified_to)))
         raise NoPredictionError(
@@ -123,6 +124,7 @@ class _Path:
         logs = situation.curves.small_scale_lengths()
         logs = tuple(side - self.columns * np.log(2.0) for side in logs)
         finite = np.concatenate([side[np.isfinite(side)] for side in logs])
+        self._refuse_apart(finite)
         self.log_clock = float(np.median(finite)) if finite.size else 0.0
         with np.errstate(over="ignore"):
             below, above = (np.exp(side - self.log_clock) for side in logs)
@@ -136,6 +138,15 @@ class _Path:
             else ExponentialLoss(scaled, situation.targets)
         )
         self.walk = Walk(scaled, below, above, loss)
+
+    def _refuse_apart(self, log_lengths: FloatArray) -> None:
+        """Refuse clocks of which float64 holds some as 0 or infinite in the unit of the others."""
+        if log_lengths.size and np.ptp(log_lengths) > REACHES:
+            raise NoPredictionError(
+                f"the coordinates grow at times exp({np.ptp(log_lengths):.4g}) apart, further than "
+                "float64 holds. Give directions, and columns, of sizes nearer to each other.",
+                self.verdicts,
+            )
 
     def walked(self, most: int) -> SaddlePath:
         """All of it."""
