@@ -23,9 +23,10 @@ from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
+from implicitbias.theorems._along import checked_values
 from implicitbias.theorems._limit_problem import Member
 from implicitbias.theorems._limits import LimitPaths, Limits, Refusal
-from implicitbias.theorems._path import LimitPath, checked_values, whole_path
+from implicitbias.theorems._path import LimitPath, whole_path
 from implicitbias.theorems._predict import applicable, predicted
 from implicitbias.theorems._situation import Situation, situation_of
 

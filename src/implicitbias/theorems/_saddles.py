@@ -33,9 +33,10 @@ from implicitbias.limits import (
 )
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
+from implicitbias.theorems._along import situation_along
 from implicitbias.theorems._registry import task_of, theorem_called
 from implicitbias.theorems._saddle_path import End, SaddlePath
-from implicitbias.theorems._situation import ROUNDED, Situation, situation_of
+from implicitbias.theorems._situation import ROUNDED, Situation
 
 MAX_JUMPS = 100_000
 NAME = {"regression": "Saddles, regression", "classification": "Saddles, classification"}
@@ -83,8 +84,7 @@ def saddle_path(
     """
     certified_to = largest_allowed(certified_to, "certified_to")
     most = positive_int(max_jumps, "max_jumps")
-    given = init.directions if isinstance(init, Initialization) else init
-    situation = situation_of(network, problem, Initialization(given, scale=1.0)).on_all_points()
+    situation = situation_along(network, problem, init).on_all_points()
     result = theorem_called(NAME[task_of(problem)], task_of(problem))
     with threads_for(problem.X.size):
         verdicts = result.measure(situation)
