@@ -84,7 +84,7 @@ def limit_table(before, turns, only, out):
 def many_table(before, turns, only, out):
     """Many small limits in one call."""
     rows = list(many.measured(*checkouts(many.MODULE, before), min(turns, 3), only))
-    yield from _section("Many small limits in one call", (
+    yield from _section("``predict_limits`` and ``limit_paths``", (
         f"{many.TARGETS * many.STARTS * many.SCALES:,} limits, n = {many.N}, d = {many.D}: "
         f"{many.SCALES} scales, {many.TARGETS} targets, {many.STARTS} starts (Theorem 5's with "
         "random weights, or random ones). ``predict_limits`` takes each limit for a member, "
