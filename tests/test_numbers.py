@@ -10,8 +10,7 @@ import scipy.sparse
 
 from helpers.draws import normal
 from implicitbias import Classification, Initialization, InvalidInputError, Regression
-from implicitbias._arrays import finite_array
-from implicitbias._numbers import worst_of
+from implicitbias._arrays import finite_array, worst_of
 
 X = np.round(normal(0, (3, 5))[0], 3)
 Y = np.array([1.0, -2.0, 0.5])

@@ -90,11 +90,6 @@ def is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and value == value
 
 
-def worst_of(*numbers: float) -> float:
-    """The largest number; NaN, which ``max`` may pass over, counts as infinite."""
-    return float(max(np.inf if np.isnan(number) else number for number in numbers))
-
-
 def is_missing(entry: Any) -> bool:
     """None, NaN, pandas' NA and NaT."""
     if type(entry).__name__ in MISSING:  # NA refuses to say whether it is NA

@@ -8,11 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from implicitbias._arrays import largest_allowed
+from implicitbias._arrays import largest_allowed, worst_of
 from implicitbias._closing import DELAY, angle_between
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._names import renamed
-from implicitbias._numbers import worst_of
 from implicitbias.comparison._compare import apart, compare
 from implicitbias.comparison._result import BOTH, TOLERANCE, Comparison
 from implicitbias.flow import Flow, flow_of, margin_flows, request

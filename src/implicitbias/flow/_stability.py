@@ -21,9 +21,8 @@ import numpy as np
 from scipy.linalg import eigvalsh, lapack
 from scipy.sparse.linalg import ArpackError, eigsh
 
-from implicitbias._arrays import EPS, FloatArray, stable_norm
+from implicitbias._arrays import EPS, FloatArray, stable_norm, worst_of
 from implicitbias._errors import Outcome
-from implicitbias._numbers import worst_of
 from implicitbias.flow._budget import End
 
 VISIBLE = 27.0  # e-foldings: nine tenths of what brings 1e-13, an error of order 13, to size 1

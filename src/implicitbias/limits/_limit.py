@@ -7,8 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, NumericArray, Parameters
-from implicitbias._numbers import worst_of
+from implicitbias._arrays import EPS, FloatArray, NumericArray, Parameters, worst_of
 from implicitbias._results import Record, plain
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features, as_features

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, stable_norm
+from implicitbias._arrays import FloatArray, stable_norm, worst_of
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
-from implicitbias._numbers import worst_of
 from implicitbias.limits import Limit, relative_difference, relative_residual
 from implicitbias.theorems._limit_problem import LimitProblem, Verdicts
 from implicitbias.theorems._sensitivity import Sensitivity
@@ -107,4 +106,4 @@ def _with_sway(limit: Limit, others: list[Limit]) -> float | None:
     error, beta = limit.certificate.error, limit.coefficients
     if error is None or not beta.any():
         return error
-    return error + worst_of(*(relative_difference(each.coefficients, beta) for each in others))
+    return error + worst_of(*(relative_difference(o.coefficients, beta) for o in others))

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import cho_solve
 
-from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
+from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm, worst_of
 from implicitbias._errors import NoPredictionError
-from implicitbias._numbers import worst_of
 from implicitbias._verdicts import Verdict
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.features import Features

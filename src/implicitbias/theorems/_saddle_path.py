@@ -7,10 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from implicitbias._arrays import ArrayLike, FloatArray, IntArray, finite_array
+from implicitbias._arrays import ArrayLike, FloatArray, IntArray, finite_array, worst_of
 from implicitbias._errors import InvalidInputError
 from implicitbias._html import Badge
-from implicitbias._numbers import worst_of
 from implicitbias._results import Record
 from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.limits import Certificate

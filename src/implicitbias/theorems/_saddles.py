@@ -7,15 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import (
-    EPS,
-    FloatArray,
-    IntArray,
-    largest_allowed,
-    positive_int,
-)
+from implicitbias._arrays import EPS, FloatArray, IntArray, largest_allowed, positive_int, worst_of
 from implicitbias._errors import NoPredictionError
-from implicitbias._numbers import worst_of
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray
-from implicitbias._numbers import worst_of
+from implicitbias._arrays import FloatArray, IntArray, worst_of
 from implicitbias._verdicts import Verdict
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.features import Features

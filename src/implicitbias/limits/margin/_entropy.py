@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lstsq
 
-from implicitbias._arrays import EPS, FloatArray
-from implicitbias._numbers import worst_of
+from implicitbias._arrays import EPS, FloatArray, worst_of
 from implicitbias.limits.margin._exact import residual, unmet
 
 STEPS = 200

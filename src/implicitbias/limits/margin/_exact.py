@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import lstsq, qr
 
-from implicitbias._arrays import EPS, FloatArray
-from implicitbias._numbers import worst_of
+from implicitbias._arrays import EPS, FloatArray, worst_of
 from implicitbias.features import Features
 
 BLOCK = 1 << 13  # entries whose exact products are held at a time

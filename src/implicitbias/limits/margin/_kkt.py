@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, NumericArray
+from implicitbias._arrays import EPS, FloatArray, NumericArray, worst_of
 from implicitbias._errors import InvalidInputError
 from implicitbias._nonnegative import nnls
-from implicitbias._numbers import worst_of
 from implicitbias.features import Features, as_features
 
 
@@ -169,7 +168,7 @@ def kkt_residuals(
     total = float(np.abs(multipliers).sum())
     top = float(np.abs(multipliers).max())
     terms = Z.absolute_transposed(multipliers) / unit
-    rounding = max(float(Z.absolute(rho).max()), float(terms.max()))
+    rounding = worst_of(float(Z.absolute(rho).max()), float(terms.max()))
     convex = exponent in (1, 2)
     return KKT(
         primal=worst_of(0.0, 1.0 - float(margins.min())),

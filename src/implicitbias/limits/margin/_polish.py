@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lstsq
 
-from implicitbias._arrays import FloatArray
-from implicitbias._numbers import worst_of
+from implicitbias._arrays import FloatArray, worst_of
 from implicitbias.features import Dense
 from implicitbias.limits.margin._l1 import GroupedProblem, Point
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import lstsq, qr
 
-from implicitbias._arrays import FloatArray
-from implicitbias._numbers import worst_of
+from implicitbias._arrays import FloatArray, worst_of
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, as_given, newton_system
 from implicitbias.features import exact_sum

@@ -23,8 +23,7 @@ from typing import Protocol
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, IntArray, compensated, stable_norm
-from implicitbias._numbers import worst_of
+from implicitbias._arrays import EPS, FloatArray, IntArray, compensated, stable_norm, worst_of
 from implicitbias.features import Features
 from implicitbias.limits.saddles._cone import FLAT, Rest
 
