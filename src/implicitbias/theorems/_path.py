@@ -10,7 +10,7 @@ from implicitbias._arrays import ArrayLike, FloatArray, check_callback, largest_
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._names import renamed
 from implicitbias._threads import threads_for
-from implicitbias._verdicts import CERTIFIED
+from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
 from implicitbias.networks import Network
@@ -21,8 +21,9 @@ from implicitbias.theorems._along import (
     kept_or_refused,
     situation_along,
 )
-from implicitbias.theorems._predict import applicable, applicable_in_turn, first_answer
+from implicitbias.theorems._predict import applicable, applicable_in_turn, certified, first_answer
 from implicitbias.theorems._situation import Situation
+from implicitbias.theorems._theorem import Theorem
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -139,20 +140,29 @@ def limit_at_end(
     problem: Regression,
     directions: Initialization | Iterable[Any],
     scale: float,
+    certified_to: float | None = None,
 ) -> Limit:
-    """The one limit of ``limit_path`` at scale 0 or infinity, however well it is certified.
+    """The one limit of ``limit_path`` at scale 0 or infinity; if None, however well certified.
 
     Raises
     ------
+    InvalidInputError
+        The scale is neither.
     NoPredictionError
-        It could not be solved, or no result covers the network and start there.
+        It could not be solved or certified, or no result covers the network and start there.
     """
+    if scale not in (0.0, float("inf")):
+        raise InvalidInputError(f"scale is {scale}; expected a number >= 0, or infinity.")
     situation = situation_along(network, problem, directions)
+
+    def ask(result: Theorem, verdicts: tuple[Verdict, ...]) -> Limit:
+        limit = result.limit.at(situation, result.name, verdicts, scale)
+        if certified_to is None:
+            return limit
+        return certified(limit, situation, result, verdicts, certified_to)
+
     with threads_for(problem.X.size):
-        return first_answer(
-            situation,
-            lambda result, verdicts: result.limit.at(situation, result.name, verdicts, scale),
-        )
+        return first_answer(situation, ask)
 
 
 def rough_limit_path(
