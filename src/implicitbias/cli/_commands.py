@@ -308,7 +308,7 @@ def flow(
     from implicitbias.flow import gradient_flow
 
     progress = Progress()
-    towards = Towards(until_residual, until_margin, [("time", max_time)])
+    towards = Towards(until_residual, until_margin, [("time", max_time)], until_loss)
 
     def report(state: FlowState) -> None:
         progress.show(

@@ -193,7 +193,8 @@ class _Starts:
     def key(self, init: Initialization) -> Any:
         """What starts of the same directions have in common."""
         if id(init) not in self._keys:  # kept, so that no other gets its place in memory
-            self._keys[id(init)] = init, tuple(each.tobytes() for each in init.directions)
+            key = tuple((each.shape, each.tobytes()) for each in init.directions)
+            self._keys[id(init)] = init, key
         return self._keys[id(init)][1]
 
     def situation(self, place: int, problem: Problem, init: Initialization) -> Situation:

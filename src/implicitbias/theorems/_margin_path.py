@@ -243,9 +243,11 @@ def _limit(
     point: MarginPoint,
 ) -> Limit:
     exponents = _exponents(situation.reduction.features)
-    kept = solver.multipliers(point) if np.isfinite(ratio) and ratio > 0.0 else point.multipliers
-    dual = np.zeros(exponents.size)
-    dual[point.active if kept is point.multipliers else slice(None)] = kept
+    if 0.0 < ratio < np.inf:
+        dual = solver.multipliers(point)
+    else:
+        dual = np.zeros(exponents.size)
+        dual[point.active] = point.multipliers
     where = {0.0: ", as the ratio tends to 0", np.inf: ", as the ratio tends to infinity"}
     note = f"{point.active.size} of {dual.size} points have the smallest margin"
     left = len(solver.departures) if np.isfinite(ratio) else 0
