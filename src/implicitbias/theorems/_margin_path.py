@@ -242,14 +242,9 @@ def _limit(
     solver: MarginSolver,
     point: MarginPoint,
 ) -> Limit:
-    exponents = _exponents(situation.reduction.features)
-    if 0.0 < ratio < np.inf:
-        dual = solver.multipliers(point)
-    else:
-        dual = np.zeros(exponents.size)
-        dual[point.active] = point.multipliers
+    dual = _multipliers(solver, point, ratio)
     where = {0.0: ", as the ratio tends to 0", np.inf: ", as the ratio tends to infinity"}
-    note = f"{point.active.size} of {dual.size} points have the smallest margin"
+    note = f"{point.active.size} of {situation.problem.num_points} points have the smallest margin"
     left = len(solver.departures) if np.isfinite(ratio) else 0
     if left:
         note += f", after {left} departures" if left > 1 else ", after a departure"
@@ -260,7 +255,21 @@ def _limit(
         point.certificate,
         verdicts if point.tie is None else (*verdicts, point.tie),
         spectrum=situation.reduction.spectrum(point.rho),
-        dual=np.ldexp(dual, exponents),
+        dual=None if dual is None else np.ldexp(dual, _exponents(situation.reduction.features)),
         note=f"{note}{where.get(ratio, '')}.",
         num_iterations=point.num_iterations,
     )
+
+
+def _multipliers(solver: MarginSolver, point: MarginPoint, ratio: float) -> FloatArray | None:
+    """nu of all points up to a factor, (n,); None where those before departures count, too.
+
+    As the ratio tends to 0 they count for L > 2, whose clocks have ends, in another unit.
+    """
+    if 0.0 < ratio < np.inf:
+        return solver.multipliers(point)
+    if ratio == 0.0 and solver.departures and solver.problem.curves.depth > 2:
+        return None
+    nu = np.zeros(len(solver.problem.rows))
+    nu[point.active] = point.multipliers
+    return nu
