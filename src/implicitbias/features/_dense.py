@@ -105,10 +105,10 @@ class Dense(Features):
         rows, columns = self.shape
         if self._array.size < PAYS_SINGLE or not self._fits_single:
             return None
-        block = _width(rows, columns)
+        block, roots = _width(rows, columns), np.sqrt(weights)
         gram = np.zeros((rows, rows), dtype=np.float32, order="F") if total is None else total
         for start in range(0, columns, block):
-            part, roots = self._array[:, start : start + block], np.sqrt(weights)
+            part = self._array[:, start : start + block]
             half = np.empty(part.shape, dtype=np.float32)
             np.multiply(
                 part, roots[start : start + block], out=half, dtype=half.dtype, casting="same_kind"
