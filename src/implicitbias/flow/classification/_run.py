@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters, unit
+from implicitbias._arrays import Parameters, unit
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._setting import Setting
 from implicitbias.flow._arguments import Request, refuse_loss_above
 from implicitbias.flow._budget import End, with_drift
 from implicitbias.flow._result import Flow, SlideReport
-from implicitbias.flow._stability import APART, Way, reproduced
+from implicitbias.flow._stability import Way, reproduced
 from implicitbias.flow.classification._dual import DualMargins, MultiplierFlow
 from implicitbias.flow.classification._dual_in_t import SlackFlow
 from implicitbias.flow.classification._log_curves import Coordinates
@@ -24,6 +24,7 @@ from implicitbias.flow.classification._record import MarginRecord, record_of
 from implicitbias.flow.classification._system import MarginSystem
 from implicitbias.flow.classification._target import target_of
 from implicitbias.flow.classification.slide._run import slide_on
+from implicitbias.flow.classification.slide._turn import doubted, turn_of
 from implicitbias.problems import Classification
 
 HANDOVER = 1e8  # margin beyond which the dual route slides; the slide is off by its inverse
@@ -31,7 +32,6 @@ EARLIEST = 1e3
 MANY = 64  # points beyond which two layers are integrated in one multiplier a point
 LARGEST_LOG = 709.0
 VISIBLE = 20.0  # e-foldings: nine tenths of what brings the error 1e-10 of LSODA to size 1
-TURNED = 1e-2  # of the direction: less is no turn to another
 FOLLOWED = (Outcome.MARGIN_REACHED, Outcome.LOSS_REACHED, Outcome.TIME_REACHED)
 
 
@@ -102,9 +102,14 @@ def margin_flow(
     run = follow(system, target.within(until), budget, record, callback, stops)
     arrived = run.end is not None and run.end.outcome is Outcome.MARGIN_REACHED
     if isinstance(system, DualMargins) and arrived and target.passed(run.point) < 0.0:
-        begun = system.points(run.state)
         t, slide = slide_on(system, run, target, budget, record, callback)
-        _doubt_turns(system, run, (begun, t), request, handover)
+        turned = turn_of(system, run, t)
+        if turned is not None and run.end is not None and run.end.outcome in FOLLOWED:
+            other = system.finer()
+            again = follow(
+                other, target.within(_handover(other, handover)), budget, MarginRecord(2), None
+            )
+            run.end = doubted((system, run), (other, again), target, budget, turned)
         parameters = system.coordinates.parameters(t)
         flow = _flow(system, run, record, parameters, slide, time.perf_counter() - began)
     else:
@@ -117,41 +122,6 @@ def margin_flow(
     if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
         flow.times[-1] = budget.max_time
     return flow
-
-
-def _doubt_turns(
-    system: DualMargins,
-    run: Run,
-    ends: tuple[FloatArray, FloatArray],
-    request: Request,
-    handover: float,
-) -> None:
-    """Say so where rounding decided to which side a slide left the direction it began with.
-
-    For L > 2 stationary directions that are no minima are left along what has been growing since
-    the start: where the direction turns, the flow is followed once more at another tolerance.
-    """
-    begun, there = (system.direction(t) for t in ends)
-    turned = float(np.abs(there - begun).max())
-    if system.curves.depth == 2 or run.end is None or run.end.outcome not in FOLLOWED:
-        return
-    if not turned > TURNED:
-        return
-    other, target, budget = system.finer(), target_of(request), request.budget
-    until = _handover(other, handover)
-    again = follow(other, target.within(until), budget, MarginRecord(2), None)
-    if again.end is None or again.end.outcome is not Outcome.MARGIN_REACHED:
-        return
-    t, _ = slide_on(other, again, target, budget, MarginRecord(2), None)
-    apart = float(np.abs(other.direction(t) - there).max())
-    if again.end is not None and again.end.outcome is run.end.outcome and apart > APART:
-        run.end = End(
-            Outcome.UNSTABLE,
-            f"{run.end.message} But rounding decided this: beta / |beta| turned by {turned:.1e} on "
-            "the slide, away from a direction that is stationary and no minimum, and at another "
-            f"tolerance it ends {apart:.1e} away. Neither is known to be the limit: stop at a "
-            "smaller margin, or try another start.",
-        )
 
 
 def _closed(system: MarginSystem, run: Run, record: MarginRecord, seconds: float) -> Flow:
