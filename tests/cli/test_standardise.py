@@ -131,8 +131,8 @@ def test_deviations_beyond_float64_are_refused(tmp_path):
 
 
 def test_time_stamps_lose_nothing_to_the_division(tmp_path):
-    """Seven rows of one stamp: over its deviation of 1e3 a float64 of 1.7e12 keeps 1e-7 of it."""
-    stamps = 1.7e12 + 1000.0 * np.arange(7.0)
+    """Over its deviation of 2e3 a stamp of 1.7e12 is kept to 1e-7, and eight rows contradict."""
+    stamps = 1.7e12 + 1000.0 * np.arange(8.0)
     y = 3e-3 * (stamps - stamps[0]) - 2.0
     file = written(tmp_path / "stamps.csv", stamps[:, None], y, names=("stamp",))
     found = answer("predict", file, "--intercept", "--standardise")

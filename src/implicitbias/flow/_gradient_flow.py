@@ -164,7 +164,7 @@ def gradient_flow(
         STATIONARY at a point with positive loss (dead or sign-locked coordinates); TIME_REACHED;
         STOPPED_BY_CALLBACK; STEP_LIMIT; PRECISION_REACHED where float64 resolves no more;
         UNSTABLE where the flow seems to end well, but conserved quantities were lost to rounding or
-        the same flow with smaller steps goes elsewhere, past a saddle of directions as well; FAILED.
+        the same flow with smaller steps goes elsewhere; FAILED.
 
     Raises
     ------
