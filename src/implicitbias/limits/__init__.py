@@ -18,6 +18,12 @@ from implicitbias.limits._one_point import OnePoint, solve_one_point
 from implicitbias.limits.finite_loss._active_points import PivotError
 from implicitbias.limits.finite_loss._path import MarginSolver
 from implicitbias.limits.finite_loss._point import MarginPoint, MarginPotential
+from implicitbias.limits.groups._stationary import (
+    GroupMargin,
+    nuclear_max_margin,
+    schatten_sum,
+    stationary_margin,
+)
 from implicitbias.limits.margin._convex import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits.margin._entropy import Entropy
 from implicitbias.limits.margin._exact import smallest_margin
@@ -81,6 +87,7 @@ __all__ = [
     "EndPoint",
     "Entropy",
     "ExponentialLoss",
+    "GroupMargin",
     "Groups",
     "GrownSizes",
     "Limit",
@@ -128,6 +135,7 @@ __all__ = [
     "least_l2_interpolator",
     "many_starts",
     "moved_by_rounding",
+    "nuclear_max_margin",
     "on_face",
     "only_interpolator",
     "optimal_face",
@@ -136,6 +144,7 @@ __all__ = [
     "relative_residual",
     "rescale",
     "rough_path",
+    "schatten_sum",
     "seen_from",
     "separable_with_signs",
     "signed_fit",
@@ -146,6 +155,7 @@ __all__ = [
     "solve",
     "solve_one_point",
     "stack_kind",
+    "stationary_margin",
     "stationary_point",
     "tensor_singular_error",
     "tensor_singular_residual",

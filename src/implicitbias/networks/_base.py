@@ -291,6 +291,10 @@ class Network(ABC):
             return _starts.equal_coordinates(decomposition, layers)
         return _starts.unit_norms(layers)
 
+    def with_gap(self, layers: Sequence[FloatArray], gap: float) -> list[FloatArray]:
+        """The layers, the first ones lengthened to fulfil Theorem 2's condition on the start."""
+        return _starts.lengthened(self, layers, gap)
+
     def drawn(self, layers: list[FloatArray]) -> list[FloatArray]:
         """The start that random ``layers`` stand for: they themselves."""
         return layers

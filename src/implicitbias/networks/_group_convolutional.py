@@ -24,6 +24,7 @@ from implicitbias.networks._group_table import GroupTable, checked_group
 from implicitbias.networks._layers import squared_norms
 from implicitbias.networks._point_svd import PointSVD, dense_svd
 from implicitbias.networks._stacked import by_gradients
+from implicitbias.networks._starts import ROUNDING
 
 
 class GroupConvolutionalNetwork(Network):
@@ -145,6 +146,29 @@ class GroupConvolutionalNetwork(Network):
             np.ascontiguousarray((before.T @ size @ after)[:, identity])
             for before, after in zip(turns[:-1], turns[1:], strict=True)
         ]
+
+    def with_gap(self, layers: Sequence[FloatArray], gap: float) -> list[FloatArray]:
+        """Two layers: w_1 = q h becomes q (h^2 + t)^{1/2} with w_1^T w_1 - w_2 w_2^T >= gap.
+
+        Raises
+        ------
+        InvalidInputError
+            More than two layers of a group that is not abelian, about which no theorem asks this.
+        """
+        if self.group.is_abelian:
+            return super().with_gap(layers, gap)
+        if self.depth != 2:
+            raise InvalidInputError(
+                f"gap is a condition on two layers, or on an abelian group; {self!r} has neither. "
+                "Leave gap out: from more layers the flow decides."
+            )
+        first, second = (_matrix(layer, self.group) for layer in layers)
+        short = gap - float(np.linalg.eigvalsh(first.T @ first - second @ second.T)[0])
+        if short <= 0.0:
+            return list(layers)
+        left, values, right = np.linalg.svd(first)
+        longer = (left * np.sqrt(values**2 + short * (1.0 + ROUNDING))) @ right
+        return [np.ascontiguousarray(longer[:, self.group.identity]), layers[1]]
 
     def _coefficients(self, layers: Parameters) -> FloatArray:
         return reduce(self._times, layers)

@@ -27,9 +27,14 @@ from implicitbias.networks import GroupConvolutionalNetwork
 FREE = 1e-9  # relative; eigenvalues of the conditions' derivative that are zero
 STEPS = 40
 ROUNDS = 20  # of changes to the set of points that hold the margins
+STEP = 0.05  # of log |w|, and of the margins' heights that count as smallest
+STRETCH, SLIDES = 25, 60  # steps between two calls of Newton's method, and stretches
+NEAR = 0.1  # of beta: how far Newton's method may go
+SADDLE = -1e-9  # curvatures below it are no rounding of those of free directions, which are 0
 SETTLED = 8 * EPS
 CHARGED = 1e-6  # part of the largest multiplier
 MOVED = 1e-6  # relative: a direction that leaves the conditions and does move beta
+ALIKE = 1e-9  # curvatures of one eigenspace
 BEYOND = 1e-9  # relative violation of a margin that calls for its multiplier
 
 
@@ -56,6 +61,8 @@ class GroupMargin:
     curvature
         The smallest eigenvalue of the second derivative along layers that keep the margins, in
         units of its value off the support, 1. Negative at a saddle.
+    rate
+        The exponent of the margin with which a flow's direction closes in.
     kappa
         L = 2: the largest singular value of an R_j(c) where R_j(beta) has none, over the largest.
     determined
@@ -74,6 +81,7 @@ class GroupMargin:
     gap: float | None
     stationarity: float
     curvature: float
+    rate: float
     kappa: float
     determined: float
     moves: float
@@ -123,18 +131,56 @@ def nuclear_max_margin(network: GroupConvolutionalNetwork, rows: FloatArray) -> 
 def stationary_margin(
     network: GroupConvolutionalNetwork, rows: FloatArray, layers: FloatArray
 ) -> GroupMargin | None:
-    """The stationary point near a flow's layers, (L, g); None if none is found."""
+    """The stationary point, no saddle, to which late layers of a flow, (L, g), lead; or None.
+
+    Newton's method where it stays near; else the layers go on as a flow does late, in log |w|:
+
+        dw = (sum_i a_i d(Z beta)_i / dw - w) d log |w|,  a >= 0 of the nearest point to w,
+
+    the fall of |w|^2 along the face of smallest margins.
+    """
     margins = _scaled(rows)
-    heights = margins.rows @ network.coefficients(tuple(layers)) / margins.targets
-    if not heights.min() > 0:
+    reached = rows @ network.coefficients(tuple(layers))
+    if not reached.min() > 0:
         return None
-    layers = layers / heights.min() ** (1.0 / network.depth)
-    pulls = _pulls(network, layers, margins.rows)
+    layers, heights = _to_margin(network, margins, layers)
+    pulls = np.exp(reached.min() - reached) / margins.targets  # of the rows made of one size
+    share = float((pulls * margins.targets) @ heights)
+    a = pulls * (float(np.square(layers[0]).sum()) / share)
+    for _ in range(SLIDES):
+        found = _settled(network, margins, layers, a, np.flatnonzero(a > CHARGED * a.max()))
+        beta = network.coefficients(tuple(layers))
+        if found is not None and found.curvature >= SADDLE:
+            ahead = np.ldexp(found.beta, margins.exponent)
+            if np.linalg.norm(ahead - beta) <= NEAR * np.linalg.norm(beta):
+                return found
+        for _ in range(STRETCH):
+            layers, a = _slid(network, margins, layers)
+    return None
+
+
+def _to_margin(
+    network: GroupConvolutionalNetwork, margins: _Margins, layers: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The layers times a number that makes the smallest margin over its target 1; all of these."""
+    heights = margins.rows @ network.coefficients(tuple(layers)) / margins.targets
+    least = float(heights.min())
+    return layers / least ** (1.0 / network.depth), heights / least
+
+
+def _slid(
+    network: GroupConvolutionalNetwork, margins: _Margins, layers: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Layers a step later, and the multipliers on the way."""
+    heights = margins.rows @ network.coefficients(tuple(layers)) / margins.targets
+    active = np.flatnonzero(heights <= 1.0 + STEP)
+    pulls = _pulls(network, layers, margins.rows[active])
     size = float(np.linalg.norm(pulls, axis=0).max())
-    a, _ = nnls(pulls / size, layers.ravel())
-    a = a / size
-    active = np.flatnonzero(a > CHARGED * a.max())
-    return _settled(network, margins, layers, a, active)
+    held = nnls(pulls / size, layers.ravel())[0] / size
+    a = np.zeros(len(heights))
+    a[active] = held
+    moved = layers + STEP * ((pulls @ held).reshape(layers.shape) - layers)
+    return _to_margin(network, margins, moved)[0], a
 
 
 def _scaled(rows: FloatArray) -> _Margins:
@@ -258,6 +304,7 @@ def _measured(
     if network.depth == 2:
         bound = float(share.sum()) / steepest
         gap = abs(norm - bound) / norm
+    curvature, rate = _near(network, margins.rows, found)
     return GroupMargin(
         beta=np.ldexp(found.beta, -margins.exponent),
         layers=found.layers,
@@ -265,7 +312,8 @@ def _measured(
         value=norm,
         gap=gap,
         stationarity=max(stationarity, complementarity, short),
-        curvature=_curvature(network, margins.rows, found),
+        curvature=curvature,
+        rate=min(rate, 1.0 - kappa) if network.depth == 2 else rate,
         kappa=kappa,
         determined=found.determined,
         moves=found.moves,
@@ -312,16 +360,30 @@ def _on_blocks(
     return worst, inside / steepest, steepest
 
 
-def _curvature(
+def _near(
     network: GroupConvolutionalNetwork, rows: FloatArray, found: _Polished
-) -> float:
+) -> tuple[float, float]:
+    """The least curvature along layers that keep the margins, and the flow's closing rate.
+
+    With log |w| for time, layers come back like exp(-mu time), mu an eigenvalue of 1 - D^2 c^T beta
+    on the space tangent to the active margins, and the margin grows like exp(L time): beta closes
+    in like margin^{-mu / L} along those eigenvectors that move it. Off the manifold of its ranks it
+    takes a product of all layers, margin^{-(1 - kappa)} for L = 2 and margin^{-1} beyond.
+    """
     active = np.flatnonzero(found.a)
     pulls = _pulls(network, found.layers, rows[active])
-    hessian = np.eye(len(pulls)) - network.second_derivative(
-        tuple(found.layers), found.a @ rows
-    )
-    left, values, _ = np.linalg.svd(pulls)
-    across = left[:, int((values > FREE * values[0]).sum()) :]
+    hessian = np.eye(len(pulls)) - network.second_derivative(tuple(found.layers), found.a @ rows)
+    left, sizes, _ = np.linalg.svd(pulls)
+    across = left[:, int((sizes > FREE * sizes[0]).sum()) :]
     if not across.shape[1]:
-        return 1.0
-    return float(np.linalg.eigvalsh(across.T @ hessian @ across).min())
+        return 1.0, 1.0
+    curvatures, vectors = np.linalg.eigh(across.T @ hessian @ across)
+    jacobian = network.coefficient_jacobian(tuple(found.layers))
+    moved = jacobian @ (across @ vectors)
+    cuts = np.flatnonzero(np.diff(curvatures) > ALIKE) + 1
+    moving = [
+        float(curvatures[group[0]])
+        for group in np.split(np.arange(curvatures.size), cuts)
+        if np.linalg.norm(moved[:, group]) > MOVED * np.linalg.norm(jacobian)
+    ]
+    return float(curvatures[0]), min([1.0, *(value / network.depth for value in moving)])
