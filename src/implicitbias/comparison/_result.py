@@ -14,13 +14,14 @@ from implicitbias._html import Badge, Mark
 from implicitbias._results import Record
 from implicitbias.descent import EffectiveStart, Run
 from implicitbias.flow import Flow
-from implicitbias.limits import UNIQUE, Limit
+from implicitbias.limits import LEADS, UNIQUE, Limit
 
 Word = Literal["agrees", "undecided", "DISAGREES"]
 MARKS: dict[Word, Mark] = {"agrees": "good", "undecided": "open", "DISAGREES": "bad"}
 TOLERANCE = 1e-8
 SAME_WAY = 1e-5  # radians between two flows at the same margin
 BOTH = "parameters - dual"
+UNNAMED = UNIQUE, LEADS  # claims without which one of several points is meant
 EFFECTIVE = "effective limit"  # what a pair of a run may end with
 TRAINED = (
     *(Outcome.RESIDUAL_REACHED, Outcome.PRECISION_REACHED, Outcome.MARGIN_REACHED),
@@ -109,7 +110,7 @@ class Comparison(Record):
         if not self.closings:
             return self.limit.fitted is not None and not self.trained
         apart = self.pairs.get(BOTH, 0.0) > SAME_WAY
-        unnamed = any(one.assumption == UNIQUE and not one.holds for one in self.limit.assumptions)
+        unnamed = any(one.assumption in UNNAMED and not one.holds for one in self.limit.assumptions)
         early = unnamed or not any(one.decided for one in self.closings)
         return early and self.trained and not apart and not self.agrees
 

@@ -19,6 +19,7 @@ from implicitbias.limits.finite_loss._active_points import PivotError
 from implicitbias.limits.finite_loss._path import MarginSolver
 from implicitbias.limits.finite_loss._point import MarginPoint, MarginPotential
 from implicitbias.limits.groups._stationary import (
+    LEADS,
     GroupMargin,
     nuclear_max_margin,
     schatten_sum,
@@ -78,6 +79,7 @@ from implicitbias.limits.singular._vectors import (
 
 __all__ = [
     "KKT",
+    "LEADS",
     "MAX_CORRECTIONS",
     "MAX_ITERATIONS",
     "STRICT",

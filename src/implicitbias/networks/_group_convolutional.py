@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
+from itertools import pairwise
 from math import sqrt
 from typing import Any
 
@@ -135,7 +136,7 @@ class GroupConvolutionalNetwork(Network):
     def balanced(self, layers: Sequence[FloatArray]) -> list[FloatArray]:
         """Q_{l-1}^T h Q_l with one h = h^T >= 0 and Q_l^T Q_l = 1: w_l^T w_l is Q_l^T h^2 Q_l."""
         group = self.group
-        left, values, right = np.linalg.svd(_matrix(layers[0], group))
+        _, values, right = np.linalg.svd(_matrix(layers[0], group))
         size = right.T @ (values[:, None] * right)
         turns = [np.eye(group.order)]
         for layer in layers:
@@ -144,7 +145,7 @@ class GroupConvolutionalNetwork(Network):
         identity = group.identity
         return [
             np.ascontiguousarray((before.T @ size @ after)[:, identity])
-            for before, after in zip(turns[:-1], turns[1:], strict=True)
+            for before, after in pairwise(turns)
         ]
 
     def with_gap(self, layers: Sequence[FloatArray], gap: float) -> list[FloatArray]:

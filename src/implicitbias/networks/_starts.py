@@ -62,9 +62,7 @@ def chained(layers: Sequence[FloatArray]) -> list[FloatArray]:
     return [*(np.outer(*pair) for pair in pairwise(units)), units[-1]]
 
 
-def lengthened(
-    network: Network, layers: Sequence[FloatArray], gap: float
-) -> list[FloatArray]:
+def lengthened(network: Network, layers: Sequence[FloatArray], gap: float) -> list[FloatArray]:
     """|p_l| made sqrt(|p_L|^2 + gap) where it falls short, for l < L."""
     if not network.is_multilinear:
         raise InvalidInputError(

@@ -11,6 +11,7 @@ from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.flow import margin_flows
 from implicitbias.limits import (
+    LEADS,
     Certificate,
     GroupMargin,
     Limit,
@@ -32,9 +33,7 @@ NEAR = 0.1  # radians between the later one and a point that it has come near to
 
 def group_convolutional(situation: Situation) -> Verdict:
     """The network is a convolution over a group."""
-    return of_family(
-        situation, "group convolutional", "the network is a convolution over a group"
-    )
+    return of_family(situation, "group convolutional", "the network is a convolution over a group")
 
 
 def _network(situation: Situation) -> GroupConvolutionalNetwork:
@@ -61,9 +60,7 @@ def definite_blocks(situation: Situation) -> Verdict:
         definite = min(definite, max(float(values[0]), -float(values[-1])))
         regular = min(regular, float(np.abs(values).min()))
     noise = ROUNDING * size
-    status: Status = (
-        "holds" if definite > noise else "undecided" if regular > noise else "fails"
-    )
+    status: Status = "holds" if definite > noise else "undecided" if regular > noise else "fails"
     detail = "its least eigenvalue by magnitude, of one sign in each block"
     if status == "undecided":
         detail = "its eigenvalues have both signs in some block: it holds but for exceptional data"
@@ -102,7 +99,9 @@ def nuclear_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
             f"be the flow's: {alone}. Its direction: gradient_flow(network, problem, init).",
             (*verdicts, alone),
         )
-    return _limit(situation, name, (*verdicts, alone), found, "direction", f"kappa = {found.kappa:.4g}.")
+    return _limit(
+        situation, name, (*verdicts, alone), found, "direction", f"kappa = {found.kappa:.4g}."
+    )
 
 
 def schatten_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
@@ -119,7 +118,7 @@ def schatten_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit
         )
     before, after = (_angle(network.coefficients(tuple(w)), found.beta) for w in (early, late))
     leads = Verdict(
-        "the flow's direction has come near to the stationary point",
+        LEADS,
         "holds" if after < min(before, NEAR) else "undecided",
         after,
         f"the angle at margin 1e6; {before:.2e} at 1e4"
@@ -131,9 +130,7 @@ def schatten_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit
         f"{found.value * network.num_features:.6g}; the flow's direction at margin 1e6 decided "
         "among them."
     )
-    return _limit(
-        situation, name, (*verdicts, leads), found, "stationary direction", note
-    )
+    return _limit(situation, name, (*verdicts, leads), found, "stationary direction", note)
 
 
 def _rows(situation: Situation) -> FloatArray:
@@ -157,7 +154,9 @@ def _late_layers(situation: Situation, log_margin: float, verdicts: Verdicts) ->
 
 
 def _angle(first: FloatArray, second: FloatArray) -> float:
-    one, other = (v / np.linalg.norm(v / np.abs(v).max()) / np.abs(v).max() for v in (first, second))
+    one, other = (
+        v / np.linalg.norm(v / np.abs(v).max()) / np.abs(v).max() for v in (first, second)
+    )
     return float(2 * np.arctan2(np.linalg.norm(one - other), np.linalg.norm(one + other)))
 
 

@@ -84,7 +84,7 @@ class _Triangle:
 
     def identity(self) -> FloatArray:
         """1."""
-        return (self.rows == self.columns).astype(float)
+        return np.asarray(self.rows == self.columns, dtype=np.float64)
 
     def corner(self, matrix: FloatArray) -> FloatArray:
         """[[0, R], [R^T, 0]]."""
@@ -96,4 +96,4 @@ class _Triangle:
         """The upper right quarter."""
         whole = np.zeros((self.side, self.side))
         whole[self.rows, self.columns] = triangle / self.scale
-        return whole[: self.half, self.half :]
+        return np.asarray(whole[: self.half, self.half :])

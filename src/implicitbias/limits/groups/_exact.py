@@ -6,7 +6,6 @@ residual is rounded once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,7 +57,7 @@ def _matrix(array: FloatArray) -> Any:
     import flint
 
     entries = [flint.fmpq(*value.as_integer_ratio()) for value in array.ravel().tolist()]
-    return flint.fmpq_mat(*array.shape, entries)
+    return flint.fmpq_mat(array.shape[0], array.shape[1], entries)
 
 
 def _row(vector: FloatArray) -> Any:
@@ -70,13 +69,9 @@ def _gathered(row: Any, places: IntArray) -> Any:
     import flint
 
     entries = row.entries()
-    return flint.fmpq_mat(*places.shape, [entries[place] for place in places.ravel().tolist()])
+    gathered = [entries[place] for place in places.ravel().tolist()]
+    return flint.fmpq_mat(places.shape[0], places.shape[1], gathered)
 
 
 def _floats(row: Any) -> FloatArray:
-    return np.array([int(value.p) / int(value.q) for value in _entries(row)])
-
-
-def _entries(row: Any) -> Sequence[Any]:
-    found: Sequence[Any] = row.entries()
-    return found
+    return np.array([int(value.p) / int(value.q) for value in row.entries()])

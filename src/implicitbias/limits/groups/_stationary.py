@@ -6,9 +6,9 @@ method on the conditions
 
     w_l = M(c) o (w_1, .., I at l, .., w_L),  c = Z^T a,  (Z beta)_i = t_i where a_i > 0
 
-in the layers, which are determined up to w_l -> q_{l-1}^T w_l q_l, q_l^T q_l = 1: steps have no part
-along these, and beta does not see them. The residuals are exact (``_exact``), so that the last step
-is what is left of beta.
+in the layers, which are determined up to w_l -> q_{l-1}^T w_l q_l, q_l^T q_l = 1: steps have no
+part along these, and beta does not see them. The residuals are exact (``_exact``), so that the last
+step is what is left of beta.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from implicitbias.limits.groups._cones import least_nuclear
 from implicitbias.limits.groups._exact import exact_residuals
 from implicitbias.networks import GroupConvolutionalNetwork
 
+LEADS = "the flow's direction has come near to the stationary point"
+ROUNDED = 64 * EPS  # of the largest: singular values that are none
 FREE = 1e-9  # relative; eigenvalues of the conditions' derivative that are zero
 STEPS = 40
 ROUNDS = 20  # of changes to the set of points that hold the margins
@@ -186,9 +188,7 @@ def _slid(
 def _scaled(rows: FloatArray) -> _Margins:
     exponents = np.frexp(np.linalg.norm(rows, axis=1))[1]
     least = int(exponents.min())
-    return _Margins(
-        np.ldexp(rows, -exponents[:, None]), np.ldexp(1.0, least - exponents), least
-    )
+    return _Margins(np.ldexp(rows, -exponents[:, None]), np.ldexp(1.0, least - exponents), least)
 
 
 def _balanced(
@@ -206,9 +206,7 @@ def _balanced(
     return layers
 
 
-def _pulls(
-    network: GroupConvolutionalNetwork, layers: FloatArray, rows: FloatArray
-) -> FloatArray:
+def _pulls(network: GroupConvolutionalNetwork, layers: FloatArray, rows: FloatArray) -> FloatArray:
     """Derivatives of all margins by the layers, (L g, n)."""
     return np.asarray((rows @ network.coefficient_jacobian(tuple(layers))).T)
 
@@ -323,10 +321,12 @@ def _measured(
 
 def schatten_sum(network: GroupConvolutionalNetwork, beta: FloatArray) -> float:
     """sum_j m_j ||R_j(beta)||_{2/L}^{2/L} / g, the least of sum_l |w_l|^2 / L with product beta."""
+    parts = [np.linalg.svd(block.of(beta), compute_uv=False) for block in network.blocks]
+    noise = ROUNDED * max(float(values[0]) for values in parts)
     total = 0.0
-    for block in network.blocks:
-        values = np.linalg.svd(block.of(beta), compute_uv=False)
-        total += block.multiplicity * float((values ** (2.0 / network.depth)).sum())
+    for block, values in zip(network.blocks, parts, strict=True):
+        powers = values[values > noise] ** (2.0 / network.depth)
+        total += block.multiplicity * float(powers.sum())
     return total / beta.size
 
 
