@@ -110,7 +110,7 @@ def test_a_start_of_both_signs_is_undecided_and_a_balanced_one_fails():
         start = Initialization.random(network, 0.5, seed=seed)
         limit = predict_limit(network, problem, start)
         found[limit.assumptions[2].status] = limit
-    assert set(found) == {"undecided", "holds"} or set(found) == {"undecided"}
+    assert "undecided" in found and "fails" not in found
     balanced = Initialization.balanced(network, 0.5, seed=1)
     with pytest.raises(NoPredictionError, match="definite in every block"):
         predict_limit(network, problem, balanced)
@@ -122,7 +122,7 @@ def test_regression_over_other_groups_is_refused_by_name():
     with pytest.raises(NoPredictionError, match="Assumption 1"):
         predict_limit(network, Regression(problem.X, problem.y), start)
     one = predict_limit(network, Regression(problem.X[:1], problem.y[:1]), start)
-    assert one.theorem == "Theorem 6" or one.theorem == "beyond Theorem 6"
+    assert one.theorem in ("Theorem 6", "beyond Theorem 6")
     assert one.certificate.worst <= 1e-12
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from implicitbias._closing import Closing
+from implicitbias._closing import Closing, LossCourse
 from implicitbias._errors import Outcome
 from implicitbias._html import Badge, Mark
 from implicitbias._results import Record
@@ -57,6 +57,9 @@ class Comparison(Record):
     effective
         The effective start of a run, with the factors by which its offsets shrank and the effective
         scale of each coordinate; None for flows.
+    losses
+        For directions: how the loss of each flow fell in time, against the limit's ``loss_rate``;
+        it does not enter the verdict.
     doubt
         Why nothing can be said of a run that is not at the limit; "" where something can.
     """
@@ -70,6 +73,7 @@ class Comparison(Record):
     closings: tuple[Closing, ...] = ()
     effective: EffectiveStart | None = None
     doubt: str = ""
+    losses: tuple[LossCourse, ...] = ()
 
     @property
     def trained(self) -> bool:
@@ -151,6 +155,7 @@ class Comparison(Record):
         if self.closings:
             named = zip(self.pairs, self.closings, strict=False)
             found = "; ".join(f"{name}: {closing}" for name, closing in named)
+            found += "".join(f"; {course}" for course in self.losses)
             if BOTH in self.pairs:
                 found += f"; {BOTH} at the same margin: angle {self.pairs[BOTH]:.1e}"
         else:

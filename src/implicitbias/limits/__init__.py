@@ -14,6 +14,7 @@ from implicitbias.limits._limit import (
     relative_difference,
     relative_residual,
 )
+from implicitbias.limits._loss_rate import LossRate
 from implicitbias.limits._one_point import OnePoint, solve_one_point
 from implicitbias.limits.finite_loss._active_points import PivotError
 from implicitbias.limits.finite_loss._path import MarginSolver
@@ -93,6 +94,7 @@ __all__ = [
     "Groups",
     "GrownSizes",
     "Limit",
+    "LossRate",
     "MarginPoint",
     "MarginPotential",
     "MarginSolver",

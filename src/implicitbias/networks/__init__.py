@@ -8,7 +8,10 @@ from implicitbias.networks._decomposition import DenseDecomposition, OrthogonalD
 from implicitbias.networks._diagonal import DiagonalNetwork
 from implicitbias.networks._fully_connected import FullyConnectedNetwork
 from implicitbias.networks._group_blocks import Block
-from implicitbias.networks._group_convolutional import GroupConvolutionalNetwork
+from implicitbias.networks._group_convolutional import (
+    GroupConvolutionalNetwork,
+    as_group_convolution,
+)
 from implicitbias.networks._layouts import (
     as_numpy,
     layers_from_weights,
@@ -47,6 +50,7 @@ __all__ = [
     "TensorNetwork",
     "TwoSidedDiagonalNetwork",
     "as_activation",
+    "as_group_convolution",
     "as_numpy",
     "flattened_each",
     "layer_alignment",

@@ -260,6 +260,19 @@ class GroupConvolutionalNetwork(Network):
         return np.concatenate(inner), np.concatenate(outer), scale
 
 
+def as_group_convolution(network: Network) -> GroupConvolutionalNetwork:
+    """The network as what it is.
+
+    Raises
+    ------
+    InvalidInputError
+        It is another one.
+    """
+    if not isinstance(network, GroupConvolutionalNetwork):
+        raise InvalidInputError(f"{network!r} is no convolution over a group.")
+    return network
+
+
 def _applied(matrices: FloatArray, vectors: FloatArray) -> FloatArray:
     """A v, of each in a stack."""
     return np.asarray((matrices @ vectors[..., None])[..., 0])

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias._errors import InvalidInputError, NoPredictionError
+from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.flow import margin_flows
 from implicitbias.limits import (
@@ -16,12 +16,14 @@ from implicitbias.limits import (
     GroupMargin,
     Limit,
     nuclear_max_margin,
+    schatten_sum,
     smallest_margin,
     stationary_margin,
 )
-from implicitbias.networks import GroupConvolutionalNetwork
+from implicitbias.networks import as_group_convolution
 from implicitbias.theorems._assumptions import ROUNDING, counted, needs, of_family, two_layers
 from implicitbias.theorems._classification import scaled_to_margin
+from implicitbias.theorems._loss_rates import loss_rate
 from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
@@ -36,13 +38,6 @@ def group_convolutional(situation: Situation) -> Verdict:
     return of_family(situation, "group convolutional", "the network is a convolution over a group")
 
 
-def _network(situation: Situation) -> GroupConvolutionalNetwork:
-    network = situation.network
-    if not isinstance(network, GroupConvolutionalNetwork):
-        raise InvalidInputError("this assumption is about a GroupConvolutionalNetwork.")
-    return network
-
-
 @needs(group_convolutional, two_layers)
 def definite_blocks(situation: Situation) -> Verdict:
     """In every block R_j(w_1)^T R_j(w_1) - R_j(w_2) R_j(w_2)^T is positive or negative definite.
@@ -50,7 +45,7 @@ def definite_blocks(situation: Situation) -> Verdict:
     It is conserved. Definite, it keeps the block's growing directions from being missed, whatever
     the data (the theory page proves it); without a zero eigenvalue, all but exceptional data.
     """
-    network = _network(situation)
+    network = as_group_convolution(situation.network)
     first, second = situation.init.directions
     size, definite, regular = 0.0, np.inf, np.inf
     for block in network.blocks:
@@ -80,7 +75,7 @@ def more_layers(situation: Situation) -> Verdict:
 
 def nuclear_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """min sum_j m_j ||R_j(beta)||_* s.t. margins >= 1."""
-    found = nuclear_max_margin(_network(situation), _rows(situation))
+    found = nuclear_max_margin(as_group_convolution(situation.network), _rows(situation))
     if found is None:
         raise NoPredictionError(
             f"{name} applies, but no point of least nuclear norm was found. Rescale points of very "
@@ -106,7 +101,7 @@ def nuclear_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
 
 def schatten_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """The stationary point of the Schatten-2/L quasi-norm to which the flow leads."""
-    network = _network(situation)
+    network = as_group_convolution(situation.network)
     early, late = (_late_layers(situation, log_margin, verdicts) for log_margin in LOG_MARGINS)
     found = stationary_margin(network, _rows(situation), late)
     if found is None or found.moves > SINGLE:
@@ -173,6 +168,8 @@ def _limit(
     short = 1.0 - smallest_margin(problem.features.scaled(problem.y, None), beta)
     error = found.error if found.stationarity <= NOISE else max(found.error, found.stationarity)
     convex = found.gap is not None
+    network = as_group_convolution(situation.network)
+    squares = network.depth * schatten_sum(network, beta)
     return Limit(
         beta,
         kind,
@@ -186,5 +183,6 @@ def _limit(
         verdicts,
         dual=found.multipliers,
         rate=found.rate,
+        loss_rate=loss_rate(situation, squares, found.multipliers),
         note=note,
     )

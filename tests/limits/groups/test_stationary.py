@@ -40,13 +40,11 @@ def test_the_least_nuclear_norm(name, n, scale):
 def test_points_of_very_different_sizes():
     network = GroupConvolutionalNetwork(table("S_3"), 2)
     rows = normal(5, (3, 6))[0]
-    plain = nuclear_max_margin(network, rows)
     lengths = np.array([1.0, 1e8, 1e-9])  # the last is the only one that holds
-    found = nuclear_max_margin(network, rows * lengths[:, None])
     alone = nuclear_max_margin(network, rows[2:] * 1e-9)
-    assert plain is not None
-    if (rows[:2] @ alone.beta > 0).all():
-        np.testing.assert_allclose(found.beta, alone.beta, rtol=1e-12)
+    rows[:2] *= np.sign(rows[:2] @ alone.beta)[:, None]
+    found = nuclear_max_margin(network, rows * lengths[:, None])
+    np.testing.assert_allclose(found.beta, alone.beta, rtol=1e-12)
     assert found.gap <= 1e-12
 
 
@@ -66,7 +64,7 @@ def test_several_points_of_one_norm_are_seen():
     rows = np.zeros((1, 8))
     rows[0, :] = network.group.characters()[1] + network.group.characters()[2]
     found = nuclear_max_margin(network, rows)
-    assert found is None or found.moves > 1e-3 or found.kappa > 1 - 1e-7
+    assert max(found.moves, found.kappa) > 1 - 1e-6
 
 
 @pytest.mark.parametrize(("name", "depth"), [("S_3", 3), ("Q_8", 3), ("S_3", 4)])
