@@ -7,6 +7,7 @@ from implicitbias.verification import (
     _finite_loss,
     _groups,
     _lemma4,
+    _loss_rates,
     _regression,
     _saddles,
     _theorem_1,
@@ -25,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     *_directions.checks(),
     *_groups.checks(),
     *_finite_loss.checks(),
+    *_loss_rates.checks(),
     *_descent.checks(),
     *_saddles.checks(),
 )
