@@ -17,8 +17,8 @@ import time
 from itertools import product
 
 import numpy as np
-
 from benchmarks.groups import HANDOVER, Direction
+
 from implicitbias import (
     Classification,
     GroupConvolutionalNetwork,
@@ -105,11 +105,14 @@ def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--problems", type=int, default=52, help="for each depth")
+    parser.add_argument("--depths", type=int, nargs="+", default=[2, 3], help="layers")
     given = parser.parse_args()
     began = time.process_time()
     print(".. written by python -m benchmarks.group_limits\n")
     print(".. list-table::\n   :header-rows: 1\n")
-    rows = (line(name, depth, given.problems // 4) for depth, name in product((2, 3), GENERATORS))
+    rows = (
+        line(name, depth, given.problems // 4) for depth, name in product(given.depths, GENERATORS)
+    )
     for cells in (COLUMNS, *rows):
         print("\n".join(f"   {'* -' if not i else '  -'} {cell}" for i, cell in enumerate(cells)))
     print(f"\n{time.process_time() - began:.0f} CPU seconds.")

@@ -18,7 +18,7 @@ from implicitbias import (
     gradient_flow,
     predict_limit,
 )
-from implicitbias.limits import schatten_sum
+from implicitbias.limits import LEADS, schatten_sum
 from implicitbias.verification._groups import permutations_of_three
 
 TWO, MORE = "group convolution, two layers", "group convolution, more layers"
@@ -52,8 +52,9 @@ def test_known_digits():
     assert 6 * schatten_sum(network, limit.coefficients) == pytest.approx(11.75803954382, rel=1e-12)
 
 
-@pytest.mark.parametrize("depth", [2, 3])
-@pytest.mark.parametrize("name", ["S_3", "D_4", "Q_8", "A_4"])
+@pytest.mark.parametrize(
+    ("name", "depth"), [("S_3", 2), ("D_4", 2), ("Q_8", 2), ("A_4", 2), ("S_3", 3), ("Q_8", 3)]
+)
 def test_flows_close_in(name, depth):
     network, problem, start = drawn(name, depth, 5)
     limit = predict_limit(network, problem, start)
@@ -68,7 +69,7 @@ def test_flows_close_in(name, depth):
     assert flow.drift <= 1e-10
 
 
-@pytest.mark.parametrize(("name", "depth", "seed"), [("S_3", 2, 12), ("S_3", 3, 4), ("D_4", 3, 1)])
+@pytest.mark.parametrize(("name", "depth", "seed"), [("S_3", 2, 12), ("S_3", 3, 4)])
 def test_the_rate_is_the_flow_s(name, depth, seed):
     network, problem, start = drawn(name, depth, seed)
     limit = predict_limit(network, problem, start)
@@ -147,3 +148,43 @@ def test_explain_speaks_of_both():
         told = explain(network, problem, start)
         assert told.answer.result == name
         assert told[TWO if depth == 3 else MORE].standing == "does not apply"
+
+
+def test_what_cannot_be_solved_is_refused():
+    network, problem, start = drawn("S_3", 2, 0)
+    for offset in (1e6, 1e9):
+        with pytest.raises(NoPredictionError, match="Subtract offsets"):
+            predict_limit(network, Classification(problem.X + offset, problem.y), start)
+    whole = Classification([[1, 0, 0, 0, 0, 0], [0, 1, 1, 0, 0, 0]], [1, -1])
+    with pytest.raises(NoPredictionError, match="unique"):
+        predict_limit(network, whole, start)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_a_start_at_zero_is_refused(depth):
+    network, problem, _ = drawn("S_3", depth, 0)
+    start = Initialization([np.zeros(6)] * depth, 1.0)
+    with pytest.raises(NoPredictionError, match=r"definite|not Theta = 0"):
+        predict_limit(network, problem, start)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-8, 1e150])
+def test_units(unit):
+    network, problem, start = drawn("S_3", 2, 5)
+    expected = predict_limit(network, problem, start)
+    found = predict_limit(network, Classification(problem.X * unit, problem.y), start)
+    np.testing.assert_allclose(found.coefficients * unit, expected.coefficients, rtol=1e-12)
+    shift = found.loss_rate.log_constant - expected.loss_rate.log_constant
+    assert shift == pytest.approx(-np.log(unit), rel=1e-12)
+
+
+def test_flows_that_still_move_are_undecided():
+    """Four layers slide along the smallest margins at 1e6."""
+    network = GroupConvolutionalNetwork(table("S_3"), 4)
+    rows = normal(6, (2, 6))[0]
+    problem, start = Classification(rows, [1.0, 1.0]), Initialization.random(network, 0.5, seed=3)
+    limit = predict_limit(network, problem, start)
+    (leads,) = [one for one in limit.assumptions if one.assumption == LEADS]
+    assert leads.status == "undecided"
+    flow = gradient_flow(network, problem, start, until_margin=1e6)
+    assert compare(flow, limit).verdict != "DISAGREES"

@@ -333,6 +333,7 @@ CLASSIFICATION = (
         (
             _groups.group_convolutional,
             _groups.more_layers,
+            measured.moves_at_zero_loss,
             measured.loss_below_one,
             measured.driver_converges,
         ),

@@ -78,15 +78,18 @@ def nuclear_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     found = nuclear_max_margin(as_group_convolution(situation.network), _rows(situation))
     if found is None:
         raise NoPredictionError(
-            f"{name} applies, but no point of least nuclear norm was found. Rescale points of very "
-            "different sizes, or merge those that are nearly equal.",
+            f"{name} applies, but no point of least nuclear norm was found. Subtract offsets from "
+            "the features, or merge points that are nearly equal.",
             verdicts,
         )
+    single = found.moves <= SINGLE
     alone = Verdict(
         "the point of least nuclear norm is unique",
-        "holds" if found.moves <= SINGLE else "fails",
-        found.determined,
-        f"the optimality conditions' least eigenvalue; kappa = {found.kappa:.4g}",
+        "holds" if single else "fails",
+        found.determined if single else found.moves,
+        f"the optimality conditions' least eigenvalue; kappa = {found.kappa:.4g}"
+        if single
+        else "by how much it moves, relative, along directions that keep the optimality conditions",
     )
     if alone.fails:
         raise NoPredictionError(

@@ -28,6 +28,7 @@ LEADS = "the flow's direction has come near to the stationary point"
 ROUNDED = 64 * EPS  # of the largest: singular values that are none
 FREE = 1e-9  # relative; eigenvalues of the conditions' derivative that are zero
 STEPS = 40
+LOST = 1e-3  # a norm of beta below which its margins cannot be near 1
 ROUNDS = 20  # of changes to the set of points that hold the margins
 STEP = 0.05  # of log |w|, and of the margins' heights that count as smallest
 STRETCH, SLIDES = 25, 60  # steps between two calls of Newton's method, and stretches
@@ -127,6 +128,8 @@ def nuclear_max_margin(network: GroupConvolutionalNetwork, rows: FloatArray) -> 
     slack = margins.rows @ found.beta / margins.targets - 1.0
     active = np.flatnonzero(share > slack * share.sum())
     layers = _balanced(network, found.beta, found.a @ margins.rows)
+    if not layers.any():  # the cones were solved to less than what tells ranks
+        return None
     return _settled(network, margins, layers, np.maximum(found.a, 0.0), active)
 
 
@@ -245,13 +248,16 @@ def _newton(
     held, before = a[active], np.inf
     for _ in range(STEPS):
         left = exact_residuals(network, layers, held, rows, targets)
+        size = float(np.linalg.norm(left.beta))
+        if size < LOST:  # rows are of about unit length, and one margin is 1
+            return None
         values, vectors = np.linalg.eigh(_derivative(network, layers, held, rows))
         kept = np.abs(values) > FREE * np.abs(values).max()
         residual = np.concatenate([left.layers.ravel(), left.margins])
         step = -vectors[:, kept] @ ((vectors[:, kept].T @ residual) / values[kept])
         jacobian = network.coefficient_jacobian(tuple(layers))
         change = jacobian @ step[: layers.size]
-        error = float(np.linalg.norm(change) / np.linalg.norm(left.beta))
+        error = float(np.linalg.norm(change)) / size
         if not np.isfinite(error) or error > 1e3:
             return None
         if error <= SETTLED or (error >= 0.5 * before and error <= np.sqrt(EPS)):
@@ -265,7 +271,7 @@ def _newton(
                 left.beta,
                 max(error, EPS),
                 float(np.abs(values[kept]).min() / np.abs(values).max()),
-                float(moves.max(initial=0.0) / np.linalg.norm(left.beta)),
+                float(moves.max(initial=0.0)) / size,
             )
         before = error
         layers = layers + step[: layers.size].reshape(layers.shape)
