@@ -16,9 +16,9 @@ from implicitbias.problems import Classification
 from reference import group_margins as reference
 
 
-@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
 @pytest.mark.parametrize(
-    ("name", "n"), [("S_3", 1), ("S_3", 4), ("D_4", 3), ("Q_8", 5), ("A_4", 6)]
+    ("name", "n", "scale"),
+    [("S_3", 1, 1.0), ("S_3", 4, 1e-8), ("D_4", 3, 1e8), ("Q_8", 5, 1.0), ("A_4", 6, 1.0)],
 )
 def test_the_least_nuclear_norm(name, n, scale):
     network = GroupConvolutionalNetwork(table(name), 2)
