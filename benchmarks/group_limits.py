@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 from benchmarks.groups import HANDOVER, Direction
@@ -106,15 +106,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--problems", type=int, default=52, help="for each depth")
     parser.add_argument("--depths", type=int, nargs="+", default=[2, 3], help="layers")
+    parser.add_argument("--groups", nargs="+", default=[*GENERATORS], choices=[*GENERATORS])
     given = parser.parse_args()
     began = time.process_time()
     print(".. written by python -m benchmarks.group_limits\n")
     print(".. list-table::\n   :header-rows: 1\n")
-    rows = (
-        line(name, depth, given.problems // 4) for depth, name in product(given.depths, GENERATORS)
-    )
-    for cells in (COLUMNS, *rows):
-        print("\n".join(f"   {'* -' if not i else '  -'} {cell}" for i, cell in enumerate(cells)))
+    chosen = product(given.depths, given.groups)
+    rows = (line(name, depth, given.problems // len(GENERATORS)) for depth, name in chosen)
+    for cells in chain([COLUMNS], rows):
+        lines = (f"   {'* -' if not i else '  -'} {cell}" for i, cell in enumerate(cells))
+        print("\n".join(lines), flush=True)
     print(f"\n{time.process_time() - began:.0f} CPU seconds.")
 
 
