@@ -188,3 +188,14 @@ def test_flows_that_still_move_are_undecided():
     assert leads.status == "undecided"
     flow = gradient_flow(network, problem, start, until_margin=1e6)
     assert compare(flow, limit).verdict != "DISAGREES"
+
+
+def test_multipliers_are_the_points_shares_of_the_loss():
+    network, problem, start = drawn("S_3", 2, 12)
+    sized = Classification(problem.X * np.array([[1.0], [3.0], [0.2]]), problem.y)
+    limit = predict_limit(network, sized, start)
+    flow = gradient_flow(network, sized, start, until_margin=1e6)
+    margins = sized.y * (sized.X @ flow.final_coefficients)
+    shares = np.exp(margins.min() - margins)
+    np.testing.assert_allclose(limit.dual / limit.dual.sum(), shares / shares.sum(), atol=0.01)
+    assert compare(flow, limit).losses[0].error <= 0.01

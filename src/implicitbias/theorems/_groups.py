@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, unit
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.flow import margin_flows
@@ -152,9 +152,7 @@ def _late_layers(situation: Situation, log_margin: float, verdicts: Verdicts) ->
 
 
 def _angle(first: FloatArray, second: FloatArray) -> float:
-    one, other = (
-        v / np.linalg.norm(v / np.abs(v).max()) / np.abs(v).max() for v in (first, second)
-    )
+    one, other = (unit(v) / np.linalg.norm(unit(v)) for v in (first, second))
     return float(2 * np.arctan2(np.linalg.norm(one - other), np.linalg.norm(one + other)))
 
 

@@ -32,6 +32,7 @@ def test_the_least_nuclear_norm(name, n, scale):
     )
     assert (rows @ (scale * found.beta)).min() >= 1 - 1e-14
     assert found.gap <= 1e-13
+    assert_conditions(network, scale * rows, found)
     assert found.stationarity <= 1e-13
     assert found.error <= 1e-14
     assert found.kappa < 1.0
@@ -46,6 +47,7 @@ def test_points_of_very_different_sizes():
     found = nuclear_max_margin(network, rows * lengths[:, None])
     np.testing.assert_allclose(found.beta, alone.beta, rtol=1e-12)
     assert found.gap <= 1e-12
+    assert_conditions(network, rows * lengths[:, None], found)
 
 
 def test_equal_points_share_their_multiplier():
@@ -86,6 +88,18 @@ def test_stationary_points_of_more_layers(name, depth):
     np.testing.assert_allclose(norms, norms[0], rtol=1e-12)
     squares = np.square(np.linalg.norm(found.layers[0]))
     assert found.value == pytest.approx(squares, rel=1e-12)
+    assert found.value == pytest.approx(schatten_sum(network, found.beta), rel=1e-12)
+    assert_conditions(network, rows, found)
+
+
+def assert_conditions(network, rows, found):
+    """In the units of the rows that were given."""
+    layers = tuple(found.layers)
+    gradients = network.layer_gradients(layers, found.multipliers @ rows)
+    np.testing.assert_allclose(gradients, layers, atol=1e-12 * np.abs(layers).max())
+    beta = network.coefficients(layers)
+    np.testing.assert_allclose(beta, found.beta, atol=1e-12 * np.abs(found.beta).max())
+    assert found.multipliers.sum() == pytest.approx(found.value, rel=1e-12)
 
 
 def test_residuals_are_exact():

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, IntArray
+from implicitbias._arrays import EPS, FloatArray, IntArray, worst_of
 from implicitbias._nonnegative import nnls
 from implicitbias.limits.groups._cones import least_nuclear
 from implicitbias.limits.groups._exact import exact_residuals
@@ -48,13 +48,13 @@ class GroupMargin:
     Attributes
     ----------
     beta
-        (g,), with margins t of Z beta.
+        (g,), the smallest of Z beta being 1.
     layers
         Balanced w_l with product beta, (L, g).
     multipliers
-        a >= 0, (n,), with t^T a = ||w_l||^2 for every l.
+        a >= 0, (n,), with w_l = M(Z^T a) o (w_1, .., I at l, .., w_L) and sum a = ||w_l||^2.
     value
-        sum_j m_j ||R_j(beta)||_{2/L}^{2/L} / g = t^T a.
+        sum_j m_j ||R_j(beta)||_{2/L}^{2/L} / g = sum a.
     gap
         L = 2: (value - lower bound) / value, by weak duality from a over its largest singular
         value. None for L > 2.
@@ -309,13 +309,15 @@ def _measured(
         bound = float(share.sum()) / steepest
         gap = abs(norm - bound) / norm
     curvature, rate = _near(network, margins.rows, found)
+    beta = np.ldexp(found.beta, -margins.exponent)
+    unit = 2.0 ** (-margins.exponent / network.depth)  # of the layers
     return GroupMargin(
-        beta=np.ldexp(found.beta, -margins.exponent),
-        layers=found.layers,
-        multipliers=a,
-        value=norm,
+        beta=beta,
+        layers=found.layers * unit,
+        multipliers=share * unit**2,
+        value=norm * unit**2,
         gap=gap,
-        stationarity=max(stationarity, complementarity, short),
+        stationarity=worst_of(stationarity, complementarity, short),
         curvature=curvature,
         rate=min(rate, 1.0 - kappa) if network.depth == 2 else rate,
         kappa=kappa,
@@ -357,7 +359,7 @@ def _on_blocks(
             across = u.T @ pull - slopes[:, None] * v
             down = pull @ v.T - u * slopes
             size = float(slopes.max())
-            worst = max(worst, float(np.abs(across).max()) / size, float(np.abs(down).max()) / size)
+            worst = worst_of(worst, np.abs(across).max() / size, np.abs(down).max() / size)
         steepest = max(steepest, float(np.linalg.norm(pull, 2)))
         rest = pull - u @ (u.T @ pull)
         inside = max(inside, float(np.linalg.norm(rest - (rest @ v.T) @ v, 2)))
