@@ -24,8 +24,11 @@ def over_folds(
     cv: Any,
     n_jobs: int | None,
     *rest: Any,
+    labels: bool = False,
 ) -> list[Measured]:
     """measure(X, y, train, test, *rest) for each fold, ``n_jobs`` at a time.
+
+    ``labels``: whether y are classes, by which folds are stratified.
 
     Raises
     ------
@@ -33,7 +36,7 @@ def over_folds(
         No such folds of these data.
     """
     try:
-        folds = list(check_cv(cv).split(X, y))
+        folds = list(check_cv(cv, y, classifier=labels).split(X, y))
     except ValueError as error:
         raise InvalidInputError(str(error)) from error
     found = Parallel(n_jobs=n_jobs)(
