@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, unit
+from implicitbias._arrays import FloatArray, unit, worst_of
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.flow import margin_flows
@@ -167,7 +167,7 @@ def _limit(
     beta = scaled_to_margin(situation, found.beta)
     problem = situation.problem
     short = 1.0 - smallest_margin(problem.features.scaled(problem.y, None), beta)
-    error = found.error if found.stationarity <= NOISE else max(found.error, found.stationarity)
+    error = found.error if found.stationarity <= NOISE else worst_of(found.error, found.stationarity)
     convex = found.gap is not None
     network = as_group_convolution(situation.network)
     squares = network.depth * schatten_sum(network, beta)
