@@ -122,11 +122,10 @@ def schatten_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit
         f"the angle at margin 1e6; {before:.2e} at 1e4"
         + ("" if after < min(before, NEAR) else "; from there |w| fell along the smallest margins"),
     )
-    power = f"2/{network.depth}"
+    power, value = f"2/{network.depth}", network.num_features * found.value
     note = (
-        f"A stationary point with sum_j m_j ||R_j(beta)||_{{S,{power}}}^{{{power}}} = "
-        f"{found.value * network.num_features:.6g}; the flow's direction at margin 1e6 decided "
-        "among them."
+        f"A stationary point with sum_j m_j ||R_j(beta)||_{{S,{power}}}^{{{power}}} = {value:.6g}; "
+        "the flow's direction at margin 1e6 decided among them."
     )
     return _limit(situation, name, (*verdicts, leads), found, "stationary direction", note)
 
@@ -167,7 +166,9 @@ def _limit(
     beta = scaled_to_margin(situation, found.beta)
     problem = situation.problem
     short = 1.0 - smallest_margin(problem.features.scaled(problem.y, None), beta)
-    error = found.error if found.stationarity <= NOISE else worst_of(found.error, found.stationarity)
+    error = found.error
+    if not found.stationarity <= NOISE:
+        error = worst_of(error, found.stationarity)
     convex = found.gap is not None
     network = as_group_convolution(situation.network)
     squares = network.depth * schatten_sum(network, beta)
@@ -176,7 +177,7 @@ def _limit(
         kind,
         name,
         Certificate(
-            max(0.0, short),
+            worst_of(0.0, short),
             gap=found.gap,
             kkt_residual=None if convex else found.stationarity,
             error=error,
