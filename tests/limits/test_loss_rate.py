@@ -51,6 +51,7 @@ def test_there_and_back():
     assert np.isnan(rate.log_losses([-50.0, np.nan])).all()
     assert rate.constant == pytest.approx(np.e)
     assert str(rate) == "loss ~ 2.71828 / (t (log t)^1.333)"
+    assert str(LossRate(2, 0.0, 0.0)) == "loss ~ 1 / (t log t)"
 
 
 @pytest.mark.parametrize(

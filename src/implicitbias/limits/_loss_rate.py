@@ -79,7 +79,8 @@ class LossRate(Record):
         return np.where(usable, self.entropy - height, np.nan)
 
     def __str__(self) -> str:
-        return f"loss ~ {self.constant:.6g} / (t (log t)^{self.power:.4g})"
+        logarithm = "log t" if self.power == 1.0 else f"(log t)^{self.power:.4g}"
+        return f"loss ~ {self.constant:.6g} / (t {logarithm})"
 
 
 def _series(height: FloatArray, power: float) -> FloatArray:
