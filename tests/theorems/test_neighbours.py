@@ -57,7 +57,8 @@ def test_two_sided_networks_too():
     start = Initialization([np.ones(3), np.ones(3)], 0.5)
     assert explain(network, TIED, start)["ties of max margins"].standing == "applies"
     told = explain(network, TARGETS, start)
-    assert told["ties at scale 0"].standing == told["label noise"].standing == "applies"
+    assert told["ties at scale 0"].standing == told["momentum"].standing == "applies"
+    assert told["label noise"].standing == "does not apply"  # the offsets of products of layers
 
 
 def test_ties_at_scale_zero():

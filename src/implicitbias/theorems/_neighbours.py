@@ -9,6 +9,7 @@ from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.limits import l1_max_margin
 from implicitbias.problems import Classification
+from implicitbias.theorems import _assumptions as measured
 from implicitbias.theorems import _saddle_assumptions as saddles
 from implicitbias.theorems._assumptions import counted, needs
 from implicitbias.theorems._limit_problem import Nothing
@@ -82,12 +83,13 @@ NEIGHBOURS = (
         "regression",
         "as the steps gamma -> 0, with noise for a time of order 1 / gamma, beta tends to the "
         "flow's limit from offsets c_l exp(-gamma int g^2 prod_{m != l, L} p_m^2 dt), g = Z^T r",
-        _DECOUPLED,
+        (measured.orthogonally_decomposable, measured.single_data_phase, measured.real_start),
         Nothing(
             "the integral is the run's own: run = gradient_descent(..., label_noise=...), then "
             "predict_limit(network, problem, run.effective_start)"
         ),
-        _NETWORKS,
+        "a network with an orthogonal decomposition and real clocks (DiagonalNetwork, "
+        "OrthogonalNetwork, full-length filters on even data), and a real start",
         "Pesme et al. (NeurIPS 2021) and HaoChen et al. (COLT 2021) for two layers; every depth by "
         "the offset law",
     ),
