@@ -88,7 +88,8 @@ def assemble_potential(
     certificate, nu = Certificate(0.0, 0.0, error=0.0), state.nu
     if kept.any():
         certified = certify(problem, state, corrections)
-        state, certificate, nu = certified.state, certified.certificate, certified.nu
+        state, certificate = certified.state, certified.certificate
+        nu = problem.dual_as_given(certified.nu)
         del certified
     state = replace(state, system=None, t=reduction.level(problem.curves, state.t, kept))
     real_rho = np.zeros(situation.curves.size)
