@@ -89,7 +89,9 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.
-THEOREMS_BY_FLOW = {"theorems/_classification.py", "theorems/_late_flow.py"}
+THEOREMS_BY_FLOW = {
+    *("theorems/_classification.py", "theorems/_late_flow.py", "theorems/_groups.py"),
+}
 # What simulates the parameters themselves knows nothing of potentials or duals.
 WITNESS = "route = 'parameters'"
 HIDDEN_FROM_WITNESS = {"coordinates", "_setting", "dual"}

@@ -10,7 +10,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias._results import Record
 from implicitbias.flow import Flow
-from implicitbias.limits import Limit
+from implicitbias.limits import Limit, LossRate
 
 SETTLED = 0.15  # relative change of a closing exponent below which it counts as asymptotic
 RATE_TOLERANCE = 0.25
@@ -20,6 +20,7 @@ MEASURABLE = 1e-3  # exponents below this are none: margin^-rate is 0.9 at margi
 SMALL = 3.0  # log(1/scale) of starts that are seen to hold a flow back
 ASYMPTOTIC = 0.02  # radians; further away no exponent is the last one
 ROUNDING = 1e-11  # angles below this are those of the solvers, and say nothing about the rate
+FALLEN, RESOLVED = 20.0, 3e4  # log(1 / loss) where its course says something, and most
 DELAY = 30.0  # log margins a unit of log(1/scale), until no saddle is ahead
 
 
@@ -112,6 +113,62 @@ def closing_of(flow: Flow, limit: Limit) -> Closing:
     last, before = float(logs[1] - logs[0]) / stretch, float(logs[2] - logs[1]) / stretch
     alike = abs(last - before) <= SETTLED * abs(last) and marks[2] >= heights[0]
     return Closing(end, last, bool(alike and end < ASYMPTOTIC), limit.rate, top)
+
+
+@dataclass(frozen=True, repr=False)
+class LossCourse(Record):
+    """How the loss of a flow fell in time, against what its limit direction says.
+
+    Attributes
+    ----------
+    log_constant, power
+        Measured: of log t = log_constant + x - power log(x + H) + .., x = log(1 / loss).
+    expected
+        The limit's ``loss_rate``: both as predicted, and H.
+    log_loss
+        Of the point at which the constant was measured; the power is between it and one where
+        log(1 / loss) is a hundredth of that, NaN for flows that have not come so far.
+    """
+
+    log_constant: float
+    power: float
+    expected: LossRate
+    log_loss: float
+    _one_line: ClassVar[bool] = True
+
+    @property
+    def error(self) -> float:
+        """|log constant - predicted|, the relative error of the constant."""
+        return abs(self.log_constant - self.expected.log_constant)
+
+    def __str__(self) -> str:
+        text = f"constant of the loss off by {self.error:.1e} at log(loss) = {self.log_loss:.3g}"
+        if not np.isfinite(self.power):
+            return text
+        return f"{text}, power of log t {self.power:.5g} of {self.expected.power:.5g}"
+
+
+def loss_course_of(flow: Flow, limit: Limit, *, at: float = RESOLVED) -> LossCourse | None:
+    """Measured where the loss is nearest to e^{-at}; None where it never came to e^{-20}.
+
+    Later, log t and x are so large that float64 hardly holds their difference.
+    """
+    expected = limit.loss_rate
+    if expected is None:
+        return None
+    known = np.isfinite(flow.log_times) & (-flow.log_losses >= FALLEN)
+    heights, log_times = -flow.log_losses[known], flow.log_times[known]
+    if heights.size == 0:
+        return None
+    left = log_times - expected.log_times(-heights)  # of the constant: measured less expected
+    last = int(np.argmin(np.abs(np.log(heights / at))))
+    first = int(np.argmin(np.abs(np.log(100.0 * heights / heights[last]))))
+    power = float("nan")
+    if heights[first] < 0.1 * heights[last]:
+        spread = np.log((heights[last] + expected.entropy) / (heights[first] + expected.entropy))
+        power = expected.power - float((left[last] - left[first]) / spread)
+    constant = expected.log_constant + float(left[last])
+    return LossCourse(constant, power, expected, -float(heights[last]))
 
 
 def delay_of(flow: Flow) -> float:

@@ -21,7 +21,6 @@ from implicitbias._arrays import (
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks import Network, layers_from_weights
 
-ROUNDING = 1e-12  # covers the way through the coordinates and back
 MAX_EXPONENT = 1 << 14  # far beyond float64, and small enough for ldexp
 
 
@@ -202,7 +201,8 @@ class Initialization:
         gap
             lambda > 0 with |[U_l^T vbar_l]_j|^2 - |[U_L^T vbar_L]_j|^2 >= lambda for all l < L and
             j, the condition of Theorem 2: coordinates of the first layers that are too short are
-            lengthened. The flow's own differences are alpha^2 times these.
+            lengthened. The flow's own differences are alpha^2 times these. Over a group that is
+            not abelian, with two layers: w_1^T w_1 - w_2 w_2^T >= lambda, as matrices.
 
         Raises
         ------
@@ -215,7 +215,7 @@ class Initialization:
         directions = [rng.standard_normal(shape) for shape in network.parameter_shapes]
         directions = network.drawn(directions)
         if gap is not None:
-            directions = _with_gap(network, directions, positive_float(gap, "gap"))
+            directions = network.with_gap(directions, positive_float(gap, "gap"))
         return cls(directions, scale, log_scale=log_scale)
 
     @classmethod
@@ -345,28 +345,3 @@ def _check_shapes(layers: Parameters, network: Network, name: str) -> None:
                 f"{name}, layer {index}, has shape {layer.shape}; {network!r} expects {wanted}."
             )
     network.in_domain(layers, name)
-
-
-def _with_gap(network: Network, directions: list[FloatArray], gap: float) -> list[FloatArray]:
-    """Lengthen |p_l| to sqrt(|p_L|^2 + gap) where it falls short, for l < L."""
-    if not network.is_multilinear:
-        raise InvalidInputError(
-            f"gap is Theorem 2's condition on the layers of a tensor network; {network!r} is none. "
-            "Leave gap out: its coordinates cross 0 from every start with u, v > 0."
-        )
-    decomposition = network.orthogonal_decomposition()
-    if not decomposition.verdict.holds:
-        raise InvalidInputError(
-            f"gap needs the coordinates of an orthogonal decomposition, and {network!r} has none "
-            f"({decomposition.verdict}). Leave gap out; for two layers and one point x build the "
-            "directions from the SVD of network.data_tensor(x), whose coordinates Theorems 3 and 6 "
-            "ask about."
-        )
-    p = decomposition.coordinates(directions)
-    first, last = p[:-1], p[-1]
-    lengths = np.abs(first)
-    wanted = np.sqrt((1 + ROUNDING) * gap + (1 + ROUNDING) * np.abs(last) ** 2)
-    phases = np.where(lengths > 0, first / np.where(lengths > 0, lengths, 1.0), 1.0)
-    lengthened = np.where(lengths < wanted, phases * wanted, first)
-    layers = decomposition.parameters(np.vstack([lengthened, last]), remainder_of=directions)
-    return list(layers)

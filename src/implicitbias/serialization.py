@@ -43,11 +43,11 @@ HUGE = 1 << 30  # bytes of a member that need the archive's wide fields
 HOMES = {
     "implicitbias._verdicts": ("Verdict",),
     "implicitbias.alignment": ("Candidate", "Theorem1"),
-    "implicitbias._closing": ("Closing",),
+    "implicitbias._closing": ("Closing", "LossCourse"),
     "implicitbias.comparison": ("Comparison",),
     "implicitbias.descent": ("EffectiveStart", "Run"),
     "implicitbias.flow": ("ActivationFlow", "Flow", "FlowState", "SlideReport"),
-    "implicitbias.limits": ("Certificate", "Limit", "SingularVectors"),
+    "implicitbias.limits": ("Certificate", "Limit", "LossRate", "SingularVectors"),
     "implicitbias.networks": (
         "Activation",
         "DenseDecomposition",

@@ -1,8 +1,8 @@
 """Finite groups from permutations, and their group convolutions as data tensors."""
 
-from itertools import product
-
 import numpy as np
+
+from reference import dense_networks as dense
 
 
 def closure(generators):
@@ -28,19 +28,23 @@ GROUPS = {
     "C_6": closure([(1, 2, 3, 4, 5, 0)]),
     "S_3": closure([(1, 0, 2), (1, 2, 0)]),
     "D_4": closure([(1, 2, 3, 0), (0, 3, 2, 1)]),
+    "Q_8": closure([(1, 2, 3, 0, 5, 6, 7, 4), (4, 7, 6, 5, 2, 1, 0, 3)]),
+    "A_4": closure([(1, 2, 0, 3), (1, 0, 3, 2)]),
+    "C_2": closure([(1, 0)]),
+    "C_3": closure([(1, 2, 0)]),
+    "C_4": closure([(1, 2, 3, 0)]),
+    "Z_2 x Z_4": closure([(1, 0, 2, 3, 4, 5), (0, 1, 3, 4, 5, 2)]),
+    "Z_2^3": closure([(1, 0, 2, 3, 4, 5), (0, 1, 3, 2, 4, 5), (0, 1, 2, 3, 5, 4)]),
 }
+
+
+def table(name):
+    """The multiplication table, elements in the order of ``GROUPS``."""
+    elements = GROUPS[name]
+    number = {element: index for index, element in enumerate(elements)}
+    return np.array([[number[times(g, h)] for h in elements] for g in elements])
 
 
 def convolution_tensor(name, depth):
     """A with A[g_1, .., g_L, g] = 1 where g_1 .. g_L = g: beta = w_1 * .. * w_L over the group."""
-    elements = GROUPS[name]
-    number = {element: index for index, element in enumerate(elements)}
-    table = np.array([[number[times(g, h)] for h in elements] for g in elements])
-    order = len(elements)
-    tensor = np.zeros((order,) * (depth + 1))
-    for factors in product(range(order), repeat=depth):
-        result = factors[0]
-        for factor in factors[1:]:
-            result = table[result, factor]
-        tensor[(*factors, result)] = 1.0
-    return tensor
+    return dense.group_convolutional(table(name), depth)

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from helpers import groups
 from implicitbias import networks
 from reference import dense_networks as dense
 
@@ -115,6 +116,14 @@ def orthogonal_parts(rng, depth, columns, rows):
     return rows(rng, m, d), [columns(rng, int(k), m) for k in sizes]
 
 
+def group_convolutional(rng, depth):
+    names = {2: ("S_3", "Q_8", "Z_2 x Z_4"), 3: ("S_3", "C_4"), 4: ("C_4", "S_3")}
+    name = rng.choice(names.get(depth, ("C_2", "C_3")))
+    table = groups.table(name)
+    network = networks.GroupConvolutionalNetwork(table, depth)
+    return network, dense.group_convolutional(table, depth)
+
+
 FAMILIES = {
     "diagonal": diagonal,
     "convolutional": convolutional,
@@ -123,6 +132,7 @@ FAMILIES = {
     "tensor": tensor,
     "orthogonal": orthogonal,
     "complex orthogonal": complex_orthogonal,
+    "group convolutional": group_convolutional,
 }
 
 

@@ -16,6 +16,8 @@ TITLES = (  # known before any is made: the tests of each have its title
     "Candidate",
     "Certificate",
     "Closing",
+    "LossCourse",
+    "LossRate",
     "Comparison point",
     "Comparison direction",
     "DenseDecomposition",
@@ -106,6 +108,8 @@ def examples():
         "Candidate": theorem_1.candidates[0],
         "Certificate": ib.Certificate(1e-17, None, np.nan, error=np.inf),
         "Closing": Closing(1e-3, 0.5, True, 0.5, delay=-0.0),
+        "LossCourse": verified.losses[0],
+        "LossRate": verified.limit.loss_rate,
         "Comparison point": ib.verify(network, problem, init),
         "Comparison direction": verified,
         "DenseDecomposition": ib.OrthogonalNetwork(

@@ -33,6 +33,18 @@ def fully_connected(widths):
     return tensor
 
 
+def group_convolutional(table, depth):
+    """x at the product of all indices."""
+    order = len(table)
+    tensor = np.zeros((order,) * (depth + 1))
+    for index in product(range(order), repeat=depth):
+        result = index[0]
+        for factor in index[1:]:
+            result = int(table[result][factor])
+        tensor[(*index, result)] = 1.0
+    return tensor
+
+
 def orthogonal(S, bases):
     shape = tuple(len(basis) for basis in bases)
     tensor = np.zeros((*shape, S.shape[1]), dtype=complex)

@@ -10,8 +10,9 @@ from implicitbias.theorems import _pair_assumptions as pairs
 from implicitbias.theorems import _saddle_assumptions as saddles
 from implicitbias.theorems._catalogue import CLASSIFICATION, FOUNDATIONS, REGRESSION
 from implicitbias.theorems._finite_loss import FINITE_LOSS
+from implicitbias.theorems._neighbours import NEIGHBOURS
 
-THEOREMS = (*REGRESSION, *CLASSIFICATION, *FOUNDATIONS, *FINITE_LOSS)
+THEOREMS = (*REGRESSION, *CLASSIFICATION, *FOUNDATIONS, *FINITE_LOSS, *NEIGHBOURS)
 PREDICATES = sorted(
     {one for theorem in THEOREMS for one in theorem.assumptions}, key=lambda one: one.__name__
 )

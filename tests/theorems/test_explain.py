@@ -112,6 +112,18 @@ def test_verdicts_go_on_past_the_first_that_fails():
     assert not finding.unmeasured
 
 
+def test_of_what_does_not_apply_only_what_is_in_its_way_is_listed():
+    found = explain(CONVOLUTION, REGRESS, random(CONVOLUTION))
+    finding = found["Corollary 6"]
+    assert finding.brief() in str(found)
+    assert "fails: wbar is even" in finding.brief()
+    assert "holds: all filters" in str(finding) and "holds:" not in finding.brief()
+    unknown = explain(CONNECTED, CLASSIFY, random(CONNECTED))["Theorem 2"]
+    assert "fails: Assumption 1" in unknown.brief() and "not measured" not in unknown.brief()
+    applies = explain(DIAGONAL, REGRESS, zero_last(DIAGONAL)).answer
+    assert applies.brief() == str(applies)
+
+
 def test_what_cannot_be_measured_says_what_it_needs():
     finding = explain(CONNECTED, CLASSIFY, random(CONNECTED))["Theorem 2"]
     assert "(it needs: Assumption 1" in finding.unmeasured[0]

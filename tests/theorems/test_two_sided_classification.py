@@ -134,6 +134,7 @@ def test_simulations_speak_without_theorem_1(power):
 def test_results_about_tensors_do_not_apply(power):
     network, init = TwoSidedDiagonalNetwork(2, power), Initialization([np.ones(2)] * 2, 0.1)
     own = ("two-sided", "finite loss, two-sided", "Saddles", "Theorem 1", "Lemma 4")
+    own += ("ties", "momentum")
     for problem in (ONE, Classification([[1.0, 2.0]], [1])):
         explained = ib.explain(network, problem, init)
         for finding in explained.findings:

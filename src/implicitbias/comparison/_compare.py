@@ -14,7 +14,7 @@ from implicitbias._arrays import (
     finite_array,
     largest_allowed,
 )
-from implicitbias._closing import angle_between, closing_of, delay_of
+from implicitbias._closing import angle_between, closing_of, delay_of, loss_course_of
 from implicitbias._errors import InvalidInputError, NoPredictionError, Outcome
 from implicitbias._names import renamed
 from implicitbias._results import is_result
@@ -90,8 +90,15 @@ def compare(
     name = f"{flow.route} - limit"
     if is_direction:
         closing = replace(closing_of(flow, limit), delay=delay_of(flow))
+        course = loss_course_of(flow, limit)
         return Comparison(
-            closing.angle, agreement, flow, limit, {name: closing.angle}, closings=(closing,)
+            closing.angle,
+            agreement,
+            flow,
+            limit,
+            {name: closing.angle},
+            closings=(closing,),
+            losses=() if course is None else (course,),
         )
     error, distance = _error(flow, limit)
     found = Comparison(error, agreement, flow, limit, {name: error}, distance)

@@ -8,19 +8,20 @@ from typing import Any, Literal
 
 import numpy as np
 
-from implicitbias._closing import Closing
+from implicitbias._closing import Closing, LossCourse
 from implicitbias._errors import Outcome
 from implicitbias._html import Badge, Mark
 from implicitbias._results import Record
 from implicitbias.descent import EffectiveStart, Run
 from implicitbias.flow import Flow
-from implicitbias.limits import UNIQUE, Limit
+from implicitbias.limits import LEADS, UNIQUE, Limit
 
 Word = Literal["agrees", "undecided", "DISAGREES"]
 MARKS: dict[Word, Mark] = {"agrees": "good", "undecided": "open", "DISAGREES": "bad"}
 TOLERANCE = 1e-8
 SAME_WAY = 1e-5  # radians between two flows at the same margin
 BOTH = "parameters - dual"
+UNNAMED = UNIQUE, LEADS  # claims without which one of several points is meant
 EFFECTIVE = "effective limit"  # what a pair of a run may end with
 TRAINED = (
     *(Outcome.RESIDUAL_REACHED, Outcome.PRECISION_REACHED, Outcome.MARGIN_REACHED),
@@ -56,6 +57,9 @@ class Comparison(Record):
     effective
         The effective start of a run, with the factors by which its offsets shrank and the effective
         scale of each coordinate; None for flows.
+    losses
+        For directions: how the loss of each flow fell in time, against the limit's ``loss_rate``;
+        it does not enter the verdict.
     doubt
         Why nothing can be said of a run that is not at the limit; "" where something can.
     """
@@ -69,6 +73,7 @@ class Comparison(Record):
     closings: tuple[Closing, ...] = ()
     effective: EffectiveStart | None = None
     doubt: str = ""
+    losses: tuple[LossCourse, ...] = ()
 
     @property
     def trained(self) -> bool:
@@ -109,7 +114,7 @@ class Comparison(Record):
         if not self.closings:
             return self.limit.fitted is not None and not self.trained
         apart = self.pairs.get(BOTH, 0.0) > SAME_WAY
-        unnamed = any(one.assumption == UNIQUE and not one.holds for one in self.limit.assumptions)
+        unnamed = any(one.assumption in UNNAMED and not one.holds for one in self.limit.assumptions)
         early = unnamed or not any(one.decided for one in self.closings)
         return early and self.trained and not apart and not self.agrees
 
@@ -150,6 +155,7 @@ class Comparison(Record):
         if self.closings:
             named = zip(self.pairs, self.closings, strict=False)
             found = "; ".join(f"{name}: {closing}" for name, closing in named)
+            found += "".join(f"; {course}" for course in self.losses)
             if BOTH in self.pairs:
                 found += f"; {BOTH} at the same margin: angle {self.pairs[BOTH]:.1e}"
         else:

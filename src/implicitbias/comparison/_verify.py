@@ -89,7 +89,9 @@ def verify(
     if len(flows) == 2:
         pairs[BOTH] = _between_flows(situation, limit, *flows)
         error = error if closings else worst_of(error, pairs[BOTH])
-    return Comparison(error, agreement, flows[0], limit, pairs, single[0].distance, closings)
+    losses = tuple(course for one in single for course in one.losses)
+    distance = single[0].distance
+    return Comparison(error, agreement, flows[0], limit, pairs, distance, closings, losses=losses)
 
 
 def _classified(

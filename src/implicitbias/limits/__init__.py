@@ -15,10 +15,18 @@ from implicitbias.limits._limit import (
     relative_difference,
     relative_residual,
 )
+from implicitbias.limits._loss_rate import LossRate
 from implicitbias.limits._one_point import OnePoint, solve_one_point
 from implicitbias.limits.finite_loss._active_points import PivotError
 from implicitbias.limits.finite_loss._path import MarginSolver
 from implicitbias.limits.finite_loss._point import MarginPoint, MarginPotential
+from implicitbias.limits.groups._stationary import (
+    LEADS,
+    GroupMargin,
+    nuclear_max_margin,
+    schatten_sum,
+    stationary_margin,
+)
 from implicitbias.limits.margin._convex import MaxMargin, l1_max_margin, l2_max_margin
 from implicitbias.limits.margin._entropy import Entropy
 from implicitbias.limits.margin._exact import smallest_margin
@@ -73,6 +81,7 @@ from implicitbias.limits.singular._vectors import (
 
 __all__ = [
     "KKT",
+    "LEADS",
     "MAX_CORRECTIONS",
     "MAX_ITERATIONS",
     "STRICT",
@@ -83,9 +92,11 @@ __all__ = [
     "Entropy",
     "Escape",
     "ExponentialLoss",
+    "GroupMargin",
     "Groups",
     "GrownSizes",
     "Limit",
+    "LossRate",
     "MarginPoint",
     "MarginPotential",
     "MarginSolver",
@@ -131,6 +142,7 @@ __all__ = [
     "least_l2_interpolator",
     "many_starts",
     "moved_by_rounding",
+    "nuclear_max_margin",
     "on_face",
     "only_interpolator",
     "optimal_face",
@@ -139,6 +151,7 @@ __all__ = [
     "relative_residual",
     "rescale",
     "rough_path",
+    "schatten_sum",
     "seen_from",
     "separable_with_signs",
     "signed_fit",
@@ -149,6 +162,7 @@ __all__ = [
     "solve",
     "solve_one_point",
     "stack_kind",
+    "stationary_margin",
     "stationary_point",
     "tensor_singular_error",
     "tensor_singular_residual",

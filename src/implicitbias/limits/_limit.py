@@ -11,6 +11,7 @@ from implicitbias._arrays import EPS, FloatArray, NumericArray, Parameters, wors
 from implicitbias._results import Record, plain
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features, as_features
+from implicitbias.limits._loss_rate import LossRate
 
 Kind = Literal["point", "direction", "stationary direction", "small-scale limit"]
 GapKind = Literal["duality gap", "first-order gap with the carried slack"]
@@ -144,6 +145,9 @@ class Limit(Record):
         linear programs.
     certified_to
         The largest certificate that was to count as an answer, or None.
+    loss_rate
+        For directions: the training loss against time, with its constant; None where no result
+        gives it.
     """
 
     coefficients: FloatArray
@@ -160,6 +164,7 @@ class Limit(Record):
     num_iterations: int = 0
     certified_to: float | None = None
     fitted: FloatArray | None = None
+    loss_rate: LossRate | None = None
 
     def _short(self) -> str:
         d, worst = self.coefficients.size, self.certificate.worst
@@ -176,6 +181,8 @@ class Limit(Record):
         ]
         if self.rate is not None:
             lines.append(f"  the flow's direction closes in like margin^-{self.rate:.3g}")
+        if self.loss_rate is not None:
+            lines.append(f"  {self.loss_rate}")
         if self.note:
             lines.append(f"  {self.note}")
         return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The networks whose training is studied: linear tensor networks in five families, u^D - v^D."""
+"""The networks whose training is studied: linear tensor networks in six families, u^D - v^D."""
 
 from implicitbias.networks._activation import Activation, AnyActivation, as_activation
 from implicitbias.networks._alignment import LayerAlignment, layer_alignment
@@ -7,6 +7,11 @@ from implicitbias.networks._convolutional import ConvolutionalNetwork
 from implicitbias.networks._decomposition import DenseDecomposition, OrthogonalDecomposition
 from implicitbias.networks._diagonal import DiagonalNetwork
 from implicitbias.networks._fully_connected import FullyConnectedNetwork
+from implicitbias.networks._group_blocks import Block
+from implicitbias.networks._group_convolutional import (
+    GroupConvolutionalNetwork,
+    as_group_convolution,
+)
 from implicitbias.networks._layouts import (
     as_numpy,
     layers_from_weights,
@@ -28,11 +33,13 @@ from implicitbias.networks._two_sided import TwoSidedDiagonalNetwork
 __all__ = [
     "Activation",
     "AnyActivation",
+    "Block",
     "ConvolutionalNetwork",
     "DenseDecomposition",
     "DiagonalNetwork",
     "FourierDecomposition",
     "FullyConnectedNetwork",
+    "GroupConvolutionalNetwork",
     "IdentityDecomposition",
     "LayerAlignment",
     "Network",
@@ -43,6 +50,7 @@ __all__ = [
     "TensorNetwork",
     "TwoSidedDiagonalNetwork",
     "as_activation",
+    "as_group_convolution",
     "as_numpy",
     "flattened_each",
     "layer_alignment",

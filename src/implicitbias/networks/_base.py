@@ -101,8 +101,7 @@ class Network(ABC):
         The gradient flow of the loss is dv_l/dt = layer_gradients(Theta, -X^T r)[l].
         ``direction`` is c, of shape (d,).
         """
-        layers = self._layers(parameters)
-        direction = self._direction(direction)
+        layers, direction = self._layers(parameters), self._direction(direction)
         with np.errstate(over="ignore", invalid="ignore"):
             return self._layer_gradients(layers, direction)
 
@@ -125,8 +124,7 @@ class Network(ABC):
 
         Blocks (l, k) are M(c) o (v_1, .., I at l, .., I at k, .., v_L); diagonal blocks are 0.
         """
-        layers = self._layers(parameters)
-        direction = self._direction(direction)
+        layers, direction = self._layers(parameters), self._direction(direction)
         ends = np.cumsum((0, *self.layer_sizes))
         hessian = np.zeros((ends[-1], ends[-1]))
         with np.errstate(over="ignore", invalid="ignore"):
@@ -291,6 +289,10 @@ class Network(ABC):
             return _starts.equal_coordinates(decomposition, layers)
         return _starts.unit_norms(layers)
 
+    def with_gap(self, layers: Sequence[FloatArray], gap: float) -> list[FloatArray]:
+        """The layers, the first ones lengthened to fulfil Theorem 2's condition on the start."""
+        return _starts.lengthened(self, layers, gap)
+
     def drawn(self, layers: list[FloatArray]) -> list[FloatArray]:
         """The start that random ``layers`` stand for: they themselves."""
         return layers
@@ -316,10 +318,8 @@ class Network(ABC):
                 f"{self._shapes_text()} one after the other."
             )
         parts = np.split(vector, np.cumsum(self.layer_sizes)[:-1])
-        return tuple(
-            part.reshape(shape).copy()
-            for part, shape in zip(parts, self.parameter_shapes, strict=True)
-        )
+        pairs = zip(parts, self.parameter_shapes, strict=True)
+        return tuple(part.reshape(shape).copy() for part, shape in pairs)
 
     @abstractmethod
     def _coefficients(self, layers: Parameters) -> FloatArray: ...

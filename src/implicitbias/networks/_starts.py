@@ -15,6 +15,8 @@ from implicitbias.networks._decomposition import OrthogonalDecomposition
 if TYPE_CHECKING:
     from implicitbias.networks._base import Network
 
+ROUNDING = 1e-12  # covers the way through the coordinates and back
+
 
 def repeated(network: Network, direction: Any) -> list[FloatArray]:
     """One array for each of the first layers."""
@@ -58,3 +60,27 @@ def chained(layers: Sequence[FloatArray]) -> list[FloatArray]:
     """W_l = u_l u_{l+1}^T and w_L = u_L, u_l the first column of each over its length."""
     units = unit_norms([layer[:, 0] if layer.ndim == 2 else layer for layer in layers])
     return [*(np.outer(*pair) for pair in pairwise(units)), units[-1]]
+
+
+def lengthened(network: Network, layers: Sequence[FloatArray], gap: float) -> list[FloatArray]:
+    """|p_l| made sqrt(|p_L|^2 + gap) where it falls short, for l < L."""
+    if not network.is_multilinear:
+        raise InvalidInputError(
+            f"gap is Theorem 2's condition on the layers of a tensor network; {network!r} is none. "
+            "Leave gap out: its coordinates cross 0 from every start with u, v > 0."
+        )
+    decomposition = network.orthogonal_decomposition()
+    if not decomposition.verdict.holds:
+        raise InvalidInputError(
+            f"gap needs the coordinates of an orthogonal decomposition, and {network!r} has none "
+            f"({decomposition.verdict}). Leave gap out; for two layers and one point x build the "
+            "directions from the SVD of network.data_tensor(x), whose coordinates Theorems 3 and 6 "
+            "ask about."
+        )
+    p = decomposition.coordinates(layers)
+    first, last = p[:-1], p[-1]
+    lengths = np.abs(first)
+    wanted = np.sqrt((1 + ROUNDING) * gap + (1 + ROUNDING) * np.abs(last) ** 2)
+    phases = np.where(lengths > 0, first / np.where(lengths > 0, lengths, 1.0), 1.0)
+    longer = np.where(lengths < wanted, phases * wanted, first)
+    return list(decomposition.parameters(np.vstack([longer, last]), remainder_of=layers))

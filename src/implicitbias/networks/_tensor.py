@@ -12,8 +12,10 @@ import numpy as np
 from implicitbias._arrays import FloatArray, Parameters, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias.networks._base import Network
+from implicitbias.networks._bonds import Bond, bonds_of_einsum
 from implicitbias.networks._decomposition import OrthogonalDecomposition
 from implicitbias.networks._frontends import tensor_from_callable, tensor_from_einsum
+from implicitbias.networks._layers import squared_norms
 from implicitbias.networks._multilinear import (
     contract_all_but_second,
     contract_first,
@@ -50,6 +52,7 @@ class TensorNetwork(Network):
 
     family = "tensor"
     tensor: FloatArray
+    bonds: tuple[Bond, ...]
 
     def __init__(self, tensor: Any) -> None:
         modes = np.ndim(tensor)
@@ -64,6 +67,7 @@ class TensorNetwork(Network):
             tensor=array,
             num_features=array.shape[-1],
             parameter_shapes=tuple((size,) for size in array.shape[:-1]),
+            bonds=(),
         )
 
     @classmethod
@@ -73,7 +77,12 @@ class TensorNetwork(Network):
         The index ``x`` stands for the features: the input is contracted with it and is not among
         the operands. So ``from_einsum("x,x,x->", (5,), (5,), (5,))`` is the diagonal network with
         three layers on five features, ``from_einsum("xa,ab,b->", (5, 3), (3, 2), (2,))`` is fully
-        connected, and ``from_einsum("a,b,abx->", (3,), (4,), A)`` is ``TensorNetwork(A)``.
+        connected, and ``from_einsum("a,b,abx->", (3,), (4,), A)`` is ``TensorNetwork(A)``. Matrix
+        sensing, f(x) = <A(x), W_1 W_2>, is ``from_einsum("ab,bc,acx->", (m, r), (r, n), A)``.
+
+        Conserved beside the norms: for two layers that share indices, sum W[.., b] W[.., b'] over
+        all others, the first's minus the second's, as a matrix where nobody else has b, and its
+        diagonal otherwise; so W_1^T W_1 - W_2 W_2^T above.
 
         Parameters
         ----------
@@ -91,7 +100,9 @@ class TensorNetwork(Network):
             A specification that is no such sum, operands that do not fit it, or a data tensor of
             more than 1e7 entries.
         """
-        return cls(tensor_from_einsum(specification, operands))
+        network = cls(tensor_from_einsum(specification, operands))
+        network.__dict__["bonds"] = bonds_of_einsum(specification, operands)
+        return network
 
     @classmethod
     def from_callable(
@@ -209,6 +220,16 @@ class TensorNetwork(Network):
 
     def _entries_per_row(self) -> int:
         return prod(self.layer_sizes[1:])
+
+    def _conserved_terms(self, layers: Parameters) -> tuple[FloatArray, FloatArray, FloatArray]:
+        first, second, scale = super()._conserved_terms(layers)
+        norms = squared_norms(layers)
+        for bond in self.bonds:
+            left, right = bond.of_first(layers), bond.of_second(layers)
+            first, second = np.concatenate([first, left]), np.concatenate([second, right])
+            size = norms[bond.first] + norms[bond.second]
+            scale = np.concatenate([scale, np.full(left.size, size)])
+        return first, second, scale
 
 
 def _contract_first_of_each(tensors: FloatArray, vectors: FloatArray) -> FloatArray:

@@ -10,6 +10,11 @@ from implicitbias.plotting._coordinates import (
     coordinate_curves,
     coordinate_traces,
 )
+from implicitbias.plotting._loss_course import (
+    LossCourseTraces,
+    loss_course,
+    loss_course_traces,
+)
 from implicitbias.plotting._margin_path import (
     MarginPathTraces,
     MarginRun,
@@ -62,6 +67,7 @@ __all__ = [
     "CoefficientTrace",
     "CoordinateTrace",
     "LevelTrace",
+    "LossCourseTraces",
     "MarginPathTraces",
     "MarginRun",
     "PathTrace",
@@ -82,6 +88,8 @@ __all__ = [
     "drift_traces",
     "level_traces",
     "levels",
+    "loss_course",
+    "loss_course_traces",
     "margin_path",
     "margin_path_traces",
     "potential",

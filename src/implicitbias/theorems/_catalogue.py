@@ -7,7 +7,7 @@ speaks. Those that a user registers (``_registry``) are tried after all of these
 
 from __future__ import annotations
 
-from implicitbias.theorems import _aligned, _classification, _regression
+from implicitbias.theorems import _aligned, _classification, _groups, _regression
 from implicitbias.theorems import _aligned_assumptions as chains
 from implicitbias.theorems import _assumptions as measured
 from implicitbias.theorems import _fit_assumptions as fits
@@ -23,6 +23,8 @@ _ONE_POINT = (
     "in the SVD of M(x), such as Initialization.last_layer_zero(network, direction, scale)"
 )
 
+
+_LAWRENCE = "Lawrence, Georgiev, Dienes and Kiani (ICML 2022)"
 
 _potential = Potential()
 _least_squares = LeastSquares(_potential)
@@ -306,6 +308,39 @@ CLASSIFICATION = (
         _top_singular,
         "a network of two layers, a single data point, and Initialization.random(network, scale)",
         "the exact flow of a two-layer network at one point",
+    ),
+    Theorem(
+        "group convolution, two layers",
+        "classification",
+        "beta tends in direction to argmin sum_j m_j ||R_j(z)||_* s.t. y_i x_i^T z >= 1, R_j the "
+        "group's irreducible representations",
+        (
+            _groups.group_convolutional,
+            measured.two_layers,
+            _groups.definite_blocks,
+            measured.driver_converges,
+        ),
+        ClosedForm(_groups.nuclear_limit),
+        "a GroupConvolutionalNetwork of two layers and Initialization.random(network, scale, seed, "
+        "gap=0.1)",
+        f"{_LAWRENCE}, for stationary points; the least of them by the flow of contractions",
+    ),
+    Theorem(
+        "group convolution, more layers",
+        "classification",
+        "beta tends in direction to a stationary point of sum_j m_j ||R_j(z)||_{S,2/L}^{2/L} s.t. "
+        "y_i x_i^T z >= 1, R_j the group's irreducible representations",
+        (
+            _groups.group_convolutional,
+            _groups.more_layers,
+            measured.moves_at_zero_loss,
+            measured.loss_below_one,
+            measured.driver_converges,
+        ),
+        ClosedForm(_groups.schatten_limit),
+        "a GroupConvolutionalNetwork of more than two layers, from a start whose training loss "
+        "falls below 1",
+        _LAWRENCE,
     ),
 )
 

@@ -31,6 +31,12 @@ from implicitbias.limits import (
 )
 from implicitbias.theorems._assumptions import tied_groups
 from implicitbias.theorems._late_flow import by_late_flow, require_found
+from implicitbias.theorems._loss_rates import (
+    chain_squares,
+    coordinate_squares,
+    loss_rate,
+    smallest_margins,
+)
 from implicitbias.theorems._one_point import OnePointSVD
 from implicitbias.theorems._situation import ROUNDED, Situation, kept_signs
 
@@ -130,6 +136,7 @@ def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         verdicts,
         dual=found.multipliers,
         rate=1.0 / situation.network.depth,
+        loss_rate=loss_rate(situation, chain_squares(situation, beta), found.multipliers),
     )
 
 
@@ -197,6 +204,7 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
         spectrum=point.rho,
         dual=point.multipliers,
         rate=point.rate,
+        loss_rate=loss_rate(situation, coordinate_squares(situation, point.rho), point.multipliers),
         note=f"{point.kind} (curvature {point.curvature:.3g}) with ||rho||_{{2/L}} = "
         f"{point.value:.6g}; the flow's direction at margin {BASIN_MARGIN:.0e} decided among the "
         "stationary points.",
@@ -238,6 +246,7 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         spectrum=rho,
         dual=found.multipliers,
         rate=found.rate,
+        loss_rate=loss_rate(situation, coordinate_squares(situation, rho), found.multipliers),
         note=note or f"kappa = {found.kappa:.4g}.",
     )
 
@@ -320,7 +329,9 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
         layer.reshape(shape)
         for layer, shape in zip(svd.layers(eta, sign * eta), shapes, strict=True)
     )
-    beta = scaled_to_margin(situation, situation.network.coefficients(parameters))
+    unit = situation.network.coefficients(parameters)
+    beta = scaled_to_margin(situation, unit)
+    stretch = float(np.linalg.norm(beta) / np.linalg.norm(unit))  # ||v_l||^2 at margin 1
     note = ""
     if top.size > 1:
         note = f"The top singular value is {top.size}-fold: the start decides within its space."
@@ -338,6 +349,7 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
         verdicts,
         parameters=parameters,
         rate=_closing_rate(situation, top.size),
+        loss_rate=loss_rate(situation, 2.0 * abs(stretch), smallest_margins(situation, beta)),
         note=note,
     )
 

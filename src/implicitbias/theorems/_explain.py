@@ -87,6 +87,19 @@ class Finding(Record):
             lines.append(f"  needs: {self.remedy}")
         return _wrapped("\n".join(lines))
 
+    def brief(self) -> str:
+        """As ``str``, of a result that does not apply only what is in its way."""
+        if self.standing != "does not apply":
+            return str(self)
+        failing = [f"  {verdict}" for verdict in self.assumptions if verdict.fails]
+        unknown = [f"  not measured: {text}" for text in self.unmeasured]
+        lines = [
+            f"{self.result} {self.standing}: {self.statement}",
+            *(failing or unknown),
+            f"  needs: {self.remedy}",
+        ]
+        return _wrapped("\n".join(lines))
+
     def to_dict(self) -> dict[str, Any]:
         """What ``json.dumps`` takes."""
         limit = self.limit
@@ -163,7 +176,7 @@ class Explanation(Record):
         blocks = [
             "\n".join((*self.situation, str(self.data))),
             self._headline(),
-            *map(str, ordered),
+            *(finding.brief() for finding in ordered),
             *([] if self.finite_steps is None else [f"Finite steps: {self.finite_steps}"]),
             f"For {other}: {elsewhere}.",
         ]

@@ -135,7 +135,11 @@ def _in_units(limit: Limit, exponent: int) -> Limit:
         factors = np.ldexp(1.0, exponent // 2), np.ldexp(1.0, exponent - exponent // 2)
         spectrum = None if limit.spectrum is None else limit.spectrum * factors[0] * factors[1]
         dual = None if limit.dual is None else np.ldexp(limit.dual, exponent)
-    return replace(limit, coefficients=beta, spectrum=spectrum, dual=dual)
+    rate = limit.loss_rate
+    if rate is not None:  # the squares of the layers are those of another beta
+        shift = 2.0 * exponent / rate.degree * float(np.log(2.0))
+        rate = replace(rate, log_constant=rate.log_constant + shift)
+    return replace(limit, coefficients=beta, spectrum=spectrum, dual=dual, loss_rate=rate)
 
 
 def _require_linear(activation: Activation) -> None:

@@ -14,9 +14,10 @@ from implicitbias.theorems._catalogue import (
 )
 from implicitbias.theorems._finite_loss import FINITE_LOSS
 from implicitbias.theorems._limit_problem import Checked, LimitProblem
+from implicitbias.theorems._neighbours import NEIGHBOURS
 from implicitbias.theorems._theorem import Task, Theorem
 
-OURS = (*REGRESSION, *CLASSIFICATION, *FOUNDATIONS, *FINITE_LOSS)
+OURS = (*REGRESSION, *CLASSIFICATION, *FOUNDATIONS, *FINITE_LOSS, *NEIGHBOURS)
 _registered: dict[str, Theorem] = {}
 
 

@@ -1,0 +1,1 @@
+"""Max-margin directions of convolutions over groups: nuclear norms, Schatten quasi-norms."""
