@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.draws import normal
-from implicitbias._errors import InvalidInputError
+from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.comparison import compare, verify
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
@@ -142,3 +142,13 @@ def test_a_flow_that_never_separates_is_no_error(monkeypatch):
     found = verify(network, PROBLEM, with_gap(network))
     assert found.pairs["parameters - dual"] == np.inf
     assert not found.agrees
+
+
+def test_a_flow_that_was_stopped_on_its_way_is_undecided():
+    network = FullyConnectedNetwork((12, 4))
+    init = with_gap(network)
+    limit = predict_limit(network, PROBLEM, init)
+    flow = gradient_flow(network, PROBLEM, init, until_margin=1e8, max_steps=30)
+    found = compare(flow, limit)
+    assert flow.outcome is Outcome.STEP_LIMIT and found.error > found.tolerance
+    assert found.verdict == "undecided" and flow.outcome.value in str(found)

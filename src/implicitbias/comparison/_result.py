@@ -28,6 +28,12 @@ TRAINED = (
     *(Outcome.LOSS_REACHED, Outcome.GIVEN),
 )
 
+# Stopped on the way, wherever that leads.
+STOPPED = (
+    *(Outcome.TIME_REACHED, Outcome.STEP_LIMIT, Outcome.STOPPED_BY_CALLBACK),
+    Outcome.UNSTABLE,
+)
+
 # Of flows with a limit that does not fit the data: at rest, or elsewhere for good.
 ENDED = (Outcome.STATIONARY, Outcome.RESIDUAL_REACHED, Outcome.GIVEN)
 
@@ -105,15 +111,18 @@ class Comparison(Record):
     def undecided(self) -> bool:
         """Whether nothing can be said: the flow ended too early, or no one point is predicted.
 
-        Its direction has hardly begun to close in, or would at a rate of 0; or the prediction is
-        one of several points of a face, and does not say which; or it does not fit the data, and
-        the flow was stopped before it came to rest; or there is a ``doubt``.
+        Its direction has hardly begun to close in, or would at a rate of 0, or was stopped by time,
+        steps or a callback on its way, or rounding decided that; or the prediction is one of several
+        points of a face, and does not say which; or it does not fit the data, and the flow was
+        stopped before it came to rest; or there is a ``doubt``.
         """
         if self.doubt:
             return not self.agrees
         if not self.closings:
             return self.limit.fitted is not None and not self.trained
         apart = self.pairs.get(BOTH, 0.0) > SAME_WAY
+        if not self.trained and self.flow.outcome in STOPPED:
+            return not apart
         unnamed = any(one.assumption in UNNAMED and not one.holds for one in self.limit.assumptions)
         early = unnamed or not any(one.decided for one in self.closings)
         return early and self.trained and not apart and not self.agrees

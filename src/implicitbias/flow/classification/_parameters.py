@@ -38,7 +38,6 @@ SMALL_ENTRY = 1e-3  # entries below this part of their layer are resolved to thi
 GROWING = 1e-3  # relative growth of an entry over log t above which it is not at rest
 ABSOLUTE = 0.1  # absolute over relative tolerance, in units of the entry's own scale
 FEW, LOW_RANK = 1000, 48  # parameters up to which LSODA is used, for systems above this rank
-NOT_TOO_FAR = 1e9  # margin up to which rounding lets Newton's method converge
 MOST_JUDGED = 5000  # parameters up to which the Hessian's eigenvectors are asked for rest
 RADAU_TOLERANCE = 1e-9  # at 1e-7 the directions are as good, but times lose digits
 RADAU_EVALUATIONS = 70_000
@@ -77,7 +76,7 @@ class ParameterMargins(MarginSystem):
             )
         points, size = len(self.rows), self.start.size
         rank = size if size <= WIDE * points else points
-        self.takes_radau = (rank <= LOW_RANK and target <= NOT_TOO_FAR) or size > FEW
+        self.takes_radau = rank <= LOW_RANK or size > FEW
         if self.takes_radau:
             self.method, self.most_evaluations = "Radau IIA, order 13", RADAU_EVALUATIONS
         self.length = float(np.linalg.norm(self.rows, axis=1).max())
