@@ -14,7 +14,8 @@ from implicitbias._arrays import FloatArray, IntArray, NumericArray, positive_fl
 from implicitbias._errors import InvalidInputError
 from implicitbias._names import DEPTH
 from implicitbias._numbers import numeric_array
-from implicitbias.estimators._classifier import FlowLimitClassifier, Trained
+from implicitbias.estimators._binary import Trained
+from implicitbias.estimators._classifier import FlowLimitClassifier
 from implicitbias.estimators._data import fitted_data
 from implicitbias.estimators._folds import best_of, over_folds
 from implicitbias.estimators._path import KERNEL, finite_or_infinite
@@ -25,7 +26,8 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
     """FlowLimitClassifier with the ``init_scale`` of best cross-validated score.
 
     For every fold one path over all scales is followed. Folds whose points are not separable are
-    fitted by the squared loss, scale by scale.
+    fitted by the squared loss, scale by scale. Of several classes each against the rest is trained
+    from the same scale.
 
     Parameters
     ----------
@@ -57,6 +59,9 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
         As for FlowLimitClassifier.
     """
 
+    free_intercept = False  # the scale is for an intercept that is trained
+    require_separable = False  # folds of separable classes are, too; others are fitted by squares
+
     def __init__(
         self,
         network: str = "diagonal",
@@ -83,13 +88,15 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
         self.tol = tol
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> FlowLimitClassifierCV:
+    def fit(self, X: Any, y: Any, *, groups: Any = None) -> FlowLimitClassifierCV:
         """Choose the scale, and fit on all the data.
 
         Parameters
         ----------
         X, y
             As for FlowLimitClassifier.
+        groups
+            (n,): which points belong together, for folds that keep them so (``GroupKFold``).
 
         Raises
         ------
@@ -97,15 +104,16 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
             Data or parameters out of range.
         """
         X, y = fitted_data(self, X, y, labels=True)
-        data = self._trained_on(as_features(X), y)
-        scales = self._scales(data)
-        found = over_folds(self._fold, X, y, self._folds(y), self.n_jobs, scales)
+        parts = self._trained(as_features(X), y)
+        scales = self._scales(parts)
+        classes = self.classes_
+        found = over_folds(self._fold, X, y, self._folds(y), self.n_jobs, scales, groups=groups)
         scores = np.stack(found, axis=-1)
         order = np.argsort(-scales, kind="stable")  # of equals the largest
         best = int(order[best_of(scores[order])[0]])
-        self.init_scales_, self.score_path_ = scales, scores
+        self.classes_, self.init_scales_, self.score_path_ = classes, scales, scores
         self.init_scale_ = float(scales[best])
-        self._finish(data, data.end(self.init_scale_))
+        self._keep([one.plane(one.end(self.init_scale_)) for one in parts])
         return self
 
     def _folds(self, y: NumericArray) -> Any:
@@ -114,7 +122,7 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
         except ValueError as error:
             raise InvalidInputError(str(error)) from error
 
-    def _scales(self, data: Trained) -> FloatArray:
+    def _scales(self, parts: list[Trained]) -> FloatArray:
         """The scales themselves, or so many from the kernel regime down to eps times as small."""
         if not isinstance(self.init_scales, (int, np.integer)):
             return finite_or_infinite(self.init_scales)
@@ -126,10 +134,10 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
             raise InvalidInputError(
                 f"eps is {ratio:g}; expected the smallest scale over the largest."
             )
-        size = float(np.abs(data.end(np.inf).coefficients).max()) or 1.0
-        starts = np.abs(data.directions[0])
+        size = max(float(np.abs(one.end(np.inf).coefficients).max()) for one in parts) or 1.0
+        starts = np.abs(parts[0].directions[0])
         start = float(np.median(starts[starts > 0])) if starts.any() else 1.0
-        largest = (KERNEL * size) ** (1.0 / data.network.degree) / start
+        largest = (KERNEL * size) ** (1.0 / parts[0].network.degree) / start
         return np.geomspace(largest, largest * ratio, number)
 
     def _fold(
@@ -139,15 +147,15 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
         model = FlowLimitClassifier(
             self.network, self.depth, self.init_direction, self.fit_intercept, self.tol
         )
-        data = model._trained_on(as_features(X[train]), y[train])
+        parts = model._trained(as_features(X[train]), y[train])
         scorer = check_scoring(model, self.scoring)
-        ends = data.ends(scales) if model.separable_ else map(data.end, scales)
+        ends = [one.ends(scales) for one in parts]
         scores = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the final fit is what counts
-            for end in ends:
-                if np.isfinite(end.coefficients).all():
-                    model._finish(data, end)
+            for each in zip(*ends, strict=True):
+                if all(np.isfinite(end.coefficients).all() for end in each):
+                    model._keep([one.plane(end) for one, end in zip(parts, each, strict=True)])
                     scores.append(scorer(model, X[test], y[test]))
                 else:
                     scores.append(np.nan)

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from implicitbias._arrays import FloatArray, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias._numbers import numeric_array, refuse_containers
 from implicitbias.features import as_features, features_of
@@ -57,6 +58,29 @@ def fitted_data(
     if not features.is_array and features.size <= SMALL:
         X = features.toarray()
     return X, y
+
+
+def weights_of(sample_weight: Any, num_points: int) -> FloatArray | None:
+    """w >= 0, (n,), or None for ones; one number is that of all points.
+
+    Raises
+    ------
+    InvalidInputError
+        Of another shape, not finite, negative, or all 0.
+    """
+    if sample_weight is None:
+        return None
+    given = numeric_array(sample_weight, "sample_weight", "numbers >= 0, one a point")
+    weights = np.full(num_points, given.item()) if given.ndim == 0 else given
+    found: FloatArray = finite_array(weights, "sample_weight", shape=(num_points,))
+    if found.min() < 0:
+        raise InvalidInputError(
+            f"sample_weight contains {found.min():g} at point {int(found.argmin())}; expected "
+            "numbers >= 0. Leave out a point by the weight 0."
+        )
+    if not found.any():
+        raise InvalidInputError("sample_weight is 0 for all points, which leaves none to fit.")
+    return found
 
 
 def new_data(model: Any, X: Any, *, sparse: bool = True) -> Any:
