@@ -278,6 +278,11 @@ def _last_bits(sizes: FloatArray) -> IntArray:
     return np.where(whole == 0, FAR_UP, exponents - DIGITS + last).astype(np.intp)
 
 
+def worst_of(*numbers: float) -> float:
+    """The largest; a NaN, of which nothing is known, counts as infinite (max would skip it)."""
+    return max(np.inf if np.isnan(number) else float(number) for number in numbers)
+
+
 def unit(array: FloatArray) -> FloatArray:
     """The array over its largest magnitude; zero stays zero."""
     top = float(np.abs(array).max(initial=0.0))

@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from helpers.draws import normal
-from implicitbias.limits import relative_residual
+from implicitbias.limits import Certificate, relative_residual
 
 
 @pytest.mark.parametrize("kind", [np.asarray, csr_array])
@@ -33,3 +33,10 @@ def test_residuals_of_plain_data_are_stated_as_they_are():
         y[0] += change
         expected = np.linalg.norm(X @ beta - y) / np.linalg.norm(y)
         np.testing.assert_allclose(relative_residual(X, beta, y), expected, rtol=1e-2)
+
+
+@pytest.mark.parametrize("place", ["feasibility", "gap", "kkt_residual", "error"])
+def test_a_number_of_which_nothing_is_known_is_infinite(place):
+    numbers = {"feasibility": 1e-16, "gap": 1e-15, "kkt_residual": 1e-14, "error": -1e-13}
+    assert Certificate(**numbers).worst == 1e-13
+    assert Certificate(**(numbers | {place: np.nan})).worst == np.inf

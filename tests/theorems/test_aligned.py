@@ -307,3 +307,14 @@ def test_whitened_data_in_closed_form():
     np.testing.assert_allclose(flow.coefficients[1:], a[:, None] * (v + unseen), atol=1e-9)
     limit = ib.predict_limit(network, problem, init)
     np.testing.assert_allclose(a[-1] * (v[-1] + unseen), limit.coefficients, rtol=1e-11)
+
+
+def test_coefficients_that_underflow_are_no_broken_law():
+    """Zero targets from exp(-430): beta is exp(-1700), its layers are given."""
+    network = ib.FullyConnectedNetwork((2, 1, 1, 1))
+    directions = [np.array([[0.6], [0.8]]), np.array([[1.0]]), np.array([[1.0]]), np.array([1.0])]
+    init = ib.Initialization(directions, scale=1e-187)
+    found = ib.predict_limit(network, ib.Regression([[1.0, 0.0]], [0.0]), init)
+    np.testing.assert_array_equal(found.coefficients, np.zeros(2))
+    np.testing.assert_allclose(found.parameters[0], [[0.0], [0.8e-187]], rtol=1e-12, atol=1e-200)
+    assert found.certificate.worst < 1e-12

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, Parameters
+from implicitbias._arrays import EPS, FloatArray, Parameters, worst_of
 from implicitbias._errors import CertificateWarning, NoPredictionError
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
@@ -54,7 +54,7 @@ class End:
     def worst(self) -> float:
         """The largest number that applies; NaN counts as infinite."""
         if isinstance(self.result, Limit):
-            return max(self.result.certificate.worst, self.error or 0.0)
+            return worst_of(self.result.certificate.worst, self.error or 0.0)
         return float(np.nan_to_num(np.maximum(self.feasibility, self.gap), nan=np.inf))
 
 

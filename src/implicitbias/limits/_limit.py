@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, NumericArray, Parameters
+from implicitbias._arrays import EPS, FloatArray, NumericArray, Parameters, worst_of
 from implicitbias._results import Record, plain
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features, as_features
@@ -87,8 +87,7 @@ class Certificate(Record):
     def worst(self) -> float:
         """The largest number that applies, by magnitude; NaN counts as infinite."""
         numbers = (self.feasibility, self.gap, self.kkt_residual, self.error)
-        given = (value for value in numbers if value is not None)
-        return float(max(np.inf if np.isnan(value) else abs(value) for value in given))
+        return worst_of(*(abs(value) for value in numbers if value is not None))
 
     def to_dict(self) -> dict[str, Any]:
         """As for every result, with ``worst``; None where a number does not apply."""

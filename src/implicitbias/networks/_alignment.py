@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, worst_of
 from implicitbias._errors import InvalidInputError
 from implicitbias._results import Record
 from implicitbias.networks._base import Network
@@ -34,7 +34,7 @@ class LayerAlignment(Record):
     @property
     def worst(self) -> float:
         """The largest of all these numbers: 0 where the layers are aligned and of rank one."""
-        return float(max(self.rank_one.max(), self.neighbours.max()))
+        return worst_of(self.rank_one.max(), self.neighbours.max())
 
     def _short(self) -> str:
         return f"{self.rank_one.size} layers, worst {self.worst:.1e}"

@@ -6,7 +6,7 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
+from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm, worst_of
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.limits import (
@@ -19,6 +19,8 @@ from implicitbias.limits import (
 from implicitbias.theorems._aligned_assumptions import Decision, decision, deviation, off_chain
 from implicitbias.theorems._aligned_chain import ROUNDED
 from implicitbias.theorems._situation import Situation
+
+LOG_LEAST = float(np.log(np.finfo(np.float64).smallest_subnormal))
 
 Verdicts = tuple[Verdict, ...]
 
@@ -48,7 +50,9 @@ def aligned_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         name,
         Certificate(
             relative_residual(situation.problem.features, coefficients, situation.problem.y),
-            kkt_residual=max(grown.residual, _broken_laws(situation, grown, layers, coefficients)),
+            kkt_residual=worst_of(
+                grown.residual, _broken_laws(situation, grown, layers, coefficients)
+            ),
             error=_error(situation, coefficients),
         ),
         verdicts,
@@ -135,10 +139,12 @@ def _broken_laws(
         start = tuple(np.asarray(layer) * factor for layer in situation.init.directions)
         scale = np.maximum(network.conserved_scale(layers), network.conserved_scale(start))
         drift = np.abs(network.conserved(layers) - network.conserved(start)) / scale.max()
-        expected = coefficients * np.exp(-network.depth * log_unit)
-    missed = network.coefficients(layers) - expected
+    with np.errstate(over="ignore", divide="ignore", under="ignore"):  # beta may have underflowed
+        sizes = np.exp(np.log(np.abs(coefficients)) - network.depth * log_unit)
+        lost = np.exp(LOG_LEAST - network.depth * log_unit)
+    missed = np.abs(network.coefficients(layers) - np.copysign(sizes, coefficients)) - lost
     size = np.prod([float(np.linalg.norm(layer)) for layer in layers])
-    return max(float(drift.max()), float(np.abs(missed).max()) / float(size) if size else 0.0)
+    return worst_of(float(drift.max()), float(missed.max()) / float(size) if size else 0.0)
 
 
 def _error(situation: Situation, coefficients: FloatArray) -> float:

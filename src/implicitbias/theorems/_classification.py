@@ -6,13 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from implicitbias._arrays import (
-    EPS,
-    BoolArray,
-    FloatArray,
-    NumericArray,
-    Parameters,
-)
+from implicitbias._arrays import EPS, BoolArray, FloatArray, NumericArray, Parameters, worst_of
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Dense, Features
@@ -73,9 +67,9 @@ def certificate_of(situation: Situation, beta: FloatArray, kkt: KKT, error: floa
     """
     X, y = situation.problem.features, situation.problem.y
     short = (1.0 - y * (X @ beta)) / np.maximum(1.0, X.absolute(beta))
-    feasibility = max(0.0, float(short.max()))
+    feasibility = worst_of(0.0, float(short.max()))
     if kkt.worst > NOISE * kkt.rounding:
-        return Certificate(feasibility, kkt_residual=kkt.worst, error=max(error, kkt.worst))
+        return Certificate(feasibility, kkt_residual=kkt.worst, error=worst_of(error, kkt.worst))
     terms = max(1.0, kkt.rounding / EPS)
     return Certificate(feasibility, kkt_residual=kkt.worst / terms, error=error)
 
@@ -95,11 +89,11 @@ def _angle(
     beta, change = (_beta(situation, each) for each in (rho, correction))
     size, left = float(np.linalg.norm(beta)), float(np.linalg.norm(change))
     if moved is not None:
-        left += max(float(np.linalg.norm(_beta(situation, each))) for each in moved.T)
+        left += worst_of(*(float(np.linalg.norm(_beta(situation, each))) for each in moved.T))
     if situation.decomposition.is_identity:
-        return max(left / size, EPS)
+        return worst_of(left / size, EPS)
     terms = float((situation.decomposition.lengths * np.abs(rho)).max())
-    return max(left / size, EPS * max(1.0, terms / size))
+    return worst_of(left / size, EPS * max(1.0, terms / size))
 
 
 def _moved(
@@ -335,7 +329,7 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
         "direction",
         name,
         Certificate(
-            max(
+            worst_of(
                 0.0, 1.0 - float((situation.problem.y * (situation.problem.features @ beta)).min())
             ),
             kkt_residual=_singular_residual(situation, parameters, sign),
@@ -384,7 +378,9 @@ def _singular_residual(situation: Situation, parameters: Parameters, sign: float
         parameters, sign * situation.rows.rows([0]).toarray()[0]
     )
     value = float(svd.values[0])
-    return max(
-        float(np.linalg.norm(gradient - value * layer)) / value
-        for gradient, layer in zip(gradients, parameters, strict=True)
+    return worst_of(
+        *(
+            float(np.linalg.norm(gradient - value * layer)) / value
+            for gradient, layer in zip(gradients, parameters, strict=True)
+        )
     )

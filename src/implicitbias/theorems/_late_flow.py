@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import FloatArray, NumericArray, worst_of
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features
@@ -67,7 +67,7 @@ def by_late_flow(
     rough, fine = ends
     size = float(np.linalg.norm(fine.t))
     error = float(np.linalg.norm(rough.t - fine.t)) / size
-    found = on_face(rows, found, face, fine.t, max(error, fine.error))
+    found = on_face(rows, found, face, fine.t, worst_of(error, fine.error))
     whole = np.zeros(moves.size)
     whole[moves] = found.rho
     beta = coefficients(whole)

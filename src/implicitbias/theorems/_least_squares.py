@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, stable_norm
+from implicitbias._arrays import FloatArray, stable_norm, worst_of
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
 from implicitbias.limits import Limit, relative_difference, relative_residual
 from implicitbias.theorems._limit_problem import LimitProblem, Verdicts
@@ -106,4 +106,4 @@ def _with_sway(limit: Limit, others: list[Limit]) -> float | None:
     error, beta = limit.certificate.error, limit.coefficients
     if error is None or not beta.any():
         return error
-    return error + max(relative_difference(other.coefficients, beta) for other in others)
+    return error + worst_of(*(relative_difference(o.coefficients, beta) for o in others))

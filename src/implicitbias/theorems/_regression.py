@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import cho_solve
 
-from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
+from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm, worst_of
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.coordinates import ScalarCurves
@@ -221,7 +221,7 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
     if coefficients.size == 1:  # y / x, which the layers' products need not resolve
         end = least_l2_end(situation.rows, situation.targets)
         coefficients, error = end.rho, end.error
-    residual = max(
+    residual = worst_of(
         relative_residual(situation.problem.features, coefficients, situation.problem.y),
         _unmet(situation, coefficients),
     )

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from implicitbias._arrays import ArrayLike, FloatArray, IntArray, finite_array
+from implicitbias._arrays import ArrayLike, FloatArray, IntArray, finite_array, worst_of
 from implicitbias._errors import InvalidInputError
 from implicitbias._html import Badge
 from implicitbias._results import Record
@@ -87,7 +87,7 @@ class SaddlePath(Record):
     def worst(self) -> float:
         """The largest number of all certificates and times."""
         numbers = [each.worst for each in self.certificates]
-        return float(max([0.0, *numbers, *self.time_errors.tolist()]))
+        return worst_of(0.0, *numbers, *self.time_errors.tolist())
 
     def coefficients_at(self, times: ArrayLike) -> FloatArray:
         """beta between the jumps, (len(times), d), at times T; NaN from ``until`` on.

@@ -7,13 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import (
-    EPS,
-    FloatArray,
-    IntArray,
-    largest_allowed,
-    positive_int,
-)
+from implicitbias._arrays import EPS, FloatArray, IntArray, largest_allowed, positive_int, worst_of
 from implicitbias._errors import NoPredictionError
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import CERTIFIED, Verdict
@@ -96,7 +90,7 @@ def saddle_path(
         path = _Path(situation, verdicts, result.name).walked(most)
     if not path.worst <= certified_to:
         numbers = [
-            max(c.worst, t) for c, t in zip(path.certificates, path.time_errors, strict=True)
+            worst_of(c.worst, t) for c, t in zip(path.certificates, path.time_errors, strict=True)
         ]
         first = int(np.argmax(~(np.array(numbers) <= certified_to)))
         raise NoPredictionError(

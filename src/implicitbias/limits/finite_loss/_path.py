@@ -24,7 +24,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from implicitbias._arrays import EPS, BoolArray, FloatArray, IntArray
+from implicitbias._arrays import EPS, BoolArray, FloatArray, IntArray, worst_of
 from implicitbias.features import Features
 from implicitbias.limits.finite_loss._active_points import PivotError, active_points
 from implicitbias.limits.finite_loss._point import (
@@ -205,7 +205,7 @@ class MarginSolver(PointSolver):
         """The path begins anew from here, with those active points."""
         self.departures.append(log_scale)
         own = (point.certificate.error or 0.0) - self.doubt_at(point)
-        self.doubt += max(own, EPS) + missed
+        self.doubt += worst_of(own, EPS) + missed
         self._kept = self.multipliers(point)
         if point.carried is not None:
             self._begun = point.carried[1].t

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray
+from implicitbias._arrays import FloatArray, IntArray, worst_of
 from implicitbias._verdicts import Verdict
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.features import Features
@@ -122,7 +122,7 @@ class PointSolver:
     ) -> MarginPoint:
         """The end of the scale on those points."""
         end = solve_end(self._problem_on(active))
-        feasibility = max(0.0, float(self.short(end.rho).max()))
+        feasibility = worst_of(0.0, float(self.short(end.rho).max()))
         return MarginPoint(
             active,
             end.rho,
@@ -194,9 +194,9 @@ class PointSolver:
             self._held(point.active, (point.carried[0], found.state)),
             found.certificate,
         )
-        feasibility = max(0.0, float(self.short(held.rho).max()))
+        feasibility = worst_of(0.0, float(self.short(held.rho).max()))
         error = (certificate.error or 0.0) + feasibility + self.doubt_at(held)
-        feasibility = max(certificate.feasibility, feasibility)
+        feasibility = worst_of(certificate.feasibility, feasibility)
         return replace(held, certificate=replace(certificate, feasibility=feasibility, error=error))
 
 

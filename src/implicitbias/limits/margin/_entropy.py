@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lstsq
 
-from implicitbias._arrays import EPS, FloatArray
+from implicitbias._arrays import EPS, FloatArray, worst_of
 from implicitbias.limits.margin._exact import residual, unmet
 
 STEPS = 200
@@ -144,7 +144,7 @@ def _polished(
         mu, rest = _moved(mu, rest, step[s:])
         if error < EPS:
             break
-    return t, mu, max(error, EPS, unmet(residual(rows, t, low, goal), goal))
+    return t, mu, worst_of(error, EPS, unmet(residual(rows, t, low, goal), goal))
 
 
 def _moved(high: FloatArray, low: FloatArray, step: FloatArray) -> tuple[FloatArray, FloatArray]:

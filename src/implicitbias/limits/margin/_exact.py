@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import lstsq, qr
 
-from implicitbias._arrays import EPS, FloatArray
+from implicitbias._arrays import EPS, FloatArray, worst_of
 from implicitbias.features import Features
 
 BLOCK = 1 << 13  # entries whose exact products are held at a time
@@ -124,7 +124,7 @@ def refined(matrix: FloatArray, x: FloatArray, goal: FloatArray) -> tuple[FloatA
         x, low = moved, (x - moved) + (low + step)
         if error < EPS:
             break
-    return x, max(error, EPS, unmet(residual(matrix, x, low, goal), goal))
+    return x, worst_of(error, EPS, unmet(residual(matrix, x, low, goal), goal))
 
 
 def smallest_margin(rows: Features, rho: FloatArray) -> float:

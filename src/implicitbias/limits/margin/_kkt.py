@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, NumericArray
+from implicitbias._arrays import EPS, FloatArray, NumericArray, worst_of
 from implicitbias._errors import InvalidInputError
 from implicitbias._nonnegative import nnls
 from implicitbias.features import Features, as_features
@@ -57,7 +57,7 @@ class KKT:
         numbers = [self.primal, self.dual, self.complementarity, self.stationarity, self.alignment]
         if self.gap is not None:
             numbers.append(self.gap)
-        return float(max(np.inf if np.isnan(number) else number for number in numbers))
+        return worst_of(*numbers)
 
     def __str__(self) -> str:
         text = (
@@ -102,7 +102,7 @@ def _duality_gap(
     total = float(multipliers.clip(min=0.0).sum())
     if margin <= 0 or dual_norm == 0 or value == 0:
         return 1.0
-    return max(0.0, 1.0 - total * margin / (dual_norm * value))
+    return worst_of(0.0, 1.0 - total * margin / (dual_norm * value))
 
 
 def _dual_unit(gradient: NumericArray, exponent: float, w: FloatArray) -> FloatArray:
@@ -164,15 +164,15 @@ def kkt_residuals(
     unit = _dual_unit(gradient, exponent, w)
     stationarity = float((mismatch / unit)[nonzero].max())
     if exponent == 1:
-        stationarity = max(stationarity, float(ratio.max()) - 1.0)
+        stationarity = worst_of(stationarity, float(ratio.max()) - 1.0)
     total = float(np.abs(multipliers).sum())
     top = float(np.abs(multipliers).max())
     terms = Z.absolute_transposed(multipliers) / unit
-    rounding = max(float(Z.absolute(rho).max()), float(terms.max()))
+    rounding = worst_of(float(Z.absolute(rho).max()), float(terms.max()))
     convex = exponent in (1, 2)
     return KKT(
-        primal=max(0.0, 1.0 - float(margins.min())),
-        dual=max(0.0, -float(multipliers.min())) / top if top > 0 else 0.0,
+        primal=worst_of(0.0, 1.0 - float(margins.min())),
+        dual=worst_of(0.0, -float(multipliers.min())) / top if top > 0 else 0.0,
         complementarity=float(np.abs(multipliers * (margins - 1)).max()) / total if total else 0.0,
         stationarity=stationarity,
         alignment=float(np.sum(np.abs(rho) * mismatch)) / value,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, worst_of
 from implicitbias._errors import NoPredictionError
 from implicitbias.features import Dense, Features, as_features
 from implicitbias.limits.margin import _l1, _l2
@@ -172,7 +172,7 @@ def least_norm(A: FloatArray | Features) -> Hull:
 def _margins_missed(A: Features, hull: Hull) -> float:
     slack = A @ hull.z - 1.0
     active = float(np.abs(slack[hull.active]).max(initial=0.0))
-    return max(active, -float(slack.min()))
+    return worst_of(active, -float(slack.min()))
 
 
 def exact_l2(A: FloatArray) -> ExactHull | None:

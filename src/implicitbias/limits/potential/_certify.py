@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray
+from implicitbias._arrays import EPS, FloatArray, worst_of
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.limits._limit import Certificate, relative_residual
 from implicitbias.limits.potential._problem import (
@@ -41,7 +41,7 @@ def certify(
     problem = replace(problem, curves=problem.curves.remembering())
     refined = refine(problem, state, corrections)
     certificate, nu = _gap(problem, refined.state)
-    error = max(refined.error, _layer_error(problem.curves, refined))
+    error = worst_of(refined.error, _layer_error(problem.curves, refined))
     return Certified(refined.state, replace(certificate, error=error), nu)
 
 
@@ -112,7 +112,7 @@ def _gap(problem: PotentialProblem, state: PotentialState) -> tuple[Certificate,
             _sum_of(height + np.log(np.maximum(carried, seen)[some])),
             _sum_of(height + np.log(moved)),
         )
-    gap = max(first_order, float(seen.max()))
+    gap = worst_of(first_order, float(seen.max()))
     return (
         Certificate(feasibility, gap, gap_kind="first-order gap with the carried slack"),
         _in_units(nu, log_unit),

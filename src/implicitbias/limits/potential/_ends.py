@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import lstsq, qr
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, worst_of
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, as_given, newton_system
 from implicitbias.features import exact_sum
@@ -181,7 +181,7 @@ def small_scale_end(problem: PotentialProblem) -> EndPoint:
     if face.equations is not None:
         x, last = _tie_broken(program, face, curves)
     end, seen = _end_point(program, face, x), problem.seen
-    error = max(
+    error = worst_of(
         relative_amounts(seen, end.rho, face.missed),
         relative(seen, end.rho, program.rho(face.chosen, last)),
     )

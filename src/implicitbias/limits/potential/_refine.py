@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import BoolArray, FloatArray, IntArray
+from implicitbias._arrays import BoolArray, FloatArray, IntArray, worst_of
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, Rows, as_given, sharpened_system
 from implicitbias.features import ExactSums, precise_residual
@@ -239,9 +239,9 @@ def _correction(
         moved = system.solve(system.rows.combined(doubt), sway)[0]
         error += relative_change(problem.seen, curves, state.t, moved)
     if np.isinf(unknown).any():
-        error = max(error, ANY)
+        error = worst_of(error, ANY)
     elif unknown.any():
-        error = max(error, _size(problem, state.t, system.solve(0.0 * right, unknown)[0]))
+        error = worst_of(error, _size(problem, state.t, system.solve(0.0 * right, unknown)[0]))
     return _Step(state, dt, dnu, error, asked)
 
 

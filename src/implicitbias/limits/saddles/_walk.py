@@ -23,7 +23,7 @@ from typing import Protocol
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, IntArray, compensated, stable_norm
+from implicitbias._arrays import EPS, FloatArray, IntArray, compensated, stable_norm, worst_of
 from implicitbias.features import Features
 from implicitbias.limits.saddles._cone import FLAT, Rest
 
@@ -223,4 +223,4 @@ class Walk:
             slopes = self.features.columns(tight).T @ rest.pull / (self.norms[tight] * size)
             found.append(float((sides * slopes).max(initial=0.0)))
             found.append(float(np.abs(slopes[chosen]).max(initial=0.0)))
-        return max(found)
+        return worst_of(*found)

@@ -26,12 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from implicitbias._arrays import (
-    NumericArray,
-    finite_array,
-    positive_float,
-    positive_int,
-)
+from implicitbias._arrays import NumericArray, finite_array, positive_float, positive_int, worst_of
 from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._names import renamed
 from implicitbias._results import as_html, contents, one_line, plain
@@ -218,7 +213,7 @@ def tensor_singular_error(tensor: Any, vectors: Iterable[Any]) -> float:
     if least <= FLAT * eps * (1.0 + 1.0 / size):
         return math.inf
     defects = math.sqrt(tensor.ndim) * (residual + eps)
-    return max(eps, defects / (size * least))
+    return worst_of(eps, defects / (size * least))
 
 
 def critical_type(tensor: Any, vectors: Iterable[Any], tol: float = 1e-5) -> CriticalType:
@@ -358,8 +353,8 @@ def _value_and_residual(unit: NumericArray, vectors: Sequence[NumericArray]) -> 
                 slope = np.tensordot(slope, vectors[other], (other, 0))
         slopes.append(slope.conj())
     value = np.vdot(vectors[0], slopes[0])
-    defects = [np.linalg.norm(g - value * u) for g, u in zip(slopes, vectors, strict=True)]
-    return value, float(max(defects))
+    defects = [float(np.linalg.norm(g - value * u)) for g, u in zip(slopes, vectors, strict=True)]
+    return value, worst_of(*defects)
 
 
 def _tuple(unit: NumericArray, vectors: Vectors, scale: float) -> SingularVectors:
