@@ -20,10 +20,11 @@ from implicitbias.estimators._data import fitted_data, new_data
 from implicitbias.estimators._free_intercept import FreeIntercept
 from implicitbias.estimators._regressor import checked_scale
 from implicitbias.estimators._remedy import better_data, shortfall
+from implicitbias.estimators._saved import Saved
 from implicitbias.features import Features, as_features
 
 
-class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
+class FlowLimitClassifier(ClassifierMixin, Saved, BaseEstimator):
     """lim beta / margin of gradient flow on sum_i exp(-y_i f(x_i)), y_i in {-1, +1}.
 
     The separating direction that training a linear network to zero loss ends in, scaled so that
@@ -111,7 +112,7 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
     >>> free = FlowLimitClassifier("fully_connected", free_intercept=True).fit(X, y)
     >>> for model in (trained, free):
     ...     print(model.coef_.round(3), model.intercept_.round(3))
-    [[-0.905 -0.095]] [1.905]
+    [[-0.667 -0.667]] [1.667]
     [[-0.8 -0.4]] [1.8]
     """
 
@@ -194,8 +195,8 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(y)
         if self.classes_.size == 1:
             raise InvalidInputError(
-                f"y has 1 class, {self.classes_.tolist()[0]!r}; expected two or more. Add points "
-                "of another class."
+                "y has 1 class; expected two or more: all points are "
+                f"{self.classes_.tolist()[0]!r}. Add points of another class."
             )
         if self.classes_.size == 2:
             whose = "the classes {!r} and {!r} are".format(*self.classes_.tolist())

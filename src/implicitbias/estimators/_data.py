@@ -79,7 +79,7 @@ def weights_of(sample_weight: Any, num_points: int) -> FloatArray | None:
             "numbers >= 0. Leave out a point by the weight 0."
         )
     if not found.any():
-        raise InvalidInputError("sample_weight is 0 for all points, which leaves none to fit.")
+        raise InvalidInputError("sample_weight is zero for all points, which leaves none to fit.")
     return found
 
 

@@ -18,12 +18,13 @@ from implicitbias._names import DEPTH
 from implicitbias.estimators._data import fitted_data, new_data, weights_of
 from implicitbias.estimators._end import End, end_of_training, ends_of_training
 from implicitbias.estimators._remedy import better_data, better_scale, shortfall
+from implicitbias.estimators._saved import Saved
 from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Equations, Offsets, equations
 
 
-class FlowLimitRegressor(RegressorMixin, BaseEstimator):
+class FlowLimitRegressor(RegressorMixin, Saved, BaseEstimator):
     """lim_{t -> infinity} of dTheta/dt = -grad 1/2 ||X beta(Theta) + b - y||^2, without training.
 
     Of all beta that fit the data, the one where gradient flow of a linear network ends: for

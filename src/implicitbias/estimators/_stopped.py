@@ -23,6 +23,7 @@ from implicitbias.estimators._folds import (
     size_of,
     squared_errors,
 )
+from implicitbias.estimators._saved import Saved
 from implicitbias.flow import Flow, check_tolerance, gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.problems import Equations, equations
@@ -30,7 +31,7 @@ from implicitbias.problems import Equations, equations
 UNFINISHED = (Outcome.STEP_LIMIT, Outcome.FAILED, Outcome.UNSTABLE)
 
 
-class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
+class StoppedFlowRegressor(RegressorMixin, Saved, BaseEstimator):
     """beta(t) of gradient flow on 1/2 ||X beta + b - y||^2, stopped at a time t.
 
     One simulation gives beta at all times: for diagonal networks the dual flow, in as many unknowns

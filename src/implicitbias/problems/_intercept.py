@@ -58,6 +58,8 @@ class Equations:
         w, for the means; None where all are 1.
     kept, num_points
         The points of positive weight among so many, if points have weights.
+    alone
+        Whether there is one point only, which the intercept fits.
     """
 
     problem: Regression
@@ -73,6 +75,7 @@ class Equations:
     weights: FloatArray | None = None
     kept: IntArray | None = None
     num_points: int = 0
+    alone: bool = False
 
     def with_targets(self, y: FloatArray) -> Equations:
         """The same X with other targets, (n,), where all rows of T X are independent.
@@ -111,6 +114,8 @@ class Equations:
         elif self.reference is None:
             whole = np.concatenate([[0.0], nu])
             found = _times(self.roots, _reflected(whole, self.roots))
+        elif self.alone:
+            found = np.zeros(1)
         else:
             found = np.insert(nu, self.reference, -nu.sum())
         if self.kept is None:
@@ -177,7 +182,9 @@ def _equations(
     X_mean = X.means() if weights is None else X.T @ (weights / weights.sum())
     if len(y) == 1:  # b alone fits a single point
         problem = Regression(np.zeros((1, X.shape[1])), np.zeros(1))
-        return Equations(problem, True, 0.0, offsets, y_offset, X_mean, y_mean, reference=0)
+        return Equations(
+            problem, True, 0.0, offsets, y_offset, X_mean, y_mean, reference=0, alone=True
+        )
     if not (X.is_array and isometric):
         problem, reached, missed, reference = _differences(X, y, roots)
         if reached or roots is None or not X.is_array:
