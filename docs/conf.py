@@ -42,6 +42,7 @@ napoleon_attr_annotations = False
 sphinx_gallery_conf = {
     "examples_dirs": ["gallery", "experiments", "notebooks"],
     "gallery_dirs": ["auto_gallery", "auto_experiments", "auto_notebooks"],
+    "image_scrapers": ("figures.scraper",),
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,
