@@ -2,6 +2,9 @@
 
 import re
 
+from reference_examples import examples
+
+EXAMPLES = examples()
 LITERAL = re.compile(r"(``.*?``)")
 MARKUP = re.compile(r"[|*\\]|_(?!\w)|`")
 
@@ -18,6 +21,15 @@ def _process(app, what, name, obj, options, lines):
     if getattr(obj, "__module__", "implicitbias").startswith("implicitbias"):
         # An ellipsis is one character: three full stops would end the summary's sentence.
         lines[:] = [_escape(line.replace("...", "…")) for line in _with_notes(lines)]
+        lines += _example(name)
+
+
+def _example(name):
+    """Return the example of a name, to be run."""
+    code = EXAMPLES.get(name.removeprefix("implicitbias."))
+    if code is None:
+        return []
+    return ["", ".. run::", "", *("   " + line for line in code.splitlines()), ""]
 
 
 def _with_notes(lines):
