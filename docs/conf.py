@@ -53,7 +53,8 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
 }
 
-html_sidebars = {name: [] for name in ("index", "tutorial", "faq", "glossary", "bibliography")}
+ALONE = ("index", "tutorial", "cheat_sheet", "benchmarks", "faq", "glossary", "bibliography")
+html_sidebars = {name: [] for name in ALONE}
 html_theme = "pydata_sphinx_theme"
 html_title = "implicitbias"
 html_static_path = ["_static"]
