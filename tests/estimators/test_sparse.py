@@ -137,7 +137,7 @@ def test_wide_data_are_never_dense():
 @pytest.mark.parametrize("network", ["diagonal", "fully_connected"])
 def test_wide_classes_are_never_dense(network, binary):
     """With entries of one, too, where many features tie and a flow of those decides."""
-    X, y = design((100, 40_000), 2e-4)
+    X, y = design((80, 40_000), 2e-4)
     if binary:
         X.data[:] = 1.0
     tracemalloc.start()

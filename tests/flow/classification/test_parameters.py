@@ -20,6 +20,7 @@ from implicitbias.networks import (
     layer_alignment,
 )
 from implicitbias.problems import Classification
+from implicitbias.theorems import predict_limit
 
 X, Y = normal(0, (4, 8), 4)
 Y = np.sign(Y)
@@ -40,7 +41,7 @@ def test_both_integrators_follow_one_flow(monkeypatch, network, route, loss):
     for margin in (1.0, 1e4):
         options = {"route": route, "until_margin": margin, "loss": loss}
         found = gradient_flow(network, PROBLEM, init, **options)
-        monkeypatch.setattr(system, "FEW_POINTS", 0)
+        monkeypatch.setattr(system, "LOW_RANK", 0)
         expected = gradient_flow(network, PROBLEM, init, **options)
         monkeypatch.undo()
         assert (found.method, expected.method) == ("Radau IIA, order 13", "LSODA")
@@ -59,8 +60,13 @@ def test_the_factor_is_the_pull_of_the_margins():
     moved = flow.moved(flow.layers(state / size))
     change = weights[:, None] * flow.loss.change_of_log_weights(margins, moved)
     pull = size**network.depth * (moved.T @ change)
-    factor = flow.factors(state[None])[0]
-    np.testing.assert_allclose(-factor.T @ factor, pull, atol=1e-12 * np.abs(pull).max())
+    log_weights = flow.log_weights(state[None])
+    driven, slopes = (each[0] for each in flow.factors(state[None], log_weights))
+    np.testing.assert_allclose(-driven.T @ slopes, pull, atol=1e-12 * np.abs(pull).max())
+    mean = np.exp(log_weights[0])
+    small = 1e-6 * (np.arange(mean.size) - mean @ np.arange(mean.size))
+    ahead, behind = (flow.driven(state[None], log_weights + side * small)[0] for side in (1, -1))
+    np.testing.assert_allclose(small @ driven, (ahead - behind) / 2, rtol=1e-8, atol=1e-14)
 
 
 @pytest.mark.parametrize("loss", ["exponential", "logistic"])
@@ -95,3 +101,18 @@ def test_a_wide_network_aligns():
     before = layer_alignment(network, init.parameters())
     after = layer_alignment(network, flow.final_parameters)
     assert after.worst < 0.2 < 0.8 < before.worst
+
+
+@pytest.mark.parametrize("margin", [1e5, 1e8])
+def test_small_entries_do_not_stop_newtons_method(margin):
+    """An entry that falls like 1 / ||Theta|| has lost the digits that the largest one rounds."""
+    problem = Classification([[1.0, 2.0], [2.0, 2.5], [-1.0, 0.3]], [1, 1, -1])
+    network = FullyConnectedNetwork((2, 1))
+    init = Initialization([np.zeros((2, 1)), np.ones(1)], scale=0.06)
+    flow = gradient_flow(network, problem, init, until_margin=margin)
+    assert flow.outcome is Outcome.MARGIN_REACHED
+    assert flow.num_steps < 150
+    assert flow.drift < 1e-11
+    limit = predict_limit(network, problem, init).coefficients
+    end = flow.final_direction / np.linalg.norm(flow.final_direction)
+    np.testing.assert_allclose(end, limit / np.linalg.norm(limit), atol=3.0 / margin)

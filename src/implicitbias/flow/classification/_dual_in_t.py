@@ -16,7 +16,7 @@ from math import exp
 import numpy as np
 from scipy.integrate import OdeSolver
 
-from implicitbias._arrays import EPS, BoolArray, FloatArray
+from implicitbias._arrays import BoolArray, FloatArray
 from implicitbias.flow.classification._dual import DualMargins
 from implicitbias.flow.classification._log_curves import Coordinates
 from implicitbias.flow.classification._loss import MarginLoss, log_sum
@@ -31,7 +31,6 @@ RADAU = "Radau IIA, order 13"
 FEW, RICH = 128, 5  # points or coordinates, and coordinates a point, for which it is used
 INTERIOR, COARSEST = 3e2, 1e-5  # Radau's tolerance over that of the margins, and at most
 FLOOR = 10.0  # times the margins' tolerance: where rounding may stop Newton's method
-ROUNDINGS = 16.0
 FIRST_STEP = 1e-3
 NORMAL = 1e-200  # a sum of squares above it has lost nothing to underflow
 
@@ -136,9 +135,7 @@ class SlackFlow(DualMargins):
 
     def rounding(self, state: FloatArray) -> float:
         """The error of a margin over its size, or over 1 where it is smaller."""
-        point = self.look(state)
-        size = float(np.exp(min(point.log_size, LARGEST)))
-        return ROUNDINGS * EPS * size * point.terms / max(1.0, size * float(point.margins.min()))
+        return self.look(state).rounding
 
     def driven(self, states: FloatArray, log_weights: FloatArray) -> FloatArray:
         """v / pace by given weights."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.integrate import OdeSolver
 
-from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._arrays import EPS, FloatArray, Parameters
 from implicitbias._errors import InvalidInputError
 from implicitbias.flow._rest import Rest
 
 LARGEST = 600.0  # log of the sizes that are held below overflow
+ROUNDINGS = 16.0  # in a margin
 
 
 def check_size(log_size: float) -> None:
@@ -69,6 +70,12 @@ class MarginPoint:
         """The smallest margin; inf where it overflows."""
         with np.errstate(over="ignore", under="ignore"):
             return float(np.exp(self.log_size) * self.margins.min())
+
+    @property
+    def rounding(self) -> float:
+        """The error of a margin over its size, or over 1 where it is smaller."""
+        size = float(np.exp(min(self.log_size, LARGEST)))
+        return ROUNDINGS * EPS * size * self.terms / max(1.0, size * float(self.margins.min()))
 
     @property
     def log_speed(self) -> float:

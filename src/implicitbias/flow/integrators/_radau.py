@@ -131,8 +131,8 @@ class LowRankRadau(OneStepSolver):
     sizes
         The natural size of each entry, (N,).
     floor
-        The relative error that rounding of the velocity leaves: where Newton's method stands still
-        below it, it has arrived.
+        The relative error that rounding of the velocity leaves, one number or one an entry: where
+        Newton's method stands still below it, it has arrived.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class LowRankRadau(OneStepSolver):
         factors: Factors,
         tol: float,
         sizes: FloatArray,
-        floor: float = STAGNANT * CONVERGED,
+        floor: float | FloatArray = STAGNANT * CONVERGED,
     ) -> None:
         super().__init__(lambda _, y: velocities(y[None])[0], 0.0, y0, t_bound, vectorized=False)
         self.velocities, self.factors = velocities, factors
@@ -212,8 +212,9 @@ class LowRankRadau(OneStepSolver):
             stages, settled = stages + change, self._settled(change)
             size = float(np.max(np.abs(change) / scale))
             rate = size / last if iteration > 1 else 1.0
-            stands_still = iteration > 3 and rate > 0.9 and size <= self.floor
-            if settled and (size * min(rate, 1.0) <= CONVERGED or stands_still):
+            stands_still = iteration > 3 and rate > 0.9
+            rounded = stands_still and bool(np.all(np.abs(change) <= self.floor * scale))
+            if settled and (size * min(rate, 1.0) <= CONVERGED or rounded):
                 return stages, error, iteration
             if iteration > 4 and rate > 2.0:
                 return None, np.inf, iteration

@@ -32,8 +32,8 @@ class SoftmaxFlow(Protocol):
     def driven(self, states: FloatArray, log_weights: FloatArray) -> FloatArray:
         """f(z, w), (s, N)."""
 
-    def rounding(self, state: FloatArray) -> float:
-        """What rounding of the margins leaves uncertain of z."""
+    def rounding(self, state: FloatArray) -> float | FloatArray:
+        """What rounding of the margins leaves uncertain of z, relatively, in all or each entry."""
 
     def factors(self, states: FloatArray, log_weights: FloatArray) -> tuple[FloatArray, FloatArray]:
         """A = (df / d log w)^T and B = -d log w / dz, less its mean by w, (s, n, N) each."""
@@ -78,7 +78,7 @@ class SoftmaxRadau(LowRankRadau):
         self.moved = self.logs - self.log_weights
         self.log_weights = self.logs[-1]
         super()._accept(h, stages, error, iterations)
-        self.floor = max(self.least_floor, self.flow.rounding(self.y))
+        self.floor = np.maximum(self.least_floor, self.flow.rounding(self.y))
 
     def _linearised(self, h: float, stages: FloatArray) -> tuple[FloatArray, FloatArray]:
         ahead = continued(self.moved, h / self.h_taken)
