@@ -1,6 +1,7 @@
 """Docstrings are written for people: bars, stars and underscores in them are not markup."""
 
 import re
+from importlib.util import find_spec
 
 from reference_examples import examples
 
@@ -29,7 +30,10 @@ def _example(name):
     code = EXAMPLES.get(name.removeprefix("implicitbias."))
     if code is None:
         return []
-    return ["", ".. run::", "", *("   " + line for line in code.splitlines()), ""]
+    optional = re.findall(r"^import (torch|dask)\b", code, flags=re.MULTILINE)
+    installed = all(map(find_spec, optional))
+    how = ".. run::" if installed else ".. code-block:: python"  # shown where it cannot be run
+    return ["", how, "", *("   " + line for line in code.splitlines()), ""]
 
 
 def _with_notes(lines):

@@ -123,26 +123,14 @@ def save(result: Any, path: str | os.PathLike[str], *, overwrite: bool = False) 
 
 
 def to_bytes(result: Any) -> bytes:
-    """What ``save`` would write.
-
-    Raises
-    ------
-    InvalidInputError
-        A result that holds what this package did not put there.
-    """
+    """What ``save`` would write, or its InvalidInputError."""
     stream = BytesIO()
     _write(stream, *_prepared(result))
     return stream.getvalue()
 
 
 def from_bytes(data: bytes) -> Any:
-    """The result that ``to_bytes`` wrote, by this version or an earlier one.
-
-    Raises
-    ------
-    InvalidInputError
-        A later version wrote it.
-    """
+    """The result that ``to_bytes`` wrote; InvalidInputError where a later version did."""
     try:
         return _read(data)
     except _UnknownError as error:

@@ -165,8 +165,10 @@ def test_units(unit):
     np.testing.assert_allclose(scaled.intercept_, model.intercept_, rtol=1e-12)
 
 
+@pytest.mark.parametrize("most", [1 << 12, 10])
 @pytest.mark.parametrize("network", ["fully_connected", "diagonal"])
-def test_sparse_data_are_as_dense_ones(network):
+def test_sparse_data_are_as_dense_ones(network, most, monkeypatch):
+    monkeypatch.setattr(_free_intercept, "PAIRS", most)
     rng = np.random.default_rng(0)
     X = scipy.sparse.random_array((14, 400), density=0.1, rng=rng, format="csr")
     y = rng.permutation(14) < 6

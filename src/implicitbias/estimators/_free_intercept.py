@@ -12,10 +12,13 @@ holds of pairs as it stands.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.svm import SVC
 
 from implicitbias._arrays import EPS, FloatArray, IntArray, Parameters
 from implicitbias._errors import NoPredictionError
@@ -35,6 +38,7 @@ from implicitbias.problems import Classification, Equations, equations
 PAIRS = 1 << 12  # up to which all pairs are taken at once
 ROUNDS = 100  # of adding the pairs that a plane violates
 NOISE = 1e-13  # of a margin of 1: no violation
+LARGE, ROUGH = 1e8, 1e-6  # C and tol of the machine that proposes where to begin
 DECOMPOSED = 1 << 22  # entries up to which singular values are taken of the pairs themselves
 
 
@@ -69,7 +73,7 @@ class FreeIntercept:
         first = np.repeat(positive, negative.size)
         second = np.tile(negative, positive.size)
         if first.size <= PAIRS:
-            return self._of(first, second)
+            return self._of(first, second)[0]
         if not (self.network.degree == 2 or self.network.family == "fully connected"):
             raise NoPredictionError(
                 f"a free intercept beyond two layers needs all {first.size} pairs of points of "
@@ -80,10 +84,11 @@ class FreeIntercept:
 
     def _by_rounds(self, positive: IntArray, negative: IntArray) -> End:
         """Of a least norm: pairs are added until none is violated, which is the limit on all."""
-        taken = {(int(positive[0]), int(negative[0]))}
+        taken = proposed_pairs(self.points.moved, self.points.signs)
+        whole, before = self.network.family == "fully connected", 0.0
         for _ in range(ROUNDS):
             first, second = np.array(sorted(taken)).T
-            end = self._of(first, second)
+            end, multipliers = self._of(first, second)
             scores = np.asarray(self.points.moved @ end.coefficients)
             lowest = int(positive[np.argmin(scores[positive])])
             highest = int(negative[np.argmax(scores[negative])])
@@ -92,20 +97,25 @@ class FreeIntercept:
             more = {(i, j) for i, j in pairs - taken if scores[i] - scores[j] < 2.0 - NOISE}
             if not more:
                 return end
+            norm = float(np.linalg.norm(end.coefficients, 2 if whole else 1))
+            if multipliers is not None and norm > before * (1.0 + NOISE):
+                held = multipliers > 0  # the norm rises, so that no set of pairs comes twice
+                taken = set(zip(first[held].tolist(), second[held].tolist(), strict=True))
+            before = max(before, norm)
             taken |= more
         raise NoPredictionError(
             f"{ROUNDS} rounds of adding violated pairs found no plane that violates none. Take "
             "fewer points, or free_intercept=False."
         )
 
-    def _of(self, first: IntArray, second: IntArray) -> End:
-        """The end of training on some pairs, with multipliers of points."""
+    def _of(self, first: IntArray, second: IntArray) -> tuple[End, FloatArray | None]:
+        """The end of training on some pairs, with multipliers of points, and those of pairs."""
         halves = pairs_of(self.points.moved, first, second)
         problem = Classification(halves, np.ones(first.size))
         scale = 2.0 ** (1.0 / self.network.degree)
         end = end_of_training(self.network, problem, self.directions, scale)
         if end.dual is None:
-            return end
+            return end, None
         dual = np.zeros(len(self.points.X))
         for members in (first, second):
             np.add.at(dual, members, end.dual / 2)
@@ -113,7 +123,7 @@ class FreeIntercept:
         if error is not None:
             active = np.flatnonzero(end.dual > 0)
             error += rounding_of(halves.rows(active), end.coefficients)
-        return replace(end, dual=dual, error=error)
+        return replace(end, dual=dual, error=error), end.dual
 
     def plane(self, end: End) -> Plane:
         """The plane of an end of training, with b halfway between the classes."""
@@ -146,6 +156,34 @@ def pairs_of(X: Features, first: IntArray, second: IntArray) -> Features:
     values = np.concatenate([np.full(first.size, 0.5), np.full(first.size, -0.5)])
     places = (np.concatenate([rows, rows]), np.concatenate([first, second]))
     return as_features(csr_array(csr_array((values, places), (first.size, len(X))) @ X.given))
+
+
+def proposed_pairs(X: Features, signs: FloatArray) -> set[tuple[int, int]]:
+    """Pairs to begin with: a tree that carries the multipliers of scikit-learn's machine.
+
+    They sum to the same over both classes, so that the points of one in turn can be served by those
+    of the other until nothing is left. Whatever it proposes, what is violated is added later.
+    """
+    size = float(X.row_norms().max())
+    unit = X.shifted(np.full(len(X), -np.frexp(size)[1]))
+    machine = SVC(kernel="linear", C=LARGE, tol=ROUGH, max_iter=10**6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        machine.fit(unit.given, signs)
+    found = machine.dual_coef_ if X.is_array else machine.dual_coef_.toarray()
+    weights = np.zeros(len(X))
+    weights[machine.support_] = np.abs(found[0])
+    positive, negative = (np.flatnonzero((signs == sign) & (weights > 0)) for sign in (1.0, -1.0))
+    supply, demand = (np.cumsum(weights[members]) for members in (positive, negative))
+    last = (supply.size - 1, demand.size - 1)
+    pairs, here = set(), (0, 0)
+    while True:
+        i, j = here
+        pairs.add((int(positive[i]), int(negative[j])))
+        if here == last:
+            return pairs
+        forward = j == last[1] or (i < last[0] and supply[i] <= demand[j])
+        here = (i + 1, j) if forward else (i, j + 1)
 
 
 def rounding_of(active: Features, beta: FloatArray) -> float:
