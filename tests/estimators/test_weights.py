@@ -182,6 +182,19 @@ def test_weights_far_apart(spread, fit_intercept):
 
 
 @QUIET
+@pytest.mark.parametrize("unit", [1e-300, 1e300])
+@pytest.mark.parametrize("network", ["diagonal", "convolutional"])
+def test_the_unit_of_weights_is_without_effect_on_limits(network, unit):
+    X, y = contradicting()
+    weights = COPIES / 4.0
+    model = FlowLimitRegressor(network).fit(X, y, weights * unit)
+    np.testing.assert_allclose(model.coef_, FlowLimitRegressor(network).fit(X, y, weights).coef_)
+    chosen = FlowLimitRegressorCV(init_scales=[1.0, 0.1], cv=2).fit(X, y, (1 + weights) * unit)
+    plain = FlowLimitRegressorCV(init_scales=[1.0, 0.1], cv=2).fit(X, y, 1 + weights)
+    np.testing.assert_allclose(chosen.mse_path_, plain.mse_path_, rtol=1e-9)
+
+
+@QUIET
 @pytest.mark.parametrize("copies", [1, 4])
 def test_many_outputs_share_the_weights(copies):
     X, y = contradicting(copies * 3, 4)

@@ -12,7 +12,7 @@ from implicitbias._errors import InvalidInputError
 from implicitbias._model import directions_of, network_of
 from implicitbias._names import DEPTH
 from implicitbias._numbers import numeric_array
-from implicitbias.estimators._data import fitted_data, weights_of
+from implicitbias.estimators._data import fitted_data, relative_to_largest, weights_of
 from implicitbias.estimators._folds import (
     best_of,
     in_units,
@@ -124,7 +124,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         depths = [_depth(depth) for depth in np.ravel(self.depths)]
         if not depths:
             raise InvalidInputError("depths is empty; expected at least one depth.")
-        weights = weights_of(sample_weight, len(y))
+        weights = relative_to_largest(weights_of(sample_weight, len(y)))
         whole = equations(X, y, self.fit_intercept, weights=weights).problem
         scales = [self._scales(depth, whole) for depth in depths]
         known = (weights, depths, scales)

@@ -83,6 +83,14 @@ def weights_of(sample_weight: Any, num_points: int) -> FloatArray | None:
     return found
 
 
+def relative_to_largest(weights: FloatArray | None) -> FloatArray | None:
+    """Weights in a unit, a power of two, in which the largest is about 1: limits know no other."""
+    if weights is None:
+        return None
+    moved = np.ldexp(weights, -np.frexp(weights.max())[1])
+    return np.asarray(np.where(weights > 0, np.maximum(moved, np.finfo(float).tiny), 0.0))
+
+
 def new_data(model: Any, X: Any, *, sparse: bool = True) -> Any:
     """X, (n, d) float64 or CSR, with the features that the model was fitted on."""
 

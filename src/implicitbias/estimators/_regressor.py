@@ -15,7 +15,7 @@ from implicitbias._arrays import FloatArray, Parameters, positive_float, positiv
 from implicitbias._errors import InvalidInputError
 from implicitbias._model import directions_of, network_of
 from implicitbias._names import DEPTH
-from implicitbias.estimators._data import fitted_data, new_data, weights_of
+from implicitbias.estimators._data import fitted_data, new_data, relative_to_largest, weights_of
 from implicitbias.estimators._end import End, end_of_training, ends_of_training
 from implicitbias.estimators._remedy import better_data, better_scale, shortfall
 from implicitbias.estimators._saved import Saved
@@ -164,7 +164,8 @@ class FlowLimitRegressor(RegressorMixin, Saved, BaseEstimator):
             Data or parameters out of range.
         """
         X, y = fitted_data(self, X, y, several=self._several)
-        scale, weights = checked_scale(self.init_scale), weights_of(sample_weight, len(y))
+        scale = checked_scale(self.init_scale)
+        weights = relative_to_largest(weights_of(sample_weight, len(y)))
         if y.ndim == 2:
             self._fit_each(X, y, scale, weights)
         else:
