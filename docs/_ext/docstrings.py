@@ -22,7 +22,10 @@ def _process(app, what, name, obj, options, lines):
     if getattr(obj, "__module__", "implicitbias").startswith("implicitbias"):
         # An ellipsis is one character: three full stops would end the summary's sentence.
         lines[:] = [_escape(line.replace("...", "…")) for line in _with_notes(lines)]
-        lines += _example(name)
+
+
+def _show_example(app, what, name, obj, options, lines):
+    lines += _example(name)
 
 
 def _example(name):
@@ -33,7 +36,15 @@ def _example(name):
     optional = re.findall(r"^import (torch|dask)\b", code, flags=re.MULTILINE)
     installed = all(map(find_spec, optional))
     how = ".. run::" if installed else ".. code-block:: python"  # shown where it cannot be run
-    return ["", how, "", *("   " + line for line in code.splitlines()), ""]
+    return [
+        "",
+        ".. rubric:: Example",
+        "",
+        how,
+        "",
+        *("   " + line for line in code.splitlines()),
+        "",
+    ]
 
 
 def _with_notes(lines):
@@ -53,8 +64,9 @@ def _skip(app, what, name, obj, skip, options):
 
 
 def setup(app):
-    """Escape before napoleon reads the sections."""
+    """Escape before napoleon reads the sections, and show examples below them."""
     app.setup_extension("sphinx.ext.autodoc")
     app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-docstring", _process, priority=100)
+    app.connect("autodoc-process-docstring", _show_example, priority=900)  # after the sections
     return {"parallel_read_safe": True}

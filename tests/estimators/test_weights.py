@@ -1,5 +1,6 @@
 """sample_weight: copies of points, weighted least squares, and the weighted flow itself."""
 
+import mpmath as mp
 import numpy as np
 import pytest
 import scipy.sparse
@@ -195,6 +196,24 @@ def test_the_unit_of_weights_is_without_effect_on_limits(network, unit):
 
 
 @QUIET
+@pytest.mark.parametrize("spread", [8, 16, 30])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_errors_are_known_however_far_apart_weights_are(spread, fit_intercept):
+    """Against normal equations in 200 digits."""
+    X, y = contradicting(12, seed=spread)
+    weights = 10.0 ** np.random.default_rng(spread).uniform(-spread / 2, spread / 2, 12)
+    columns = np.c_[X, np.ones(12)] if fit_intercept else X
+    with mp.workdps(200):
+        A, b = mp.matrix(columns.tolist()), mp.matrix(y.tolist())
+        W = mp.diag([mp.mpf(float(w)) for w in weights])
+        exact = np.array([float(z) for z in mp.lu_solve(A.T * W * A, A.T * W * b)])[:4]
+    model = FlowLimitRegressor(fit_intercept=fit_intercept).fit(X, y, weights)
+    away = np.abs(model.coef_ - exact).max() / np.abs(exact).max()
+    assert away < 1e-12
+    assert away <= 30 * model.error_
+
+
+@QUIET
 @pytest.mark.parametrize("copies", [1, 4])
 def test_many_outputs_share_the_weights(copies):
     X, y = contradicting(copies * 3, 4)
@@ -260,6 +279,7 @@ WRONG = {
     "square": (np.ones((10, 2)), r"shape \(10, 2\)"),
     "NaN": (np.where(np.arange(10) == 3, np.nan, 1.0), "NaN|nan"),
     "infinite": (np.full(10, np.inf), "inf"),
+    "apart": (np.r_[1e-30, np.full(9, 1e30)], r"goes from 1\.0e-30 to 1\.0e\+30"),
     "text": (["a"] * 10, "not numeric"),
     "complex": (np.full(10, 1j), "complex|real"),
 }

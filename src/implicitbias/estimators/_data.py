@@ -20,6 +20,7 @@ class _InvalidInputTypeError(InvalidInputError, TypeError):
     """What scikit-learn's conventions ask for where an entry is of no numeric type."""
 
 
+FARTHEST = 1e40  # the largest weight over the smallest: up to 1e30 least squares keep all digits
 SMALL = 1 << 11  # entries of sparse data that are made dense: more results apply to those
 
 
@@ -66,7 +67,7 @@ def weights_of(sample_weight: Any, num_points: int) -> FloatArray | None:
     Raises
     ------
     InvalidInputError
-        Of another shape, not finite, negative, or all 0.
+        Of another shape, not finite, negative, all 0, or further apart than float64 resolves.
     """
     if sample_weight is None:
         return None
@@ -80,6 +81,13 @@ def weights_of(sample_weight: Any, num_points: int) -> FloatArray | None:
         )
     if not found.any():
         raise InvalidInputError("sample_weight is zero for all points, which leaves none to fit.")
+    least, most = float(found[found > 0].min()), float(found.max())
+    if most / FARTHEST > least:
+        raise InvalidInputError(
+            f"sample_weight goes from {least:.1e} to {most:.1e}, which no float64 arithmetic keeps "
+            f"apart; expected a factor of at most {FARTHEST:.0e}. Leave out by the weight 0 the "
+            "points that count for nothing."
+        )
     return found
 
 
