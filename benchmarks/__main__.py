@@ -25,9 +25,9 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from benchmarks._checkouts import ROOT, Checkout, seconds
+from benchmarks._checkouts import ROOT, checkouts, seconds
 
-from benchmarks import construction, flows, large_data, limits, scaling, verification
+from benchmarks import construction, flows, large_data, limits, many, scaling, verification
 
 FOLDER = ROOT / "docs" / "measured"
 FIRST = "cf09635"  # version 0.1
@@ -35,6 +35,7 @@ QUICK = {
     "scaling": "quick",
     "large_data": "sparse",
     "limits": "L=3",
+    "many": "L=2, Theorem 5",
     "flows": "n=20, d=100, L=3",
     "construction": "100 x 1,000",
 }
@@ -63,7 +64,7 @@ def _git(*arguments):
 
 def limit_table(before, turns, only, out):
     """Limits and paths."""
-    rows = list(limits.measured(*_both("limits", before), turns, only))
+    rows = list(limits.measured(*checkouts(limits.MODULE, before), turns, only))
     yield from _section("Limits and paths", (
         "Certificates included. *Gram matrices* of either precision are counted in this version; "
         "*floors* is the time over that many weighted ones of float64 with their Cholesky factors, "
@@ -80,9 +81,33 @@ def limit_table(before, turns, only, out):
         yield ""
 
 
+def many_table(before, turns, only, out):
+    """Many small limits in one call."""
+    rows = list(many.measured(*checkouts(many.MODULE, before), min(turns, 3), only))
+    yield from _section("``predict_limits`` and ``limit_paths``", (
+        f"{many.TARGETS * many.STARTS * many.SCALES:,} limits, n = {many.N}, d = {many.D}: "
+        f"{many.SCALES} scales, {many.TARGETS} targets, {many.STARTS} starts (Theorem 5's with "
+        "random weights, or random ones). ``predict_limits`` takes each limit for a member, "
+        "``limit_paths`` each target and start; beside them the older version, one by one. "
+        "Microseconds of CPU time a limit, certificates and the making of starts included."
+    ))  # fmt: skip
+    yield from _table(
+        ("case", "in one call", "us", "one by one, before", "us before", "ratio"),
+        [
+            (row["case"], f"``{row['verb']}``", f"{1e6 * row['seconds']:.0f}",
+             f"``{row['one']}``", f"{1e6 * row['before']:.0f}", f"{row['ratio']:.1f}")
+            for row in rows
+        ],
+    )  # fmt: skip
+    yield from _summary(rows)
+    apart = max((row["apart"] for row in rows), default=0.0)
+    yield f"Coefficients are at most {apart:.0e} apart."
+    yield ""
+
+
 def construction_table(before, turns, only, out):
     """Regression(X, y)."""
-    rows = list(construction.measured(*_both("construction", before), turns, only))
+    rows = list(construction.measured(*checkouts(construction.MODULE, before), turns, only))
     yield from _section("What constructing a problem costs", (
         "``Regression(X, y)`` decides the rank of X and whether y can be reached. Beside it, one "
         "pass over the entries of X, and X X\\ :sup:`T` with its Cholesky factors."
@@ -96,7 +121,7 @@ def construction_table(before, turns, only, out):
 
 def flow_table(before, turns, only, out):
     """Dual flows of regressions."""
-    rows = list(flows.measured(*_both("flows", before), turns, only))
+    rows = list(flows.measured(*checkouts(flows.MODULE, before), turns, only))
     yield from _section("Dual flows", (
         "To the end by ``gradient_flow``'s defaults, relative errors against the predicted limit."
     ))  # fmt: skip
@@ -188,17 +213,13 @@ TABLES = {
     "scaling": scaling_table,
     "large_data": large_data_table,
     "limits": limit_table,
+    "many": many_table,
     "construction": construction_table,
     "flows": flow_table,
     "verify": verify_table,
     "cross_validation": cross_validation_table,
 }
 ALONE = {"scaling", "large_data"}  # not beside another checkout
-
-
-def _both(module, before):
-    name = f"benchmarks.{module}"
-    return Checkout(name), Checkout(name, before) if before else None
 
 
 def _shown(value, form):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -55,22 +56,47 @@ class Checkout:
         return json.loads(line)
 
 
-def in_turn(now, before, name, turns):
-    """Seconds here and there, their ratio turn by turn, and how far the coefficients are apart.
+def checkouts(module, before=None):
+    """The processes of the checkout here, and of another or None."""
+    return Checkout(module), Checkout(module, before) if before else None
 
-    An answer holds "seconds" and "coefficients"; without another checkout, or where that one has no
-    answer (null), the rest is empty. The first turn of each is not counted: it imports and fills
-    caches.
+
+def options(doc, turns, *, cases=True):
+    """What a script is asked for that measures checkouts, and is what each of them serves."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--before", help="the src folder of another checkout")
+    if cases:
+        parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--turns", type=int, default=turns)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def in_turn(now, before, name, turns):
+    """A row, and how far the coefficients are apart: the cases in turn by both checkouts.
+
+    An answer holds "seconds" and "coefficients"; another checkout may have none (null). The first
+    turn of each is not counted: it imports and fills caches.
     """
-    here, there, apart = [], [], None
+    pairs, apart = [], None
     now.turn(name)
     before = before if before and before.turn(name) else None
     for _ in range(turns):
-        own = now.turn(name)
-        here.append(own["seconds"])
-        if before:
-            other = before.turn(name)
-            there.append(other["seconds"])
+        own, other = now.turn(name), before.turn(name) if before else None
+        pairs.append((own["seconds"], other and other["seconds"]))
+        if other:
             a, b = np.array(own["coefficients"]), np.array(other["coefficients"])
             apart = np.abs(a - b).max() / np.abs(b).max()
-    return here, there, [b / a for a, b in zip(here, there, strict=False)], apart
+    return row_of(name, pairs) | {"apart": apart}
+
+
+def row_of(name, pairs):
+    """Medians of the seconds here and before, and of their ratio turn by turn; None without."""
+    here, there = zip(*pairs, strict=True)
+    known = there[0] is not None
+    return {
+        "case": name,
+        "seconds": float(np.median(here)),
+        "before": float(np.median(there)) if known else None,
+        "ratio": float(np.median([b / a for a, b in pairs])) if known else None,
+    }

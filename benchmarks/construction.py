@@ -10,14 +10,13 @@ ratio is the median over turns.
 
 from __future__ import annotations
 
-import argparse
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import scipy.sparse
-from benchmarks._checkouts import Checkout, answer_lines, in_turn, seconds
+from benchmarks._checkouts import answer_lines, checkouts, in_turn, options, seconds
 from scipy.linalg import lapack
 
 import implicitbias as ib
@@ -91,34 +90,20 @@ def serve():
 def measured(now, before, turns, only=""):
     """One dictionary a case: medians of both and of their ratios; floors: a pass, a Gram matrix."""
     for name in (name for name in cases() if only in name):
-        here, there, ratios, apart = in_turn(now, before, name, turns)
+        row = in_turn(now, before, name, turns)
         read, gram = now.turn(name)["floors"]
-        yield {
-            "case": name,
-            "seconds": float(np.median(here)),
-            "before": float(np.median(there)) if there else None,
-            "ratio": float(np.median(ratios)) if there else None,
-            "read": read,
-            "gram": gram,
-            "apart": apart,
-        }
+        yield row | {"read": read, "gram": gram}
 
 
 def main():
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--before", help="the src folder of another checkout")
-    parser.add_argument("--turns", type=int, default=9)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = options(__doc__, turns=9)
     if given.serve:
         return serve()
-    now = Checkout(MODULE)
-    before = Checkout(MODULE, given.before) if given.before else None
-    for row in measured(now, before, given.turns):
+    for row in measured(*checkouts(MODULE, given.before), given.turns, given.only):
         text = f"{row['case']:<24} {1e3 * row['seconds']:9.3f} ms; a pass over X "
         text += f"{1e3 * row['read']:.3f}, Gram matrix and factors {1e3 * row['gram']:.3f}"
-        if before:
+        if row["before"]:
             text += f"; before {1e3 * row['before']:9.3f} ms, {row['ratio']:.2f} times as long"
             text += "" if row["apart"] == 0.0 else ", OF ANOTHER RANK"
         print(text, flush=True)

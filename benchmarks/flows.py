@@ -13,15 +13,12 @@ asked for these times.
 
 from __future__ import annotations
 
-import argparse
-import inspect
 import os
-import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from benchmarks._checkouts import Checkout, answer_lines, seconds
+from benchmarks._checkouts import answer_lines, checkouts, options, row_of, seconds
 
 import implicitbias as ib
 
@@ -109,15 +106,8 @@ def measured(now, before, turns, only=""):
         for _ in range(turns):
             own = now.turn(name)
             pairs.append((own, before.turn(name) if before else None))
-        here = [own["seconds"] for own, _ in pairs]
-        there = [other["seconds"] for _, other in pairs if other]
-        ratios = np.array(there) / np.array(here) if there else None
         last, other = pairs[-1]
-        yield {
-            "case": name,
-            "seconds": float(np.median(here)),
-            "before": float(np.median(there)) if there else None,
-            "ratio": None if ratios is None else float(np.median(ratios)),
+        yield row_of(name, [(a["seconds"], b and b["seconds"]) for a, b in pairs]) | {
             "error": apart(last["end"], limit),
             "error before": apart(other["end"], limit) if other else None,
         }
@@ -125,23 +115,15 @@ def measured(now, before, turns, only=""):
 
 def main():
     """Measure the cases one after the other."""
-    parser = argparse.ArgumentParser(
-        description=inspect.getdoc(sys.modules[__name__]).splitlines()[0]
-    )
-    parser.add_argument("--before", help="the src folder of another checkout")
-    parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.serve:
+    given = options(__doc__, turns=5)
+    if given.serve:
         return serve()
-    now = Checkout(MODULE)
-    before = Checkout(MODULE, arguments.before) if arguments.before else None
-    for name in (name for name in cases() if arguments.only in name):
+    now, before = checkouts(MODULE, given.before)
+    for name in (name for name in cases() if given.only in name):
         setting = setting_of(*cases()[name])
         limit = ib.predict_limit(*setting).coefficients
         here, there = [], []
-        for _ in range(arguments.turns):
+        for _ in range(given.turns):
             own = now.turn(name)
             here.append(own["seconds"])
             if before:

@@ -13,19 +13,19 @@ weights, equal columns, rational combinations of columns) is there from the firs
 
 from __future__ import annotations
 
-import argparse
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from benchmarks._checkouts import Checkout, answer_lines, in_turn, seconds
+from benchmarks._checkouts import answer_lines, checkouts, in_turn, options, seconds
 from scipy.linalg import lapack
 from scipy.linalg.blas import dsyrk
 from scipy.sparse import csr_array, random_array
 
 import implicitbias as ib
 
+MODULE = "benchmarks.limits"
 SAME = 1e-9  # coefficients of both checkouts, relative to the largest
 
 
@@ -163,32 +163,17 @@ def measured(now, before, turns, only=""):
     """One dictionary a case: medians of both and of their ratios, and how many floors it takes."""
     for name in (name for name in cases() if only in name):
         counted = now.turn(name, "count")
-        here, there, ratios, apart = in_turn(now, before, name, turns)
-        grams = counted["grams"]
-        yield {
-            "case": name,
-            "seconds": float(np.median(here)),
-            "before": float(np.median(there)) if there else None,
-            "ratio": float(np.median(ratios)) if there else None,
-            "grams": grams,
-            "floors": float(np.median(here)) / (max(grams, 1) * counted["floor"]),
-            "apart": apart,
-        }
+        row, grams = in_turn(now, before, name, turns), counted["grams"]
+        floors = row["seconds"] / (max(grams, 1) * counted["floor"])
+        yield row | {"grams": grams, "floors": floors}
 
 
 def main():
     """Measure the cases one after the other."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--before", help="the src folder of another checkout")
-    parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.serve:
+    given = options(__doc__, turns=7)
+    if given.serve:
         return serve()
-    now = Checkout("benchmarks.limits")
-    before = Checkout("benchmarks.limits", arguments.before) if arguments.before else None
-    for row in measured(now, before, arguments.turns, arguments.only):
+    for row in measured(*checkouts(MODULE, given.before), given.turns, given.only):
         text = f"{row['case']}: {1e3 * row['seconds']:.2f} ms, {row['grams']} Gram matrices, "
         text += f"{row['floors']:.1f} times their floor"
         if row["before"]:

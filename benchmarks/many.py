@@ -13,16 +13,16 @@ over turns; *apart* is the largest difference of coefficients.
 
 from __future__ import annotations
 
-import argparse
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from benchmarks._checkouts import Checkout, answer_lines, seconds
+from benchmarks._checkouts import answer_lines, checkouts, options, row_of, seconds
 
 import implicitbias as ib
 
+MODULE = "benchmarks.many"
 N, D, TARGETS, STARTS, SCALES = 40, 200, 16, 15, 8
 SAMPLE = 3  # targets and starts that are computed one by one
 
@@ -97,7 +97,7 @@ def runs_of(case):
 
 
 def serve():
-    """Answer one turn: microseconds a limit and the coefficients of the sample."""
+    """Answer one turn: CPU seconds a limit and the coefficients of the sample."""
     made = {}
 
     def answer(name, verb):
@@ -105,39 +105,39 @@ def serve():
             made.clear()
             made[name] = runs_of(cases()[name])
         spent, (coefficients, count) = seconds(made[name][verb])
-        return {"each": 1e6 * spent / count, "coefficients": np.ravel(coefficients).tolist()}
+        return {"seconds": spent / count, "coefficients": np.ravel(coefficients).tolist()}
 
     answer_lines(answer)
 
 
+def measured(now, before, turns, only=""):
+    """One dictionary a case and verb: medians of both and of their ratios; *apart* is absolute.
+
+    One by one by the other checkout, or by this one without another.
+    """
+    before = before or now
+    for name in (name for name in cases() if only in name):
+        for verb, one in (("predict_limits", "predict_limit"), ("limit_paths", "limit_path")):
+            now.turn(name, verb)
+            before.turn(name, one)
+            pairs = []
+            for _ in range(turns):
+                own, other = now.turn(name, verb), before.turn(name, one)
+                pairs.append((own["seconds"], other["seconds"]))
+            a, b = (np.array(each["coefficients"]) for each in (own, other))
+            apart = float(np.abs(a - b).max())
+            yield row_of(name, pairs) | {"verb": verb, "one": one, "apart": apart}
+
+
 def main():
     """Measure the cases one after the other."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--before", help="the src folder of another checkout")
-    parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.serve:
+    given = options(__doc__, turns=3)
+    if given.serve:
         return serve()
-    now = Checkout("benchmarks.many")
-    before = Checkout("benchmarks.many", arguments.before) if arguments.before else now
-    for name in (name for name in cases() if arguments.only in name):
-        for many, one in (("predict_limits", "predict_limit"), ("limit_paths", "limit_path")):
-            ratios, here, there = [], [], []
-            now.turn(name, many)
-            before.turn(name, one)
-            for _ in range(arguments.turns):
-                own, other = now.turn(name, many), before.turn(name, one)
-                here.append(own["each"])
-                there.append(other["each"])
-                ratios.append(other["each"] / own["each"])
-            a, b = (np.array(each["coefficients"]) for each in (own, other))
-            print(
-                f"{name}: {many} {np.median(here):.0f} us a limit, {one} {np.median(there):.0f}, "
-                f"{np.median(ratios):.1f} times as long; {np.abs(a - b).max():.0e} apart",
-                flush=True,
-            )
+    for row in measured(*checkouts(MODULE, given.before), given.turns, given.only):
+        text = f"{row['case']}: {row['verb']} {1e6 * row['seconds']:.0f} us a limit, "
+        text += f"{row['one']} {1e6 * row['before']:.0f}, {row['ratio']:.1f} times as long"
+        print(f"{text}; {row['apart']:.0e} apart", flush=True)
     return None
 
 

@@ -8,7 +8,6 @@ checks that both checkouts have.
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import subprocess
@@ -19,8 +18,7 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np
-from benchmarks._checkouts import ROOT, Checkout, answer_lines
+from benchmarks._checkouts import ROOT, answer_lines, checkouts, options, row_of
 
 MODULE = "benchmarks.verification"
 
@@ -63,12 +61,11 @@ def serve():
 def measured(sources, turns):
     """One dictionary a row: medians here and before (None without ``sources``), of their ratios."""
     for files, what in ((False, "the command"), (True, "the command, with figures and page")):
-        yield _row(what, [
+        yield row_of(what, [
             (command(ROOT / "src", files), command(sources, files) if sources else None)
             for _ in range(turns)
         ])  # fmt: skip
-    now = Checkout(MODULE)
-    before = Checkout(MODULE, sources) if sources else None
+    now, before = checkouts(MODULE, sources)
     pairs, counts = [], (0, 0)
     for _ in range(turns):
         own = now.turn("all")
@@ -77,28 +74,12 @@ def measured(sources, turns):
         counts = len(own), len(both)
         pairs.append((sum(own[title] for title in both), sum(other[title] for title in both)))
     pairs = pairs if before else [(own, None) for own, _ in pairs]
-    yield _row(f"the {counts[1]} checks that both have, of {counts[0]}", pairs)
-
-
-def _row(what, pairs):
-    here, there = zip(*pairs, strict=True)
-    known = there[0] is not None
-    ratios = [b / a for a, b in pairs] if known else [np.nan]
-    return {
-        "case": what,
-        "seconds": float(np.median(here)),
-        "before": float(np.median(there)) if known else None,
-        "ratio": float(np.median(ratios)) if known else None,
-    }
+    yield row_of(f"the {counts[1]} checks that both have, of {counts[0]}", pairs)
 
 
 def main():
     """Print the rows."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--before", help="the src folder of another checkout")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = options(__doc__, turns=3, cases=False)
     if given.serve:
         return serve()
     for row in measured(given.before, given.turns):

@@ -10,7 +10,7 @@ import scipy.sparse
 
 from helpers.draws import normal
 from implicitbias import Classification, Initialization, InvalidInputError, Regression
-from implicitbias._arrays import finite_array
+from implicitbias._arrays import finite_array, worst_of
 
 X = np.round(normal(0, (3, 5))[0], 3)
 Y = np.array([1.0, -2.0, 0.5])
@@ -159,3 +159,10 @@ def test_every_array_argument_is_checked_alike():
             Initialization([bad, X[0]], 1.0)
         with pytest.raises(InvalidInputError, match=r"^y "):
             Regression(np.eye(5), bad)
+
+
+def test_the_worst_number_is_infinite_where_one_is_none():
+    """Whatever its place: ``max`` keeps what it had where it is compared with NaN."""
+    assert worst_of(0.0, 1e-9, -1.0) == 1e-9
+    for numbers in ([np.nan, 1e-9], [1e-9, np.nan], [0.0, np.nan, 1e-9]):
+        assert worst_of(*numbers) == np.inf

@@ -61,6 +61,8 @@ def test_every_estimator_has_one():
 @pytest.mark.parametrize("code", BY_CODE, ids=BY_CODE.get)
 def test_examples_run_and_say_something(code, tmp_path, capsys):
     missing = [name for name in OPTIONAL if f"import {name}" in code and not find_spec(name)]
+    if "OnDevice" in code and not find_spec("array_api_compat"):
+        missing.append("array-api-compat")
     if missing:
         pytest.skip(f"{missing[0]} is not installed")
     with matplotlib.rc_context({"backend": "Agg"}), contextlib.chdir(tmp_path):

@@ -45,11 +45,11 @@ def beside(sources: str, letter: str, turns: int) -> Iterator[str]:
     now, before = Checkout(MODULE), Checkout(MODULE, sources)
     medians = []
     for name in (name for name in cases() if name.startswith(f"({letter})")):
-        here, there, ratios, apart = in_turn(now, before, name, turns)
-        medians.append(np.median(ratios))
+        row = in_turn(now, before, name, turns)
+        medians.append(row["ratio"])
         yield (
-            f"{name}: {np.median(here):.4f} s, before {np.median(there):.4f} s, "
-            f"{medians[-1]:.2f} times as long; {apart:.0e} apart"
+            f"{name}: {row['seconds']:.4f} s, before {row['before']:.4f} s, "
+            f"{row['ratio']:.2f} times as long; {row['apart']:.0e} apart"
         )
     yield f"geometric mean of the ratios: {np.exp(np.mean(np.log(medians))):.2f}"
 

@@ -34,6 +34,7 @@ def _example(name):
     if code is None:
         return []
     optional = re.findall(r"^import (torch|dask)\b", code, flags=re.MULTILINE)
+    optional += ["array_api_compat"] if "OnDevice" in code else []
     installed = all(map(find_spec, optional))
     how = ".. run::" if installed else ".. code-block:: python"  # shown where it cannot be run
     return [

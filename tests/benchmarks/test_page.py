@@ -9,6 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from benchmarks._checkouts import row_of
+
 from benchmarks import __main__ as page
 
 ROWS = [
@@ -67,6 +69,26 @@ def test_large_data_that_failed_are_in_the_table_with_their_error(monkeypatch, t
         "array", "2 x 3", "1.0", "2.0", "0.32", "1.5e-14",
     ]  # fmt: skip
     assert lines[at + 6 : at + 8] == ["   * - file in blocks", "     - MemoryError"]
+
+
+def test_many_limits_are_in_microseconds_with_what_is_slower(monkeypatch, tmp_path):
+    told = {"verb": "predict_limits", "one": "predict_limit", "apart": 2e-14}
+    monkeypatch.setattr(page, "checkouts", lambda *_: (None, None))
+    monkeypatch.setattr(page.many, "measured", lambda *_: iter([row | told for row in ROWS]))
+    lines = list(page.many_table(None, 7, "", tmp_path))
+    at = lines.index("   * - b")
+    assert [line[7:] for line in lines[at : at + 6]] == [
+        "b", "``predict_limits``", "2000000", "``predict_limit``", "1000000", "0.5",
+    ]  # fmt: skip
+    assert "**Slower than before:** b (0.50)." in lines
+    assert "Coefficients are at most 2e-14 apart." in lines
+
+
+def test_a_row_is_of_medians_turn_by_turn():
+    row = row_of("a", [(1.0, 3.0), (2.0, 2.0), (4.0, 8.0)])
+    assert row == {"case": "a", "seconds": 2.0, "before": 3.0, "ratio": 2.0}
+    alone = row_of("a", [(1.0, None), (3.0, None)])
+    assert alone == {"case": "a", "seconds": 2.0, "before": None, "ratio": None}
 
 
 def test_a_case_of_large_data_that_is_killed_says_so(monkeypatch):

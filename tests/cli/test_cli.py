@@ -155,7 +155,7 @@ REFUSED = {
     ),
     "too many": (["path", "--target", "y", "--num", 10**9], 2, "at most 10000 scales"),
     "scale": (["predict", "--target", "y", "--scale", -1], 2, "-1.0 is not in the range x>=0"),
-    "no scale": (["predict", "--target", "y", "--scale", "nan"], 1, "scales contains nan"),
+    "no scale": (["predict", "--target", "y", "--scale", "nan"], 1, "scale is nan"),
     "scale of a flow": (["flow", "--target", "y", "--scale", 0], 2, "0.0 is not in the range"),
     "infinite scale": (
         ["explain", "--target", "y", "--scale", "inf"],

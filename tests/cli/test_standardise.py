@@ -128,3 +128,14 @@ def test_deviations_beyond_float64_are_refused(tmp_path):
     done = run("predict", written(tmp_path / "far.csv", X, y), "--standardise")
     assert done.exit_code == 1
     assert "the standard deviation of a column is of size" in done.stderr
+
+
+def test_time_stamps_lose_nothing_to_the_division(tmp_path):
+    """Over its deviation of 2e3 a stamp of 1.7e12 is kept to 1e-7, and eight rows contradict."""
+    stamps = 1.7e12 + 1000.0 * np.arange(8.0)
+    y = 3e-3 * (stamps - stamps[0]) - 2.0
+    file = written(tmp_path / "stamps.csv", stamps[:, None], y, names=("stamp",))
+    found = answer("predict", file, "--intercept", "--standardise")
+    assert found["coefficients"]["stamp"] == pytest.approx(3e-3, rel=1e-12)
+    assert found["intercept"] == pytest.approx(-2.0 - 3e-3 * 1.7e12, rel=1e-12)
+    assert found["certificate"]["error"] < 1e-12

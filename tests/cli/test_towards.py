@@ -30,6 +30,15 @@ def test_margins_count_by_their_logarithm():
     assert Towards(1e-8, 0.5).share(state(log_margin=-3.0)) == 0.0
 
 
+@pytest.mark.parametrize("changes", [{"residual": 0.5}, {"log_margin": 30.0}])
+def test_where_a_loss_ends_it_nothing_but_the_loss_counts(changes):
+    towards = Towards(1e-8, 2.0, loss=np.exp(-8.0))
+    assert towards.share(state(log_loss=0.0, **changes)) == 0.0
+    assert towards.share(state(log_loss=-6.0, **changes)) == pytest.approx(0.75)
+    assert towards.share(state(log_loss=-8.0, **changes)) == 1.0
+    assert Towards(1e-8, loss=2.0).share(state(log_loss=0.0)) == 0.0
+
+
 def test_the_first_end_counts():
     towards = Towards(1e-8, ends=[("num_steps", 100), ("time", None)])
     assert towards.share(state(residual=1.0, num_steps=30)) == pytest.approx(0.3)

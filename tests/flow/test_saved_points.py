@@ -137,3 +137,13 @@ def test_what_is_refused(problem):
             gradient_flow(network, problem, init, times=bad)
     with pytest.raises(InvalidInputError, match="save_parameters is 1"):
         gradient_flow(network, problem, init, save_parameters=1)
+
+
+@pytest.mark.parametrize("route", ["parameters", "dual"])
+def test_a_regression_gives_back_the_times_as_given(route):
+    network, init = start(4, 0.7)
+    times = np.sort(np.random.default_rng(3).uniform(0.01, 30.0, 40))
+    flow = gradient_flow(network, REGRESSION, init, route=route, times=times)
+    kept = flow.times[1:] if flow.outcome is Outcome.TIME_REACHED else flow.times[1:-1]
+    np.testing.assert_array_equal(kept, times[: kept.size])
+    np.testing.assert_array_equal(flow.log_times[1 : 1 + kept.size], np.log(kept))

@@ -24,13 +24,6 @@ def run(name="flow", rate=0.5, **changes):
     return MarginRun(name, rate=rate, **(values | changes))
 
 
-@pytest.fixture
-def ax():
-    figure, axes = pyplot.subplots()
-    yield axes
-    pyplot.close(figure)
-
-
 @pytest.mark.parametrize("power", [2.0, 1.0, 2 / 3])
 def test_traces_are_angles_and_ratios_of_norms(power):
     (trace,) = plotting.margin_path_traces([run(norm_power=power)])

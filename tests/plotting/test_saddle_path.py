@@ -6,7 +6,6 @@ matplotlib.use("Agg")
 
 import numpy as np
 import pytest
-from matplotlib import pyplot
 
 from implicitbias import datasets, plotting
 from implicitbias._errors import InvalidInputError
@@ -29,13 +28,6 @@ def problem():
 @pytest.fixture(scope="module")
 def path(problem):
     return saddle_path(NETWORK, problem, START)
-
-
-@pytest.fixture
-def ax():
-    figure, axes = pyplot.subplots()
-    yield axes
-    pyplot.close(figure)
 
 
 def test_traces_are_the_saddles_largest_first(path):

@@ -27,13 +27,6 @@ def path():
     return limit_path(DiagonalNetwork(D, 2), datasets.gaussian(4, D, seed=1), start, SCALES)
 
 
-@pytest.fixture
-def ax():
-    figure, axes = pyplot.subplots()
-    yield axes
-    pyplot.close(figure)
-
-
 def test_traces_are_the_path_sorted_by_scale_and_size(path):
     traces = plotting.scale_path_traces(path, shown=3)
     every = [*traces.shown, *traces.others]

@@ -105,3 +105,13 @@ def test_spreads_are_standard_deviations_at_any_size(seed, log):
     found = spreads(X * 10.0**log)
     np.testing.assert_allclose(found[:2] / 10.0**log, exact[:2], rtol=1e-14)
     assert found[2] == 0.0
+
+
+def test_columns_that_vary_in_their_last_digits_alone_are_constant():
+    X = np.column_stack([np.zeros(4), 1e8 + np.array([1.0, 1.0, 4.0, -7.0]) * 1e-8])
+    assert X[:, 1].min() < X[:, 1].max()
+    found = columns_of(X)
+    assert (found.rank, found.condition) == (0, None)
+    assert [each.column for each in found.combinations] == [0, 1]
+    assert all(not each.weights for each in found.combinations)
+    np.testing.assert_allclose(rebuilt(X, found.combinations[1]), X[:, 1], rtol=1e-14)

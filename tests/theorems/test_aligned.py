@@ -122,7 +122,7 @@ def test_one_layer_may_be_zero(zero):
 
 def test_two_zero_layers_are_a_saddle_of_three():
     start = [np.ones((4, 1)), np.zeros((1, 1)), np.zeros(1)]
-    with pytest.raises(ib.NoPredictionError, match="some layer moves as long as beta is near 0"):
+    with pytest.raises(ib.NoPredictionError, match="leaves the saddle at 0"):
         ib.predict_limit(ib.FullyConnectedNetwork((4, 1, 1)), DIGITS, ib.Initialization(start, 1.0))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,11 @@ from implicitbias.comparison import compare, verify
 from implicitbias.descent import gradient_descent
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
+from implicitbias.limits import Certificate, Limit
 from implicitbias.networks import DiagonalNetwork, OrthogonalNetwork, TwoSidedDiagonalNetwork
 from implicitbias.problems import Regression
 from implicitbias.theorems import explain, limit_path, predict_limit, sensitivity
+from implicitbias.theorems._least_squares import _with_sway
 from reference import precise_potential
 from reference.tied_flow import diagonal_end, two_sided_end
 
@@ -238,3 +242,12 @@ def test_targets_whose_squares_do_not_fit_float64(size):
     found = of_equal_layers([[1.0, 1.0]], [-size])
     np.testing.assert_array_equal(found.coefficients, [0.0, 0.0])
     assert "the residual tends to 1 of |y|" in found.note
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_draw_that_is_not_solved_leaves_no_certificate(lost):
+    """Its coefficients are NaN, whichever of the draws it is."""
+    limit = Limit(np.ones(2), "point", "", Certificate(0.0, 0.0, error=1e-12))
+    drawn = [replace(limit, coefficients=np.full(2, 1.0 + 1e-9)) for _ in range(2)]
+    drawn[lost] = replace(limit, coefficients=np.full(2, np.nan))
+    assert _with_sway(limit, drawn) == np.inf

@@ -119,6 +119,22 @@ def test_ends(make, power):
     assert (Z @ found.T).min(axis=0) == pytest.approx(np.ones(4), abs=1e-12)
 
 
+@pytest.mark.parametrize(("power", "seed"), [(2, 5), (3, 3), (3, 11)])
+def test_multipliers_at_ratio_zero_are_those_of_the_weighted_norm_or_none(power, seed):
+    """|z_j^T nu| eta_j^{L - 2} is largest where rho_j is not 0, but for what departures left."""
+    problem = drawn(seed, 6, 5)
+    network, start = one(5, power)
+    path = ib.margin_path(network, problem, start, [0.0])
+    limit = path.limits[0]
+    if power > 2 and path.departures.size:
+        assert limit.dual is None
+        return
+    pull = (problem.y[:, None] * problem.X).T @ limit.dual
+    used = np.abs(limit.coefficients) > 1e-9 * np.abs(limit.coefficients).max()
+    assert limit.dual.min() >= 0.0
+    np.testing.assert_allclose(pull[used], np.abs(pull).max() * np.sign(limit.coefficients[used]))
+
+
 def test_ties_at_ratio_zero_go_where_small_ratios_lead():
     tied = ib.Classification([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [1, 1])
     path = ib.margin_path(*with_problem(two(3, 2), tied), [0.0, 1e-40])

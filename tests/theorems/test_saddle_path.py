@@ -305,6 +305,19 @@ def test_dead_starts_long_walks_and_vain_wishes_are_refused():
         ib.saddle_path(ib.DiagonalNetwork(4, 5), problem, [1e-200 * np.ones(4)] * 4 + [np.zeros(4)])
 
 
+@pytest.mark.parametrize("sizes", [[1e-120, 1e90], [1e-150, 1.0]])
+def test_clocks_further_apart_than_float64_holds_are_refused(sizes):
+    """They would be infinite, and beta = 0 certified as the end, where nothing moves."""
+    network = ib.DiagonalNetwork(2, 5)
+    problem = ib.Regression(np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([1.0, 2.0]))
+    start = ib.Initialization.last_layer_zero(network, np.array(sizes), scale=1.0)
+    with pytest.raises(ib.NoPredictionError, match="apart, further than float64"):
+        ib.saddle_path(network, problem, start)
+    near = ib.Initialization.last_layer_zero(network, np.array([1e-40, 1e30]), scale=1.0)
+    path = ib.saddle_path(network, problem, near)
+    np.testing.assert_allclose(path.final_coefficients, [5.0 / 7.0, 1.0 / 7.0])
+
+
 def test_explain_points_to_it():
     network = ib.DiagonalNetwork(4, 2)
     for problem in (ib.Regression(X, Y), ib.Classification(X, [1, -1])):

@@ -1,11 +1,18 @@
 """Fully connected networks: how far the end is from the small-scale limit, as the note says."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from implicitbias import FullyConnectedNetwork, Initialization, Regression, predict_limit
+from implicitbias import (
+    FullyConnectedNetwork,
+    Initialization,
+    NoPredictionError,
+    Regression,
+    predict_limit,
+)
 from implicitbias.flow import gradient_flow
 
 
@@ -76,3 +83,26 @@ def test_targets_of_zero():
     network = FullyConnectedNetwork((7, 3))
     limit = predict_limit(network, problem, Initialization.random(network, 0.1, seed=1))
     assert limit.note == "Reached as the scale tends to 0."
+
+
+def away_from(problem, widths, off=0.0, seed=0):
+    """Balanced rank-one layers with beta(0) = -c X^T y, but for ``off`` times normal numbers."""
+    rng = np.random.default_rng(seed)
+    along = -(problem.X.T @ problem.y)
+    units = [rng.standard_normal(width) for width in widths[1:]]
+    units = [unit / np.linalg.norm(unit) for unit in (along, *units)]
+    layers = [*(np.outer(*pair) for pair in pairwise(units)), units[-1]]
+    return [layer + off * rng.standard_normal(layer.shape) for layer in layers]
+
+
+@pytest.mark.parametrize("widths", [(3, 2), (3, 2, 2), (3, 2, 3, 2)])
+def test_starts_that_end_at_the_saddle_are_not_promised_the_limit(widths):
+    """X = I from beta(0) = -c y: beta(t) stays a negative multiple of y, and tends to 0."""
+    problem, network = Regression(np.eye(3), [1.0, 2.0, -1.0]), FullyConnectedNetwork(widths)
+    init = Initialization(away_from(problem, widths), 0.1)
+    with pytest.raises(NoPredictionError, match="leaves the saddle at 0"):
+        predict_limit(network, problem, init)
+    near = Initialization(away_from(problem, widths, off=1e-3), 0.1)
+    limit = small_scale(problem, network, near)
+    np.testing.assert_allclose(limit.coefficients, problem.y, rtol=1e-12)
+    assert trained_share(network, problem, near) < 1e-6

@@ -308,7 +308,7 @@ def flow(
     from implicitbias.flow import gradient_flow
 
     progress = Progress()
-    towards = Towards(until_residual, until_margin, [("time", max_time)])
+    towards = Towards(until_residual, until_margin, [("time", max_time)], until_loss)
 
     def report(state: FlowState) -> None:
         progress.show(
@@ -343,21 +343,12 @@ def flow(
 
 def _limit(model: Model, scale: float) -> Limit:
     """The limit at a scale, or as it tends to 0 or infinity."""
-    from implicitbias._errors import NoPredictionError
     from implicitbias._verdicts import CERTIFIED
     from implicitbias.problems import Classification
-    from implicitbias.theorems import limit_path, predict_limit
+    from implicitbias.theorems import limit_at_end, predict_limit
 
     if 0 < scale < float("inf"):
         return predict_limit(model.network, model.problem, model.init(scale))
     if isinstance(model.problem, Classification):
         raise click.UsageError("in classification the limit direction forgets the scale.")
-    limit = limit_path(model.network, model.problem, model.directions, [scale]).limits[0]
-    if not limit.certificate.worst <= CERTIFIED:
-        raise NoPredictionError(
-            f"{limit.theorem} applies, but its limit was certified only to "
-            f"{limit.certificate.worst:.1e} ({limit.certificate}).",
-            limit.assumptions,
-            limit.certificate,
-        )
-    return limit
+    return limit_at_end(model.network, model.problem, model.directions, scale, CERTIFIED)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from implicitbias.cli._selection import Selection, Table
     from implicitbias.initialization import Initialization
     from implicitbias.networks import Network
-    from implicitbias.problems import Classification, Regression
+    from implicitbias.problems import Classification, Offsets, Regression
 
 SEPARATE = ("diagonal", "two_sided")  # networks of one coefficient a feature
 LARGEST = 100_000_000  # numbers in a network or a path: 0.8 GB
@@ -174,14 +174,17 @@ def build_data(
     file = visible(name_of(options["data"]))
     table = read_table(options["data"], selection)
     check(len(table.names))
-    units = None
+    units, offsets = None, None
     if options.get("standardise"):
-        table, units = _standardised(table)
+        # a constant makes up for what is taken off before anything is rounded
+        table, units, offsets = _standardised(table, shift=options["intercept"] and not classify)
     problem: Regression | Classification
     if classify:
         problem, intercept, remark = classification(table, options, file)
     else:
         problem, intercept, remark = _regression(table, options, file, metric=metric)
+    if intercept is not None and units is not None and offsets is not None:
+        intercept = _before(intercept, units, offsets)
     title = f"{file}, {len(table.y)} x {len(table.names)} of rank {problem.rank}"
     title += ", with intercept" if intercept is not None else ""
     if units is not None:
@@ -192,16 +195,29 @@ def build_data(
     return Data(table, problem, intercept, title, units)
 
 
-def _standardised(table: Table) -> tuple[Table, FloatArray]:
-    """The table with columns divided by their standard deviations, but for constant ones."""
+def _standardised(table: Table, *, shift: bool) -> tuple[Table, FloatArray, Offsets | None]:
+    """The table with columns over their standard deviations, but for constant ones.
+
+    And what was taken off before, exactly, where they are to be shifted.
+    """
     import numpy as np
 
-    from implicitbias.problems import refuse_sizes_beyond, spreads
+    from implicitbias.features import Dense
+    from implicitbias.problems import Offsets, refuse_sizes_beyond, spreads
 
     units = spreads(table.X)
     refuse_sizes_beyond(units, "the standard deviation of a column", 1e-100, 1e100)
     units = np.where(units > 0.0, units, 1.0)
-    return replace(table, X=table.X / units), units
+    offsets = Offsets.of(table.X) if shift else None
+    X = table.X if offsets is None else offsets.subtracted(Dense(table.X)).toarray()
+    return replace(table, X=X / units), units, offsets
+
+
+def _before(
+    intercept: Callable[[FloatArray], float], units: FloatArray, offsets: Offsets
+) -> Callable[[FloatArray], float]:
+    """The constant that belongs to columns before offsets were taken off and units divided."""
+    return lambda coefficients: offsets.constant(coefficients / units, intercept(coefficients))
 
 
 def _depth(options: dict[str, Any]) -> float:

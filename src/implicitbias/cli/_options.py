@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -219,6 +219,13 @@ def _file(*, required: bool) -> Callable[[Command], Command]:
     return _argument("data", type=kind, required=required)
 
 
+def with_options(command: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    """Add options in the order in which help lists them."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def reading_options(command: Command) -> Command:
     """Add the file, perhaps its target, and how it is read."""
     target = _option(
@@ -226,9 +233,7 @@ def reading_options(command: Command) -> Command:
         metavar="COL",
         help="The column to fit: what regression and classification would say of it.",
     )
-    for option in reversed((_file(required=True), target, *READING_OPTIONS)):
-        command = option(command)
-    return command
+    return with_options(command, (_file(required=True), target, *READING_OPTIONS))
 
 
 def data_options(*, required: bool) -> tuple[Callable[[Command], Command], ...]:
@@ -244,9 +249,8 @@ def data_options(*, required: bool) -> tuple[Callable[[Command], Command], ...]:
 
 def model_options(command: Command) -> Command:
     """Add the options that define a model; ``build_model`` reads them from the context."""
-    for option in reversed((*data_options(required=True), *UNITS_OPTIONS, *NETWORK_OPTIONS)):
-        command = option(command)
-    return command
+    options = (*data_options(required=True), *UNITS_OPTIONS, *NETWORK_OPTIONS)
+    return with_options(command, options)
 
 
 def scale_option(command: Command) -> Command:

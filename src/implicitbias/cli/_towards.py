@@ -27,6 +27,8 @@ class Towards:
         Classification: ends at this margin.
     ends
         Pairs of an attribute of ``FlowState`` and its value at the end, None for none.
+    loss
+        The loss at which it ends, instead of a residual or a margin; None for those.
     """
 
     def __init__(
@@ -34,22 +36,28 @@ class Towards:
         residual: float,
         margin: float | None = None,
         ends: Sequence[tuple[str, float | None]] = (),
+        loss: float | None = None,
     ) -> None:
-        self._residual, self._margin, self._ends = residual, margin, ends
+        self._residual, self._margin, self._ends, self._loss = residual, margin, ends, loss
         self._first: float | None = None
         self._began: float | None = None
 
     def share(self, state: FlowState) -> float:
         """The part of the way that is done, from 0 to 1."""
         shares = [getattr(state, name) / end for name, end in self._ends if end is not None]
-        if state.residual > 0.0:  # NaN in classification
-            self._first = self._first or state.residual
-            whole = math.log(self._first / self._residual) if self._residual > 0.0 else math.inf
-            if whole > 0.0:
-                shares.append(math.log(self._first / state.residual) / whole)
+        if self._loss is not None:
+            shares.append(self._fallen(state.log_loss, math.log(self._loss)))
+        elif state.residual > 0.0:  # NaN in classification
+            end = math.log(self._residual) if self._residual > 0.0 else -math.inf
+            shares.append(self._fallen(math.log(state.residual), end))
         elif state.log_margin is not None and self._margin is not None and self._margin > 1.0:
             shares.append(state.log_margin / math.log(self._margin))
         return min(1.0, float(max([0.0, *shares])))
+
+    def _fallen(self, log: float, end: float) -> float:
+        """The part of its fall to the end that a logarithm has left behind."""
+        self._first = log if self._first is None else self._first
+        return (self._first - log) / (self._first - end) if self._first > end else 0.0
 
     def told(self, state: FlowState) -> str:
         """Such as "42 %, 3 s so far, about 4 s left"."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from implicitbias._arrays import largest_allowed
+from implicitbias._arrays import largest_allowed, worst_of
 from implicitbias._closing import DELAY, angle_between
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias._names import renamed
@@ -85,10 +85,10 @@ def verify(
     pairs = {name: error for one in single for name, error in one.pairs.items()}
     delay = DELAY * max(0.0, -init.log_scale)
     closings = tuple(replace(closing, delay=delay) for one in single for closing in one.closings)
-    error = min(pairs.values()) if closings else max(pairs.values())
+    error = min(pairs.values()) if closings else worst_of(*pairs.values())
     if len(flows) == 2:
         pairs[BOTH] = _between_flows(situation, limit, *flows)
-        error = error if closings else max(error, pairs[BOTH])
+        error = error if closings else worst_of(error, pairs[BOTH])
     return Comparison(error, agreement, flows[0], limit, pairs, single[0].distance, closings)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from implicitbias._arrays import EPS, BoolArray, FloatArray, Parameters, stable_norm
 from implicitbias._errors import Outcome
-from implicitbias.descent._losses import Look
+from implicitbias.descent._losses import Look, Sample
 from implicitbias.descent._model import LinearModel
 from implicitbias.descent._plan import Stop
 
@@ -82,7 +82,7 @@ def _changes_to_come(stack: Stack, run: int) -> Parameters:
     loss = stack.loss.keep(np.array([run]))
     weight = 1.0 / stack.points if plan.reduction == "mean" else 1.0
     predictions = stack.model.predictions(layers, None)
-    pulls, _ = loss.pulls(predictions, np.ones(1), weight, None, None)
+    pulls, _ = loss.pulls(predictions, Sample(np.ones(1), weight))
     gradients = stack.model.gradients(layers, pulls, None)
     mu = plan.momentum
     return tuple(

@@ -17,7 +17,7 @@ from implicitbias._arrays import FloatArray, IntArray, Parameters, compensated
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.descent._draws import Draws
 from implicitbias.descent._ends import at_rest, outcome_of, undecided
-from implicitbias.descent._losses import DescentLoss, Look
+from implicitbias.descent._losses import DescentLoss, Look, Sample
 from implicitbias.descent._model import Model
 from implicitbias.descent._plan import Plan, Schedule, value_at
 from implicitbias.flow import FlowState
@@ -114,7 +114,7 @@ class Stack:
         if plan.reduction == "mean":
             weight /= self.points
         steps = np.ones_like(self.gammas) if plan.momentum else self.gammas
-        pulls, logs = self.loss.pulls(predictions, steps, weight, batch, noise)
+        pulls, logs = self.loss.pulls(predictions, Sample(steps, weight, batch, noise))
         self._count(pulls * self.gammas[:, None] if plan.momentum else pulls, batch)
         if plan.over_loss:
             logs = logs + np.log(self.gammas) if plan.momentum else logs

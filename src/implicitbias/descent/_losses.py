@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -33,6 +33,27 @@ class Look:
     finite: BoolArray
 
 
+class Sample(NamedTuple):
+    """What one step of R runs takes.
+
+    Attributes
+    ----------
+    steps
+        gamma_k, (R,).
+    weight
+        Of the loss of a point.
+    batch
+        The points of each run, (R, b); all if None.
+    noise
+        What is added to their targets, (R, b), or None.
+    """
+
+    steps: FloatArray
+    weight: float = 1.0
+    batch: IntArray | None = None
+    noise: FloatArray | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class DescentLoss(ABC):
     """What a stack of R runs asks of its loss, of targets or labels y, (n,)."""
@@ -48,15 +69,8 @@ class DescentLoss(ABC):
         """What predictions at all points, (R, n), say."""
 
     @abstractmethod
-    def pulls(
-        self,
-        predictions: FloatArray,
-        steps: FloatArray,
-        weight: float,
-        batch: IntArray | None,
-        noise: FloatArray | None,
-    ) -> tuple[FloatArray, FloatArray]:
-        """gamma_k r_k of the points of a batch (all if None), (R, b), and log gamma_k, (R,)."""
+    def pulls(self, predictions: FloatArray, sample: Sample) -> tuple[FloatArray, FloatArray]:
+        """gamma_k r_k of the sample's points, (R, b), and log gamma_k, (R,)."""
 
     def _at(self, batch: IntArray | None) -> FloatArray:
         """y at the points of each run's batch."""
@@ -91,19 +105,12 @@ class SquaredDescent(DescentLoss):
         nothing = np.full(len(norms), np.nan)
         return Look(logs, norms / self.sizes, nothing, norms < FINITE)
 
-    def pulls(
-        self,
-        predictions: FloatArray,
-        steps: FloatArray,
-        weight: float,
-        batch: IntArray | None,
-        noise: FloatArray | None,
-    ) -> tuple[FloatArray, FloatArray]:
+    def pulls(self, predictions: FloatArray, sample: Sample) -> tuple[FloatArray, FloatArray]:
         """Residuals times the steps; noise moves the targets."""
-        residuals = predictions - self._at(batch)
-        if noise is not None:
-            residuals -= noise
-        return (weight * steps)[:, None] * residuals, np.log(steps)
+        residuals = predictions - self._at(sample.batch)
+        if sample.noise is not None:
+            residuals -= sample.noise
+        return (sample.weight * sample.steps)[:, None] * residuals, np.log(sample.steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,19 +144,12 @@ class MarginDescent(DescentLoss):
         nothing = np.full(len(margins), np.nan)
         return Look(logs, nothing, margins.min(axis=1), finite)
 
-    def pulls(
-        self,
-        predictions: FloatArray,
-        steps: FloatArray,
-        weight: float,
-        batch: IntArray | None,
-        noise: FloatArray | None,
-    ) -> tuple[FloatArray, FloatArray]:
+    def pulls(self, predictions: FloatArray, sample: Sample) -> tuple[FloatArray, FloatArray]:
         """In logarithms, over the loss of the batch where asked for."""
-        labels = self._at(batch)
+        labels, log_weight = self._at(sample.batch), np.log(sample.weight)
         margins = labels * predictions
-        logs = np.log(steps)
+        logs = np.log(sample.steps)
         if self.over_loss:
-            logs = logs - [self.loss.log_loss(row) + np.log(weight) for row in margins]
-        sizes = self.loss.log_pulls(margins) + logs[:, None] + np.log(weight)
+            logs = logs - [self.loss.log_loss(row) + log_weight for row in margins]
+        sizes = self.loss.log_pulls(margins) + logs[:, None] + log_weight
         return -labels * np.exp(sizes), logs

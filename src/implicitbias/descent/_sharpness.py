@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from implicitbias._arrays import FloatArray, Parameters, stable_norm
-from implicitbias.descent._losses import DescentLoss
+from implicitbias.descent._losses import DescentLoss, Sample
 from implicitbias.descent._model import Model
 
 FEW = 64  # parameters up to which the Hessian is formed
@@ -27,7 +27,7 @@ def sharpness(model: Model, loss: DescentLoss, layers: Parameters, *, mean: bool
     def gradient(theta: FloatArray) -> FloatArray:
         parts = np.split(theta, ends)
         stack = tuple(part.reshape(1, *shape) for part, shape in zip(parts, shapes, strict=True))
-        pulls, _ = loss.pulls(model.predictions(stack, None), np.ones(1), factor, None, None)
+        pulls, _ = loss.pulls(model.predictions(stack, None), Sample(np.ones(1), factor))
         return np.concatenate([each.ravel() for each in model.gradients(stack, pulls, None)])
 
     def product(vector: FloatArray) -> FloatArray:

@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import check_cv
 
-from implicitbias._arrays import FloatArray, IntArray, NumericArray, positive_float, positive_int
-from implicitbias._errors import InvalidInputError
+from implicitbias._arrays import FloatArray, IntArray, NumericArray
 from implicitbias._names import DEPTH
 from implicitbias._numbers import numeric_array
 from implicitbias.estimators._binary import Trained
 from implicitbias.estimators._classifier import FlowLimitClassifier
 from implicitbias.estimators._data import fitted_data
 from implicitbias.estimators._folds import best_of, over_folds
-from implicitbias.estimators._path import KERNEL, finite_or_infinite
+from implicitbias.estimators._path import placed_or_given
 from implicitbias.features import as_features
 
 
@@ -107,7 +105,8 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
         parts = self._trained(as_features(X), y)
         scales = self._scales(parts)
         classes = self.classes_
-        found = over_folds(self._fold, X, y, self._folds(y), self.n_jobs, scales, groups=groups)
+        known = (self._fold, X, y, self.cv, self.n_jobs, scales)
+        found = over_folds(*known, labels=True, groups=groups)
         scores = np.stack(found, axis=-1)
         order = np.argsort(-scales, kind="stable")  # of equals the largest
         best = int(order[best_of(scores[order])[0]])
@@ -116,29 +115,14 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
         self._keep([one.plane(one.end(self.init_scale_)) for one in parts])
         return self
 
-    def _folds(self, y: NumericArray) -> Any:
-        try:
-            return check_cv(self.cv, y, classifier=True)
-        except ValueError as error:
-            raise InvalidInputError(str(error)) from error
-
     def _scales(self, parts: list[Trained]) -> FloatArray:
-        """The scales themselves, or so many from the kernel regime down to eps times as small."""
-        if not isinstance(self.init_scales, (int, np.integer)):
-            return finite_or_infinite(self.init_scales)
-        number, ratio = (
-            positive_int(self.init_scales, "init_scales"),
-            positive_float(self.eps, "eps"),
-        )
-        if ratio >= 1:
-            raise InvalidInputError(
-                f"eps is {ratio:g}; expected the smallest scale over the largest."
-            )
-        size = max(float(np.abs(one.end(np.inf).coefficients).max()) for one in parts) or 1.0
-        starts = np.abs(parts[0].directions[0])
-        start = float(np.median(starts[starts > 0])) if starts.any() else 1.0
-        largest = (KERNEL * size) ** (1.0 / parts[0].network.degree) / start
-        return np.geomspace(largest, largest * ratio, number)
+        """The scales to choose from, the same for all classes."""
+
+        def size(_: float) -> float:
+            return max(float(np.abs(one.end(np.inf).coefficients).max()) for one in parts)
+
+        first = parts[0]
+        return placed_or_given(first.network, first.directions, self.init_scales, self.eps, size)
 
     def _fold(
         self, X: Any, y: NumericArray, train: IntArray, test: IntArray, scales: FloatArray

@@ -24,11 +24,13 @@ def over_folds(
     cv: Any,
     n_jobs: int | None,
     *rest: Any,
+    labels: bool = False,
     groups: Any = None,
 ) -> list[Measured]:
     """measure(X, y, train, test, *rest) for each fold, ``n_jobs`` at a time.
 
-    ``groups``, (n,), is for splitters that keep points together.
+    ``labels``: whether y are classes, by which folds are stratified. ``groups``, (n,), is for
+    splitters that keep points together.
 
     Raises
     ------
@@ -36,7 +38,7 @@ def over_folds(
         No such folds of these data.
     """
     try:
-        folds = list(check_cv(cv).split(X, y, groups))
+        folds = list(check_cv(cv, y, classifier=labels).split(X, y, groups))
     except ValueError as error:
         raise InvalidInputError(str(error)) from error
     found = Parallel(n_jobs=n_jobs)(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -88,27 +89,44 @@ def _check(X: Any, y: Any) -> Any:
 def scales_for(
     network: Network, problem: Regression, directions: Parameters, init_scales: Any, eps: Any
 ) -> FloatArray:
-    """The scales themselves, or so many from the kernel regime down to eps times as small."""
+    """``placed_or_given`` by the interpolator of least norm."""
+
+    def size(start: float) -> float:
+        reference, weights = network, tuple(layer / start for layer in directions)
+        if not network.decoupling().is_identity:  # the least l2 norm itself
+            reference = DiagonalNetwork(problem.num_features, 2)
+            weights = directions_of(reference, None)
+        least_norm = limit_path(reference, problem, weights, [np.inf]).coefficients[0]
+        if not np.isfinite(least_norm).all():
+            raise InvalidInputError(
+                f"init_scales={init_scales} places scales around the interpolator of least norm, "
+                "which could not be certified. Pass the scales themselves, or data in other units."
+            )
+        return float(np.abs(least_norm).max(initial=0.0))
+
+    return placed_or_given(network, directions, init_scales, eps, size)
+
+
+def placed_or_given(
+    network: Network,
+    directions: Parameters,
+    init_scales: Any,
+    eps: Any,
+    size: Callable[[float], float],
+) -> FloatArray:
+    """The scales themselves, or so many from the kernel regime down to eps times as small.
+
+    ``size``: of the largest coefficient at the l2 end, from directions over their median ``start``.
+    """
     if not isinstance(init_scales, (int, np.integer)):
         scales: FloatArray = finite_or_infinite(init_scales)
         return scales
     number, ratio = positive_int(init_scales, "init_scales"), positive_float(eps, "eps")
     if ratio >= 1:
         raise InvalidInputError(f"eps is {ratio:g}; expected the smallest scale over the largest.")
-    sizes = np.abs(directions[0])[np.abs(directions[0]) > 0]
-    start = float(np.median(sizes)) if sizes.size else 1.0  # no start moves at all
-    reference, weights = network, tuple(layer / start for layer in directions)
-    if not network.decoupling().is_identity:  # the least l2 norm itself
-        reference = DiagonalNetwork(problem.num_features, 2)
-        weights = directions_of(reference, None)
-    least_norm = limit_path(reference, problem, weights, [np.inf]).coefficients[0]
-    if not np.isfinite(least_norm).all():
-        raise InvalidInputError(
-            f"init_scales={number} places scales around the interpolator of least norm, which "
-            "could not be certified. Pass the scales themselves, or data in other units."
-        )
-    size = float(np.abs(least_norm).max(initial=0.0)) or 1.0
-    largest = (KERNEL * size) ** (1.0 / network.degree) / start
+    moving = np.abs(directions[0])[np.abs(directions[0]) > 0]
+    start = float(np.median(moving)) if moving.size else 1.0  # no start moves at all
+    largest = (KERNEL * (size(start) or 1.0)) ** (1.0 / network.degree) / start
     return np.geomspace(largest, largest * ratio, number)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, Parameters, stable_norms
 from implicitbias._errors import CertificateWarning, NoPredictionError
 from implicitbias.explorer import _plane
-from implicitbias.explorer._plan import Frames, Plan, control, largest, numbers, row
+from implicitbias.explorer._plan import Frames, Plan, control, curves, largest, numbers, plane, row
 from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
@@ -36,19 +36,9 @@ def limits_task(plan: Plan, problem: Regression) -> dict[str, Any]:
     for key, start in plan.starts():
         frames.add(key, start, partial(_frame, plan, problem, *start))
         plan.report()
-    _plane.same_window(frames.store)
     labels = [_scale(scale) for scale in plan.scales]
-    figures = [PATH, NORMS]
-    return {
-        "name": "Regression: limits",
-        "about": ABOUT,
-        "controls": [*plan.controls(), control("scale", "Scale α", labels, start=len(labels) // 2)],
-        "by": ["network", "depth", "direction"],
-        "cursor": "scale",
-        "figures": [PLANE, *figures] if problem.num_features == 2 else figures,
-        "frames": frames.keys,
-        "store": frames.store,
-    }
+    controls = [*plan.controls(), control("scale", "Scale α", labels, start=len(labels) // 2)]
+    return _plane.task(plan, ("Regression: limits", ABOUT), frames, controls, FIGURES)
 
 
 def _frame(plan: Plan, problem: Regression, name: str, depth: int, tilt: float) -> dict[str, Any]:
@@ -178,31 +168,25 @@ def _scale(scale: float) -> str:
 
 
 SCALE = {"label": "scale α", "log": True, "zero": "0", "infinity": "∞"}
-PLANE = {
-    "id": "plane",
-    "kind": "plane",
-    "title": "The plane of both coefficients",
-    "caption": "Grey: all solutions of X β = y. Gradient flow moves from the start (ring) to the "
-    "predicted limit (diamond). Diagonal networks: the thin closed curve is the level set of the "
-    "potential that the limit minimises; it touches the line there.",
-    "x": {"label": "β₁"},
-    "y": {"label": "β₂"},
-}
-PATH = {
-    "id": "path",
-    "kind": "curves",
-    "title": "Coefficients by the scale of the start",
-    "caption": "The limits at 0 and ∞ stand apart, at either side. Click or drag to move the "
-    "slider.",
-    "x": SCALE,
-    "y": {"label": "coefficient β"},
-}
-NORMS = {
-    "id": "norms",
-    "kind": "curves",
-    "rows": [2, 3],
-    "title": "Norms of the solutions",
-    "caption": "How much longer the solution is than the shortest on this path, in either norm.",
-    "x": SCALE,
-    "y": {"label": "norm / smallest"},
-}
+FIGURES = (
+    plane(
+        "Grey: all solutions of X β = y. Gradient flow moves from the start (ring) to the "
+        "predicted limit (diamond). Diagonal networks: the thin closed curve is the level set of "
+        "the potential that the limit minimises; it touches the line there."
+    ),
+    curves(
+        "path",
+        "Coefficients by the scale of the start",
+        "The limits at 0 and ∞ stand apart, at either side. Click or drag to move the slider.",
+        SCALE,
+        {"label": "coefficient β"},
+    ),
+    curves(
+        "norms",
+        "Norms of the solutions",
+        "How much longer the solution is than the shortest on this path, in either norm.",
+        SCALE,
+        {"label": "norm / smallest"},
+        rows=[2, 3],
+    ),
+)

@@ -10,7 +10,7 @@ import numpy as np
 from implicitbias._arrays import IntArray
 from implicitbias._errors import NoPredictionError
 from implicitbias.explorer import _plane
-from implicitbias.explorer._plan import Frames, Plan, control, largest, numbers, row
+from implicitbias.explorer._plan import Frames, Plan, control, curves, largest, numbers, plane, row
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
@@ -38,24 +38,10 @@ def margins_task(plan: Plan, problem: Classification) -> dict[str, Any]:
             make = partial(_frame, plan, problem, start, scale)
             frames.add(f"{key}.{i}", (start, scale), make)
             plan.report()
-    _plane.same_window(frames.store)
-    scales = [f"{scale:g}" for scale in plan.start_scales]
     positions = [str(i) for i in range(POSITIONS + 1)]
-    figures = [DIRECTIONS, ANGLES, NORMALISED]
-    return {
-        "name": "Classification: margins",
-        "about": ABOUT,
-        "controls": [
-            *plan.controls(),
-            control("start_scale", "Scale α of the start", scales, start=len(scales) // 2),
-            control("margin", "log₁₀ of the margin", positions, start=POSITIONS // 2),
-        ],
-        "by": ["network", "depth", "direction", "start_scale"],
-        "cursor": "margin",
-        "figures": [PLANE, *figures] if problem.num_features == 2 else figures,
-        "frames": frames.keys,
-        "store": frames.store,
-    }
+    margin = control("margin", "log₁₀ of the margin", positions, start=POSITIONS // 2)
+    controls = [*plan.controls(), plan.start_scale(), margin]
+    return _plane.task(plan, ("Classification: margins", ABOUT), frames, controls, FIGURES)
 
 
 def _frame(
@@ -159,40 +145,35 @@ def _seen(
 
 
 LOG_MARGIN = {"label": "log₁₀ of the margin", "infinity": "limit"}
-PLANE = {
-    "id": "plane",
-    "kind": "plane",
-    "title": "The plane of both coefficients",
-    "caption": "Shaded: all separators. Points are drawn at distance asinh‖β‖ from the origin, "
-    "which keeps directions. The diamond at the rim is the predicted direction.",
-    "x": {"label": "β₁ (asinh radius)"},
-    "y": {"label": "β₂ (asinh radius)"},
-}
-DIRECTIONS = {
-    "id": "path",
-    "kind": "curves",
-    "title": "The direction as the margin grows",
-    "caption": "Coefficients divided by the margin. At the right, apart: the predicted direction. "
-    "Click or drag to move the slider.",
-    "x": LOG_MARGIN,
-    "y": {"label": "coefficient / margin"},
-}
-ANGLES = {
-    "id": "angle",
-    "kind": "curves",
-    "rows": [2],
-    "title": "Angle to the predicted direction",
-    "caption": "In radians, on a logarithmic axis.",
-    "x": LOG_MARGIN,
-    "y": {"label": "angle", "log": True},
-}
-NORMALISED = {
-    "id": "normalised",
-    "kind": "curves",
-    "rows": [3],
-    "title": "Normalised margin",
-    "caption": "The margin over the norm in which the predicted direction is a stationary point, "
-    "relative to its own.",
-    "x": LOG_MARGIN,
-    "y": {"label": "normalised margin / predicted"},
-}
+FIGURES = (
+    plane(
+        "Shaded: all separators. Points are drawn at distance asinh‖β‖ from the origin, which "
+        "keeps directions. The diamond at the rim is the predicted direction.",
+        " (asinh radius)",
+    ),
+    curves(
+        "path",
+        "The direction as the margin grows",
+        "Coefficients divided by the margin. At the right, apart: the predicted direction. Click "
+        "or drag to move the slider.",
+        LOG_MARGIN,
+        {"label": "coefficient / margin"},
+    ),
+    curves(
+        "angle",
+        "Angle to the predicted direction",
+        "In radians, on a logarithmic axis.",
+        LOG_MARGIN,
+        {"label": "angle", "log": True},
+        rows=[2],
+    ),
+    curves(
+        "normalised",
+        "Normalised margin",
+        "The margin over the norm in which the predicted direction is a stationary point, relative "
+        "to its own.",
+        LOG_MARGIN,
+        {"label": "normalised margin / predicted"},
+        rows=[3],
+    ),
+)

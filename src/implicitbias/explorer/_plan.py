@@ -65,18 +65,26 @@ class Plan:
         network = network_of(name, depth, self.problem.num_features)
         return network, directions_of(network, self.weights(tilt) if name in TILTED else None)
 
-    def controls(self) -> list[dict[str, Any]]:
-        """Network, depth and direction; a control with one option is not shown."""
+    def architectures(self, networks: Sequence[str]) -> list[dict[str, Any]]:
+        """Network and depth; a control with one option is not shown."""
         return [
-            control("network", "Network", [TITLES[name] for name in self.networks], select=True),
+            control("network", "Network", [TITLES[name] for name in networks], select=True),
             control("depth", "Depth L", [str(depth) for depth in self.depths]),
-            control(
-                "direction",
-                "Direction of the start",
-                [self._direction(tilt) for tilt in self.tilts],
-                start=self.tilts.index(0.0),
-            ),
         ]
+
+    def controls(self) -> list[dict[str, Any]]:
+        """Network, depth and direction."""
+        directions = [self._direction(tilt) for tilt in self.tilts]
+        start = self.tilts.index(0.0)
+        return [
+            *self.architectures(self.networks),
+            control("direction", "Direction of the start", directions, start=start),
+        ]
+
+    def start_scale(self) -> dict[str, Any]:
+        """The scale from which training is followed."""
+        options = [f"{scale:g}" for scale in self.start_scales]
+        return control("start_scale", "Scale α of the start", options, start=len(options) // 2)
 
     def _direction(self, tilt: float) -> str:
         if self.problem.num_features == 2:
@@ -119,6 +127,26 @@ def control(
         "kind": "select" if select else "range",
         "options": list(options),
         "start": start,
+    }
+
+
+def curves(
+    name: str, title: str, caption: str, x: dict[str, Any], y: dict[str, Any], **drawn: Any
+) -> dict[str, Any]:
+    """A figure of curves: of the coefficients, or of the ``rows`` that ``drawn`` names."""
+    what = {"id": name, "kind": "curves", "title": title, "caption": caption}
+    return {**what, "x": x, "y": y, **drawn}
+
+
+def plane(caption: str, radius: str = "") -> dict[str, Any]:
+    """The figure of two coefficients."""
+    return {
+        "id": "plane",
+        "kind": "plane",
+        "title": "The plane of both coefficients",
+        "caption": caption,
+        "x": {"label": f"β₁{radius}"},
+        "y": {"label": f"β₂{radius}"},
     }
 
 

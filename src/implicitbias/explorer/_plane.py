@@ -8,12 +8,45 @@ from typing import Any
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias.explorer._plan import drawn, numbers
+from implicitbias.explorer._plan import Frames, Plan, drawn, numbers
 from implicitbias.plotting import TrajectoryTraces, level_traces
 
 POINTS = 40  # of a drawn path
 ROOM = 1.05  # beyond the largest level set
 QUARTER, EVERY = 181, 10  # of the points of a level set, which is symmetric: multiples of 5 degrees
+
+
+def task(
+    plan: Plan,
+    texts: tuple[str, str],
+    frames: Frames,
+    controls: Sequence[dict[str, Any]],
+    figures: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    """A task of a page.
+
+    Parameters
+    ----------
+    texts
+        Its name, and what it is about.
+    controls
+        The last moves along each frame, the others choose one.
+    figures
+        The first is the plane, for data in one.
+    """
+    same_window(frames.store)
+    (name, about), flat = texts, plan.problem.num_features == 2
+    *chosen, cursor = (each["id"] for each in controls)
+    return {
+        "name": name,
+        "about": about,
+        "controls": list(controls),
+        "by": chosen,
+        "cursor": cursor,
+        "figures": list(figures if flat else figures[1:]),
+        "frames": frames.keys,
+        "store": frames.store,
+    }
 
 
 def ground(traces: TrajectoryTraces) -> dict[str, Any]:

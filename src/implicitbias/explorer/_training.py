@@ -11,7 +11,7 @@ from implicitbias._errors import NoPredictionError, Outcome
 from implicitbias.comparison import compare
 from implicitbias.descent import Run, gradient_descent
 from implicitbias.explorer import _plane
-from implicitbias.explorer._plan import TITLES, Frames, Plan, control, largest, numbers, row
+from implicitbias.explorer._plan import Frames, Plan, control, curves, largest, numbers, plane, row
 from implicitbias.flow import Flow, gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
@@ -48,25 +48,14 @@ def training_task(plan: Plan, problem: Regression, networks: list[str]) -> dict[
                 plan.report()
     if all("refused" in frame for frame in frames.store):
         return None
-    _plane.same_window(frames.store)
-    scales = [f"{scale:g}" for scale in plan.start_scales]
-    figures = [COEFFICIENTS, LOSS]
-    return {
-        "name": "Regression: training",
-        "about": ABOUT,
-        "controls": [
-            control("network", "Network", [TITLES[name] for name in networks], select=True),
-            control("depth", "Depth L", [str(depth) for depth in plan.depths]),
-            control("start_scale", "Scale α of the start", scales, start=len(scales) // 2),
-            control("step", "Step γ / largest stable", [f"{part:g}" for part in STEPS], start=1),
-            control("time", "Time t", [str(i) for i in range(POSITIONS)], start=POSITIONS - 1),
-        ],
-        "by": ["network", "depth", "start_scale", "step"],
-        "cursor": "time",
-        "figures": [PLANE, *figures] if problem.num_features == 2 else figures,
-        "frames": frames.keys,
-        "store": frames.store,
-    }
+    steps, positions = [f"{part:g}" for part in STEPS], [str(i) for i in range(POSITIONS)]
+    controls = [
+        *plan.architectures(networks),
+        plan.start_scale(),
+        control("step", "Step γ / largest stable", steps, start=1),
+        control("time", "Time t", positions, start=POSITIONS - 1),
+    ]
+    return _plane.task(plan, ("Regression: training", ABOUT), frames, controls, FIGURES)
 
 
 def _frames(
@@ -182,30 +171,18 @@ def _seen(problem: Regression, flow: Flow, run: Run, limit: Limit | None) -> dic
 
 
 TIME = {"label": "time t = γ k", "log": True, "zero": "0"}
-PLANE = {
-    "id": "plane",
-    "kind": "plane",
-    "title": "The plane of both coefficients",
-    "caption": "Grey: all solutions. The flow is the solid path, gradient descent the dashed one; "
-    "the diamond is the flow's predicted limit.",
-    "x": {"label": "β₁"},
-    "y": {"label": "β₂"},
-}
-COEFFICIENTS = {
-    "id": "path",
-    "kind": "curves",
-    "most": DRAWN,
-    "title": "Coefficients while it trains",
-    "caption": "Solid: the flow. Dashed: gradient descent. Click or drag to move the slider.",
-    "x": TIME,
-    "y": {"label": "coefficient β"},
-}
-LOSS = {
-    "id": "loss",
-    "kind": "curves",
-    "rows": [1, 2],
-    "title": "Loss",
-    "caption": "",
-    "x": TIME,
-    "y": {"label": "log₁₀ of the loss"},
-}
+FIGURES = (
+    plane(
+        "Grey: all solutions. The flow is the solid path, gradient descent the dashed one; the "
+        "diamond is the flow's predicted limit."
+    ),
+    curves(
+        "path",
+        "Coefficients while it trains",
+        "Solid: the flow. Dashed: gradient descent. Click or drag to move the slider.",
+        TIME,
+        {"label": "coefficient β"},
+        most=DRAWN,
+    ),
+    curves("loss", "Loss", "", TIME, {"label": "log₁₀ of the loss"}, rows=[1, 2]),
+)

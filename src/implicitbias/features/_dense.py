@@ -102,10 +102,10 @@ class Dense(Features):
         rows, columns = self.shape
         if self._array.size < PAYS_SINGLE or not self._fits_single:
             return None
-        block = max(1, GRAM_BLOCK // max(rows, 1))
+        block, roots = max(1, GRAM_BLOCK // max(rows, 1)), np.sqrt(weights)
         gram = np.zeros((rows, rows), dtype=np.float32, order="F")
         for start in range(0, columns, block):
-            part, roots = self._array[:, start : start + block], np.sqrt(weights)
+            part = self._array[:, start : start + block]
             half = np.empty(part.shape, dtype=np.float32)
             np.multiply(
                 part, roots[start : start + block], out=half, dtype=half.dtype, casting="same_kind"

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.linalg import eigvalsh, lapack
 from scipy.sparse.linalg import ArpackError, eigsh
 
-from implicitbias._arrays import EPS, FloatArray, stable_norm
+from implicitbias._arrays import EPS, FloatArray, stable_norm, worst_of
 from implicitbias._errors import Outcome
 from implicitbias.flow._budget import End
 
@@ -181,4 +181,4 @@ def _apart(first: Way, again: Way) -> float:
     above = other[np.minimum(after, other.size - 1)] - mine
     before = np.searchsorted(again.log_times, first.log_times - (1.0 - FUZZ) * windows, "right")
     below = mine - np.concatenate([[np.inf], other])[before]
-    return max(0.0, float(above.max()), float(below.max()))
+    return worst_of(0.0, float(above.max()), float(below.max()))

@@ -2,6 +2,7 @@
 
 from implicitbias.limits._aligned import GrownSizes, grown_sizes
 from implicitbias.limits._aligned_signs import SignFlow, Signs, decided_signs, turning
+from implicitbias.limits._escape import Escape, escape
 from implicitbias.limits._interpolators import (
     least_l1_interpolator,
     least_l2_end,
@@ -80,6 +81,7 @@ __all__ = [
     "Certificate",
     "EndPoint",
     "Entropy",
+    "Escape",
     "ExponentialLoss",
     "Groups",
     "GrownSizes",
@@ -115,6 +117,7 @@ __all__ = [
     "certify_stack",
     "conjugate_groups",
     "decided_signs",
+    "escape",
     "exactly",
     "follow_stack",
     "fourier_groups",

@@ -170,7 +170,7 @@ def _followed(
             raise _TooLongError
         return velocity(state)
 
-    event.terminal, event.direction = True, 1.0  # type: ignore[attr-defined]
+    event.terminal, event.direction = True, 1.0  # type: ignore[attr-defined]  # as SciPy asks
     slower = min(flow.strengths)
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():

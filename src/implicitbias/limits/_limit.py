@@ -125,7 +125,9 @@ class Limit(Record):
     spectrum
         rho with beta = S^T rho, or None where the result does not use it.
     dual
-        nu: the time integral of the negative residual (regression), or None.
+        nu, or None. Regression: the time integral of the negative residual, of networks that
+        decouple; of fully connected ones beta = X^T nu. Classification: multipliers of the margins
+        in the problem that the direction solves, up to a factor.
     unreached
         alpha (I - X^+ X) Wbar_1 of a fully connected network, shape (d, d_2): times the later
         layers it is the part of beta that training never moves to the minimum-norm solution.

@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, finite_array, positive_float
 from implicitbias._closing import angle_between
 from implicitbias._errors import InvalidInputError
-from implicitbias.plotting._style import COLOURS, STYLES, despine
+from implicitbias.plotting._style import COLOURS, STYLES, despine, legend_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,7 +158,7 @@ def margin_path(
             _draw_slope(ax, trace, last, style["color"])
     _label(ax, quantity, last)
     if legend:
-        ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+        legend_beside(ax)
     return ax
 
 

@@ -10,8 +10,14 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
-from implicitbias.plotting._scale_path import checked_names, largest_first
-from implicitbias.plotting._style import REST, WIDTH, axes_of, framed, look
+from implicitbias.plotting._coefficients import (
+    FLOWS,
+    coefficient_names,
+    curve_style,
+    framed_coefficients,
+    largest_first,
+)
+from implicitbias.plotting._style import REST, axes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +106,7 @@ def saddle_path_traces(
     if (flow is None) != (log_scale is None):
         raise InvalidInputError("flow and log_scale belong together; pass both or neither.")
     beta = np.vstack([np.zeros((1, path.coefficients.shape[1])), path.coefficients])
-    names = checked_names(names, beta.shape[1])
+    names = coefficient_names(names, beta.shape[1])
     order, count = largest_first(beta, shown)
     last = path.until if np.isfinite(path.until) else (1.0 + BEYOND) * float(path.times[-1])
     times, values = np.zeros(0), np.zeros((0, beta.shape[1]))
@@ -154,13 +160,12 @@ def saddle_path(
     ax = axes_of(ax)
     for trace in (each for each in traces.others if each.values.any()):
         ax.stairs(trace.values, traces.jumps, baseline=None, color=REST, linewidth=0.6, zorder=1)
-    thin: dict[str, Any] = {"color": "black", "linewidth": 0.8, "zorder": 4}
+    thin: dict[str, Any] = {"color": "black", "linewidth": 0.8, "zorder": FLOWS}
     for rank, trace in enumerate(traces.shown):
-        style = {**look(rank), "linewidth": WIDTH, "zorder": 3 - rank / len(traces.shown)}
-        ax.stairs(trace.values, traces.jumps, baseline=None, label=trace.name, **style)
+        style = curve_style(rank, len(traces.shown), trace.name)
+        ax.stairs(trace.values, traces.jumps, baseline=None, **style)
         if traces.flow_times.size:
             label = "flow" if trace is traces.shown[-1] else None
             ax.plot(traces.flow_times, trace.flow_values, label=label, **thin)
-    ax.axhline(0.0, color="black", linewidth=0.6, zorder=0)
     ax.set_xlim(0.0, traces.jumps[-1])
-    return framed(ax, rf"time in units of ${traces.unit}$", r"coefficient $\beta_j$", legend=legend)
+    return framed_coefficients(ax, rf"time in units of ${traces.unit}$", legend=legend)

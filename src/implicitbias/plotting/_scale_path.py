@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, IntArray, finite_array, positive_int
+from implicitbias._arrays import FloatArray, finite_array
 from implicitbias._errors import InvalidInputError
-from implicitbias.plotting._style import REST, axes_of, framed, look
+from implicitbias.plotting._coefficients import (
+    FLOWS,
+    coefficient_names,
+    curve_style,
+    framed_coefficients,
+    largest_first,
+)
+from implicitbias.plotting._style import REST, axes_of, legend_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +100,7 @@ def scale_path_traces(
         No finite positive scale, or coefficients, names or flows that do not fit the path.
     """
     beta, scales = path.coefficients, np.asarray(path.values)
-    names = checked_names(names, beta.shape[1])
+    names = coefficient_names(names, beta.shape[1])
     inside = np.flatnonzero((scales > 0) & np.isfinite(scales))
     inside = inside[np.argsort(scales[inside])]
     if inside.size == 0:
@@ -161,48 +168,14 @@ def scale_path(
     _draw_others(ax, traces.others, unit, ends)
     handles: list[Line2D] = []
     for rank, trace in enumerate(traces.shown):
-        style = {
-            **look(rank),
-            "linewidth": 1.8,
-            "zorder": 4 - rank / len(traces.shown),  # the largest coefficient on top
-            "label": trace.name,
-        }
+        style = curve_style(rank, len(traces.shown), trace.name)
         handles.append(_draw(ax, trace, unit, ends, **style))
     if traces.flow_scales.size:
         handles.append(_draw_flows(ax, traces, unit))
     _label(ax, traces, ends, path.axis)
     if legend:
-        ax.legend(
-            handles=handles,
-            frameon=False,
-            fontsize="small",
-            loc="center left",
-            bbox_to_anchor=(1.0, 0.5),
-        )
+        legend_beside(ax, handles)
     return ax
-
-
-def largest_first(beta: FloatArray, shown: int | Sequence[int]) -> tuple[IntArray, int]:
-    """The order in which coefficients are drawn, and how many of them stand out."""
-    largest_first = np.argsort(-np.abs(beta).max(axis=0), kind="stable")
-    if isinstance(shown, (int, np.integer)):
-        return largest_first, min(positive_int(shown, "shown"), largest_first.size)
-    first = np.array(shown)
-    distinct = first.ndim == 1 and 0 < first.size == np.unique(first).size
-    if not distinct or not np.isin(first, largest_first).all():
-        raise InvalidInputError(
-            f"shown is {shown!r}; expected a number, or different indices from 0 to "
-            f"{largest_first.size - 1}."
-        )
-    return np.concatenate([first, largest_first[~np.isin(largest_first, first)]]), first.size
-
-
-def checked_names(names: Sequence[str] | None, size: int) -> list[str]:
-    if names is None:
-        return [rf"$\beta_{{{j}}}$" for j in range(1, size + 1)]
-    if len(names) != size:
-        raise InvalidInputError(f"names has {len(names)} entries; expected {size}.")
-    return [str(name) for name in names]
 
 
 def _end(beta: FloatArray, scales: FloatArray, end: float) -> FloatArray | None:
@@ -274,7 +247,7 @@ def _draw_flows(ax: Axes, traces: ScalePathTraces, unit: float) -> Line2D:
         markerfacecolor="none",
         markeredgecolor="black",
         markeredgewidth=1.1,
-        zorder=5,
+        zorder=FLOWS,
         label="end of simulated flow",
     )
     return rings
@@ -304,6 +277,5 @@ def _label(ax: Axes, traces: ScalePathTraces, ends: tuple[float, float], axis: s
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(text))
-    ax.axhline(0.0, color="black", linewidth=0.6, zorder=0)
     unit = rf" $/\ 10^{{{traces.power}}}$" if traces.power else ""
-    framed(ax, axis, r"coefficient $\beta_j$" + unit, legend=False)
+    framed_coefficients(ax, axis, unit=unit, legend=False)

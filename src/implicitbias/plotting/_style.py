@@ -62,9 +62,15 @@ def cross(ax: Axes) -> None:
         line(0.0, color="black", linewidth=0.5, zorder=0)
 
 
-def legend_beside(ax: Axes) -> None:
-    """Name the curves to the right of the axes, where they hide nothing."""
-    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+def legend_beside(ax: Axes, handles: Sequence[Any] | None = None) -> None:
+    """Name the curves, or only ``handles``, to the right of the axes, where they hide nothing."""
+    ax.legend(
+        handles=handles,
+        frameon=False,
+        fontsize="small",
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+    )
 
 
 def decades(ax: Axes, which: str, values: Sequence[FloatArray]) -> None:

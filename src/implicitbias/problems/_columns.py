@@ -88,6 +88,9 @@ def columns_of(X: FloatArray) -> Columns:
     differences = moved.differences(moved.shortest_row()).toarray()
     rows = UnitRows(np.ascontiguousarray(differences.T), equilibrated=True)
     basis = exact_row_basis(rows).rows[: _rank_beside_constant(scaled)]
+    if not basis.size:  # they vary by rounding alone
+        found += [Combination(j, {}, float(low[j])) for j in varying.tolist()]
+        return Columns(0, tuple(sorted(found, key=lambda each: each.column)), None)
     if varying.size >= len(X):
         return Columns(basis.size, tuple(found), None)
     unit = rows.block(slice(0, varying.size))

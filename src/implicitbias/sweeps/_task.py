@@ -33,7 +33,7 @@ from implicitbias.networks import Network
 from implicitbias.problems import Classification
 from implicitbias.sweeps._coefficients import packed, summary
 from implicitbias.sweeps._data import Problem, hash_of, problem_of, truth_of
-from implicitbias.theorems import limit_path, predict_limit
+from implicitbias.theorems import limit_at_end, predict_limit
 
 Record = dict[str, Any]
 Task = Mapping[str, Mapping[str, Any]]
@@ -201,17 +201,7 @@ def _end_of_path(
         raise InvalidInputError("in classification the limit direction forgets the scale.")
     directions = _initialization(network, {**start, "scale": 1.0}).directions
     certified_to = options.get("certified_to", CERTIFIED)
-    limit = limit_path(
-        network, problem, directions, [start["scale"]], certified_to=certified_to
-    ).limits[0]
-    if not limit.certificate.worst <= certified_to:
-        raise NoPredictionError(
-            f"{limit.theorem} applies, but its limit was certified only to "
-            f"{limit.certificate.worst:.1e} ({limit.certificate}).",
-            limit.assumptions,
-            limit.certificate,
-        )
-    return limit
+    return limit_at_end(network, problem, directions, start["scale"], certified_to)
 
 
 def _end(found: Limit | Flow | Comparison) -> FloatArray:

@@ -7,7 +7,6 @@ from itertools import pairwise, product
 import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm, worst_of
-from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.limits import (
     Certificate,
@@ -18,6 +17,7 @@ from implicitbias.limits import (
 )
 from implicitbias.theorems._aligned_assumptions import Decision, decision, deviation, off_chain
 from implicitbias.theorems._aligned_chain import ROUNDED
+from implicitbias.theorems._limit_problem import require_finite
 from implicitbias.theorems._situation import Situation
 
 LOG_LEAST = float(np.log(np.finfo(np.float64).smallest_subnormal))
@@ -32,12 +32,7 @@ def aligned_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     log_scale = situation.init.log_scale + chain.log_unit
     kept = _kept_part(chain.unseen, grown, signs, log_scale)
     coefficients = end.rho + kept
-    if not np.isfinite(coefficients).all():
-        raise NoPredictionError(
-            f"{name} applies, but the limit's coefficients do not fit float64: the start is at "
-            f"scale exp({situation.init.log_scale:.4g}).",
-            verdicts,
-        )
+    require_finite(coefficients, situation, name, verdicts)
     layers, note = _layers(situation, grown, end.rho, signs), ""
     if off_chain(situation) > CERTIFIED:
         layers, note = (

@@ -9,7 +9,7 @@ from scipy.linalg import solve_triangular
 
 from implicitbias._arrays import stable_norm
 from implicitbias._verdicts import CERTIFIED, Status, Verdict
-from implicitbias.limits import SignFlow, decided_signs, turning
+from implicitbias.limits import SignFlow, decided_signs, escape, turning
 from implicitbias.theorems._aligned_chain import ROUNDED, AlignedChain
 from implicitbias.theorems._assumptions import (
     ROUNDING,
@@ -39,19 +39,24 @@ class Decision:
 
 @needs(fully_connected)
 def leaves_zero(situation: Situation) -> Verdict:
-    """The start is no saddle: some layer moves as long as beta is near 0."""
+    """The start leaves the saddle at 0, however small it is."""
     layers, y = situation.init.directions, situation.problem.y
     largest = max(float(np.abs(layer).max()) for layer in layers)
     size = float(np.abs(y).max(initial=0.0))
+    name = title(leaves_zero)
     if largest == 0.0 or size == 0.0:  # from y = 0 whatever moves, moves to it
-        return positive("the start is not Theta = 0", largest, largest, "the largest entry")
+        return positive(name, largest, largest, "the largest entry")
     drive = situation.problem.features.T @ (y / size)
     drive = drive / float(np.abs(drive).max())
-    pulls = situation.network.layer_gradients([layer / largest for layer in layers], drive)
-    pull = max(float(np.abs(each).max()) for each in pulls)
-    return positive(
-        "some layer moves as long as beta is near 0", pull, 1.0, "the largest gradient, in units"
-    )
+    first, *later = (np.asarray(layer) / largest for layer in layers)
+    found = escape((first.T @ (drive / float(np.linalg.norm(drive))), *later))
+    text = "the least gradient on the way out, of what the norms of the layers allow"
+    if situation.network.depth == 2:
+        text = "|W_1^T k / |k| + w_2| relative to both, k = X^T y: the part that grows"
+    elif not found.escapes:
+        text += "; it stays on the side where k^T beta < 0"
+    holds = found.escapes and found.clearness > ROUNDING
+    return Verdict(name, "holds" if holds else "fails", found.clearness, text)
 
 
 @needs(fully_connected)

@@ -48,6 +48,28 @@ class Member:
         return np.asarray(order[np.isfinite(self.log_scales[order])])
 
 
+def require_finite(
+    values: FloatArray,
+    situation: Situation,
+    name: str,
+    verdicts: Verdicts,
+    what: str = "coefficients",
+) -> None:
+    """Refuse a limit beyond float64.
+
+    Raises
+    ------
+    NoPredictionError
+        It is.
+    """
+    if not np.isfinite(values).all():
+        raise NoPredictionError(
+            f"{name} applies, but the limit's {what} do not fit float64: the start is at scale "
+            f"exp({situation.init.log_scale:.4g}).",
+            verdicts,
+        )
+
+
 class LimitProblem(ABC):
     """The limit that a theorem names in a situation where none of its assumptions fails.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from implicitbias._verdicts import Verdict
 from implicitbias.limits import Certificate, Limit
 from implicitbias.theorems._path import LimitPath
 
+Answer = TypeVar("Answer")
 RefusalKind = Literal["NoPredictionError", "InfeasibleProblemError", "InvalidInputError"]
 KINDS: dict[type[ImplicitBiasError], RefusalKind] = {
     NoPredictionError: "NoPredictionError",
@@ -74,8 +75,34 @@ class Refusal(Record):
         return f"member {self.member}: {self.kind}: {self.reason}"
 
 
+class _Several(Record, Generic[Answer]):
+    """One answer a member, in order; ``several[i]`` is the i-th, or raises its refusal."""
+
+    refusals: tuple[Refusal, ...]
+
+    @property
+    def _answers(self) -> tuple[Answer | None, ...]:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def __iter__(self) -> Iterator[Answer | None]:
+        return iter(self._answers)
+
+    def __getitem__(self, member: int) -> Answer:
+        answer = self._answers[member]
+        if answer is None:
+            place = member % len(self)
+            raise next(each for each in self.refusals if each.member == place).error
+        return answer
+
+    def _short(self) -> str:
+        return str(self)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Limits(Record):
+class Limits(_Several[Limit]):
     """Limits of many members, in order; ``limits[i]`` is the i-th, or raises its refusal.
 
     Attributes
@@ -89,17 +116,9 @@ class Limits(Record):
     limits: tuple[Limit | None, ...]
     refusals: tuple[Refusal, ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.limits)
-
-    def __iter__(self) -> Iterator[Limit | None]:
-        return iter(self.limits)
-
-    def __getitem__(self, member: int) -> Limit:
-        limit = self.limits[member]
-        if limit is None:
-            raise _refusal_of(self.refusals, member % len(self)).error
-        return limit
+    @property
+    def _answers(self) -> tuple[Limit | None, ...]:
+        return self.limits
 
     @property
     def refused(self) -> BoolArray:
@@ -120,11 +139,8 @@ class Limits(Record):
             [np.inf if each is None else each.certificate.worst for each in self.limits]
         )
 
-    def _short(self) -> str:
-        return str(self)
-
     def _badge(self) -> Badge:
-        return _badge(len(self.refusals), len(self), "limits")
+        return _badge(len(self.refusals), len(self))
 
     def __str__(self) -> str:
         text, kept = f"{len(self)} limits", ~self.refused
@@ -134,7 +150,7 @@ class Limits(Record):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LimitPaths(Record):
+class LimitPaths(_Several[LimitPath]):
     """Paths of many members over one set of scales; ``paths[i]`` as in ``Limits``.
 
     Attributes
@@ -151,17 +167,9 @@ class LimitPaths(Record):
     paths: tuple[LimitPath | None, ...]
     refusals: tuple[Refusal, ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __iter__(self) -> Iterator[LimitPath | None]:
-        return iter(self.paths)
-
-    def __getitem__(self, member: int) -> LimitPath:
-        path = self.paths[member]
-        if path is None:
-            raise _refusal_of(self.refusals, member % len(self)).error
-        return path
+    @property
+    def _answers(self) -> tuple[LimitPath | None, ...]:
+        return self.paths
 
     @property
     def refused(self) -> BoolArray:
@@ -177,11 +185,8 @@ class LimitPaths(Record):
         each = iter(known)
         return np.array([nothing if path is None else next(each) for path in self.paths])
 
-    def _short(self) -> str:
-        return str(self)
-
     def _badge(self) -> Badge:
-        return _badge(int(self.refused.sum()), self.refused.size, "limits")
+        return _badge(int(self.refused.sum()), self.refused.size)
 
     def __str__(self) -> str:
         refused = int(self.refused.sum())
@@ -189,11 +194,7 @@ class LimitPaths(Record):
         return text + (f"; {refused} of {self.refused.size} limits refused" if refused else "")
 
 
-def _refusal_of(refusals: tuple[Refusal, ...], member: int) -> Refusal:
-    return next(each for each in refusals if each.member == member)
-
-
-def _badge(refused: int, all_of_them: int, what: str) -> Badge:
+def _badge(refused: int, all_of_them: int) -> Badge:
     if refused:
-        return Badge(f"{refused} of {all_of_them} {what} refused", "bad")
-    return Badge(f"{all_of_them} {what} certified", "good")
+        return Badge(f"{refused} of {all_of_them} limits refused", "bad")
+    return Badge(f"{all_of_them} limits certified", "good")

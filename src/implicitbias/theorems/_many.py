@@ -23,9 +23,10 @@ from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
+from implicitbias.theorems._along import checked_values
 from implicitbias.theorems._limit_problem import Member
 from implicitbias.theorems._limits import LimitPaths, Limits, Refusal
-from implicitbias.theorems._path import LimitPath, checked_values, whole_path
+from implicitbias.theorems._path import LimitPath, whole_path
 from implicitbias.theorems._predict import applicable, predicted
 from implicitbias.theorems._situation import Situation, situation_of
 
@@ -192,7 +193,8 @@ class _Starts:
     def key(self, init: Initialization) -> Any:
         """What starts of the same directions have in common."""
         if id(init) not in self._keys:  # kept, so that no other gets its place in memory
-            self._keys[id(init)] = init, tuple(each.tobytes() for each in init.directions)
+            key = tuple((each.shape, each.tobytes()) for each in init.directions)
+            self._keys[id(init)] = init, key
         return self._keys[id(init)][1]
 
     def situation(self, place: int, problem: Problem, init: Initialization) -> Situation:

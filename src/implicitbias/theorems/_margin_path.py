@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -10,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from implicitbias._arrays import ArrayLike, FloatArray, IntArray, check_callback, largest_allowed
-from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
+from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._threads import threads_for
 from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.features import Features
@@ -27,11 +26,15 @@ from implicitbias.limits import (
 )
 from implicitbias.networks import Network
 from implicitbias.problems import Classification
-from implicitbias.theorems._along import LimitsAlong, kept_or_refused
+from implicitbias.theorems._along import (
+    LimitsAlong,
+    checked_values,
+    kept_or_refused,
+    situation_along,
+)
 from implicitbias.theorems._classification import scaled_to_margin
 from implicitbias.theorems._finite_loss import FINITE_LOSS
-from implicitbias.theorems._path import checked_values
-from implicitbias.theorems._situation import Situation, situation_of
+from implicitbias.theorems._situation import Situation
 from implicitbias.theorems._theorem import Theorem
 
 Verdicts = tuple[Verdict, ...]
@@ -61,18 +64,15 @@ class MarginPath(LimitsAlong):
     theorem: str
     departures: FloatArray
     axis: ClassVar[str] = r"ratio $\mu = \alpha^L / \log(1 / \epsilon)$"
+    plural: ClassVar[str] = "ratios"
 
     @property
     def values(self) -> FloatArray:
         """The ratios."""
         return self.ratios
 
-    def _short(self) -> str:
-        text = f"{self.theorem}, ratios {self.ratios.min():.3g} to {self.ratios.max():.3g}"
-        return f"{self._badge().word}: {text}"
-
     def __str__(self) -> str:
-        text = self._named("ratios", self.ratios)
+        text = super().__str__()
         if self.departures.size == 0:
             return text
         times = f"{self.departures.size} departures" if self.departures.size > 1 else "a departure"
@@ -145,22 +145,14 @@ def margin_path(
             "margin_path needs a Classification; in regression the limit at every scale is "
             "limit_path's."
         )
-    given = init.directions if isinstance(init, Initialization) else init
-    situation = situation_of(network, problem, Initialization(given, scale=1.0))
+    situation = situation_along(network, problem, init)
     with threads_for(problem.X.size):
         problem.require_separable()
         result, verdicts = _applicable(situation)
         limits, departures = _limits(situation, result, verdicts, values, callback)
     kept = tuple(kept_or_refused(one, certified_to) for one in limits)
     path = MarginPath(values, kept, result.name, departures)
-    if path.refused.any():
-        first = int(np.argmax(path.refused))
-        warnings.warn(
-            f"{path.refused.sum()} of {values.size} ratios could not be certified and are NaN; the "
-            f"first, {values[first]:g}: {path.limits[first].note}",
-            CertificateWarning,
-            stacklevel=2,
-        )
+    path.warn_of_refused(stacklevel=2)
     return path
 
 
@@ -250,12 +242,9 @@ def _limit(
     solver: MarginSolver,
     point: MarginPoint,
 ) -> Limit:
-    exponents = _exponents(situation.reduction.features)
-    kept = solver.multipliers(point) if np.isfinite(ratio) and ratio > 0.0 else point.multipliers
-    dual = np.zeros(exponents.size)
-    dual[point.active if kept is point.multipliers else slice(None)] = kept
+    dual = _multipliers(solver, point, ratio)
     where = {0.0: ", as the ratio tends to 0", np.inf: ", as the ratio tends to infinity"}
-    note = f"{point.active.size} of {dual.size} points have the smallest margin"
+    note = f"{point.active.size} of {situation.problem.num_points} points have the smallest margin"
     left = len(solver.departures) if np.isfinite(ratio) else 0
     if left:
         note += f", after {left} departures" if left > 1 else ", after a departure"
@@ -266,7 +255,21 @@ def _limit(
         point.certificate,
         verdicts if point.tie is None else (*verdicts, point.tie),
         spectrum=situation.reduction.spectrum(point.rho),
-        dual=np.ldexp(dual, exponents),
+        dual=None if dual is None else np.ldexp(dual, _exponents(situation.reduction.features)),
         note=f"{note}{where.get(ratio, '')}.",
         num_iterations=point.num_iterations,
     )
+
+
+def _multipliers(solver: MarginSolver, point: MarginPoint, ratio: float) -> FloatArray | None:
+    """nu of all points up to a factor, (n,); None where those before departures count, too.
+
+    As the ratio tends to 0 they count for L > 2, whose clocks have ends, in another unit.
+    """
+    if 0.0 < ratio < np.inf:
+        return solver.multipliers(point)
+    if ratio == 0.0 and solver.departures and solver.problem.curves.depth > 2:
+        return None
+    nu = np.zeros(len(solver.problem.rows))
+    nu[point.active] = point.multipliers
+    return nu

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from implicitbias._arrays import ArrayLike, FloatArray, check_callback, largest_allowed
-from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
+from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._names import renamed
 from implicitbias._threads import threads_for
-from implicitbias._verdicts import CERTIFIED
+from implicitbias._verdicts import CERTIFIED, Verdict
 from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Regression
-from implicitbias.theorems._along import LimitsAlong, kept_or_refused
-from implicitbias.theorems._predict import applicable, applicable_in_turn, first_answer
-from implicitbias.theorems._situation import Situation, situation_of
+from implicitbias.theorems._along import (
+    LimitsAlong,
+    checked_values,
+    kept_or_refused,
+    situation_along,
+)
+from implicitbias.theorems._predict import applicable, applicable_in_turn, certified, first_answer
+from implicitbias.theorems._situation import Situation
+from implicitbias.theorems._theorem import Theorem
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,18 +44,12 @@ class LimitPath(LimitsAlong):
     limits: tuple[Limit, ...]
     theorem: str
     axis: ClassVar[str] = r"scale $\alpha$ of the initialization"
+    plural: ClassVar[str] = "scales"
 
     @property
     def values(self) -> FloatArray:
         """The scales."""
         return self.scales
-
-    def _short(self) -> str:
-        text = f"{self.theorem}, scales {self.scales.min():.3g} to {self.scales.max():.3g}"
-        return f"{self._badge().word}: {text}"
-
-    def __str__(self) -> str:
-        return self._named("scales", self.scales)
 
 
 @renamed(tol="certified_to")
@@ -105,17 +102,10 @@ def limit_path(
             "limit_path needs a Regression; in classification the limit direction forgets the "
             "scale."
         )
-    situation = _along(network, problem, directions)
+    situation = situation_along(network, problem, directions)
     with threads_for(problem.X.size):
         path = whole_path(situation, alphas, certified_to, callback)
-    if path.refused.any():
-        first = int(np.argmax(path.refused))
-        warnings.warn(
-            f"{path.refused.sum()} of {alphas.size} scales could not be certified and are NaN; the "
-            f"first, {alphas[first]:g}: {path.limits[first].note}",
-            CertificateWarning,
-            stacklevel=3,  # past ``renamed``
-        )
+    path.warn_of_refused(stacklevel=3)  # past ``renamed``
     return path
 
 
@@ -150,20 +140,29 @@ def limit_at_end(
     problem: Regression,
     directions: Initialization | Iterable[Any],
     scale: float,
+    certified_to: float | None = None,
 ) -> Limit:
-    """The one limit of ``limit_path`` at scale 0 or infinity, however well it is certified.
+    """The one limit of ``limit_path`` at scale 0 or infinity; if None, however well certified.
 
     Raises
     ------
+    InvalidInputError
+        The scale is neither.
     NoPredictionError
-        It could not be solved, or no result covers the network and start there.
+        It could not be solved or certified, or no result covers the network and start there.
     """
-    situation = _along(network, problem, directions)
+    if scale not in (0.0, float("inf")):
+        raise InvalidInputError(f"scale is {scale}; expected a number >= 0, or infinity.")
+    situation = situation_along(network, problem, directions)
+
+    def ask(result: Theorem, verdicts: tuple[Verdict, ...]) -> Limit:
+        limit = result.limit.at(situation, result.name, verdicts, scale)
+        if certified_to is None:
+            return limit
+        return certified(limit, situation, result, verdicts, certified_to)
+
     with threads_for(problem.X.size):
-        return first_answer(
-            situation,
-            lambda result, verdicts: result.limit.at(situation, result.name, verdicts, scale),
-        )
+        return first_answer(situation, ask)
 
 
 def rough_limit_path(
@@ -186,40 +185,8 @@ def rough_limit_path(
         As ``limit_path``.
     """
     alphas = checked_values(scales, "scales", "scale")
-    situation = _along(network, problem, directions)
+    situation = situation_along(network, problem, directions)
     with threads_for(problem.X.size):
         result, verdicts = applicable(situation)
         rough = result.limit.rough_path(situation, result.name, verdicts, alphas)
     return limit_path(network, problem, directions, alphas).coefficients if rough is None else rough
-
-
-def _along(
-    network: Network, problem: Regression, directions: Initialization | Iterable[Any]
-) -> Situation:
-    """The situation at scale 1."""
-    given = directions.directions if isinstance(directions, Initialization) else directions
-    return situation_of(network, problem, Initialization(given, scale=1.0))
-
-
-def checked_values(values: ArrayLike, name: str, one: str) -> FloatArray:
-    """The scales or ratios as an array.
-
-    Raises
-    ------
-    InvalidInputError
-        They are no non-empty sequence of numbers >= 0.
-    """
-    try:
-        found = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidInputError(f"{name} is {values!r}; expected a sequence of numbers.") from None
-    if found.ndim != 1 or found.size == 0:
-        raise InvalidInputError(
-            f"{name} has shape {found.shape}; expected a non-empty sequence of numbers >= 0."
-        )
-    if not np.all(found >= 0):
-        raise InvalidInputError(
-            f"{name} contains {found[~(found >= 0)][0]:g}; every {one} must be >= 0 "
-            "(0 and infinity are the ends of the path)."
-        )
-    return found

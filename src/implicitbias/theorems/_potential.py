@@ -186,7 +186,7 @@ def _end(
         ),
         verdicts,
         spectrum=rho,
-        dual=end.nu if np.isfinite(end.nu).all() else None,
+        dual=problem.dual_as_given(end.nu) if np.isfinite(end.nu).all() else None,
         note=f"The end of the path as the scale tends to {where}"
         + ("; a tie was broken." if end.tied else "."),
     )

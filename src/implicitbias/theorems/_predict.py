@@ -95,14 +95,14 @@ def predicted(
         def ask(result: Theorem, verdicts: tuple[Verdict, ...]) -> Limit:
             limit = result.limit.at(situation, result.name, verdicts)
             limit = _in_units(limit, -exponent) if exponent else limit
-            return _certified(limit, situation, result, verdicts, certified_to)
+            return certified(limit, situation, result, verdicts, certified_to)
 
         if theorem is not None:
             return ask(*_asked(situation, theorem))
         return first_answer(situation, ask)
 
 
-def _certified(
+def certified(
     limit: Limit,
     situation: Situation,
     result: Theorem,

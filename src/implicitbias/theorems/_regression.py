@@ -29,6 +29,7 @@ from implicitbias.limits import (
     solve_one_point,
 )
 from implicitbias.problems import UnitRows
+from implicitbias.theorems._limit_problem import require_finite
 from implicitbias.theorems._rounded_start import (
     forced_by_rounding,
     left_out,
@@ -87,7 +88,8 @@ def assemble_potential(
     certificate, nu = Certificate(0.0, 0.0, error=0.0), state.nu
     if kept.any():
         certified = certify(problem, state, corrections)
-        state, certificate, nu = certified.state, certified.certificate, certified.nu
+        state, certificate = certified.state, certified.certificate
+        nu = problem.dual_as_given(certified.nu)
         del certified
     state = replace(state, system=None, t=reduction.level(problem.curves, state.t, kept))
     real_rho = np.zeros(situation.curves.size)
@@ -97,12 +99,7 @@ def assemble_potential(
     with np.errstate(over="ignore", invalid="ignore"):
         rho = reduction.spectrum(real_rho, imaginary)
         coefficients = np.ascontiguousarray(decomposition.coefficients(rho).real)
-    if not np.isfinite(coefficients).all():
-        raise NoPredictionError(
-            f"{name} applies, but the limit's coefficients do not fit float64: the start is at "
-            f"scale exp({situation.init.log_scale:.4g}).",
-            verdicts,
-        )
+    require_finite(coefficients, situation, name, verdicts)
     gap, error = certificate.gap or 0.0, certificate.error
     if error is not None:
         if not kept.all() or decomposition.residual > 0.0:
@@ -197,7 +194,6 @@ def _layers(
 def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """Theorem 6 in closed form; the certificate re-measures it on the returned layers."""
     svd, one = situation.one_point, situation.one_point_problem
-    log_scale = situation.init.log_scale
     nu = solve_one_point(one)
     if nu is None:
         raise NoPredictionError(
@@ -211,12 +207,7 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
         with np.errstate(over="ignore", invalid="ignore"):
             parameters = whole_layers(situation, moved)
             coefficients = situation.network.coefficients(parameters)
-    if not np.isfinite(coefficients).all():
-        raise NoPredictionError(
-            f"{name} applies, but the limit's layers or coefficients do not fit float64: the start "
-            f"is at scale exp({log_scale:.4g}).",
-            verdicts,
-        )
+    require_finite(coefficients, situation, name, verdicts, "layers or coefficients")
     error = _one_point_error(situation, coefficients, moved, nu)
     if coefficients.size == 1:  # y / x, which the layers' products need not resolve
         end = least_l2_end(situation.rows, situation.targets)

@@ -26,9 +26,10 @@ from implicitbias.limits import (
 )
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
+from implicitbias.theorems._along import situation_along
 from implicitbias.theorems._registry import task_of, theorem_called
 from implicitbias.theorems._saddle_path import End, SaddlePath
-from implicitbias.theorems._situation import ROUNDED, Situation, situation_of
+from implicitbias.theorems._situation import ROUNDED, Situation
 
 MAX_JUMPS = 100_000
 NAME = {"regression": "Saddles, regression", "classification": "Saddles, classification"}
@@ -76,8 +77,7 @@ def saddle_path(
     """
     certified_to = largest_allowed(certified_to, "certified_to")
     most = positive_int(max_jumps, "max_jumps")
-    given = init.directions if isinstance(init, Initialization) else init
-    situation = situation_of(network, problem, Initialization(given, scale=1.0)).on_all_points()
+    situation = situation_along(network, problem, init).on_all_points()
     result = theorem_called(NAME[task_of(problem)], task_of(problem))
     with threads_for(problem.X.size):
         verdicts = result.measure(situation)
@@ -117,6 +117,7 @@ class _Path:
         logs = situation.curves.small_scale_lengths()
         logs = tuple(side - self.columns * np.log(2.0) for side in logs)
         finite = np.concatenate([side[np.isfinite(side)] for side in logs])
+        self._refuse_apart(finite)
         self.log_clock = float(np.median(finite)) if finite.size else 0.0
         with np.errstate(over="ignore"):
             below, above = (np.exp(side - self.log_clock) for side in logs)
@@ -130,6 +131,15 @@ class _Path:
             else ExponentialLoss(scaled, situation.targets)
         )
         self.walk = Walk(scaled, below, above, loss)
+
+    def _refuse_apart(self, log_lengths: FloatArray) -> None:
+        """Refuse clocks of which float64 holds some as 0 or infinite in the unit of the others."""
+        if log_lengths.size and np.ptp(log_lengths) > REACHES:
+            raise NoPredictionError(
+                f"the coordinates grow at times exp({np.ptp(log_lengths):.4g}) apart, further than "
+                "float64 holds. Give directions, and columns, of sizes nearer to each other.",
+                self.verdicts,
+            )
 
     def walked(self, most: int) -> SaddlePath:
         """All of it."""

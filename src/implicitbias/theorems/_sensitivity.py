@@ -172,6 +172,7 @@ class Sensitivity(Record):
                 features=problem.features.rows(rest),
                 target=problem.target[rest],
                 lost=None,
+                row_exponents=None,
                 curves=problem.actual_curves,
                 log_excess=0.0,
             )
@@ -181,7 +182,7 @@ class Sensitivity(Record):
                 raise NoPredictionError(f"the limit without point {index}: {error}.") from None
             left_out = problem.features.rows([index]) @ part.curves.rho(state.t)
             predictions[index] = left_out[0]
-        return predictions
+        return problem.as_given(predictions)
 
 
 def _of_the_start(situation: Situation) -> tuple[Verdict, ...]:

@@ -230,7 +230,7 @@ class Situation(Setting):
             else (start, ROUNDED * float(np.abs(start).max(initial=0.0))),
             seen=None if decomposition.is_identity else self._seen(kept),
             lost=None if lost is None else lost.of(rows, kept),
-        )
+        ).with_even_rows()
 
     def _seen(self, kept: BoolArray) -> Seen:
         """beta of the coordinates ``kept``."""

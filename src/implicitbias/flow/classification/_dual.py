@@ -13,10 +13,11 @@ from functools import cached_property
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, Parameters
+from implicitbias._arrays import EPS, FloatArray, Parameters, unit
 from implicitbias._errors import Outcome
 from implicitbias.flow._decoupled import orientations, separates
 from implicitbias.flow._rest import NEGLIGIBLE, Rest
+from implicitbias.flow._stability import FINER
 from implicitbias.flow.classification._log_curves import Coordinates
 from implicitbias.flow.classification._loss import MarginLoss
 from implicitbias.flow.classification._system import LARGEST, MarginPoint, MarginSystem, check_size
@@ -47,6 +48,15 @@ class DualMargins(MarginSystem):
         self.log_unit = max(0.0, start)
         self.rtol = max(FINEST, self.margin_tol / (TYPICAL - min(0.0, max(start, LOWEST))))
         check_size(self.log_unit)
+
+    def finer(self) -> DualMargins:
+        """The flow at a smaller tolerance; at a larger one where rounding allows no smaller."""
+        factor = FINER if FINER * self.margin_tol >= FINEST else 1.0 / FINER
+        return type(self)(self.coordinates, self.loss, factor * self.margin_tol)
+
+    def direction(self, t: FloatArray) -> FloatArray:
+        """beta over its largest entry, (d,)."""
+        return unit(self.coordinates.coefficients(self.coordinates.spectrum(t)[0]))
 
     @abstractmethod
     def points(self, states: FloatArray) -> FloatArray:

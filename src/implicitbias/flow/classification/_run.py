@@ -24,6 +24,7 @@ from implicitbias.flow.classification._record import MarginRecord, record_of
 from implicitbias.flow.classification._system import MarginSystem
 from implicitbias.flow.classification._target import target_of
 from implicitbias.flow.classification.slide._run import slide_on
+from implicitbias.flow.classification.slide._turn import doubted, turn_of
 from implicitbias.problems import Classification
 
 HANDOVER = 1e8  # margin beyond which the dual route slides; the slide is off by its inverse
@@ -102,6 +103,13 @@ def margin_flow(
     arrived = run.end is not None and run.end.outcome is Outcome.MARGIN_REACHED
     if isinstance(system, DualMargins) and arrived and target.passed(run.point) < 0.0:
         t, slide = slide_on(system, run, target, budget, record, callback)
+        turned = turn_of(system, run, t)
+        if turned is not None and run.end is not None and run.end.outcome in FOLLOWED:
+            other = system.finer()
+            again = follow(
+                other, target.within(_handover(other, handover)), budget, MarginRecord(2), None
+            )
+            run.end = doubted((system, run), (other, again), target, budget, turned)
         parameters = system.coordinates.parameters(t)
         flow = _flow(system, run, record, parameters, slide, time.perf_counter() - began)
     else:

@@ -87,6 +87,9 @@ def run(system: FlowSystem, request: Request) -> Flow:
     if trajectory.growth > VISIBLE and trajectory.end.outcome in FOLLOWED:
         trajectory = _reproduced(system, rules, budget, trajectory)
     flow = _flow(system, trajectory, rules.remaining, time.perf_counter() - began)
+    if budget.times is not None:  # as they were given, not as their logarithms round
+        passed = budget.times[: flow.times.size - 2]
+        flow.times[1:-1], flow.log_times[1:-1] = passed, np.log(passed)
     if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
         flow.times[-1], flow.log_times[-1] = budget.max_time, np.log(budget.max_time)
     return flow

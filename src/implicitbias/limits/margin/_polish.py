@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lstsq
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import FloatArray, worst_of
 from implicitbias.features import Dense
 from implicitbias.limits.margin._l1 import GroupedProblem, Point
 
@@ -78,7 +78,7 @@ def merit(problem: GroupedProblem, point: Point) -> float:
     ]
     if problem.exponent == 1:
         numbers.append(float((problem.pull(point) / scale).max()) - 1.0)
-    return float(max(np.inf if np.isnan(number) else number for number in numbers))
+    return worst_of(*numbers)
 
 
 def polish(problem: GroupedProblem, point: Point) -> Point:

@@ -194,7 +194,7 @@ def _predicted(
         rest = straight - kept
         rate, _ = there.slope_rates(state.t + kept)
         outwards = rate * rest > 0.0
-        rest = np.where(outwards, _bent(rest, rate), rest)
+        rest = np.where(outwards, bent(rest, rate), rest)
     began = there.point(state.t)
     return _stepped(began, state, straight, kept + rest, state.mismatch, change * dnu)[0]
 
@@ -205,7 +205,7 @@ def _bent_step(here: Point, straight: FloatArray) -> FloatArray:
     For L = 2 straight where rho stays too small to count: t is the clock then.
     """
     outwards, inwards = here.rates
-    step = _bent(straight, np.where(outwards * straight >= 0.0, outwards, inwards))
+    step = bent(straight, np.where(outwards * straight >= 0.0, outwards, inwards))
     if here.curves.depth > 2 or float(np.abs(straight).max()) < FREE:
         return step
     with np.errstate(over="ignore", invalid="ignore"):
@@ -214,7 +214,7 @@ def _bent_step(here: Point, straight: FloatArray) -> FloatArray:
     return np.where(light, straight, step)
 
 
-def _bent(step: FloatArray, rate: FloatArray) -> FloatArray:
+def bent(step: FloatArray, rate: FloatArray) -> FloatArray:
     """d with (e^{rate d} - 1) / rate = step, as far as there is one."""
     rate = np.where(np.abs(rate) < FLOOR, FLOOR, rate)
     return np.asarray(np.log1p(np.maximum(rate * step, -0.9)) / rate)

@@ -177,7 +177,8 @@ def drawn_starts(start: NumericArray, size: float) -> Iterator[NumericArray]:
 
 
 @lru_cache(maxsize=1)
-def _draws(size: int, count: int) -> FloatArray:
+def draws_of(size: int, count: int) -> FloatArray:
+    """Normal numbers, (size, count), the same for all that are asked alike."""
     draws = np.random.default_rng(0).standard_normal((size, count))
     draws.flags.writeable = False  # shared
     return draws
@@ -194,7 +195,7 @@ def _swayed(
     curves, top = problem.curves, log_top(problem.curves, t)
     if top == -np.inf:  # rho = 0
         return 0.0
-    draws = _draws(sizes.size + clocks.size, DRAWS if system.rows.basis is not None else FEW)
+    draws = draws_of(sizes.size + clocks.size, DRAWS if system.rows.basis is not None else FEW)
     target = system.rows.combined(draws[: sizes.size] * sizes[:, None])
     moved = draws[sizes.size :] * np.minimum(clocks, LARGEST)[:, None]
     basis, own = system.rows.basis, np.zeros((clocks.size, target.shape[1]))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import FloatArray, IntArray, NumericArray
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, Rows, Slopes, newton_system
 from implicitbias.features import ExactSums, Features, Lost, Precise, as_features
@@ -35,6 +35,8 @@ STEP_CAP = 1.5  # largest change of t in one Newton step: rho changes by at most
 SHORT_STEP = 0.02  # up to here the carried mismatch needs every digit; longer ones are corrected
 HOPELESS_STEP = 1e3  # a Newton step this long means that the guess was too far
 FIRST_STEP = 12.0  # so does a first one this long: a shorter way is cheaper
+UNEVEN = 2.0**-20  # rows this much smaller than others are brought to their size
+LARGEST_TARGET = 1e150  # up to here targets of small rows may grow by that
 FAR_OFF = 20.0  # so do predictions that miss the targets by this many times their size
 
 
@@ -68,6 +70,8 @@ class PotentialProblem:
         What rounding took from Z and y before, beside ``rounding``; None where nothing is known of.
     seen
         The coefficients S^T rho in which errors are measured; None where they are rho.
+    row_exponents
+        e, (n,): row i of Z and y is that asked for over 2^{e_i}; None where all e are 0.
     """
 
     features: Features
@@ -81,6 +85,43 @@ class PotentialProblem:
     rough_start: tuple[NumericArray, float] | None = field(default=None, repr=False)
     seen: Seen | None = field(default=None, repr=False)
     lost: Lost | None = field(default=None, repr=False)
+    row_exponents: IntArray | None = None
+
+    def with_even_rows(self) -> PotentialProblem:
+        """The same with small rows as large as the largest, where they are 2^20 times apart."""
+        sizes = self.features.largest(1)
+        if not sizes.size or not sizes.min() < UNEVEN * sizes.max():
+            return self
+        exponents = np.frexp(sizes)[1]
+        exponents = np.where(sizes > 0.0, exponents - exponents.max(), 0)
+        with np.errstate(over="ignore"):
+            target = np.ldexp(self.target, -exponents)
+        if not np.abs(target).max() < LARGEST_TARGET:
+            return self
+        rounding, lost = self.rounding, self.lost
+        if rounding is not None:
+            rounding = np.ldexp(rounding[0], -exponents), rounding[1]
+        if lost is not None:
+            entries = None if lost.entries is None else lost.entries.shifted(-exponents)
+            lost = Lost(entries, np.ldexp(lost.targets, -exponents))
+        return replace(
+            self,
+            features=self.features.shifted(-exponents),
+            target=target,
+            rounding=rounding,
+            lost=lost,
+            row_exponents=exponents,
+        )
+
+    def as_given(self, values: FloatArray) -> FloatArray:
+        """Values (n,) or (n, k) in the units of these rows as in those of the rows asked for."""
+        if self.row_exponents is None:
+            return values
+        return np.ldexp(values, self.row_exponents.reshape(-1, *[1] * (values.ndim - 1)))
+
+    def dual_as_given(self, nu: FloatArray) -> FloatArray:
+        """The dual point (n,) of the rows asked for: its terms nu_i z_i are the same."""
+        return nu if self.row_exponents is None else np.ldexp(nu, -self.row_exponents)
 
     @property
     def precise(self) -> Precise | ExactSums:

@@ -58,10 +58,11 @@ class PotentialSensitivity:
         return moved, dnu
 
     def by_target(self) -> tuple[FloatArray, FloatArray]:
-        """d rho / dy, (m, n), and d nu / dy, (n, n), the latter in the system's rows."""
+        """d rho / dy, (m, n), for y as asked for, and d nu / dy, (n, n), in the system's rows."""
         n, m = self.problem.features.shape
-        zero = np.zeros((m, n))
-        return self._moved(np.eye(n), zero, zero)
+        zero, given = np.zeros((m, n)), self.problem.dual_as_given(np.ones(n))
+        rho, nu = self._moved(np.eye(n), zero, zero)
+        return rho * given, nu
 
     def by_log_scale(self) -> FloatArray:
         """d rho / d log alpha, (m,)."""
@@ -90,4 +91,4 @@ class PotentialSensitivity:
         _, dnu = self.by_target()
         given = rows.dual_as_given(dnu)
         nu = self.state.rows.dual_as_given(self.state.nu)
-        return np.asarray(self.problem.target - nu / np.diag(given))
+        return self.problem.as_given(self.problem.target - nu / np.diag(given))

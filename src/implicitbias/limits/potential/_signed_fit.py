@@ -108,7 +108,7 @@ def signed_fit(
     return SignedFit(
         target - residual,
         forced,
-        float(min(margins)) + 0.0,  # not -0
+        float(np.min(margins)) + 0.0,  # not -0
         float(np.abs(units[:, used].T @ residual).max(initial=0.0)) / size,
         correction + EPS * (np.abs(target) + np.abs(residual)),
     )

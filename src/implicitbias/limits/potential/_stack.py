@@ -110,7 +110,9 @@ def stack_kind(problem: PotentialProblem) -> Any:
     curves, n = problem.curves, problem.target.size
     if not 0 < n * max(n, curves.size) <= LARGEST or not problem.target.any():
         return None
-    if problem.seen or problem.rounding or problem.rough_start or problem.log_excess:
+    if problem.row_exponents is not None or problem.seen or problem.rounding:
+        return None
+    if problem.rough_start or problem.log_excess:
         return None
     if (curves.locked | curves.dead | curves.turning).any() or not stackable(problem.features):
         return None

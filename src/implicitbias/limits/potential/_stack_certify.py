@@ -22,7 +22,7 @@ from implicitbias.limits.potential._doubt import (
     LARGEST_EXPONENT,
     LAST_BIT,
     NOTHING,
-    _draws,
+    draws_of,
 )
 from implicitbias.limits.potential._refine import ENOUGH, KEPT, SETTLED
 from implicitbias.limits.potential._stack import PotentialStack, all_finite, largest
@@ -220,7 +220,7 @@ def _lost_before(problem: PotentialStack, curves: ScalarCurves, at: _At) -> Floa
 def _swayed(problem: PotentialStack, at: _At, sizes: FloatArray, clocks: FloatArray) -> FloatArray:
     """The largest change of beta for predictions and clocks off by about so much, drawn."""
     n = sizes.shape[1]
-    draws = _draws(n + clocks.shape[1], FEW).T[:, None, :]
+    draws = draws_of(n + clocks.shape[1], FEW).T[:, None, :]
     moving, _ = at.system.solve(
         problem.features, draws[..., :n] * sizes, draws[..., n:] * np.minimum(clocks, LARGEST)
     )

@@ -198,7 +198,7 @@ class _Walk:
             return straight
         outwards, inwards = map(rows, here.rates)
         rate = np.where(outwards * straight >= 0.0, outwards, inwards)
-        step = np.where(long, _bent(straight, rate), straight)
+        step = np.where(long, one.bent(straight, rate), straight)
         free = largest(straight) < one.FREE
         if self.problem.curves.depth > 2 or free.all():
             return step
@@ -277,7 +277,7 @@ class _Walk:
         kept = np.where(np.isfinite(kept), kept, t) - t
         rest = straight - kept
         rate = rows(there.slope_rates((t + kept).ravel())[0])
-        step = kept + np.where(rate * rest > 0.0, _bent(rest, rate), rest)
+        step = kept + np.where(rate * rest > 0.0, one.bent(rest, rate), rest)
         beyond = straight - rows(there.point(here.t).increment(step.ravel()))
         self._keep(index)
         self.x[index] = np.where(final, goal, x + change)
@@ -301,12 +301,6 @@ class _Walk:
         """Make the members' points their nodes."""
         for name in ("x", "t", "nu", "w"):
             getattr(self, f"node_{name}")[index] = getattr(self, name)[index]
-
-
-def _bent(step: FloatArray, rate: FloatArray) -> FloatArray:
-    """d with (e^{rate d} - 1) / rate = step, as far as there is one."""
-    rate = np.where(np.abs(rate) < one.FLOOR, one.FLOOR, rate)
-    return np.asarray(np.log1p(np.maximum(rate * step, -0.9)) / rate)
 
 
 def _begun(

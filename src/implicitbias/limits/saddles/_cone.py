@@ -55,6 +55,18 @@ class Rest:
     pull_error: float = 0.0
     bounded: bool = True
 
+    @classmethod
+    def at_zero(cls, pull: FloatArray) -> Rest:
+        """rho = 0."""
+        return cls(np.zeros(0, dtype=np.intp), np.zeros(0), pull, np.zeros(0))
+
+    def among(self, tight: IntArray) -> tuple[FloatArray, BoolArray]:
+        """|rho| of coordinates ``tight``, ascending, that hold all of it; and where it is not 0."""
+        x, passive = np.zeros(tight.size), np.zeros(tight.size, dtype=bool)
+        passive[np.searchsorted(tight, self.chosen)] = True
+        x[passive] = np.abs(self.values)
+        return x, passive
+
 
 @dataclass(frozen=True, eq=False)
 class SquaredLoss:
@@ -74,8 +86,7 @@ class SquaredLoss:
 
     def start(self) -> Rest:
         """At rho = 0."""
-        nobody = np.zeros(0, dtype=np.intp)
-        return Rest(nobody, np.zeros(0), self.target, np.zeros(0))
+        return Rest.at_zero(self.target)
 
     def rest(self, tight: IntArray, signs: FloatArray, last: Rest) -> Rest:
         """The fit on the cone of the columns ``tight``, ascending, from an earlier one inside.
@@ -87,10 +98,7 @@ class SquaredLoss:
         """
         columns = self.features.columns(tight) * signs
         lengths = np.linalg.norm(columns, axis=0)
-        passive = np.zeros(tight.size, dtype=bool)
-        passive[np.searchsorted(tight, last.chosen)] = True
-        x = np.zeros(tight.size)
-        x[passive] = np.abs(last.values)
+        x, passive = last.among(tight)
         fit, blocked = last, np.zeros(tight.size, dtype=bool)
         for _ in range(10 * (tight.size + len(columns)) + 10):
             able = ~passive & ~blocked

@@ -42,8 +42,7 @@ class ExponentialLoss:
 
     def start(self) -> Rest:
         """At rho = 0."""
-        nobody = np.zeros(0, dtype=np.intp)
-        return Rest(nobody, np.zeros(0), self.labels, np.zeros(0))
+        return Rest.at_zero(self.labels)
 
     def rest(self, tight: IntArray, signs: FloatArray, last: Rest) -> Rest:
         """The minimiser on the cone of the columns ``tight``, ascending, from one inside.
@@ -55,10 +54,7 @@ class ExponentialLoss:
         """
         rows = self.labels[:, None] * self.features.columns(tight) * signs
         lengths = np.linalg.norm(rows, axis=0)
-        passive = np.zeros(tight.size, dtype=bool)
-        passive[np.searchsorted(tight, last.chosen)] = True
-        x = np.zeros(tight.size)
-        x[passive] = np.abs(last.values)
+        x, passive = last.among(tight)
         change = np.zeros(tight.size)
         for _ in range(10 * (tight.size + len(rows)) + 10):
             found = _newton(rows, x, passive)

@@ -35,6 +35,7 @@ LEFT = 1e-9  # below minus this a weight has passed 0 in a step
 ENTERED = 1e-10  # below minus this a relative gap has
 AT_EVENT = 1e-7  # weights and gaps below this belong to the event that was located
 NEAR = 60.0  # units of margin that the softmax still sees at the hand-over
+LIGHT = 1e-9  # a weight that does not count at the hand-over
 FIRST_LENGTH = 1e-2
 LEVELLINGS = 4
 STUCK = 50  # events in a row without progress
@@ -110,9 +111,10 @@ class Slide:
         gaps = relative / relative.min() - 1.0
         with np.errstate(over="ignore", under="ignore"):
             near = gaps <= NEAR * np.exp(-log_margin)
-        first = np.zeros(len(gaps))
-        first[np.argmin(gaps)] = 1.0
-        return self._on_face(t, first, np.flatnonzero(near))
+            # the softmax: points that agree in every coordinate of any size keep it
+            weights = np.exp(-gaps * np.exp(log_margin))
+        weights[weights < LIGHT * weights.sum()] = 0.0
+        return self._on_face(t, weights / weights.sum(), np.flatnonzero(near))
 
     def advance(self, point: SlidePoint, target: Target) -> SlidePoint:
         """Take one step, up to the next event or to the end if these come first.
