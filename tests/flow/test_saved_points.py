@@ -147,3 +147,12 @@ def test_a_regression_gives_back_the_times_as_given(route):
     kept = flow.times[1:] if flow.outcome is Outcome.TIME_REACHED else flow.times[1:-1]
     np.testing.assert_array_equal(kept, times[: kept.size])
     np.testing.assert_array_equal(flow.log_times[1 : 1 + kept.size], np.log(kept))
+
+
+def test_times_of_a_flow_that_is_at_rest_from_the_start():
+    network, init = start(2)
+    nothing = Regression(np.zeros((2, network.num_features)), np.zeros(2))
+    flow = gradient_flow(network, nothing, init, times=[1.0, 2.0, 3.0])
+    assert flow.times[0] == 0.0
+    expected = network.coefficients(init.parameters())
+    np.testing.assert_allclose(flow.final_coefficients, expected)
