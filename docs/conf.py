@@ -42,6 +42,7 @@ napoleon_attr_annotations = False
 sphinx_gallery_conf = {
     "examples_dirs": ["gallery", "experiments", "notebooks"],
     "gallery_dirs": ["auto_gallery", "auto_experiments", "auto_notebooks"],
+    "image_scrapers": ("figures.scraper",),
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,
@@ -52,7 +53,8 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
 }
 
-html_sidebars = {name: [] for name in ("index", "tutorial", "faq", "glossary", "bibliography")}
+ALONE = ("index", "tutorial", "cheat_sheet", "benchmarks", "faq", "glossary", "bibliography")
+html_sidebars = {name: [] for name in ALONE}
 html_theme = "pydata_sphinx_theme"
 html_title = "implicitbias"
 html_static_path = ["_static"]

@@ -1,7 +1,7 @@
 """Check the types of every snippet as a user's strict mypy would: python docs/snippets.py.
 
-The README's Python and the ``.. run::`` blocks of each page become one file a page. Needs the extra
-"lint".
+The README's Python and the ``.. run::`` blocks of each page become one file a page, the reference's
+examples one each. Needs the extra "lint".
 """
 
 import re
@@ -42,6 +42,14 @@ def pages() -> list[Path]:
     return [page for page in found if not built & set(page.parts)]
 
 
+def reference() -> list[str]:
+    """Return the examples of the reference, each by itself."""
+    sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+    from reference_examples import examples
+
+    return list(dict.fromkeys(examples().values()))
+
+
 def write(folder: Path) -> list[Path]:
     """Write one file a page that has snippets, and the calls of ``CALLS``."""
     files = [Path(shutil.copy(CALLS, folder))]  # beside its neighbours mypy would take theirs
@@ -52,6 +60,10 @@ def write(folder: Path) -> list[Path]:
             file = folder / f"{name}.py"
             file.write_text(code, encoding="utf-8")
             files.append(file)
+    for number, code in enumerate(reference()):
+        file = folder / f"reference_{number}.py"
+        file.write_text(code, encoding="utf-8")
+        files.append(file)
     return files
 
 
@@ -61,7 +73,7 @@ def main() -> int:
         files = write(Path(folder))
         done = subprocess.run([sys.executable, "-m", "mypy", *OPTIONS, *map(str, files)])
     if done.returncode == 0:
-        print(f"types of the snippets of {len(files) - 1} pages and of {CALLS.name}: no errors")
+        print(f"types of {len(files) - 1} pages and examples and of {CALLS.name}: no errors")
     return done.returncode
 
 

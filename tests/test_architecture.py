@@ -78,7 +78,7 @@ MAY_IMPORT = {
     "datasets": BASE | {"problems"},
     "interop": BASE | {"networks"},
     "_model": SHARED | {"initialization"},
-    "estimators": RESULTS | {"_model"},
+    "estimators": RESULTS | {"_model", "plotting"},  # its displays
     "verification": RESULTS | {"coordinates", "dual"},
     "plotting": RESULTS | {"coordinates"},
     "report": RESULTS | {"verification", "plotting"},

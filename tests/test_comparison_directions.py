@@ -146,7 +146,7 @@ def test_a_flow_that_never_separates_is_no_error(monkeypatch):
 
 def test_a_flow_that_was_stopped_on_its_way_is_undecided():
     network = FullyConnectedNetwork((12, 4))
-    init = with_gap(network)
+    init = Initialization.random(network, 0.1, seed=1)
     limit = predict_limit(network, PROBLEM, init)
     flow = gradient_flow(network, PROBLEM, init, until_margin=1e8, max_steps=30)
     found = compare(flow, limit)

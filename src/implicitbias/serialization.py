@@ -114,15 +114,27 @@ def save(result: Any, path: str | os.PathLike[str], *, overwrite: bool = False) 
             "or a list of results."
         )
     file = _path(path)
-    arrays: dict[str, Any] = {}
-    manifest = {
-        "format": FORMAT,
-        "versions": {"implicitbias": __version__, "numpy": np.__version__},
-        "result": _encoded(result, "", arrays),
-    }
+    manifest, arrays = _prepared(result)
     _refuse_foreign(file, overwrite)
     with replacing(file) as scratch, scratch.open("wb") as stream:
-        _write(stream, json.dumps(manifest, allow_nan=False), arrays)
+        _write(stream, manifest, arrays)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def to_bytes(result: Any) -> bytes:
+    """What ``save`` would write, or its InvalidInputError."""
+    stream = BytesIO()
+    _write(stream, *_prepared(result))
+    return stream.getvalue()
+
+
+def from_bytes(data: bytes) -> Any:
+    """The result that ``to_bytes`` wrote; InvalidInputError where a later version did."""
+    try:
+        return _read(data)
+    except _UnknownError as error:
+        raise InvalidInputError(f"a result {error}") from None
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -162,6 +174,17 @@ def _sentence(error: BaseException) -> str:
 
 
 # Writing
+
+
+def _prepared(result: Any) -> tuple[str, dict[str, Any]]:
+    """The manifest of a result, and its arrays by their names."""
+    arrays: dict[str, Any] = {}
+    manifest = {
+        "format": FORMAT,
+        "versions": {"implicitbias": __version__, "numpy": np.__version__},
+        "result": _encoded(result, "", arrays),
+    }
+    return json.dumps(manifest, allow_nan=False), arrays
 
 
 def _encoded(value: Any, place: str, arrays: dict[str, Any]) -> Any:
@@ -237,8 +260,6 @@ def _write(stream: BinaryIO, manifest: str, arrays: dict[str, Any]) -> None:
             wide = array.nbytes > HUGE
             with archive.open(_member(name), "w", force_zip64=wide) as member:
                 np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
-    stream.flush()
-    os.fsync(stream.fileno())
 
 
 def _member(name: str) -> zipfile.ZipInfo:

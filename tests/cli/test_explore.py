@@ -71,6 +71,25 @@ def test_two_classes_with_a_constant(table, tmp_path):
     }
 
 
+def test_units_play_no_part_where_asked(table, tmp_path):
+    """Columns in other units make another page, and the same one with --standardise."""
+    rows = [line.split(",") for line in table.read_text(encoding="utf-8").splitlines()]
+    other = tmp_path / "other.csv"
+    scaled = [rows[0], *([repr(1024 * float(row[0])), *row[1:]] for row in rows[1:])]
+    other.write_text("\n".join(map(",".join, scaled)), encoding="utf-8")
+    found = {}
+    for name, given in (("table", table), ("other", other)):
+        for option in ("--standardise", "--no-standardise"):
+            out = tmp_path / f"{name}{option}.html"
+            assert run(given, "--target", "y", "--out", out, option, *FEW).exit_code == 0
+            found[name, option] = data_of(out)
+    kept = {key: data["tasks"] for key, data in found.items()}
+    assert kept["table", "--standardise"] == kept["other", "--standardise"]
+    assert kept["table", "--no-standardise"] != kept["other", "--no-standardise"]
+    title = found["table", "--standardise"]["title"]
+    assert "columns divided by their standard deviations" in title
+
+
 def test_files_of_others_stay(table, tmp_path):
     out = tmp_path / "page.html"
     out.write_text("mine", encoding="utf-8")

@@ -8,11 +8,11 @@ import sys
 import pytest
 
 CASES = {
-    "FlowLimitRegressor": ({}, 51),
-    "FlowLimitRegressorCV": ({"init_scales": 3, "cv": 2}, 51),
+    "FlowLimitRegressor": ({}, 61),
+    "FlowLimitRegressorCV": ({"init_scales": 3, "cv": 2}, 60),
     "FlowLimitClassifier": ({}, 55),
     "FlowLimitClassifierCV": ({"init_scales": 3, "cv": 2}, 55),
-    "StoppedFlowRegressor": ({"num_times": 5, "cv": 2, "tol": 1e-3}, 51),
+    "StoppedFlowRegressor": ({"num_times": 5, "cv": 2, "tol": 1e-3}, 59),
 }
 COUNT = """
 import json, sys, warnings

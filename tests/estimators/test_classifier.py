@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
 from implicitbias._errors import InvalidInputError
@@ -65,12 +63,6 @@ def test_classes_that_cannot_be_separated_get_least_squares():
     np.testing.assert_allclose([*model.coef_[0], *model.intercept_], expected, rtol=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_one_against_the_rest():
-    X, y = load_iris(return_X_y=True)
-    assert OneVsRestClassifier(FlowLimitClassifier()).fit(X, y).score(X, y) > 0.8
-
-
 def test_directions_of_the_start_include_the_intercept():
     X, y = separable()
     model = FlowLimitClassifier(depth=3, init_direction=np.linspace(1, 2, 30)).fit(X, y)
@@ -80,9 +72,7 @@ def test_directions_of_the_start_include_the_intercept():
         FlowLimitClassifier(init_direction=np.ones(3)).fit(X, y)
 
 
-def test_labels_of_other_numbers_are_refused():
+def test_one_label_alone_is_refused():
     X, _ = separable()
-    with pytest.raises(InvalidInputError, match="y has 3 classes; expected two"):
-        FlowLimitClassifier().fit(X, np.arange(15) % 3)
-    with pytest.raises(InvalidInputError, match="y has 1 class; expected two"):
+    with pytest.raises(InvalidInputError, match=r"y has 1 class; expected two or more: .* 0\.0"):
         FlowLimitClassifier().fit(X, np.zeros(15))

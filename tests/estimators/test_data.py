@@ -166,8 +166,7 @@ NO_LABELS = {
     "missing boolean": (LABELS["booleans"].where(SIGNS > 0), "every point needs a label"),
     "masked": (np.ma.array(SIGNS, mask=[1, 0, 0, 0, 0, 0]), "1 masked entries"),
     "mixed": (["u", 1, "u", 1, "u", 1], "types int, str"),
-    "three": (list("uvwuvw"), "OneVsRestClassifier"),
-    "one": (["u"] * 6, "y has 1 class; expected two"),
+    "one": (["u"] * 6, "y has 1 class; expected two or more: all points are 'u'"),
     "targets": (Y, "Unknown label type"),
 }
 

@@ -135,3 +135,21 @@ def test_what_does_not_fit_is_refused(options, message):
 def test_other_problems_are_refused():
     with pytest.raises(ib.InvalidInputError, match="problem is a ndarray; expected a Regression"):
         ib.explore(np.eye(2))
+
+
+def test_halves_of_characters_in_names_and_titles_are_written(tmp_path):
+    """As the names of files have them whose bytes are no text."""
+    names = ["a\udcff", "\ud83d", "\U0001f600"]
+    problem = ib.Regression([[1.0, 2.0, 0.5]], [1.0])
+    page = ib.explore(
+        problem,
+        names=names,
+        title="<\udc80>\U0001f600",
+        networks=["diagonal"],
+        depths=[2],
+        training=False,
+    )
+    page.save(tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<title>&lt;\ufffd&gt;\U0001f600" in text
+    assert page._repr_html_().encode("utf-8").startswith(b"<iframe")

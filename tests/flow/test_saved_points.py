@@ -114,9 +114,25 @@ def test_layers_of_spectra_slides_and_activations():
 
 
 @PROBLEMS
+@pytest.mark.parametrize("route", ["parameters", "dual"])
+@pytest.mark.parametrize("activation", [None, "relu"])
+def test_a_first_time_of_0_is_the_start(problem, route, activation):
+    """As np.linspace gives it."""
+    if activation and route == "dual":
+        return
+    network, init = start(2)
+    given = {"route": route, "activation": activation}
+    found = gradient_flow(network, problem, init, times=np.linspace(0.0, 1.0, 5), **given)
+    without = gradient_flow(network, problem, init, times=np.linspace(0.0, 1.0, 5)[1:], **given)
+    np.testing.assert_array_equal(found.times, np.linspace(0.0, 1.0, 5))
+    np.testing.assert_array_equal(found.times, without.times)
+    np.testing.assert_array_equal(found.log_losses, without.log_losses)
+
+
+@PROBLEMS
 def test_what_is_refused(problem):
     network, init = start(2)
-    for bad in ([], [0.0, 1.0], [2.0, 1.0], [np.inf], [np.nan], "1", 3.0):
+    for bad in ([], [0.0], [0.0, 0.0, 1.0], [-1.0, 1.0], [2.0, 1.0], [np.inf], [np.nan], "1", 3.0):
         with pytest.raises(InvalidInputError, match="times"):
             gradient_flow(network, problem, init, times=bad)
     with pytest.raises(InvalidInputError, match="save_parameters is 1"):
@@ -131,3 +147,12 @@ def test_a_regression_gives_back_the_times_as_given(route):
     kept = flow.times[1:] if flow.outcome is Outcome.TIME_REACHED else flow.times[1:-1]
     np.testing.assert_array_equal(kept, times[: kept.size])
     np.testing.assert_array_equal(flow.log_times[1 : 1 + kept.size], np.log(kept))
+
+
+def test_times_of_a_flow_that_is_at_rest_from_the_start():
+    network, init = start(2)
+    nothing = Regression(np.zeros((2, network.num_features)), np.zeros(2))
+    flow = gradient_flow(network, nothing, init, times=[1.0, 2.0, 3.0])
+    assert flow.times[0] == 0.0
+    expected = network.coefficients(init.parameters())
+    np.testing.assert_allclose(flow.final_coefficients, expected)

@@ -11,7 +11,13 @@ import click
 
 from implicitbias._names import MAX_DEPTH, NETWORKS
 from implicitbias.cli._model import build_data
-from implicitbias.cli._options import OPTIONS, Names, data_options, with_options
+from implicitbias.cli._options import (
+    OPTIONS,
+    PAGE_UNITS_OPTIONS,
+    Names,
+    data_options,
+    with_options,
+)
 from implicitbias.cli._output import INTERCEPT, RefusedError
 from implicitbias.cli._printing import Progress, quiet_option, say
 
@@ -22,7 +28,7 @@ DATASETS = ("diabetes", "digits", "wine", "breast_cancer", "iris")
 
 
 def _options(command: Any) -> Any:
-    return with_options(command, data_options(required=False))
+    return with_options(command, (*data_options(required=False), *PAGE_UNITS_OPTIONS))
 
 
 @click.command(short_help="Write limits and training as one page with sliders.")

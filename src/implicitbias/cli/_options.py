@@ -161,15 +161,19 @@ TASK_OPTIONS = (
         help="Regression: where the features cannot fit the target, fit its least-squares part.",
     ),
 )
-UNITS_OPTIONS = (
-    _option(
+
+
+def _units(whose: str) -> Callable[[Command], Command]:
+    return _option(
         "--standardise/--no-standardise",
         default=False,
         show_default=True,
-        help="Divide every column by its standard deviation, so that units play no part. "
-        "Coefficients are given back for the columns as they are in the table.",
-    ),
-)
+        help=f"Divide every column by its standard deviation, so that units play no part. {whose}",
+    )
+
+
+UNITS_OPTIONS = (_units("Coefficients are given back for the columns as they are in the table."),)
+PAGE_UNITS_OPTIONS = (_units("Coefficients on the page are those of the divided columns."),)
 NETWORK_OPTIONS = (
     _option(
         "--network",

@@ -112,9 +112,9 @@ class Comparison(Record):
         """Whether nothing can be said: the flow ended too early, or no one point is predicted.
 
         Its direction has hardly begun to close in, or would at a rate of 0, or was stopped by time,
-        steps or a callback on its way, or rounding decided that; or the prediction is one of several
-        points of a face, and does not say which; or it does not fit the data, and the flow was
-        stopped before it came to rest; or there is a ``doubt``.
+        steps or a callback on its way, or rounding decided that; or the prediction is one of
+        several points of a face, and does not say which; or it does not fit the data, and the flow
+        was stopped before it came to rest; or there is a ``doubt``.
         """
         if self.doubt:
             return not self.agrees

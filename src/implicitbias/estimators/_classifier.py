@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -12,70 +12,28 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from implicitbias._arrays import (
-    FloatArray,
-    NumericArray,
-    Parameters,
-    finite_array,
-    positive_float,
-)
-from implicitbias._errors import CertificateWarning, InvalidInputError, NoPredictionError
-from implicitbias._model import directions_of, network_of
+from implicitbias._arrays import FloatArray, NumericArray, positive_float
+from implicitbias._errors import InvalidInputError
 from implicitbias._names import DEPTH
+from implicitbias.estimators._binary import Plane, Points, Trained, refuse_sparse_signals
 from implicitbias.estimators._data import fitted_data, new_data
-from implicitbias.estimators._end import End, beside_intercept, end_of_training, of_limit
+from implicitbias.estimators._free_intercept import FreeIntercept
 from implicitbias.estimators._regressor import checked_scale
 from implicitbias.estimators._remedy import better_data, shortfall
+from implicitbias.estimators._saved import Saved
 from implicitbias.features import Features, as_features
-from implicitbias.networks import Network
-from implicitbias.problems import Classification, Offsets, reachable_part
-from implicitbias.theorems import margin_path
 
 
-class Trained(NamedTuple):
-    """Data, and what is trained on them: with a column of ones if ``appended``."""
-
-    X: Features
-    signs: FloatArray
-    offsets: Offsets
-    moved: Features
-    network: Network
-    problem: Any
-    directions: Parameters
-    appended: bool
-
-    def end(self, scale: float | None) -> End:
-        """The end of training for ever, or where ``init_scale`` says; squared loss: from there."""
-        separable = isinstance(self.problem, Classification)
-        if scale is None or not separable:
-            start = 1.0 if scale is None else scale
-            return end_of_training(self.network, self.problem, self.directions, start)
-        found = self.ends([scale])[0]
-        if not np.isfinite(found.coefficients).all():
-            why = getattr(found.result, "note", "")
-            raise NoPredictionError(f"no limit at init_scale={scale:g}: {why}")
-        return found
-
-    def ends(self, scales: Sequence[float] | FloatArray) -> list[End]:
-        """Separable: at finite loss along the scales, coefficients NaN where not found."""
-        with np.errstate(over="ignore", under="ignore"):
-            ratios = np.asarray(scales, dtype=np.float64) ** self.network.degree
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CertificateWarning)  # each end has its certificate
-            path = margin_path(
-                self.network, self.problem, self.directions, ratios, certified_to=np.inf
-            )
-        return [of_limit(self.problem, limit) for limit in path.limits]
-
-
-class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
+class FlowLimitClassifier(ClassifierMixin, Saved, BaseEstimator):
     """lim beta / margin of gradient flow on sum_i exp(-y_i f(x_i)), y_i in {-1, +1}.
 
     The separating direction that training a linear network to zero loss ends in, scaled so that
     min_i y_i f(x_i) = 1: the least l1 norm (diagonal or two-sided, depth 2), a stationary point of
     the l_{2/L} quasi-norm (deeper), the same of the spectrum (convolutional), or the least l2 norm
     (fully connected): the hard-margin support vector machine whose intercept counts in the norm,
-    as in LinearSVC. Directions forget the scale of the start; what ``init_scale`` gives does not.
+    as in LinearSVC, or with ``free_intercept`` does not, as in SVC. Directions forget the scale of
+    the start; what ``init_scale`` gives does not. Three classes or more are told apart one against
+    the rest.
 
     Parameters
     ----------
@@ -102,20 +60,30 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         ``converged_``.
     verbose
         1: print the result and its certificate.
+    free_intercept
+        False: the intercept is one more coefficient of what is trained, and counts in the norm.
+        True: it is in no norm, but always where it makes the loss least, so that the limit is the
+        hard-margin support vector machine itself, or its l1 twin: the training of all differences
+        of points of different classes. With every network; not with ``init_scale``.
+    require_separable
+        Raise an error, which names the class, where a class is not proved to be linearly separable
+        from the rest; else warn and fit that class by least squares.
 
     Attributes
     ----------
     classes_
-        The two labels; the second is the positive one.
+        The k labels in sorted order; of two the second is the positive one.
     coef_, intercept_
-        (1, d) and (1,).
+        (1, d) and (1,) for two classes; (k, d) and (k,) for more, each of them against the rest.
+        So are the others: a number or an array for two classes, and one entry a class, or a
+        tuple, for more.
     separable_
-        Whether the classes are proved to be linearly separable. Where not, the exponential loss
-        has no limit direction of largest margin, and the answer is the limit under the *squared*
-        loss on labels -1 and +1 (projected on the range of X), from the scale ``init_scale`` (1 if
-        None): a least-squares classifier.
+        Whether the classes are proved to be linearly separable; (k,) for more than two. Where not,
+        the exponential loss has no limit direction of largest margin, and the answer is the limit
+        under the *squared* loss on labels -1 and +1 (projected on the range of X), from the scale
+        ``init_scale`` (1 if None): a least-squares classifier.
     dual_coef_
-        (n,) multipliers of the margins, or None.
+        (n,) multipliers of the margins, or None; (k, n) for more than two classes.
     dual_gap_, feasibility_, error_
         The KKT residual (the duality gap with ``init_scale``), the largest violation of a margin,
         and an estimate of an angle, or None: that between ``coef_`` and its limit direction, and no
@@ -123,11 +91,29 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         (squared loss: as for FlowLimitRegressor, of ``coef_``).
     rank_, n_iter_, converged_, limit_, n_features_in_, feature_names_in_
         As for FlowLimitRegressor; the rank is that of X with its column of ones, if there is one.
+        With ``free_intercept`` ``limit_`` is that of half the differences.
 
     Notes
     -----
+    Of a free intercept b the loss is at its minimum where, over the classes, sum exp(-x^T beta - b)
+    = sum exp(x^T beta + b); what is left is 2 sqrt(sum_{ij} exp(-(x_i - x_j)^T beta)) over all
+    pairs of the classes, a loss of the same kind in another clock.
+
     Source: Theorem 2 and Corollaries 1 to 3 of Yun, Krishnan and Mobahi, "A unifying view on
     implicit bias in training linear neural networks", ICLR 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from implicitbias.estimators import FlowLimitClassifier
+    >>> X = np.array([[0.0, 0.0], [1.0, 0.0], [3.0, 1.0], [4.0, 0.0]])
+    >>> y = ["low", "low", "high", "high"]
+    >>> trained = FlowLimitClassifier("fully_connected").fit(X, y)
+    >>> free = FlowLimitClassifier("fully_connected", free_intercept=True).fit(X, y)
+    >>> for model in (trained, free):
+    ...     print(model.coef_.round(3), model.intercept_.round(3))
+    [[-0.667 -0.667]] [1.667]
+    [[-0.8 -0.4]] [1.8]
     """
 
     def __init__(
@@ -139,6 +125,8 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         tol: float = 1e-8,
         verbose: int = 0,
         init_scale: float | None = None,
+        free_intercept: bool = False,
+        require_separable: bool = False,
     ) -> None:
         self.network = network
         self.depth = depth
@@ -147,12 +135,13 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
         self.tol = tol
         self.verbose = verbose
         self.init_scale = init_scale
+        self.free_intercept = free_intercept
+        self.require_separable = require_separable
 
     def __sklearn_tags__(self) -> Tags:
-        """Two classes only; sparse data are taken."""
+        """Sparse data are taken."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.classifier_tags.multi_class = False
         return tags
 
     def fit(self, X: Any, y: Any) -> FlowLimitClassifier:
@@ -164,152 +153,136 @@ class FlowLimitClassifier(ClassifierMixin, BaseEstimator):
             (n, d), dense; for two-layer diagonal and for fully connected networks also sparse,
             which stays so where there are more features than points.
         y
-            (n,) labels of two kinds.
+            (n,) labels of two kinds or more.
 
         Raises
         ------
         InvalidInputError
-            Data or parameters out of range, or not two classes.
+            Data or parameters out of range, or a single class.
+        InfeasibleProblemError
+            With ``require_separable``, a class that is not separable from the rest; ``evidence`` is
+            a >= 0 with sum_i a_i y_i x_i = 0, or None where float64 proves neither.
+        NoPredictionError
+            No result of the theory gives the limit, or float64 cannot hold it.
         """
         X, y = fitted_data(self, X, y, labels=True)
         scale = None if self.init_scale is None else checked_scale(self.init_scale)
-        data = self._trained_on(as_features(X), y)
-        self._finish(data, data.end(scale))
+        if self._frees():
+            if scale is not None:
+                raise InvalidInputError(
+                    "init_scale says where training stops, and is for an intercept that is trained "
+                    "with the rest; give it with free_intercept=False, or leave it None."
+                )
+            self._keep([one.plane(one.end()) for one in self._freed(as_features(X), y)])
+        else:
+            trained = self._trained(as_features(X), y)
+            self._keep([one.plane(one.end(scale)) for one in trained])
         return self
 
-    def _trained_on(self, X: Features, y: NumericArray) -> Trained:
-        """What is trained, on what, from where; ``classes_`` and ``separable_`` are set."""
-        self.classes_, signs = _two_classes(y)
-        appended = self.fit_intercept and self.network != "convolutional"
-        direction = self.init_direction
-        if direction is not None:
-            direction = finite_array(direction, "init_direction", shape=(X.shape[1],))
-        if not X.is_array and self.network == "convolutional":
+    def _frees(self) -> bool:
+        return bool(self.fit_intercept and self.free_intercept)
+
+    def _freed(self, X: Features, y: NumericArray) -> list[FreeIntercept]:
+        return [FreeIntercept.on(self, points) for points in self._points(X, y)]
+
+    def _trained(self, X: Features, y: NumericArray) -> list[Trained]:
+        """What is trained: two classes, or each of several against the rest."""
+        return [Trained.on(self, points) for points in self._points(X, y)]
+
+    def _points(self, X: Features, y: NumericArray) -> list[Points]:
+        """The points of each problem of two classes; ``classes_`` is set."""
+        refuse_sparse_signals(self.network, X)
+        self.classes_ = np.unique(y)
+        if self.classes_.size == 1:
             raise InvalidInputError(
-                "X is sparse and a convolutional network works on its spectrum, which is dense. "
-                "Pass X.toarray(), or choose another network."
+                "y has 1 class; expected two or more: all points are "
+                f"{self.classes_.tolist()[0]!r}. Add points of another class."
             )
-        offsets = Offsets.of(X) if self.fit_intercept else Offsets.none()
-        moved = offsets.subtracted(X)
-        trained, told = X, X
-        if appended:
-            # the same range and the same separability, without the offset
-            ones = np.ones(len(X))
-            trained, told = X.beside(ones), moved.beside(ones)
-            if direction is not None:
-                direction = np.append(direction, np.mean(np.abs(direction)))
-        elif self.fit_intercept:
-            trained = told = moved.less(np.arange(X.shape[1]), moved.means())
-        network = network_of(self.network, self.depth, trained.shape[1])
-        directions = directions_of(network, direction)
-        problem: Any = Classification(trained, signs)
-        decided = Classification(told, signs) if offsets.columns.size else problem
-        self.separable_ = decided.separability().verdict.holds
-        if not self.separable_:
-            reached, _ = reachable_part(told, signs)
-            problem = reachable_part(trained, reached.y)[0] if offsets.columns.size else reached
-        return Trained(X, signs, offsets, moved, network, problem, directions, appended)
+        if self.classes_.size == 2:
+            whose = "the classes {!r} and {!r} are".format(*self.classes_.tolist())
+            return [Points.of(self, X, np.where(y == self.classes_[1], 1.0, -1.0), whose)]
+        return [
+            Points.of(
+                self,
+                X,
+                np.where(y == one, 1.0, -1.0),
+                f"class {name!r} against the rest is",
+            )
+            for one, name in zip(self.classes_, self.classes_.tolist(), strict=True)
+        ]
 
-    def _finish(self, data: Trained, end: End) -> None:
-        """Keep an end of training, with a warning where it is not what was asked for."""
+    def _keep(self, planes: Sequence[Plane]) -> None:
+        """Keep the planes, with a warning where they are not what was asked for."""
         tol = positive_float(self.tol, "tol")
-        X, signs, offsets, moved, _, problem, _, appended = data
-        self.rank_ = problem.rank
-        beta = end.coefficients[: X.shape[1]]
-        scores = offsets.products(X, beta)
-        if appended:
-            end, level, intercept = self._with_intercept(end, offsets, scores, signs, problem.y)
-            lowest = float((signs * (scores + level)).min()) if offsets.columns.size else 0.0
-            if self.separable_ and lowest > 0:
-                beta, level, intercept = beta / lowest, level / lowest, intercept / lowest
-                scores = scores / lowest
-        else:
-            level = -float(np.mean(moved @ beta)) if self.fit_intercept else 0.0
-            intercept = offsets.constant(beta, level)
-        if self.separable_ and not (signs * (scores + level)).min() > 0:
-            raise NoPredictionError(_too_narrow(problem.separability().verdict.value))
-        self._keep(end, beta, intercept)
-        self._offsets, self._level = offsets, level
-        self.converged_ = bool(end.worst <= tol)
-        if not self.separable_:
+        self._set(planes, tol)
+        overlapping = [name for name, plane in self._named(planes) if not plane.separable]
+        if overlapping:
+            which = "the classes are" if len(planes) == 1 else f"{_listed(overlapping)} against "
+            if len(planes) > 1:
+                which += "the rest " + ("is" if len(overlapping) == 1 else "are")
             self._warn(
-                "the classes are not proved to be linearly separable: the limit is that of the "
-                "squared loss on labels -1 and +1, and separable_ is False."
+                f"{which} not proved to be linearly separable: the limit is that of the squared "
+                "loss on labels -1 and +1, and separable_ is False."
             )
-        if not self.converged_:
-            self._warn(shortfall(end, tol, better_data(problem.X)))
+        for name, plane in self._named(planes):
+            if not plane.end.worst <= tol:
+                whose = "" if len(planes) == 1 else f"{name} against the rest: "
+                self._warn(whose + shortfall(plane.end, tol, better_data(plane.X)))
 
-    def _with_intercept(
-        self,
-        end: End,
-        offsets: Offsets,
-        scores: FloatArray,
-        signs: FloatArray,
-        targets: FloatArray,
-    ) -> tuple[End, float, float]:
-        """The end with the error of beta itself, the level b + c^T beta, and b."""
-        beta, intercept = end.coefficients[:-1], float(end.coefficients[-1])
-        level = given = offsets.constant(-beta, intercept)
-        if offsets.columns.size:
-            level = self._sharpened(given, scores, signs, targets)
-        if level != given:
-            intercept = offsets.constant(beta, level)
-        return beside_intercept(end, given, level), level, intercept
+    def _named(self, planes: Sequence[Plane]) -> list[tuple[str, Plane]]:
+        names = [f"class {name!r}" for name in self.classes_.tolist()]
+        return list(zip(names[-len(planes) :], planes, strict=True))
 
-    def _sharpened(
-        self, level: float, scores: FloatArray, signs: FloatArray, targets: FloatArray
-    ) -> float:
-        """b + c^T beta, with the digits that b has lost where c is large."""
-        if not self.separable_:
-            return float(np.mean(targets - scores))
-        low = float((1.0 - scores[signs > 0]).max())
-        high = float((-1.0 - scores[signs < 0]).min())
-        return min(max(level, low), high) if low <= high else (low + high) / 2
-
-    def _keep(self, end: End, beta: FloatArray, intercept: float) -> None:
-        self.coef_ = beta[None, :]
-        self.intercept_ = np.array([intercept])
-        self.dual_coef_ = end.dual
-        self.dual_gap_, self.feasibility_ = end.gap, end.feasibility
-        self.error_ = end.error
-        self.n_iter_, self.limit_ = end.num_iterations, end.result
+    def _set(self, planes: Sequence[Plane], tol: float) -> None:
+        """The attributes, one entry a plane, or without that axis where there is one."""
+        self.coef_ = np.array([plane.coefficients for plane in planes])
+        self.intercept_ = np.array([plane.intercept for plane in planes])
+        self.separable_ = _one_or_all([plane.separable for plane in planes])
+        self.rank_ = planes[0].rank
+        ends = [plane.end for plane in planes]
+        self.dual_coef_ = _one_or_all([end.dual for end in ends])
+        self.error_ = _one_or_all([end.error for end in ends])
+        self.dual_gap_ = _one_or_all([end.gap for end in ends])
+        self.feasibility_ = _one_or_all([end.feasibility for end in ends])
+        self.n_iter_ = _one_or_all([end.num_iterations for end in ends])
+        self.converged_ = all(end.worst <= tol for end in ends)
+        results = tuple(end.result for end in ends)
+        self.limit_ = results[0] if len(results) == 1 else results
+        self._offsets = planes[0].offsets
+        self._level = np.array([plane.level for plane in planes])
         if self.verbose:
-            print(f"[{type(self).__name__}] {end.result}")
+            for result in results:
+                print(f"[{type(self).__name__}] {result}")
 
     def _warn(self, text: str) -> None:
         warnings.warn(text, ConvergenceWarning, stacklevel=4)  # where fit was called
 
     def decision_function(self, X: Any) -> FloatArray:
-        """X beta + b, (n,): positive for ``classes_[1]``; the closest training points have +-1."""
+        """X beta + b, (n,), or (n, k) for more than two classes.
+
+        Positive for ``classes_[1]``, or for the class itself; the closest training points of a
+        separable class have +-1.
+        """
         check_is_fitted(self)
-        X = new_data(self, X)
-        return np.asarray(self._offsets.products(X, self.coef_[0]) + self._level)
+        scores = self._offsets.products(new_data(self, X), self.coef_.T) + self._level
+        return np.asarray(scores[:, 0] if self.classes_.size == 2 else scores)
 
     def predict(self, X: Any) -> NumericArray:
-        """The class of each point, (n,)."""
-        positive = self.decision_function(X) > 0
-        found: NumericArray = self.classes_[positive.astype(np.intp)]
+        """The class of each point, (n,): of several the one with the largest decision."""
+        scores = self.decision_function(X)
+        several = scores.ndim == 2
+        index = scores.argmax(axis=1) if several else (scores > 0).astype(np.intp)
+        found: NumericArray = self.classes_[index]
         return found
 
 
-def _too_narrow(cosine: float) -> str:
-    return (
-        "the classes are separable, but float64 cannot follow training to a direction that "
-        f"separates them: the margin found is {cosine:.1e} of the points' lengths. Standardise the "
-        "features (an offset or a large unit makes points nearly parallel), or choose "
-        "network='fully_connected' or depth=2."
-    )
+def _one_or_all(values: list[Any]) -> Any:
+    """The only value; of several an array, or None where one is unknown."""
+    if len(values) == 1:
+        return values[0]
+    return None if any(value is None for value in values) else np.array(values)
 
 
-def _two_classes(y: NumericArray) -> tuple[NumericArray, FloatArray]:
-    classes = np.unique(y)
-    if classes.size != 2:
-        hint = (
-            " Only binary classification is supported: wrap it in "
-            "sklearn.multiclass.OneVsRestClassifier."
-            if classes.size > 2
-            else " Add points of another class."
-        )
-        plural = "class" if classes.size == 1 else "classes"
-        raise InvalidInputError(f"y has {classes.size} {plural}; expected two.{hint}")
-    return classes, np.where(y == classes[1], 1.0, -1.0)
+def _listed(names: list[str]) -> str:
+    *some, last = names
+    return f"{', '.join(some)} and {last}" if some else last

@@ -12,7 +12,8 @@ from sklearn.metrics import check_scoring
 from implicitbias._arrays import FloatArray, IntArray, NumericArray
 from implicitbias._names import DEPTH
 from implicitbias._numbers import numeric_array
-from implicitbias.estimators._classifier import FlowLimitClassifier, Trained
+from implicitbias.estimators._binary import Trained
+from implicitbias.estimators._classifier import FlowLimitClassifier
 from implicitbias.estimators._data import fitted_data
 from implicitbias.estimators._folds import best_of, over_folds
 from implicitbias.estimators._path import placed_or_given
@@ -23,7 +24,8 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
     """FlowLimitClassifier with the ``init_scale`` of best cross-validated score.
 
     For every fold one path over all scales is followed. Folds whose points are not separable are
-    fitted by the squared loss, scale by scale.
+    fitted by the squared loss, scale by scale. Of several classes each against the rest is trained
+    from the same scale.
 
     Parameters
     ----------
@@ -55,6 +57,9 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
         As for FlowLimitClassifier.
     """
 
+    free_intercept = False  # the scale is for an intercept that is trained
+    require_separable = False  # folds of separable classes are, too; others are fitted by squares
+
     def __init__(
         self,
         network: str = "diagonal",
@@ -81,13 +86,15 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
         self.tol = tol
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> FlowLimitClassifierCV:
+    def fit(self, X: Any, y: Any, *, groups: Any = None) -> FlowLimitClassifierCV:
         """Choose the scale, and fit on all the data.
 
         Parameters
         ----------
         X, y
             As for FlowLimitClassifier.
+        groups
+            (n,): which points belong together, for folds that keep them so (``GroupKFold``).
 
         Raises
         ------
@@ -95,24 +102,27 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
             Data or parameters out of range.
         """
         X, y = fitted_data(self, X, y, labels=True)
-        data = self._trained_on(as_features(X), y)
-        scales = self._scales(data)
-        found = over_folds(self._fold, X, y, self.cv, self.n_jobs, scales, labels=True)
+        parts = self._trained(as_features(X), y)
+        scales = self._scales(parts)
+        classes = self.classes_
+        known = (self._fold, X, y, self.cv, self.n_jobs, scales)
+        found = over_folds(*known, labels=True, groups=groups)
         scores = np.stack(found, axis=-1)
         order = np.argsort(-scales, kind="stable")  # of equals the largest
         best = int(order[best_of(scores[order])[0]])
-        self.init_scales_, self.score_path_ = scales, scores
+        self.classes_, self.init_scales_, self.score_path_ = classes, scales, scores
         self.init_scale_ = float(scales[best])
-        self._finish(data, data.end(self.init_scale_))
+        self._keep([one.plane(one.end(self.init_scale_)) for one in parts])
         return self
 
-    def _scales(self, data: Trained) -> FloatArray:
-        """The scales to choose from."""
+    def _scales(self, parts: list[Trained]) -> FloatArray:
+        """The scales to choose from, the same for all classes."""
 
         def size(_: float) -> float:
-            return float(np.abs(data.end(np.inf).coefficients).max())
+            return max(float(np.abs(one.end(np.inf).coefficients).max()) for one in parts)
 
-        return placed_or_given(data.network, data.directions, self.init_scales, self.eps, size)
+        first = parts[0]
+        return placed_or_given(first.network, first.directions, self.init_scales, self.eps, size)
 
     def _fold(
         self, X: Any, y: NumericArray, train: IntArray, test: IntArray, scales: FloatArray
@@ -121,15 +131,15 @@ class FlowLimitClassifierCV(FlowLimitClassifier):
         model = FlowLimitClassifier(
             self.network, self.depth, self.init_direction, self.fit_intercept, self.tol
         )
-        data = model._trained_on(as_features(X[train]), y[train])
+        parts = model._trained(as_features(X[train]), y[train])
         scorer = check_scoring(model, self.scoring)
-        ends = data.ends(scales) if model.separable_ else map(data.end, scales)
+        ends = [one.ends(scales) for one in parts]
         scores = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the final fit is what counts
-            for end in ends:
-                if np.isfinite(end.coefficients).all():
-                    model._finish(data, end)
+            for each in zip(*ends, strict=True):
+                if all(np.isfinite(end.coefficients).all() for end in each):
+                    model._keep([one.plane(end) for one, end in zip(parts, each, strict=True)])
                     scores.append(scorer(model, X[test], y[test]))
                 else:
                     scores.append(np.nan)

@@ -12,8 +12,15 @@ from implicitbias._errors import InvalidInputError
 from implicitbias._model import directions_of, network_of
 from implicitbias._names import DEPTH
 from implicitbias._numbers import numeric_array
-from implicitbias.estimators._data import fitted_data
-from implicitbias.estimators._folds import best_of, in_units, over_folds, size_of, squared_errors
+from implicitbias.estimators._data import fitted_data, relative_to_largest, weights_of
+from implicitbias.estimators._folds import (
+    best_of,
+    in_units,
+    over_folds,
+    parts_of,
+    size_of,
+    squared_errors,
+)
 from implicitbias.estimators._path import scales_for
 from implicitbias.estimators._regressor import FlowLimitRegressor
 from implicitbias.problems import Equations, Regression, equations
@@ -91,7 +98,9 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         self.max_iter = max_iter
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> FlowLimitRegressorCV:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None
+    ) -> FlowLimitRegressorCV:
         """Choose scale and depth, and fit on all the data.
 
         Parameters
@@ -100,6 +109,11 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
             (n, d).
         y
             (n,).
+        sample_weight
+            As for FlowLimitRegressor, and of the errors on the points left out; of ``scoring``,
+            too, if that is given.
+        groups
+            (n,): which points belong together, for folds that keep them so (``GroupKFold``).
 
         Raises
         ------
@@ -110,9 +124,11 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         depths = [_depth(depth) for depth in np.ravel(self.depths)]
         if not depths:
             raise InvalidInputError("depths is empty; expected at least one depth.")
-        whole = equations(X, y, self.fit_intercept).problem
+        weights = relative_to_largest(weights_of(sample_weight, len(y)))
+        whole = equations(X, y, self.fit_intercept, weights=weights).problem
         scales = [self._scales(depth, whole) for depth in depths]
-        results = over_folds(self._fold, X, y, self.cv, self.n_jobs, depths, scales)
+        known = (weights, depths, scales)
+        results = over_folds(self._fold, X, y, self.cv, self.n_jobs, *known, groups=groups)
         errors, scores = (np.stack(each, axis=-1) for each in zip(*results, strict=True))
         single = np.ndim(self.depths) == 0
         mse = in_units(errors, size_of(y))
@@ -124,7 +140,7 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
             best = best_of(scores, errors)
         self.init_scales_ = scales[0] if single else np.array(scales)
         self.depth_, self.init_scale_ = depths[best[0]], float(scales[best[0]][best[1]])
-        self._fit(X, y, self.depth_, self.init_scale_)
+        self._fit(X, y, self.depth_, self.init_scale_, weights)
         return self
 
     def _scales(self, depth: float, problem: Regression) -> FloatArray:
@@ -138,31 +154,42 @@ class FlowLimitRegressorCV(FlowLimitRegressor):
         y: FloatArray,
         train: IntArray,
         test: IntArray,
+        weights: FloatArray | None,
         depths: list[float],
         scales: list[FloatArray],
     ) -> tuple[FloatArray, FloatArray]:
         """Squared errors in units of max |y|, and scores, on a fold, (n_depths, n_scales) each."""
-        data = equations(X[train], y[train], self.fit_intercept)
+        within, beyond = parts_of(weights, train, test)
+        data = equations(X[train], y[train], self.fit_intercept, weights=within)
         errors, scores = [], []
         for depth, along in zip(depths, scales, strict=True):
             network = network_of(self.network, depth, X.shape[1])
             directions = directions_of(network, self.init_direction)
             coefficients = rough_limit_path(network, data.problem, directions, along)
-            errors.append(squared_errors(data, coefficients, X[test], y[test], size_of(y)))
+            left_out = X[test], y[test]
+            errors.append(squared_errors(data, coefficients, *left_out, size_of(y), beyond))
             if self.scoring is not None:
-                scores.append(self._scores(X[test], y[test], coefficients, data))
+                scores.append(self._scores(*left_out, coefficients, data, beyond))
         return np.array(errors), np.array(scores)
 
     def _scores(
-        self, X: Any, y: FloatArray, coefficients: FloatArray, data: Equations
+        self,
+        X: Any,
+        y: FloatArray,
+        coefficients: FloatArray,
+        data: Equations,
+        weights: FloatArray | None,
     ) -> FloatArray:
-        """The scores of linear models, (n_scales,)."""
+        """The scores of linear models, (n_scales,); NaN where no point has a weight."""
+        if weights is not None and not weights.any():
+            return np.full(len(coefficients), np.nan)
+        given = {} if weights is None else {"sample_weight": weights}
         model = FlowLimitRegressor()
         scorer = check_scoring(model, self.scoring)
         scores = []
         for beta in coefficients:
             model._linear(data, beta)
-            scores.append(scorer(model, X, y))
+            scores.append(scorer(model, X, y, **given))
         return numeric_array(scores, "scores")
 
 

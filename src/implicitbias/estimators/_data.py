@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from implicitbias._arrays import FloatArray, finite_array
 from implicitbias._errors import InvalidInputError
 from implicitbias._numbers import numeric_array, refuse_containers
 from implicitbias.features import as_features, features_of
@@ -19,6 +20,7 @@ class _InvalidInputTypeError(InvalidInputError, TypeError):
     """What scikit-learn's conventions ask for where an entry is of no numeric type."""
 
 
+FARTHEST = 1e40  # the largest weight over the smallest: up to 1e30 least squares keep all digits
 SMALL = 1 << 11  # entries of sparse data that are made dense: more results apply to those
 
 
@@ -57,6 +59,44 @@ def fitted_data(
     if not features.is_array and features.size <= SMALL:
         X = features.toarray()
     return X, y
+
+
+def weights_of(sample_weight: Any, num_points: int) -> FloatArray | None:
+    """w >= 0, (n,), or None for ones; one number is that of all points.
+
+    Raises
+    ------
+    InvalidInputError
+        Of another shape, not finite, negative, all 0, or further apart than float64 resolves.
+    """
+    if sample_weight is None:
+        return None
+    given = numeric_array(sample_weight, "sample_weight", "numbers >= 0, one a point")
+    weights = np.full(num_points, given.item()) if given.ndim == 0 else given
+    found: FloatArray = finite_array(weights, "sample_weight", shape=(num_points,))
+    if found.min() < 0:
+        raise InvalidInputError(
+            f"sample_weight contains {found.min():g} at point {int(found.argmin())}; expected "
+            "numbers >= 0. Leave out a point by the weight 0."
+        )
+    if not found.any():
+        raise InvalidInputError("sample_weight is zero for all points, which leaves none to fit.")
+    least, most = float(found[found > 0].min()), float(found.max())
+    if most / FARTHEST > least:
+        raise InvalidInputError(
+            f"sample_weight goes from {least:.1e} to {most:.1e}, which no float64 arithmetic keeps "
+            f"apart; expected a factor of at most {FARTHEST:.0e}. Leave out by the weight 0 the "
+            "points that count for nothing."
+        )
+    return found
+
+
+def relative_to_largest(weights: FloatArray | None) -> FloatArray | None:
+    """Weights in a unit, a power of two, in which the largest is about 1: limits know no other."""
+    if weights is None:
+        return None
+    moved = np.ldexp(weights, -np.frexp(weights.max())[1])
+    return np.asarray(np.where(weights > 0, np.maximum(moved, np.finfo(float).tiny), 0.0))
 
 
 def new_data(model: Any, X: Any, *, sparse: bool = True) -> Any:

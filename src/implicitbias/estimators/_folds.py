@@ -10,7 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.model_selection import check_cv
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import FloatArray, IntArray, NumericArray
 from implicitbias._errors import InvalidInputError
 from implicitbias.problems import Equations
 
@@ -25,10 +25,12 @@ def over_folds(
     n_jobs: int | None,
     *rest: Any,
     labels: bool = False,
+    groups: Any = None,
 ) -> list[Measured]:
     """measure(X, y, train, test, *rest) for each fold, ``n_jobs`` at a time.
 
-    ``labels``: whether y are classes, by which folds are stratified.
+    ``labels``: whether y are classes, by which folds are stratified. ``groups``, (n,), is for
+    splitters that keep points together.
 
     Raises
     ------
@@ -36,7 +38,7 @@ def over_folds(
         No such folds of these data.
     """
     try:
-        folds = list(check_cv(cv, y, classifier=labels).split(X, y))
+        folds = list(check_cv(cv, y, classifier=labels).split(X, y, groups))
     except ValueError as error:
         raise InvalidInputError(str(error)) from error
     found = Parallel(n_jobs=n_jobs)(
@@ -45,19 +47,49 @@ def over_folds(
     return list(found)
 
 
+def parts_of(
+    weights: FloatArray | None, train: IntArray, test: IntArray
+) -> tuple[FloatArray | None, FloatArray | None]:
+    """The weights of a fold's points and of those it leaves out, or None for both.
+
+    Raises
+    ------
+    InvalidInputError
+        No point of the fold has a weight.
+    """
+    if weights is None:
+        return None, None
+    if not weights[train].any():
+        raise InvalidInputError(
+            f"sample_weight is 0 for all {len(train)} points that a fold is to be fitted to. "
+            "Choose other folds (cv), or leave these points out."
+        )
+    return weights[train], weights[test]
+
+
 def size_of(y: FloatArray) -> float:
     """max_i |y_i|, the unit in which squares neither over- nor underflow; 1 for zeros."""
     return float(np.abs(y).max()) or 1.0
 
 
 def squared_errors(
-    data: Equations, coefficients: FloatArray, X: Any, y: FloatArray, size: float
+    data: Equations,
+    coefficients: FloatArray,
+    X: Any,
+    y: FloatArray,
+    size: float,
+    weights: FloatArray | None = None,
 ) -> FloatArray:
-    """mean_i (x_i^T beta + b - y_i)^2 / size^2 for many beta, (k, d), fitted to ``data``; (k,)."""
+    """mean_i (x_i^T beta + b - y_i)^2 / size^2 for many beta, (k, d), fitted to ``data``; (k,).
+
+    With weights, (n,), the weighted mean: NaN where all of them are 0.
+    """
+    if weights is not None and not weights.any():
+        return np.full(len(coefficients), np.nan)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         missing = data.offsets.products(X, coefficients.T)
         missing = missing + data.level(coefficients) - y[:, None]
-        return np.asarray(np.mean((missing / size) ** 2, axis=0))
+        return np.asarray(np.average((missing / size) ** 2, axis=0, weights=weights))
 
 
 def in_units(errors: FloatArray, size: float) -> FloatArray:

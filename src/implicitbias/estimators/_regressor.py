@@ -15,15 +15,16 @@ from implicitbias._arrays import FloatArray, Parameters, positive_float, positiv
 from implicitbias._errors import InvalidInputError
 from implicitbias._model import directions_of, network_of
 from implicitbias._names import DEPTH
-from implicitbias.estimators._data import fitted_data, new_data
+from implicitbias.estimators._data import fitted_data, new_data, relative_to_largest, weights_of
 from implicitbias.estimators._end import End, end_of_training, ends_of_training
 from implicitbias.estimators._remedy import better_data, better_scale, shortfall
+from implicitbias.estimators._saved import Saved
 from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Equations, Offsets, equations
 
 
-class FlowLimitRegressor(RegressorMixin, BaseEstimator):
+class FlowLimitRegressor(RegressorMixin, Saved, BaseEstimator):
     """lim_{t -> infinity} of dTheta/dt = -grad 1/2 ||X beta(Theta) + b - y||^2, without training.
 
     Of all beta that fit the data, the one where gradient flow of a linear network ends: for
@@ -140,7 +141,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         tags.target_tags.multi_output = self._several
         return tags
 
-    def fit(self, X: Any, y: Any) -> FlowLimitRegressor:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> FlowLimitRegressor:
         """Solve for the limit.
 
         Parameters
@@ -151,6 +152,11 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
             (n,); or (n, k), k outputs that are trained each by itself: attributes then are as in
             scikit-learn, ``coef_`` (k, d), ``intercept_`` (k,), numbers of the certificate (k,),
             ``dual_coef_`` (k, n) or None, ``limit_`` a tuple, ``converged_`` whether all are.
+        sample_weight
+            w >= 0, (n,), of the squares in 1/2 sum_i w_i (x_i^T beta + b - y_i)^2: w_i copies of
+            point i, none where it is 0. Where the points left can be fitted the limit is the same
+            for all w, but for convolutional networks that have to be simulated; where not, w
+            decides what y is projected to.
 
         Raises
         ------
@@ -159,27 +165,29 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         """
         X, y = fitted_data(self, X, y, several=self._several)
         scale = checked_scale(self.init_scale)
+        weights = relative_to_largest(weights_of(sample_weight, len(y)))
         if y.ndim == 2:
-            self._fit_each(X, y, scale)
+            self._fit_each(X, y, scale, weights)
         else:
-            self._fit(X, y, self.depth, scale)
+            self._fit(X, y, self.depth, scale, weights)
         return self
 
-    def _fit_each(self, X: Any, y: FloatArray, scale: float) -> None:
+    def _fit_each(self, X: Any, y: FloatArray, scale: float, weights: FloatArray | None) -> None:
         """Solve for many outputs, (n, k), small ones as one array program."""
         max_iter = positive_int(self.max_iter, "max_iter")
         network, directions = self._start(self.depth, X.shape[1], scale)
-        data = [self._equations(X, y[:, 0])]
+        data = [self._equations(X, y[:, 0], weights)]
         for column in y.T[1:]:
             shares = data[0].problem.rank == data[0].problem.num_points
-            data.append(data[0].with_targets(column) if shares else self._equations(X, column))
+            again = data[0].with_targets(column) if shares else None
+            data.append(again or self._equations(X, column, weights))
         problems = [each.problem for each in data]
         ends = ends_of_training(network, problems, directions, scale, max_iter)
         models = [clone(self) for _ in ends]
         for output, (model, *known) in enumerate(zip(models, data, ends, strict=True)):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                model._fit(X, y[:, output], self.depth, scale, *known)
+                model._fit(X, y[:, output], self.depth, scale, weights, *known)
             for each in caught:
                 self._warn(f"output {output}: {each.message}", 4)
         self._gather(models)
@@ -216,9 +224,9 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
             )
         return network, directions
 
-    def _equations(self, X: Any, y: FloatArray) -> Equations:
+    def _equations(self, X: Any, y: FloatArray, weights: FloatArray | None) -> Equations:
         simulated = self.network == "convolutional"  # where the metric of the data counts
-        return equations(X, y, self.fit_intercept, isometric=simulated)
+        return equations(X, y, self.fit_intercept, isometric=simulated, weights=weights)
 
     def _fit(
         self,
@@ -226,6 +234,7 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         y: FloatArray,
         depth: Any,
         scale: float,
+        weights: FloatArray | None,
         data: Equations | None = None,
         end: End | None = None,
     ) -> None:
@@ -234,12 +243,12 @@ class FlowLimitRegressor(RegressorMixin, BaseEstimator):
         max_iter = positive_int(self.max_iter, "max_iter")
         network, directions = self._start(depth, X.shape[1], scale)
         simulated = self.network == "convolutional"
-        data = self._equations(X, y) if data is None else data
+        data = self._equations(X, y, weights) if data is None else data
         if end is None:
             end = end_of_training(network, data.problem, directions, scale, max_iter)
         signed = isinstance(end.result, Limit) and end.result.fitted is not None
         if signed and not simulated:  # then the metric of the data counts, too
-            data = equations(X, y, self.fit_intercept)
+            data = equations(X, y, self.fit_intercept, weights=weights)
             end = end_of_training(network, data.problem, directions, scale, max_iter)
         self.interpolates_, self.rank_ = data.reached and not signed, data.problem.rank
         self._keep(data, end)

@@ -14,8 +14,16 @@ from implicitbias._arrays import FloatArray, IntArray, positive_float, positive_
 from implicitbias._errors import Outcome
 from implicitbias._model import directions_of, network_of
 from implicitbias._names import DEPTH
-from implicitbias.estimators._data import fitted_data, new_data
-from implicitbias.estimators._folds import best_of, in_units, over_folds, size_of, squared_errors
+from implicitbias.estimators._data import fitted_data, new_data, weights_of
+from implicitbias.estimators._folds import (
+    best_of,
+    in_units,
+    over_folds,
+    parts_of,
+    size_of,
+    squared_errors,
+)
+from implicitbias.estimators._saved import Saved
 from implicitbias.flow import Flow, check_tolerance, gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.problems import Equations, equations
@@ -23,12 +31,13 @@ from implicitbias.problems import Equations, equations
 UNFINISHED = (Outcome.STEP_LIMIT, Outcome.FAILED, Outcome.UNSTABLE)
 
 
-class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
+class StoppedFlowRegressor(RegressorMixin, Saved, BaseEstimator):
     """beta(t) of gradient flow on 1/2 ||X beta + b - y||^2, stopped at a time t.
 
     One simulation gives beta at all times: for diagonal networks the dual flow, in as many unknowns
-    as X has rank. Stopping is what regularises noisy data, with more points than features too:
-    y and its projection on the range of X have the same flow.
+    as X has rank; equal rows count as one of their summed weight. Stopping is what regularises
+    noisy data, with more points than features too: y and its projection on the range of X have the
+    same flow.
 
     Parameters
     ----------
@@ -41,8 +50,8 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
     num_times
         How many times to keep, evenly in log t from the start to the end of training.
     cv
-        Folds to choose by; 5 by default. The loss is a sum, so n_k of n points train n / n_k times
-        as long for the same t per point.
+        Folds to choose by; 5 by default. The loss is a sum, so n_k of n points (or of their weight)
+        train n / n_k times as long for the same t per point.
     tol
         Relative tolerance of the integrator, 1e-12 to 1e-3. Training counts as ended once residual
         and remaining change are within ten times of it; FlowLimitRegressor has the end itself.
@@ -105,7 +114,9 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.fit_intercept = fit_intercept
 
-    def fit(self, X: Any, y: Any) -> StoppedFlowRegressor:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None
+    ) -> StoppedFlowRegressor:
         """Simulate the flow and stop it.
 
         Parameters
@@ -114,6 +125,11 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
             (n, d).
         y
             (n,).
+        sample_weight
+            w >= 0, (n,): the flow is on 1/2 sum_i w_i (x_i^T beta + b - y_i)^2, as if point i were
+            there w_i times, and the errors on the points left out count alike.
+        groups
+            (n,): which points belong together, for folds that keep them so (``GroupKFold``).
 
         Raises
         ------
@@ -129,7 +145,8 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         positive_int(self.num_times, "num_times", at_least=2)
         if self.stop_time not in (None, np.inf):
             positive_float(self.stop_time, "stop_time")
-        data = equations(X, y, self.fit_intercept)
+        weights = weights_of(sample_weight, len(y))
+        data = self._equations(X, y, weights)
         if self.stop_time in (None, np.inf):
             self.flow_ = self._simulate(data)
         else:
@@ -139,7 +156,8 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         self.coef_path_ = path.T
         chosen = len(path) - 1
         if self.stop_time is None:
-            errors = np.array(over_folds(self._errors, X, y, self.cv, self.n_jobs, self.times_)).T
+            known = (self._errors, X, y, self.cv, self.n_jobs, weights, self.times_)
+            errors = np.array(over_folds(*known, groups=groups)).T
             self.mse_path_ = in_units(errors, size_of(y))
             (chosen,) = best_of(-errors)
         self.stop_time_ = float(self.times_[chosen])
@@ -149,6 +167,10 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         self.intercept_ = data.intercept(self.coef_)
         self._offsets, self._level = data.offsets, float(data.level(self.coef_))
         return self
+
+    def _equations(self, X: FloatArray, y: FloatArray, weights: FloatArray | None) -> Equations:
+        X, y, weights = merged(X, y, weights)
+        return equations(X, y, self.fit_intercept, weights=weights)
 
     def _simulate(
         self, data: Equations, times: FloatArray | None = None, max_time: float | None = None
@@ -170,25 +192,55 @@ class StoppedFlowRegressor(RegressorMixin, BaseEstimator):
         )
 
     def _errors(
-        self, X: Any, y: FloatArray, train: IntArray, test: IntArray, times: FloatArray
+        self,
+        X: Any,
+        y: FloatArray,
+        train: IntArray,
+        test: IntArray,
+        weights: FloatArray | None,
+        times: FloatArray,
     ) -> FloatArray:
         """Mean squared errors on a fold at all times in units of max |y|, (n_times,)."""
-        data = equations(X[train], y[train], self.fit_intercept)
+        within, beyond = parts_of(weights, train, test)
+        data = self._equations(X[train], y[train], within)
+        longer = len(y) / len(train)
+        if weights is not None and within is not None:
+            longer = float(weights.sum() / within.sum())
         moving = times > 0
         path = np.zeros((len(times), X.shape[1]))
         if moving.any():
-            flow = self._simulate(data, times=times[moving] * (len(y) / len(train)))
+            flow = self._simulate(data, times=times[moving] * longer)
             _warn_of(flow, "The flow without a fold")
             reached = flow.coefficients[: len(times)]
             path[: len(reached)] = reached
             path[len(reached) :] = reached[-1]  # at rest from there on
-        return squared_errors(data, path, X[test], y[test], size_of(y))
+        return squared_errors(data, path, X[test], y[test], size_of(y), beyond)
 
     def predict(self, X: Any) -> FloatArray:
         """X beta + b, (n,)."""
         check_is_fitted(self)
         X = new_data(self, X, sparse=False)
         return np.asarray(self._offsets.products(X, self.coef_) + self._level)
+
+
+def merged(
+    X: FloatArray, y: FloatArray, weights: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+    """Points of positive weight, equal rows of X as one of their summed weight and mean target.
+
+    The same loss up to a constant, with rows in one order, so that copies and weights give one flow
+    step by step. As given where there are neither.
+    """
+    if weights is not None:
+        kept = weights > 0
+        X, y, weights = X[kept], y[kept], weights[kept]
+    rows, index = np.unique(X, axis=0, return_inverse=True)
+    if weights is None and len(rows) == len(X):
+        return X, y, None
+    index = index.ravel()
+    w = np.ones(len(y)) if weights is None else weights
+    each = np.bincount(index, w).astype(np.float64)
+    return rows, np.bincount(index, w * y) / each, each
 
 
 def _warn_of(flow: Flow, which: str) -> None:

@@ -58,7 +58,7 @@ class Explorer:
     def _repr_html_(self) -> str:
         """The page in a frame of its own, for notebooks."""
         style = "width: 100%; height: 48rem; border: 1px solid rgba(128, 128, 128, 0.3)"
-        name = escape(self.data["title"])
+        name = _title(self.data)
         return f'<iframe title="{name}" style="{style}" srcdoc="{escape(self.html)}"></iframe>'
 
 
@@ -73,10 +73,16 @@ def _page(data: dict[str, Any]) -> str:
     style, script = (here.joinpath(name).read_text("utf-8") for name in ("page.css", "page.js"))
     body = here.joinpath("page.html").read_text("utf-8")
     before, after = body.split("{{DATA}}")
-    parts = {"OURS": OURS, "STYLE": style, "SCRIPT": script, "TITLE": escape(data["title"])}
+    parts = {"OURS": OURS, "STYLE": style, "SCRIPT": script, "TITLE": _title(data)}
     for name, text in parts.items():
         before, after = (part.replace(f"{{{{{name}}}}}", text) for part in (before, after))
     return f"{before}{_embedded(data)}{after}"
+
+
+def _title(data: dict[str, Any]) -> str:
+    """The title as HTML; halves of surrogate pairs, which no encoding has, as the sign for that."""
+    whole = data["title"].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return escape(whole)
 
 
 def _embedded(data: dict[str, Any]) -> str:

@@ -212,13 +212,18 @@ def check_switch(value: Any, name: str) -> bool:
 
 
 def check_times(times: Any) -> FloatArray | None:
-    """Return the times to save: finite, positive and increasing."""
+    """Return the times to save beside the start: finite, positive and increasing.
+
+    A first time of 0 is the start, which is saved in any case.
+    """
     if times is None:
         return None
     array: FloatArray = finite_array(times, "times", shape=(None,))
-    if array[0] <= 0 or np.any(np.diff(array) <= 0):
-        raise InvalidInputError(f"times is {array}; expected increasing numbers > 0.")
-    return array
+    if array[0] < 0 or np.any(np.diff(array) <= 0):
+        raise InvalidInputError(f"times is {array}; expected increasing numbers >= 0.")
+    if array[-1] == 0:
+        raise InvalidInputError("times is the start alone; expected a time > 0 to flow to.")
+    return array[1:] if array[0] == 0 else array
 
 
 def check_loss(loss: Any) -> None:

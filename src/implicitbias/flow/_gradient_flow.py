@@ -149,7 +149,8 @@ def gradient_flow(
     num_points
         Save at most so many points, t = 0 and the end included, log-spaced in time.
     times
-        Save these increasing times instead, and stop at the last. A flow that comes to its end
+        Save these increasing times instead, and stop at the last; the start, time 0, is saved in
+        any case, whether it is among them or not. A flow that comes to its end
         before, a classification at its margin, saves its end after the times it passed.
     save_parameters
         Save the layers with every point: ``Flow.parameters``.

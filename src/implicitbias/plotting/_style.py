@@ -13,8 +13,9 @@ from implicitbias._errors import InvalidInputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours, told apart by colour-blind readers; black is left to the flow.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Four of Okabe and Ito's colours, told apart by colour-blind readers, with brown and indigo for
+# their orange and sky blue, which are too light for lines on white; black is left to the flow.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#663300", "#4A2C8F")
 STYLES = ("-", "--", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 REST = "#B0B0B0"

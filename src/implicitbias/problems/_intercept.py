@@ -8,6 +8,9 @@ T subtracts one row from the others, which keeps integers integers and sparse X 
 interpolators are the same, and ties among them exact. Where the flow itself is asked for, its
 metric counts as well: T then holds the last rows of the reflection that takes 1 to the first axis,
 and T X is the centred X in other coordinates.
+Weights w of the points, as in 1/2 sum_i w_i (x_i^T beta + b - y_i)^2, change no interpolator: they
+say to what y is projected where it cannot be reached, and what the flow is. T then takes the points
+times sqrt(w), and the reflection takes sqrt(w) to the first axis.
 """
 
 from __future__ import annotations
@@ -16,8 +19,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, NumericArray
-from implicitbias._errors import InfeasibleProblemError
+from implicitbias._arrays import EPS, FloatArray, IntArray, NumericArray
+from implicitbias._errors import InfeasibleProblemError, InvalidInputError
 from implicitbias.features import Dense, Features, Lost, as_features, exact_sum, lost_in_difference
 from implicitbias.problems._consistency import share
 from implicitbias.problems._offsets import Offsets
@@ -48,6 +51,15 @@ class Equations:
         Whether T eliminates an intercept; else T = I.
     reference
         The row that T subtracts from the others; None where T is the reflection or I.
+    roots
+        sqrt(w), by which T multiplies the points before anything else, (n,); None where it does
+        not.
+    weights
+        w, for the means; None where all are 1.
+    kept, num_points
+        The points of positive weight among so many, if points have weights.
+    alone
+        Whether there is one point only, which the intercept fits.
     """
 
     problem: Regression
@@ -59,25 +71,32 @@ class Equations:
     y_mean: float
     centred: bool = True
     reference: int | None = None
+    roots: FloatArray | None = None
+    weights: FloatArray | None = None
+    kept: IntArray | None = None
+    num_points: int = 0
+    alone: bool = False
 
     def with_targets(self, y: FloatArray) -> Equations:
         """The same X with other targets, (n,), where all rows of T X are independent.
 
         Then every y can be reached, and nothing of X is looked at again.
         """
+        y = y if self.kept is None else y[self.kept]
         if not self.centred:
-            return replace(self, problem=self.problem.with_targets(y))
+            return replace(self, problem=self.problem.with_targets(_times(self.roots, y)))
         y_offset = float(Offsets.of(Dense(y[:, None])).values.sum())
         y = y - y_offset
         if self.reference is None:
-            problem = self.problem.with_targets(_reflected(y)[1:])
+            problem = self.problem.with_targets(_reflected(_times(self.roots, y), self.roots)[1:])
         else:
             others = np.delete(y, self.reference)
             targets = others - y[self.reference]
             off = np.abs(lost_in_difference(others, y[self.reference], targets))
             entries = None if self.problem.lost is None else self.problem.lost.entries
             problem = self.problem.with_targets(targets).having(Lost(entries, off))
-        return replace(self, problem=problem, y_offset=y_offset, y_mean=float(y.mean()))
+        y_mean = float(np.average(y, weights=self.weights))
+        return replace(self, problem=problem, y_offset=y_offset, y_mean=y_mean)
 
     def intercept(self, coefficients: FloatArray) -> float:
         """b that belongs to the coefficients."""
@@ -89,16 +108,30 @@ class Equations:
         return np.asarray(self.y_offset + (self.y_mean - coefficients @ self.X_mean))
 
     def dual_as_given(self, nu: FloatArray) -> FloatArray:
-        """T^T nu, (n,): the dual point in the rows of X itself."""
+        """T^T nu, (n,): the dual point in the rows of X itself, 0 for points without weight."""
         if not self.centred:
-            return nu
-        if self.reference is None:
-            return _reflected(np.concatenate([[0.0], nu]))
-        return np.insert(nu, self.reference, -nu.sum())
+            found = _times(self.roots, nu)
+        elif self.reference is None:
+            whole = np.concatenate([[0.0], nu])
+            found = _times(self.roots, _reflected(whole, self.roots))
+        elif self.alone:
+            found = np.zeros(1)
+        else:
+            found = np.insert(nu, self.reference, -nu.sum())
+        if self.kept is None:
+            return found
+        given = np.zeros(self.num_points)
+        given[self.kept] = found
+        return given
 
 
 def equations(
-    X: FloatArray | Features, y: FloatArray, fit_intercept: bool, *, isometric: bool = True
+    X: FloatArray | Features,
+    y: FloatArray,
+    fit_intercept: bool,
+    *,
+    isometric: bool = True,
+    weights: FloatArray | None = None,
 ) -> Equations:
     """X beta (+ b) = y as a problem that has a solution.
 
@@ -112,32 +145,66 @@ def equations(
         Whether there is a b to eliminate.
     isometric
         Whether the flow of T X beta = T y is to be that of the centred data, not only its
-        interpolators; without effect on sparse X.
+        interpolators; without intercept and weights it is, and on sparse X with one it is not.
+    weights
+        w >= 0, (n,), not all 0, of the squares; points of weight 0 are left out. None for ones.
     """
     X = as_features(X)
+    if weights is None:
+        return _equations(X, y, fit_intercept, isometric, None)
+    kept = np.flatnonzero(weights)
+    some = _equations(X.rows(kept), y[kept], fit_intercept, isometric, weights[kept])
+    return replace(some, weights=weights[kept], kept=kept, num_points=len(weights))
+
+
+def _equations(
+    X: Features,
+    y: FloatArray,
+    fit_intercept: bool,
+    isometric: bool,
+    weights: FloatArray | None,
+) -> Equations:
+    """The equations of points whose weights are positive."""
+    roots = None if weights is None else np.sqrt(weights)
     if not fit_intercept:
+        zero, none = np.zeros(X.shape[1]), Offsets.none()
         problem, reached = reachable_part(X, y)
-        missed, nothing = share(y - problem.y, y), np.zeros(X.shape[1])
-        return Equations(problem, reached, missed, Offsets.none(), 0.0, nothing, 0.0, centred=False)
+        if roots is None or (reached and not isometric):
+            missed, roots = share(y - problem.y, y), None
+        else:
+            problem, _ = reachable_part(X.scaled(roots, None), roots * y)
+            missed = share(roots * y - problem.y, roots * y)
+        return Equations(problem, reached, missed, none, 0.0, zero, 0.0, centred=False, roots=roots)
     offsets = Offsets.of(X)
     y_offset = float(Offsets.of(Dense(y[:, None])).values.sum())
     X, y = offsets.subtracted(X), y - y_offset
-    X_mean, y_mean = X.means(), float(y.mean())
+    y_mean = float(np.average(y, weights=weights))
+    X_mean = X.means() if weights is None else X.T @ (weights / weights.sum())
     if len(y) == 1:  # b alone fits a single point
         problem = Regression(np.zeros((1, X.shape[1])), np.zeros(1))
-        return Equations(problem, True, 0.0, offsets, y_offset, X_mean, y_mean, reference=0)
+        return Equations(
+            problem, True, 0.0, offsets, y_offset, X_mean, y_mean, reference=0, alone=True
+        )
     if not (X.is_array and isometric):
-        problem, reached, missed, reference = _differences(X, y)
-    else:
-        targets, reference = _reflected(y)[1:], None
-        problem, reached = reachable_part(Dense(_reflected(X.toarray())[1:]), targets)
-        missed = share(targets - problem.y, targets)
-    return Equations(
-        problem, reached, missed, offsets, y_offset, X_mean, y_mean, reference=reference
-    )
+        problem, reached, missed, reference = _differences(X, y, roots)
+        if reached or roots is None or not X.is_array:
+            return Equations(
+                problem, reached, missed, offsets, y_offset, X_mean, y_mean, reference=reference
+            )
+    targets = _reflected(_times(roots, y), roots)[1:]
+    rows = X.toarray() if roots is None else roots[:, None] * X.toarray()
+    problem, reached = reachable_part(Dense(_reflected(rows, roots)[1:]), targets)
+    missed = share(targets - problem.y, targets)
+    return Equations(problem, reached, missed, offsets, y_offset, X_mean, y_mean, roots=roots)
 
 
-def _differences(X: Features, y: FloatArray) -> tuple[Regression, bool, float, int]:
+def _times(roots: FloatArray | None, values: FloatArray) -> FloatArray:
+    return values if roots is None else roots * values
+
+
+def _differences(
+    X: Features, y: FloatArray, roots: FloatArray | None
+) -> tuple[Regression, bool, float, int]:
     """Problem, reached, missed, and the row that was subtracted: one of few or small entries.
 
     y that cannot be reached is first projected on the range of X and 1: differences of rows have
@@ -149,10 +216,26 @@ def _differences(X: Features, y: FloatArray) -> tuple[Regression, bool, float, i
     problem, reached = reachable_part(rows, targets)
     if reached:
         return _having_lost(problem, X, y, reference), True, 0.0, reference
-    whole, _ = reachable_part(X.beside(np.ones(len(y))), y)
-    missed = share(y - whole.y, y - y.mean())
-    problem, _ = reachable_part(rows, np.delete(whole.y, reference) - whole.y[reference])
-    return _having_lost(problem, X, whole.y, reference, whole.lost), False, missed, reference
+    beside = X.beside(np.ones(len(y)))
+    if roots is None:
+        whole, _ = reachable_part(beside, y)
+        fitted, lost = whole.y, whole.lost
+        missed = share(y - fitted, y - y.mean())
+    else:
+        whole, _ = reachable_part(beside.scaled(roots, None), roots * y)
+        fitted = whole.y / roots
+        lost = None if whole.lost is None else Lost(None, whole.lost.targets / roots)
+        centred = y - np.average(y, weights=roots**2)
+        missed = share(roots * (y - fitted), roots * centred)
+    moved = np.delete(fitted, reference) - fitted[reference]
+    problem, projected = reachable_part(rows, moved)
+    if roots is not None and not projected and not X.is_array:
+        raise InvalidInputError(
+            f"sample_weight goes from {roots.min() ** 2:.1e} to {roots.max() ** 2:.1e}, and y, "
+            "which no coefficients fit, cannot be projected so on sparse X. Leave out points by "
+            "the weight 0, or pass X.toarray()."
+        )
+    return _having_lost(problem, X, fitted, reference, lost), False, missed, reference
 
 
 def _having_lost(
@@ -168,13 +251,19 @@ def _having_lost(
     return problem.having(Lost(entries if entries.largest(1).any() else None, off))
 
 
-def _reflected(array: FloatArray) -> FloatArray:
-    """(I - v v^T / (n + sqrt(n))) A with v = 1 + sqrt(n) e_1, which takes 1 to -sqrt(n) e_1."""
+def _reflected(array: FloatArray, axis: FloatArray | None = None) -> FloatArray:
+    """(I - v v^T / (|a|^2 + |a| a_1)) A with v = a + |a| e_1, which takes a > 0 to -|a| e_1.
+
+    a is ones where no axis is given.
+    """
     n = len(array)
-    root = np.sqrt(n)
-    total = array.sum(axis=0) + root * array[0]
-    moved = array - total / (n + root)
-    moved[0] -= root * total / (n + root)
+    a = np.ones(n) if axis is None else axis
+    square = float(n) if axis is None else float(axis @ axis)
+    root = np.sqrt(square)
+    total = (a @ array if axis is not None else array.sum(axis=0)) + root * array[0]
+    share_of_v = total / (square + root * a[0])
+    moved = array - (np.outer(a, share_of_v) if array.ndim == 2 else a * share_of_v)
+    moved[0] -= root * share_of_v
     return np.asarray(moved)
 
 

@@ -88,7 +88,7 @@ def run(system: FlowSystem, request: Request) -> Flow:
         trajectory = _reproduced(system, rules, budget, trajectory)
     flow = _flow(system, trajectory, rules.remaining, time.perf_counter() - began)
     if budget.times is not None:  # as they were given, not as their logarithms round
-        passed = budget.times[: flow.times.size - 2]
+        passed = budget.times[: max(flow.times.size - 2, 0)]  # at rest from the start: none
         flow.times[1:-1], flow.log_times[1:-1] = passed, np.log(passed)
     if flow.outcome is Outcome.TIME_REACHED and budget.max_time is not None:
         flow.times[-1], flow.log_times[-1] = budget.max_time, np.log(budget.max_time)
