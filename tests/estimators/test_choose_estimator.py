@@ -109,7 +109,7 @@ def plane(model, data):
 @pytest.mark.parametrize("seed", range(3))
 def test_linear_svc_counts_the_intercept_as_training_does(seed):
     data = classes(seed)
-    limit = plane(FlowLimitClassifier("fully_connected"), data)
+    limit = plane(FlowLimitClassifier("fully_connected", free_intercept=False), data)
     hinge = LinearSVC(loss="hinge", C=1e8, tol=1e-10, max_iter=10**6, random_state=0)
     np.testing.assert_allclose(plane(hinge, data), limit, rtol=0, atol=1e-7)
 
@@ -117,8 +117,9 @@ def test_linear_svc_counts_the_intercept_as_training_does(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_svc_leaves_the_intercept_free_and_has_the_wider_gap(seed):
     data = classes(seed)
-    limit = plane(FlowLimitClassifier("fully_connected"), data)
+    limit = plane(FlowLimitClassifier("fully_connected", free_intercept=False), data)
     free = plane(SVC(kernel="linear", C=1e8, tol=1e-8), data)
+    np.testing.assert_allclose(plane(FlowLimitClassifier("fully_connected"), data), free, rtol=1e-5)
     assert np.linalg.norm(free[:2]) < (1 - 1e-3) * np.linalg.norm(limit[:2])
     assert np.linalg.norm(free) > (1 + 1e-5) * np.linalg.norm(limit)
 

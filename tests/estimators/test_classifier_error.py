@@ -16,7 +16,7 @@ def angle(found, expected):
 
 
 def check(X, labels, network):
-    model = FlowLimitClassifier(network).fit(X, labels)
+    model = FlowLimitClassifier(network, free_intercept=False).fit(X, labels)
     rows = labels[:, None] * np.column_stack([X, np.ones(len(X))])
     layers = [np.ones(rows.shape[1]), np.zeros(rows.shape[1])]
     if network == "diagonal":

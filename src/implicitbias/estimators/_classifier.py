@@ -30,8 +30,8 @@ class FlowLimitClassifier(ClassifierMixin, Saved, BaseEstimator):
     The separating direction that training a linear network to zero loss ends in, scaled so that
     min_i y_i f(x_i) = 1: the least l1 norm (diagonal or two-sided, depth 2), a stationary point of
     the l_{2/L} quasi-norm (deeper), the same of the spectrum (convolutional), or the least l2 norm
-    (fully connected): the hard-margin support vector machine whose intercept counts in the norm,
-    as in LinearSVC, or with ``free_intercept`` does not, as in SVC. Directions forget the scale of
+    (fully connected): the hard-margin support vector machine, whose intercept is in no norm, as in
+    SVC, or with ``free_intercept=False`` counts in it, as in LinearSVC. Directions forget the scale of
     the start; what ``init_scale`` gives does not. Three classes or more are told apart one against
     the rest.
 
@@ -53,8 +53,9 @@ class FlowLimitClassifier(ClassifierMixin, Saved, BaseEstimator):
         depth > 2, by the way there; between, numbers of the size of the coefficients' L-th root.
         Not for fully connected networks, which forget it anyway.
     fit_intercept
-        Append a feature of ones, trained like the others. For convolutional networks, whose
-        features are a signal, subtract the features' means instead.
+        Fit an intercept, as ``free_intercept`` says. One that is trained is the coefficient of a
+        feature of ones; for convolutional networks, whose features are a signal, the features'
+        means are subtracted instead.
     tol
         The certificate (violation of the margins, KKT residual and error) from which on
         ``converged_``.
@@ -64,7 +65,8 @@ class FlowLimitClassifier(ClassifierMixin, Saved, BaseEstimator):
         False: the intercept is one more coefficient of what is trained, and counts in the norm.
         True: it is in no norm, but always where it makes the loss least, so that the limit is the
         hard-margin support vector machine itself, or its l1 twin: the training of all differences
-        of points of different classes. With every network; not with ``init_scale``.
+        of points of different classes. With every network; not with ``init_scale``. None: free for
+        fully connected networks, where that is SVC's plane at any size, and trained for the others.
     require_separable
         Raise an error, which names the class, where a class is not proved to be linearly separable
         from the rest; else warn and fit that class by least squares.
@@ -108,12 +110,12 @@ class FlowLimitClassifier(ClassifierMixin, Saved, BaseEstimator):
     >>> from implicitbias.estimators import FlowLimitClassifier
     >>> X = np.array([[0.0, 0.0], [1.0, 0.0], [3.0, 1.0], [4.0, 0.0]])
     >>> y = ["low", "low", "high", "high"]
-    >>> trained = FlowLimitClassifier("fully_connected").fit(X, y)
-    >>> free = FlowLimitClassifier("fully_connected", free_intercept=True).fit(X, y)
-    >>> for model in (trained, free):
+    >>> free = FlowLimitClassifier("fully_connected").fit(X, y)
+    >>> trained = FlowLimitClassifier("fully_connected", free_intercept=False).fit(X, y)
+    >>> for model in (free, trained):
     ...     print(model.coef_.round(3), model.intercept_.round(3))
-    [[-0.667 -0.667]] [1.667]
     [[-0.8 -0.4]] [1.8]
+    [[-0.667 -0.667]] [1.667]
     """
 
     def __init__(
@@ -125,7 +127,7 @@ class FlowLimitClassifier(ClassifierMixin, Saved, BaseEstimator):
         tol: float = 1e-8,
         verbose: int = 0,
         init_scale: float | None = None,
-        free_intercept: bool = False,
+        free_intercept: bool | None = None,
         require_separable: bool = False,
     ) -> None:
         self.network = network
@@ -180,7 +182,9 @@ class FlowLimitClassifier(ClassifierMixin, Saved, BaseEstimator):
         return self
 
     def _frees(self) -> bool:
-        return bool(self.fit_intercept and self.free_intercept)
+        chosen = self.free_intercept
+        free = self.network == "fully_connected" if chosen is None else chosen
+        return bool(self.fit_intercept and free)
 
     def _freed(self, X: Features, y: NumericArray) -> list[FreeIntercept]:
         return [FreeIntercept.on(self, points) for points in self._points(X, y)]

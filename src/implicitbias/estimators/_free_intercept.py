@@ -35,11 +35,10 @@ from implicitbias.features import Features, as_features
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Equations, equations
 
-PAIRS = 1 << 12  # up to which all pairs are taken at once
+PAIRS, ENTRIES = 1 << 12, 1 << 22  # of pairs up to which they are all taken at once
 ROUNDS = 100  # of adding the pairs that a plane violates
 NOISE = 1e-13  # of a margin of 1: no violation
 LARGE, ROUGH = 1e8, 1e-6  # C and tol of the machine that proposes where to begin
-DECOMPOSED = 1 << 22  # entries up to which singular values are taken of the pairs themselves
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +71,11 @@ class FreeIntercept:
         positive, negative = (np.flatnonzero(self.points.signs == sign) for sign in (1.0, -1.0))
         first = np.repeat(positive, negative.size)
         second = np.tile(negative, positive.size)
-        if first.size <= PAIRS:
+        convex = self.network.degree == 2 or self.network.family == "fully connected"
+        width = self.points.X.shape[1] if convex else 1
+        if first.size <= min(PAIRS, max(ENTRIES // width, len(self.points.X))):
             return self._of(first, second)[0]
-        if not (self.network.degree == 2 or self.network.family == "fully connected"):
+        if not convex:
             raise NoPredictionError(
                 f"a free intercept beyond two layers needs all {first.size} pairs of points of "
                 f"different classes, and takes up to {PAIRS}: its limit is one of several, which "
@@ -195,7 +196,7 @@ def rounding_of(active: Features, beta: FloatArray) -> float:
     if not len(active) or not used.size:
         return EPS
     Z = active.taken(used)
-    gram = Z.gram(np.ones(used.size)) if Z.size > DECOMPOSED else None
+    gram = Z.gram(np.ones(used.size)) if Z.size > ENTRIES else None
     if gram is None:
         values = np.linalg.svd(Z.toarray(), compute_uv=False)
     else:

@@ -22,6 +22,7 @@ from implicitbias.theorems._assumptions import (
 )
 from implicitbias.theorems._situation import Situation
 
+LEAVES = "the start leaves the saddle at 0, however small it is"
 KNOWN = "training fits the data, and the signs of s_2, .., s_L at its end are known"
 KEPT = "what is off the chain by rounding does not grow into the limit"
 CLEAR = 1e-6  # from a saddle, in units of the layers: nearer, no one says to which side it passes
@@ -43,9 +44,8 @@ def leaves_zero(situation: Situation) -> Verdict:
     layers, y = situation.init.directions, situation.problem.y
     largest = max(float(np.abs(layer).max()) for layer in layers)
     size = float(np.abs(y).max(initial=0.0))
-    name = title(leaves_zero)
     if largest == 0.0 or size == 0.0:  # from y = 0 whatever moves, moves to it
-        return positive(name, largest, largest, "the largest entry")
+        return positive(LEAVES, largest, largest, "the largest entry")
     drive = situation.problem.features.T @ (y / size)
     drive = drive / float(np.abs(drive).max())
     first, *later = (np.asarray(layer) / largest for layer in layers)
@@ -56,7 +56,7 @@ def leaves_zero(situation: Situation) -> Verdict:
     elif not found.escapes:
         text += "; it stays on the side where k^T beta < 0"
     holds = found.escapes and found.clearness > ROUNDING
-    return Verdict(name, "holds" if holds else "fails", found.clearness, text)
+    return Verdict(LEAVES, "holds" if holds else "fails", found.clearness, text)
 
 
 @needs(fully_connected)
