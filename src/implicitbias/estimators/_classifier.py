@@ -31,9 +31,9 @@ class FlowLimitClassifier(ClassifierMixin, Saved, BaseEstimator):
     min_i y_i f(x_i) = 1: the least l1 norm (diagonal or two-sided, depth 2), a stationary point of
     the l_{2/L} quasi-norm (deeper), the same of the spectrum (convolutional), or the least l2 norm
     (fully connected): the hard-margin support vector machine, whose intercept is in no norm, as in
-    SVC, or with ``free_intercept=False`` counts in it, as in LinearSVC. Directions forget the scale of
-    the start; what ``init_scale`` gives does not. Three classes or more are told apart one against
-    the rest.
+    SVC, or with ``free_intercept=False`` counts in it, as in LinearSVC. Directions forget the scale
+    of the start; what ``init_scale`` gives does not. Three classes or more are told apart one
+    against the rest.
 
     Parameters
     ----------
