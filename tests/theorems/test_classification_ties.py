@@ -327,3 +327,17 @@ def test_ties_that_rounding_alone_makes_are_no_locks():
         predict_limit(network, problem, Initialization([first, second], scale=1e-6))
     given = predict_limit(network, problem, Initialization([first, first], scale=1e-6))
     np.testing.assert_allclose(given.coefficients, [-0.5, 1.0, -0.5], atol=1e-12)
+
+
+def test_a_point_that_is_added_to_a_face_and_weighs_nothing():
+    """0 / 0 on the way between two weights of 0."""
+    X = [
+        [-1.0, -1.0, 1.0, -1.0, -1.0, 1.0, 1.0],
+        [-1.0, -1.0, 1.0, 1.0, -1.0, 1.0, -1.0],
+        [-1.0, -1.0, -1.0, -1.0, 1.0, -1.0, 1.0],
+        [-1.0, 1.0, -1.0, 1.0, 1.0, -1.0, 1.0],
+    ]
+    first = [-0.958, 1.695, 0.797, -1.382, -0.496, 1.528, -0.723]
+    init = Initialization([np.array(first)] * 5 + [np.zeros(7)], scale=28817.43522048345)
+    found = predict_limit(DiagonalNetwork(7, 6), Classification(X, [1, 1, -1, -1]), init)
+    np.testing.assert_allclose(found.coefficients, [0, 0, 0, 0, 0, 1, 0], atol=1e-12)

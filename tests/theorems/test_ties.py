@@ -212,3 +212,28 @@ def test_shares_of_a_tie_of_two_layers_have_all_digits(second):
     found = path.coefficients[0]
     np.testing.assert_allclose(found, weights / weights.sum(), rtol=4e-16)
     assert path.errors[0] < 1e-15
+
+
+NEAR = [
+    [1.6444284774872857, 0.43812890296698176, 0.43812890296697377],
+    [-0.8185987028912012, 2.1276945553230155, 2.127694555323015],
+]
+
+
+@pytest.mark.parametrize("scale", [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 2.4e-7, 1e-8])
+@pytest.mark.parametrize("fitting", [1, 2])
+def test_nearly_equal_columns_of_which_the_targets_are_one(fitting, scale):
+    """A part of y of 4e-15 decides which of them: what rounds in B^{-1} y is not rounding here."""
+    y, layers = -np.array(NEAR)[:, fitting], [[-1.0, -1.0, 1.0]] * 6 + [[0.0] * 3]
+    try:
+        is_right(NEAR, y, layers, scale, tol=1e-8)
+    except NoPredictionError as error:
+        assert "certified only to" in str(error) and scale <= 1e-4
+
+
+def test_nearly_equal_columns_that_the_end_cannot_tell_apart():
+    network, problem = DiagonalNetwork(3, 7), Regression(NEAR, -np.array(NEAR)[:, 2])
+    directions = [np.array([-1.0, -1.0, 1.0])] * 6 + [np.zeros(3)]
+    with pytest.warns(CertificateWarning, match="decides between them"):
+        path = limit_path(network, problem, directions, [0.0])
+    assert np.isnan(path.coefficients).all()

@@ -203,8 +203,23 @@ class _Simplex:
             elif self.negative.size:
                 basis = self._leave(int(self.negative[self.x[self.negative].argmin()]), distance)
             else:
+                self._refuse_torn(near)
                 return self._face(near[distance[near] == 0.0])
         raise ValueError(f"no optimal basis was found in {MAX_PIVOTS} pivots")
+
+    def _refuse_torn(self, near: IntArray) -> None:
+        """Refuse a part of y that counts as rounding where nearly equal columns tell it apart."""
+        sizes = np.abs(self.x)
+        rows = np.flatnonzero(self.nothing & (sizes > vanishing() * sizes.max()))
+        if not rows.size or not near.size:
+            return
+        table = np.abs(_floats_of_table(self._tableau(near)))[rows]
+        moved = np.divide(sizes[rows, None], table, where=table > 0.0, out=np.zeros_like(table))
+        if moved.max() > SETTLED * sizes.max():
+            raise ValueError(
+                f"columns that differ by {table[table > 0.0].min():.1e} are tied, and a part of y "
+                f"of {sizes[rows].max():.1e} decides between them"
+            )
 
     def _solve(self, basis: IntArray, goal: Any) -> None:
         self.basis = basis

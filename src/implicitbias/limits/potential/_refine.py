@@ -17,7 +17,7 @@ import numpy as np
 from implicitbias._arrays import BoolArray, FloatArray, IntArray, worst_of
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, Rows, as_given, sharpened_system
-from implicitbias.features import ExactSums, precise_residual
+from implicitbias.features import ExactSums, as_features, precise_residual
 from implicitbias.limits.potential._doubt import (
     lost_before,
     lost_in_products,
@@ -50,6 +50,9 @@ WIDE = 20.0  # range of log a from where on no nu in the given rows holds every 
 KEPT = 1e-6  # so short ones leave the Newton matrix as it is
 DRAWS = 8  # of the rounding of Z
 NEGLIGIBLE = 1e-14  # of the largest rho: targets of combined rows up to here count as zero
+HARMLESS = 1e-9  # of the largest rho: what such a target may be worth in another coordinate
+GOALS = 3  # corrections of targets, each of which wins the digits that LU keeps
+DIM, BLANK = 1e-10, 1e-20  # entries of a row that may be 0, and that are, to twice the digits
 MOST_EXACT = 1 << 20  # entries of Z up to which its products may be summed exactly
 ANY = 1.0  # the error of an answer that may be any
 STALLED = 0.5  # a correction not shorter than this part of the last gains nothing
@@ -311,8 +314,9 @@ def _goal(problem: PotentialProblem, rows: Rows) -> tuple[FloatArray, BoolArray]
     if not taken.any():
         return first, taken
     square = problem.features.columns(rows.basis)
-    missing = precise_residual(square, first, problem.target)
-    return first + rows.combined(missing), taken
+    for _ in range(GOALS):
+        first = first + rows.combined(precise_residual(square, first, problem.target))
+    return first, taken
 
 
 def _in_rows(
@@ -320,8 +324,9 @@ def _in_rows(
 ) -> tuple[FloatArray, FloatArray]:
     """B^{-1} (y - Z rho), and the parts of B^{-1} y that were taken for zero, (m,).
 
-    What is below rounding of the largest rho cannot be followed, and need not; other terms that add
-    up to zero can, and B^{-1} Z is rounded.
+    What is below rounding of the largest rho cannot be followed, and need not, unless entries of
+    the row are as small, so that a coordinate of size 1 may make up for it; other terms that add up
+    to zero can, and B^{-1} Z is rounded.
     """
     neglected = np.zeros(rho.size)
     if rows.basis is None:
@@ -331,10 +336,37 @@ def _in_rows(
     largest = float(np.abs(rho).max(initial=0.0))
     zero = (goal == 0.0) | (taken & (np.abs(goal) <= NEGLIGIBLE * largest))
     zero &= rows.features.absolute(rho) <= NEGLIGIBLE * largest
+    amounts = np.maximum(np.abs(goal), np.abs(left))
+    places = np.flatnonzero(zero & (amounts > 0.0))
+    if places.size:
+        amounts[places] /= _least_entries(problem, rows, places)
+    zero &= amounts <= HARMLESS * largest
     if not zero.any():
         return left, neglected
-    neglected[rows.basis[zero]] = np.abs(goal[zero]) if largest > 0.0 else 0.0
+    neglected[rows.basis[zero]] = amounts[zero] if largest > 0.0 else 0.0
     return np.where(zero, -(rows.features @ rho), left), neglected
+
+
+def _least_entries(problem: PotentialProblem, rows: Rows, places: IntArray) -> FloatArray:
+    """The smallest entries but 0 of rows of B^{-1} Z, (k,), and 1 at most.
+
+    Those that float64 does not tell from 0 are evaluated to twice the digits.
+    """
+    square = problem.features.columns(rows.basis)
+    whole = np.eye(len(square))[:, places]
+    high = rows.dual_as_given(whole)
+    least, inner = np.ones(places.size), as_features(square).precise
+    for at, (vector, unit) in enumerate(zip(high.T, whole.T, strict=True)):
+        sizes = np.abs(problem.features.T @ vector)
+        sizes[rows.basis] = 1.0  # 0, and 1 in its own place
+        dim = np.flatnonzero(sizes <= DIM)
+        if dim.size:
+            columns = problem.features.columns(dim)
+            low = rows.dual_as_given(inner.transposed_residual(vector, unit))
+            exact = as_features(columns).precise.transposed_residual(vector, np.zeros(dim.size))
+            sizes[dim] = np.abs(columns.T @ low - exact)
+        least[at] = np.min(sizes, where=sizes > BLANK, initial=1.0)
+    return least
 
 
 def _size(problem: PotentialProblem, t: FloatArray, dt: FloatArray) -> float:

@@ -126,7 +126,9 @@ def _until_blocked(
 ) -> tuple[list[int], FloatArray]:
     """Go from the current weights towards the wanted ones until one is zero, and drop it."""
     shrinking = np.flatnonzero(wanted <= 0.0)
-    parts = current[shrinking] / (current[shrinking] - wanted[shrinking])
+    here = current[shrinking]
+    way = here - wanted[shrinking]  # 0 for a point that was added and weighs nothing
+    parts = np.divide(here, way, where=way > 0.0, out=np.zeros_like(way))
     first = int(shrinking[np.argmin(parts)])
     moved = current + parts.min() * (wanted - current)
     return active[:first] + active[first + 1 :], np.delete(np.maximum(moved, 0.0), first)
