@@ -112,7 +112,7 @@ def test_parameters_that_came_later_have_their_defaults():
     del state["free_intercept"]
     found = make(*called)
     found.__setstate__(state)
-    assert found.free_intercept is False
+    assert found.free_intercept is None
     np.testing.assert_array_equal(found.predict(X), model.predict(X))
 
 

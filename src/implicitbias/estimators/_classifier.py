@@ -183,8 +183,9 @@ class FlowLimitClassifier(ClassifierMixin, Saved, BaseEstimator):
 
     def _frees(self) -> bool:
         chosen = self.free_intercept
-        free = self.network == "fully_connected" if chosen is None else chosen
-        return bool(self.fit_intercept and free)
+        if chosen is None:
+            chosen = self.network == "fully_connected" and self.init_scale is None
+        return bool(self.fit_intercept and chosen)
 
     def _freed(self, X: Features, y: NumericArray) -> list[FreeIntercept]:
         return [FreeIntercept.on(self, points) for points in self._points(X, y)]
