@@ -237,3 +237,12 @@ def test_nearly_equal_columns_that_the_end_cannot_tell_apart():
     with pytest.warns(CertificateWarning, match="decides between them"):
         path = limit_path(network, problem, directions, [0.0])
     assert np.isnan(path.coefficients).all()
+
+
+def test_a_system_whose_coordinates_are_all_at_their_end():
+    """Weights of 0 throughout have no largest one to divide by."""
+    rows = [[1.0, 0.875], [1.0, 0.375], [1.0, -0.125]]
+    even = np.array([-0.9328155492032463, -0.5834698854072232])
+    init = Initialization([even, even[::-1], -even], scale=12.398344249886522)
+    found = predict_limit(ConvolutionalNetwork(2, [2, 2, 2]), Regression(rows, [0.0] * 3), init)
+    np.testing.assert_array_equal(found.coefficients, np.zeros(2))

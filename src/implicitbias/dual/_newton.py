@@ -186,6 +186,8 @@ def mild_system(given: Features, slopes: Slopes, *, rough: bool = False) -> Newt
     log_top = float(log_weights.max())
     if log_top - float(log_weights.min()) > SAFE_LOG_RANGE or slopes.log_u.min() < SATURATED:
         return None
+    if not np.isfinite(log_top):
+        return None  # every coordinate at its end, or beyond float64
     weights = np.exp(log_weights - log_top)
     if is_iterated(given):
         iteration = iteration_of(given, weights, rough=rough)
