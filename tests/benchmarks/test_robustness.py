@@ -101,6 +101,10 @@ def test_the_example_of_wind_antun_and_hansen(monkeypatch, capsys):
     assert "e-" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("seed", [4257, 6682, 9686, 10246, 14508, 16798, 18012])
+FAULTS = (4257, 6682, 9686, 10246, 14508, 16798, 18012)
+LATER = (2000106, 2002680, 2003175, 2003771, 2006206)
+
+
+@pytest.mark.parametrize("seed", FAULTS + LATER)
 def test_problems_that_were_faults_are_none(seed):
     assert not faulty(judge(seed, 1.0, PATIENCE))

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.integrate import solve_ivp
+from scipy.integrate import LSODA
 
 from implicitbias._arrays import FloatArray
 
@@ -110,7 +110,7 @@ def decided_signs(flow: SignFlow) -> Signs | None:
     """Follow the flow until its loss is below that of beta = 0; None where that never happens."""
     turned = min(TURNED, 0.5 * float(flow.end @ flow.pull) / float(np.linalg.norm(flow.end)))
 
-    def below(_: float, state: FloatArray) -> float:
+    def below(state: FloatArray) -> float:
         z, s = flow.parts(state)
         cosine = float(z @ flow.pull) / max(float(np.linalg.norm(z)), TINY)
         return float(min(-flow.excess(z, s), np.sign(np.prod(s)) * cosine - turned))
@@ -143,7 +143,7 @@ def turning(flow: SignFlow) -> float:
         rate = float(np.linalg.norm(flow.slope(z, s))) * abs(float(np.prod(s[1:])))
         return np.append(flow.velocity(state[:-1]), rate)
 
-    def arrived(_: float, state: FloatArray) -> float:
+    def arrived(state: FloatArray) -> float:
         z, s = flow.parts(state[:-1])
         return ARRIVED * size - float(np.linalg.norm(np.prod(s) * z - end))
 
@@ -156,10 +156,13 @@ def _followed(
     flow: SignFlow,
     velocity: Callable[[FloatArray], FloatArray],
     start: FloatArray,
-    event: Callable[[float, FloatArray], float],
+    event: Callable[[FloatArray], float],
 ) -> FloatArray | None:
-    """The states up to where the event is above 0, one a column; None where it never is."""
-    if event(0.0, start) >= 0.0:
+    """The states up to the first step that ends with the event at 0 or above, one a column.
+
+    None where none does.
+    """
+    if event(start) >= 0.0:
         return start[:, None]
     calls = 0
 
@@ -170,20 +173,23 @@ def _followed(
             raise _TooLongError
         return velocity(state)
 
-    event.terminal, event.direction = True, 1.0  # type: ignore[attr-defined]  # as SciPy asks
-    slower = min(flow.strengths)
+    slower, states = min(flow.strengths), [start]
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # LSODA's, on steps that fail
-            found = solve_ivp(
+            solver = LSODA(
                 counted,
-                (0.0, LONGEST / max(slower, LONGEST**-2)),
+                0.0,
                 start,
-                method="LSODA",
-                events=event,
+                LONGEST / max(slower, LONGEST**-2),
                 rtol=TOLERANCE,
                 atol=SMALLEST * max(slower, SMALLEST),
             )
+            while solver.status == "running":
+                solver.step()
+                states.append(solver.y)
+                if solver.status != "failed" and event(states[-1]) >= 0.0:
+                    return np.array(states).T
     except _TooLongError:
-        return None
-    return np.asarray(found.y) if found.status == 1 else None
+        pass
+    return None
