@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ HELD = 1e6
 SLOWEST = 0.1  # exponents of the margin with which a flow can be seen to close in
 NOISE = 1e-40  # digits of the reference
 FAMILY = ("the network is", "all filters")
+ROUNDINGS, LAST_BITS = 4, 10.0  # of the data, and how many of them an answer may be off by
 ALLOWED = 10.0  # times the certificate's own estimate
 
 
@@ -230,9 +231,7 @@ def _representable(problem: Problem, values: list[np.ndarray]) -> bool:
 
 def _compare(problem: Problem, record: Record, limits: list[ib.Limit], truth: Truth) -> None:
     for limit, given, alpha in zip(limits, truth.values, problem.alphas(), strict=False):
-        value = given
-        if limit.kind == "small-scale limit":  # which the package says it gives instead
-            value = np.array(precise_faces.minimum_norm(problem.X, problem.y))
+        value = _expected(problem, limit, given)
         refused = limit.certificate.worst > CERTIFIED
         if refused or value is None or not np.isfinite(value).all():
             record.errors.append(None)
@@ -246,7 +245,44 @@ def _compare(problem: Problem, record: Record, limits: list[ib.Limit], truth: Tr
         record.errors.append(error)
         claimed = limit.certificate.error or 0.0
         if error > max(WRONG, ALLOWED * claimed):
-            record.wrong = True
+            if error <= LAST_BITS * _moved_by_rounding(problem, limit, value):
+                record.route, record.checked = (
+                    "not checked: the last bits of the data decide",
+                    False,
+                )
+                record.errors[-1] = None
+            else:
+                record.wrong = True
+
+
+def _expected(problem: Problem, limit: ib.Limit, given: np.ndarray | None) -> np.ndarray | None:
+    """The right answer; the small-scale limit where the package says that it gives that."""
+    if limit.kind == "small-scale limit":
+        return np.array(precise_faces.minimum_norm(problem.X, problem.y))
+    return given
+
+
+def _moved_by_rounding(problem: Problem, limit: ib.Limit, value: np.ndarray) -> float:
+    """How far the right answer moves, relatively, when the last bits of the data do.
+
+    Rows or columns that depend on each other to rounding are told apart by exact arithmetic alone:
+    an answer that is right for data a few last bits away is as good as float64 data allow.
+    """
+    rng, moved = np.random.default_rng(0), 0.0
+    for _ in range(ROUNDINGS):
+        X, y = (
+            part * (1.0 + np.finfo(np.float64).eps * rng.choice([-1.0, 1.0], part.shape))
+            for part in (problem.X, problem.y)
+        )
+        again = replace(problem, X=X, y=y)
+        try:
+            others = [None] if limit.kind == "small-scale limit" else truth_of(again).values
+        except (NoReferenceError, ValueError, ZeroDivisionError):
+            continue
+        found = [_expected(again, limit, other) for other in others]
+        apart = [float(np.abs(each - value).max()) for each in found if each is not None]
+        moved = max(moved, min(apart, default=0.0) / float(np.abs(value).max(initial=0.0) or 1.0))
+    return moved
 
 
 def _start_size(problem: Problem, alpha: float) -> float:
