@@ -102,7 +102,7 @@ def test_the_example_of_wind_antun_and_hansen(monkeypatch, capsys):
 
 
 FAULTS = (4257, 6682, 9686, 10246, 14508, 16798, 18012)
-LATER = (2000106, 2002680, 2003175, 2003771, 2006206)
+LATER = (2000106, 2002680, 2003175, 2003771, 2006206, 2007589)
 
 
 @pytest.mark.parametrize("seed", FAULTS + LATER)

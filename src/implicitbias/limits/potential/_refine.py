@@ -50,6 +50,7 @@ WIDE = 20.0  # range of log a from where on no nu in the given rows holds every 
 KEPT = 1e-6  # so short ones leave the Newton matrix as it is
 DRAWS = 8  # of the rounding of Z
 NEGLIGIBLE = 1e-14  # of the largest rho: targets of combined rows up to here count as zero
+MISSED = 1e-12  # of the largest target: what is missed by less shows nothing
 HARMLESS = 1e-9  # of the largest rho: what such a target may be worth in another coordinate
 GOALS = 3  # corrections of targets, each of which wins the digits that LU keeps
 DIM, BLANK = 1e-10, 1e-20  # entries of a row that may be 0, and that are, to twice the digits
@@ -235,6 +236,7 @@ def _correction(
     if not (np.isfinite(dt).all() and np.isfinite(dnu).all()):
         return None
     error = _size(problem, state.t, dt) + relative_amounts(problem.seen, rho, neglected)
+    error = max(error, _least_error(problem, rho, missing))  # dt rounds against the mismatch
     if problem.rounding is not None:
         doubt, sway = _rounded(curves, state, rho, *problem.rounding)
         if asked is not None:  # then ``unknown`` has it
@@ -367,6 +369,16 @@ def _least_entries(problem: PotentialProblem, rows: Rows, places: IntArray) -> F
             sizes[dim] = np.abs(columns.T @ low - exact)
         least[at] = np.min(sizes, where=sizes > BLANK, initial=1.0)
     return least
+
+
+def _least_error(problem: PotentialProblem, rho: FloatArray, missing: FloatArray) -> float:
+    """What the targets that rho misses show it to be off by at least; 0 where they miss little."""
+    short, largest = np.abs(missing), float(np.abs(rho).max(initial=0.0))
+    if problem.seen is not None or not short.max() > MISSED * np.abs(problem.target).max():
+        return 0.0
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        moved = short / (problem.features.absolute(np.ones(rho.size)) * largest)
+    return float(np.nan_to_num(moved).max())
 
 
 def _size(problem: PotentialProblem, t: FloatArray, dt: FloatArray) -> float:
