@@ -10,10 +10,11 @@ import numpy as np
 from implicitbias._arrays import ArrayLike, FloatArray, NumericArray, SparseLike
 from implicitbias._errors import InfeasibleProblemError
 from implicitbias.features import Features, features_of
+from implicitbias.problems._dependence import exact_row_basis, told_apart
 from implicitbias.problems._independence import clearly_independent
 from implicitbias.problems._inputs import check_predictions
 from implicitbias.problems._labels import signs_and_classes
-from implicitbias.problems._rows import UnitRows, exact_row_basis
+from implicitbias.problems._rows import UnitRows
 from implicitbias.problems._scaling import equilibration
 from implicitbias.problems._separability import Separability, decide
 
@@ -86,7 +87,8 @@ class Classification:
         scaling = equilibration(self.features)
         if clearly_independent(self.features, *scaling):
             return np.arange(self.num_points)
-        return np.sort(exact_row_basis(UnitRows(self.features, scaling=scaling)).rows)
+        rows = UnitRows(self.features, scaling=scaling)
+        return np.sort(told_apart(self.features, rows, exact_row_basis(rows)).rows)
 
     def __repr__(self) -> str:
         positive = int(np.sum(self.y > 0))

@@ -14,8 +14,9 @@ import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray, IntArray
 from implicitbias.features import Dense
+from implicitbias.problems._dependence import exact_row_basis
 from implicitbias.problems._offsets import Offsets
-from implicitbias.problems._rows import UnitRows, exact_row_basis
+from implicitbias.problems._rows import UnitRows
 
 TAKES_PART = 1e-9  # smaller weights of columns at unit length are rounding,
 ROUNDINGS = 16  # and those below so many times what is left, magnified by the condition

@@ -48,7 +48,7 @@ def worst_contradiction(rows: UnitRows, basis: RowBasis, y: FloatArray) -> Contr
     """
     targets, common = rows.relative(y)
     solution_norm = 0.0
-    if basis.weights is None:
+    if not basis.exact:
         solution_norm = float(np.linalg.norm(basis.solve_transposed(targets[basis.rows])))
     worst = Contradiction(0.0, 0, float(y[0]))
     others = np.ones(rows.num_rows, dtype=bool)

@@ -20,6 +20,7 @@ from implicitbias.problems._consistency import (
     share,
     worst_contradiction,
 )
+from implicitbias.problems._dependence import distance_of_others, exact_row_basis, told_apart
 from implicitbias.problems._independence import clearly_independent
 from implicitbias.problems._inputs import (
     check_predictions,
@@ -29,8 +30,6 @@ from implicitbias.problems._rows import (
     RowBasis,
     UnitRows,
     condition_number,
-    distance_of_others,
-    exact_row_basis,
 )
 from implicitbias.problems._scaling import equilibration
 
@@ -41,8 +40,9 @@ class Regression:
 
     The rank is decided on equilibrated rows and columns, so rows of wildly different length and
     features in wildly different units count alike: a row is dependent when its distance to a
-    combination c of others is below (8 + sqrt(max(n, d))) eps (1 + |c|_1) of its own length; small
-    X of short integers (in powers of two) is taken at its word, by integer arithmetic. Dependent
+    combination c of others is below (8 + sqrt(max(n, d))) eps (1 + |c|_1) of its own length, or
+    below eps (1 + |c|) where it, or a column for n >= d, is near a single other one; small X of
+    short integers (in powers of two) is taken at its word, by integer arithmetic. Dependent
     rows, duplicates and zero rows with target zero included, are allowed as long as the targets
     agree; n > d then is as well.
     Mostly a Gram matrix of few columns proves that all rows are independent; otherwise X is
@@ -197,7 +197,7 @@ def _consistent_rows(X: Features, y: FloatArray) -> tuple[NumericArray, float]:
     if clearly_independent(X, *scaling):
         return np.arange(len(X)), 0.0
     rows = UnitRows(X, scaling=scaling)
-    basis = exact_row_basis(rows)
+    basis = told_apart(X, rows, exact_row_basis(rows))
     contradiction = worst_contradiction(rows, basis, y)
     if contradiction.size > CONSISTENCY_TOLERANCE:
         raise _inconsistent(rows, basis, y, contradiction)

@@ -19,12 +19,7 @@ from scipy.linalg.lapack import dtrtrs
 from implicitbias._arrays import EPS, FloatArray, IntArray, NumericArray
 from implicitbias.features import Features, as_features
 from implicitbias.problems import _scaling
-from implicitbias.problems._exact import (
-    combinations,
-    exact_rank,
-    independent_rows,
-    short_integers,
-)
+from implicitbias.problems._exact import short_integers
 from implicitbias.problems._scaling import (
     equilibration,
     row_blocks,
@@ -32,7 +27,6 @@ from implicitbias.problems._scaling import (
 )
 
 CLEAR_GRAM = 1e-8  # eigenvalues of unit rows' Gram matrix above this are not rounding
-CLEAR = 1e-7  # distances above this leave half the digits to the weights of combinations
 MAX_EXACT_ENTRIES = 1 << 16  # of a matrix that integer arithmetic looks at: some 20 ms
 
 
@@ -95,21 +89,21 @@ class UnitRows:
     def _raw(self, block: slice | IntArray) -> FloatArray:
         if self._compressed is not None:
             return self._compressed[block]
-        return self._scaled(block)
+        return self.scaled(block).toarray()
 
-    def _scaled(self, block: slice | IntArray) -> FloatArray:
+    def scaled(self, block: slice | IntArray) -> Features:
         """Rows F x_i 2^{-e_i}: exact, except that entries below 2^{-1074} vanish."""
         columns = None if self.columns is None else -self.columns
-        return self._X.rows(block).shifted(-self.exponents[block], columns).toarray()
+        return self._X.rows(block).shifted(-self.exponents[block], columns)
 
     def integers(self) -> IntArray | None:
         """Rows F x_i times powers of two, if they are integers that leave room for rounding."""
         if self._X.size > MAX_EXACT_ENTRIES:
             return None
-        first = self._scaled(slice(0, 1))  # mostly tells already
+        first = self.scaled(slice(0, 1)).toarray()  # mostly tells already
         if short_integers(first) is None:
             return None
-        return short_integers(self._scaled(slice(0, self.num_rows)))
+        return short_integers(self.scaled(slice(0, self.num_rows)).toarray())
 
     def block(self, block: slice | IntArray) -> FloatArray:
         """Some rows u_i, (m, k)."""
@@ -191,14 +185,17 @@ class RowBasis:
     orthonormal, triangular
         B^T = Q R: (k, r) and (r, r).
     weights
-        (n, r), C with U = C B where integer arithmetic found more independent rows than float64
-        could tell apart; R is then singular, up to rounding.
+        (n, r), C with U = C B where more rows are independent than float64 can tell apart; R is
+        then singular, up to rounding.
+    exact
+        Whether integer arithmetic gave those.
     """
 
     rows: NumericArray
     orthonormal: FloatArray
     triangular: FloatArray
     weights: FloatArray | None = None
+    exact: bool = False
 
     def solve(self, values: FloatArray) -> FloatArray:
         """R^{-1} values."""
@@ -247,43 +244,6 @@ def _beyond_rounding(triangular: FloatArray, rank: int, shape: tuple[int, ...]) 
             break
         rank += 1
     return rank
-
-
-def exact_row_basis(rows: UnitRows) -> RowBasis:
-    """Pick independent rows; where float64 is in doubt and X is small, in integer arithmetic."""
-    basis = row_basis(rows)
-    clear = bool((np.abs(np.diag(basis.triangular)) > CLEAR).all())
-    if clear and basis.rows.size == min(rows.shape):
-        return basis
-    integers = rows.integers()
-    if integers is None:
-        return basis
-    chosen = independent_rows(integers, basis.rows)
-    if chosen.size == basis.rows.size and (clear or chosen.size == rows.num_rows):
-        return basis
-    unit = np.concatenate([rows.block(block) for block in rows.blocks()])
-    weights = combinations(integers, chosen) * rows.norms[chosen]
-    weights = weights / np.where(rows.norms > 0, rows.norms, 1.0)[:, None]
-    return RowBasis(chosen, *np.linalg.qr(unit[chosen].T), weights)
-
-
-def distance_of_others(X: Features, chosen: IntArray) -> float:
-    """The largest distance of a row to the span of the chosen ones, relative to its length.
-
-    0 where all rows are exact combinations of those, as far as that is known.
-    """
-    rank, (n, d) = chosen.size, X.shape
-    if rank in (n, d) or _exactly_spanned(X, rank):
-        return 0.0
-    rows = UnitRows(X, equilibrated=True)
-    unit = np.concatenate([rows.block(block) for block in rows.blocks()])
-    basis = np.linalg.qr(unit[chosen].T)[0]
-    return float(np.linalg.norm(unit - unit @ basis @ basis.T, axis=1).max())
-
-
-def _exactly_spanned(X: Features, rank: int) -> bool:
-    """Whether X proves to have rank ``rank``; False where it is too large to tell."""
-    return X.size <= MAX_EXACT_ENTRIES and exact_rank(X.toarray()) == rank
 
 
 def condition_number(X: Features) -> str:
