@@ -18,7 +18,7 @@ from implicitbias.flow.classification.slide._slide import Slide, SlideError, Sli
 
 TOL = 100.0  # the slide's tolerance over the stiff flow's
 ARRIVED = 1e-13
-MOST_EVALUATIONS = 100_000  # where max_steps is not given
+MOST_EVALUATIONS = 50_000  # where max_steps is not given
 
 
 def slide_on(
