@@ -103,6 +103,21 @@ def test_tied_singular_values_leave_the_choice_to_the_start():
     assert angle_between(limit.parameters[1], -hidden) < 1e-7
 
 
+@pytest.mark.parametrize(
+    "network", [ConvolutionalNetwork(8, (3, 8)), TensorNetwork(*normal(1, (3, 4, 8)))]
+)
+def test_a_start_off_the_top_space_fails_an_assumption(network):
+    """In float64 it has a part there of the size of rounding, which says nothing."""
+    first, second, _ = np.linalg.svd(network.data_tensor(X[0]))[0].T
+    last = np.zeros(network.parameter_shapes[1])
+    near = Initialization([second + 1e-6 * first, last], 0.3)
+    assert predict_limit(network, ONE_POINT, near).certificate.error < 1e-8
+    with pytest.raises(NoPredictionError, match="has a part in the top singular space") as told:
+        predict_limit(network, ONE_POINT, Initialization([second, last], 0.3))
+    parts = [one for one in told.value.assumptions if "top singular" in one.assumption]
+    assert all(part.fails and part.value < 1e-14 for part in parts)
+
+
 def test_two_basins():
     problem = Classification([[1.0, 3.0, 0.0], [1.0, 0.0, 3.0]], [1, 1])
     network = DiagonalNetwork(3, 3)

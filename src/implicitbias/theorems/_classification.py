@@ -29,7 +29,6 @@ from implicitbias.limits import (
     stationary_point,
     twin_groups,
 )
-from implicitbias.theorems._assumptions import tied_groups
 from implicitbias.theorems._late_flow import by_late_flow, require_found
 from implicitbias.theorems._loss_rates import (
     chain_squares,
@@ -37,7 +36,6 @@ from implicitbias.theorems._loss_rates import (
     loss_rate,
     smallest_margins,
 )
-from implicitbias.theorems._one_point import OnePointSVD
 from implicitbias.theorems._situation import ROUNDED, Situation, kept_signs
 
 Verdicts = tuple[Verdict, ...]
@@ -320,10 +318,11 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
     """Theorem 3: both layers tend to the top singular space, along a + sign(y) b."""
     svd = situation.one_point
     sign = float(np.sign(svd.target))
-    top = tied_groups(svd.values, svd.tied)[0]
-    moving = svd.first + sign * svd.second
-    eta = np.zeros(moving.size)
-    eta[top] = moving[top] / np.linalg.norm(moving[top])
+    top = svd.groups[0]
+    moving, size = svd.driven, float(np.abs(svd.driven).max())
+    eta = np.zeros(svd.values.size)
+    moving = moving / size
+    eta[top] = moving / np.linalg.norm(moving)
     shapes = situation.network.parameter_shapes
     parameters: Parameters = tuple(
         layer.reshape(shape)
@@ -344,7 +343,7 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
                 0.0, 1.0 - float((situation.problem.y * (situation.problem.features @ beta)).min())
             ),
             kkt_residual=_singular_residual(situation, parameters, sign),
-            error=_turned_by_rounding(svd, top, moving),
+            error=EPS + svd.turned + svd.rounding / size,
         ),
         verdicts,
         parameters=parameters,
@@ -352,18 +351,6 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
         loss_rate=loss_rate(situation, 2.0 * abs(stretch), smallest_margins(situation, beta)),
         note=note,
     )
-
-
-def _turned_by_rounding(svd: OnePointSVD, top: FloatArray, moving: FloatArray) -> float:
-    """The angle by which rounding turns the top space and the start's part in it.
-
-    eps s_1 / (s_1 - s_2) for computed singular vectors, and eps |a, b| / |a + sign(y) b| within.
-    """
-    size = float(max(np.abs(svd.first).max(), np.abs(svd.second).max()))
-    turned = size / float(np.abs(moving[top]).max())
-    if svd.tied > 0.0 and top.size < svd.values.size:
-        turned += float(svd.values[0] / (svd.values[0] - svd.values[top.size]))
-    return EPS * turned
 
 
 def _closing_rate(situation: Situation, num_top: int) -> float:
