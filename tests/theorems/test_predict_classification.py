@@ -8,6 +8,8 @@ import pytest
 from helpers.draws import normal
 from implicitbias._closing import angle_between
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
+from implicitbias.comparison import compare
+from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
     ConvolutionalNetwork,
@@ -15,6 +17,7 @@ from implicitbias.networks import (
     FullyConnectedNetwork,
     OrthogonalNetwork,
     TensorNetwork,
+    TwoSidedDiagonalNetwork,
 )
 from implicitbias.problems import Classification
 from implicitbias.theorems import predict_limit
@@ -90,6 +93,34 @@ def test_corollary_4_closed_forms_for_filters_of_one_and_two(label, seed):
     left, right = np.roll(x, -1), np.roll(x, 1)
     expected = label * (2 * x + np.sign(x @ left) * (left + right))
     assert angle_between(predict_limit(two, problem, start).coefficients, expected) < 1e-7
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_points_that_span_all_features_hold_the_direction(depth):
+    """Differences of margins stay, so beta closes in like 1 / margin; else like its 1/L-th power."""
+    network = FullyConnectedNetwork((3,) * depth)
+    points = np.array([[3.0, 0.2, 0.5], [0.3, 2.0, 0.1], [0.4, 0.6, 2.5]])
+    for count, rate in ((3, 1.0), (2, 1.0 / depth)):
+        problem = Classification(points[:count], np.ones(count))
+        start = Initialization.random(network, 0.5, seed=1)
+        limit = predict_limit(network, problem, start)
+        assert limit.rate == rate
+        flow = gradient_flow(network, problem, start, until_margin=1e6)
+        (closing,) = compare(flow, limit).closings
+        assert closing.exponent == pytest.approx(rate, abs=0.01)
+
+
+@pytest.mark.parametrize("network", [DiagonalNetwork(2, 2), TwoSidedDiagonalNetwork(2, 2)])
+def test_the_rate_is_of_the_multipliers_that_the_flow_has(network):
+    """Four equal margins: any one alone pulls the second coordinate, together they do not."""
+    X = np.array([[1.0, 0.6], [1.0, -0.3], [1.0, 0.1], [1.0, -0.2]])
+    problem = Classification(X, np.ones(4))
+    gap = 0.1 if network.family == "diagonal" else None
+    start = Initialization.random(network, 0.5, seed=1, gap=gap)
+    limit = predict_limit(network, problem, start)
+    assert limit.rate == pytest.approx(1.0, abs=1e-9)
+    flow = gradient_flow(network, problem, start, until_margin=1e8)
+    assert compare(flow, limit).closings[0].exponent == pytest.approx(1.0, abs=0.1)
 
 
 def test_tied_singular_values_leave_the_choice_to_the_start():

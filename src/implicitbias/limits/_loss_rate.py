@@ -38,11 +38,15 @@ class LossRate(Record):
         margin gamma = margin / ||Theta||^L.
     entropy
         H, of the points' shares of the loss; 0 for a single support point.
+    entropy_error
+        By how much H may be off: not 0 where the points may share the loss in several ways and the
+        start decides. Times are then off by up to this over x, relative.
     """
 
     degree: float
     log_constant: float
     entropy: float
+    entropy_error: float = 0.0
     _one_line: ClassVar[bool] = True
 
     @property

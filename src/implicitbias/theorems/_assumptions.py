@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import NumericArray
 from implicitbias._errors import InvalidInputError
 from implicitbias._results import contents, types_of
 from implicitbias._types import misfits

@@ -9,7 +9,7 @@ import numpy as np
 from implicitbias._arrays import EPS, BoolArray, FloatArray, NumericArray, Parameters, worst_of
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
-from implicitbias.features import Dense, Features
+from implicitbias.features import Dense, Features, as_features
 from implicitbias.flow import margin_flows
 from implicitbias.limits import (
     KKT,
@@ -28,13 +28,17 @@ from implicitbias.limits import (
     smallest_margin,
     stationary_point,
     twin_groups,
+    with_least_kappa,
 )
 from implicitbias.theorems._late_flow import by_late_flow, require_found
 from implicitbias.theorems._loss_rates import (
+    chain_closing,
+    chain_shares,
     chain_squares,
+    coordinate_shares,
     coordinate_squares,
+    equal_shares,
     loss_rate,
-    smallest_margins,
 )
 from implicitbias.theorems._situation import ROUNDED, Situation, kept_signs
 
@@ -126,6 +130,7 @@ def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     problem = situation.problem
     found = l2_max_margin(problem.features.scaled(problem.y, None))
     beta = scaled_to_margin(situation, np.asarray(found.rho))
+    shares = chain_shares(situation, beta, found.multipliers)
     return Limit(
         beta,
         "direction",
@@ -133,8 +138,8 @@ def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         certificate_of(situation, beta, found.kkt, found.error),
         verdicts,
         dual=found.multipliers,
-        rate=1.0 / situation.network.depth,
-        loss_rate=loss_rate(situation, chain_squares(situation, beta), found.multipliers),
+        rate=chain_closing(situation, shares),
+        loss_rate=loss_rate(situation, chain_squares(situation, beta), shares),
     )
 
 
@@ -202,7 +207,11 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
         spectrum=point.rho,
         dual=point.multipliers,
         rate=point.rate,
-        loss_rate=loss_rate(situation, coordinate_squares(situation, point.rho), point.multipliers),
+        loss_rate=loss_rate(
+            situation,
+            coordinate_squares(situation, point.rho),
+            coordinate_shares(situation, beta, as_features(rows), point.rho, point.multipliers),
+        ),
         note=f"{point.kind} (curvature {point.curvature:.3g}) with ||rho||_{{2/L}} = "
         f"{point.value:.6g}; the flow's direction at margin {BASIN_MARGIN:.0e} decided among the "
         "stationary points.",
@@ -219,7 +228,9 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     found = l1_max_margin(rows.taken(moves), groups=groups, signs=signs)
     if groups is None and not (situation.ties_are_given or (moves.all() and signs is None)):
         _require_no_smaller(rows, float(np.abs(found.rho).sum()), verdicts)
-    if groups is None and not found.alone:
+    if groups is None and found.alone:
+        found = with_least_kappa(rows.taken(moves), found)
+    elif groups is None:
         found, more, note = _on_the_face(situation, rows.taken(moves), found, verdicts)
         verdicts = (*verdicts, *more)
     elif found.unique is not None and found.unique.fails:
@@ -235,6 +246,8 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     rho[moves], left[moves] = found.rho, found.correction
     beta = _coefficients(situation, rho)
     moved = _moved(situation, rows, groups, (rho, found.multipliers), moves)
+    shares = coordinate_shares(situation, beta, rows, rho, found.multipliers)
+    told = groups is None or shares.entropy_error == 0.0  # else kappa is of some multipliers
     return Limit(
         beta,
         "direction",
@@ -243,8 +256,8 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         verdicts,
         spectrum=rho,
         dual=found.multipliers,
-        rate=found.rate,
-        loss_rate=loss_rate(situation, coordinate_squares(situation, rho), found.multipliers),
+        rate=found.rate if told else None,
+        loss_rate=loss_rate(situation, coordinate_squares(situation, rho), shares),
         note=note or f"kappa = {found.kappa:.4g}.",
     )
 
@@ -274,7 +287,7 @@ def _on_the_face(
     exact = situation.rows_are_exact
     found, tight = exactly(rows, found) if exact else (found, None)
     if tight is not None and found.unique is not None and found.unique.holds:
-        return found, (), ""
+        return with_least_kappa(rows, found), (), ""
     face = optimal_face(rows, found, exact=exact, tight=tight)
     if face.dimension == 0:
         t, error = face.only()
@@ -348,7 +361,7 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
         verdicts,
         parameters=parameters,
         rate=_closing_rate(situation, top.size),
-        loss_rate=loss_rate(situation, 2.0 * abs(stretch), smallest_margins(situation, beta)),
+        loss_rate=loss_rate(situation, 2.0 * abs(stretch), equal_shares(situation, beta)),
         note=note,
     )
 
