@@ -13,6 +13,7 @@ from implicitbias import (
     DiagonalNetwork,
     FullyConnectedNetwork,
     Initialization,
+    InvalidInputError,
     TwoSidedDiagonalNetwork,
     compare,
     datasets,
@@ -50,6 +51,13 @@ def test_there_and_back():
     np.testing.assert_allclose(rate.log_losses(rate.log_times(losses)), losses, rtol=1e-12)
     assert np.isnan(rate.log_times([0.0, 3.0, -1.0])).all()
     assert np.isnan(rate.log_losses([-50.0, np.nan])).all()
+    assert rate.log_times(-np.inf) == np.inf
+    assert rate.log_losses(np.inf) == -np.inf
+    for wrong in ("a", None, 1j):
+        with pytest.raises(InvalidInputError, match="expected real numbers"):
+            rate.log_times(wrong)
+        with pytest.raises(InvalidInputError, match="expected real numbers"):
+            rate.log_losses(wrong)
     assert rate.constant == pytest.approx(np.e)
     assert str(rate) == "loss ~ 2.71828 / (t (log t)^1.333)"
     assert str(LossRate(2, 0.0, 0.0)) == "loss ~ 1 / (t log t)"

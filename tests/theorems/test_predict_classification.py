@@ -97,7 +97,7 @@ def test_corollary_4_closed_forms_for_filters_of_one_and_two(label, seed):
 
 @pytest.mark.parametrize("depth", [2, 3])
 def test_points_that_span_all_features_hold_the_direction(depth):
-    """Differences of margins stay, so beta closes in like 1 / margin; else like its 1/L-th power."""
+    """Differences of margins stay, so beta closes in like 1 / margin; else like margin^-1/L."""
     network = FullyConnectedNetwork((3,) * depth)
     points = np.array([[3.0, 0.2, 0.5], [0.3, 2.0, 0.1], [0.4, 0.6, 2.5]])
     for count, rate in ((3, 1.0), (2, 1.0 / depth)):

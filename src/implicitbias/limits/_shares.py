@@ -30,7 +30,7 @@ HALVINGS = 30
 
 
 class Shares(NamedTuple):
-    """p >= 0 with sum 1, (n,), and by how much its entropy may be off: 0 where p is the only one."""
+    """p >= 0 with sum 1, (n,), and by how much its entropy may be off: 0 where p is known."""
 
     parts: FloatArray
     entropy_error: float

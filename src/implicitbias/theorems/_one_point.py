@@ -46,7 +46,7 @@ class OnePointSVD:
     @property
     def driven(self) -> FloatArray:
         """a + sign(y) b in the space of the largest singular value: what grows the fastest."""
-        return (self.first + np.sign(self.target) * self.second)[self.groups[0]]
+        return np.asarray((self.first + np.sign(self.target) * self.second)[self.groups[0]])
 
     @property
     def turned(self) -> float:
