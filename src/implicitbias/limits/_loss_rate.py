@@ -6,8 +6,9 @@ S be ||Theta||^2 where the smallest margin is 1. Then, with x = log(1 / loss),
     loss ~ (S / D^2) / (t (log t)^{2 - 2/D}),   t = (S / D^2) int^x (s + H)^{2/D - 2} e^s ds,
 
 H = - sum_i p_i log p_i, p the limits of the points' shares of the loss, which are the multipliers
-over their sum. The left is the right's leading order; the right holds to O(1 / x^2), and to powers
-of 1 / x by which the direction closes in. Source: Lyu and Li, ICLR 2020, for the rate.
+over their sum, of several those of largest entropy. The left is the right's leading order; the
+right holds to O(1 / x^2), and to powers of 1 / x by which the layers' direction closes in: x^{-4/D}
+where their squared norms differ. Source: Lyu and Li, ICLR 2020, for the rate.
 """
 
 from __future__ import annotations
