@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "_errors": set(),
     "_names": {"_errors"},
     "_html": set(),
+    "_pages": set(),
     "_files": {"_errors"},
     "_types": set(),
     "_results": {"_html"},
@@ -80,10 +81,10 @@ MAY_IMPORT = {
     "_model": SHARED | {"initialization"},
     "estimators": RESULTS | {"_model", "plotting"},  # its displays
     "verification": RESULTS | {"coordinates", "dual"},
-    "plotting": RESULTS | {"coordinates"},
+    "plotting": RESULTS | {"coordinates", "_pages"},
     "report": RESULTS | {"verification", "plotting"},
     "sweeps": RESULTS | {"_model", "plotting", "report"},
-    "explorer": RESULTS | {"plotting", "_model"},
+    "explorer": RESULTS | {"plotting", "_model", "_pages"},
     "cli": RESULTS
     | {"verification", "plotting", "report", "sweeps", "explorer", "interop", "_model"},
     "__main__": {"cli"},
