@@ -39,7 +39,8 @@ function decades(low, high, most) {
   const step = Math.max(1, Math.ceil((high - low) / most));
   const ticks = [];
   for (let k = Math.ceil(low - 1e-9); k <= high + 1e-9; k += step) ticks.push({ at: k, text: raised(k) });
-  return ticks.length > 1 ? ticks : [low, high].map((v) => ({ at: v, text: short(10 ** v, 2) }));
+  if (ticks.length > 1) return ticks;
+  return steps(10 ** low, 10 ** high, most).map((t) => ({ at: Math.log10(t.at), text: t.text }));
 }
 
 function refit(svg, ratio, most) {
