@@ -47,10 +47,14 @@ def carried(artist: Artist, ax: Axes, label: str) -> dict[str, Any] | None:
     made = carry(artist, ax)
     if made is None:
         return None
-    group = None if label == SILENT else plain(NUMBERED.sub("", label).removeprefix("_"))
+    group = None if label == SILENT else _name(label)
     alpha = artist.get_alpha()
     opacity = {} if alpha is None else {"opacity": float(np.ravel(alpha)[0])}
     return {"group": group, "named": label[:1] not in ("", "_"), **opacity, **made}
+
+
+def _name(label: str) -> str:
+    return "" if NUMBERED.fullmatch(label) else plain(label.removeprefix("_"))
 
 
 @singledispatch

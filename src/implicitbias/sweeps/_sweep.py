@@ -15,7 +15,7 @@ from implicitbias.sweeps._crew import crew_of
 from implicitbias.sweeps._figures import draw
 from implicitbias.sweeps._folder import Folder
 from implicitbias.sweeps._loop import Loop, SweepState
-from implicitbias.sweeps._plan import read_plan
+from implicitbias.sweeps._plan import Plan, read_plan
 from implicitbias.sweeps._table import COEFFICIENTS, TABLE, frame, write_tables
 
 
@@ -96,7 +96,7 @@ class Sweep:
 
 
 def sweep(
-    plan: str | os.PathLike[str] | Mapping[str, Any],
+    plan: str | os.PathLike[str] | Mapping[str, Any] | Plan,
     out: str | os.PathLike[str],
     *,
     workers: int | None = None,
