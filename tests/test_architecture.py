@@ -43,11 +43,13 @@ MAY_IMPORT = {
         "interop",
         "plotting",
         "sweeps",
+        "_progress",
     },  # the public list, under TYPE_CHECKING
     "_errors": set(),
     "_names": {"_errors"},
     "_html": set(),
     "_pages": set(),
+    "_progress": {"_errors"},
     "_files": {"_errors"},
     "_types": set(),
     "_results": {"_html"},
@@ -86,7 +88,16 @@ MAY_IMPORT = {
     "sweeps": RESULTS | {"_model", "plotting", "report"},
     "explorer": RESULTS | {"plotting", "_model", "_pages"},
     "cli": RESULTS
-    | {"verification", "plotting", "report", "sweeps", "explorer", "interop", "_model"},
+    | {
+        "verification",
+        "plotting",
+        "report",
+        "sweeps",
+        "explorer",
+        "interop",
+        "_model",
+        "_progress",
+    },
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.
