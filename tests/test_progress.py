@@ -102,7 +102,7 @@ def test_closed_streams_are_no_error(monkeypatch, clock):
     monkeypatch.setattr(sys, "stderr", None)
     with ib.ProgressBar() as bar:
         clock.now = 100.0
-        bar(state(0.5))
+        assert bar(state(0.5)) is None
 
 
 @pytest.fixture

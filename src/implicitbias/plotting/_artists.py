@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import singledispatch
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,11 @@ def carried(artist: Artist, ax: Axes, label: str) -> dict[str, Any] | None:
     InvalidInputError
         No page carries it.
     """
-    made = carry(artist, ax)
+    kind = next(each for each in type(artist).__mro__ if each in CARRIERS)
+    carrier = CARRIERS[kind]
+    if carrier is None:
+        raise refused(artist)
+    made = carrier(artist, ax)
     if made is None:
         return None
     group = None if label == SILENT else _name(label)
@@ -57,12 +61,6 @@ def _name(label: str) -> str:
     return "" if NUMBERED.fullmatch(label) else plain(label.removeprefix("_"))
 
 
-@singledispatch
-def carry(artist: Artist, ax: Axes) -> dict[str, Any] | None:
-    """What an artist shows; its numbers as they were given to it."""
-    raise refused(artist)
-
-
 def refused(artist: Artist, why: str = "") -> InvalidInputError:
     """An artist that no page carries."""
     return InvalidInputError(
@@ -72,8 +70,7 @@ def refused(artist: Artist, why: str = "") -> InvalidInputError:
     )
 
 
-@carry.register
-def _(artist: Line2D, ax: Axes) -> dict[str, Any]:
+def _line(artist: Line2D, ax: Axes) -> dict[str, Any]:
     x, y = artist.get_xdata(orig=False), artist.get_ydata(orig=False)
     style: dict[str, Any] = {
         "stroke": colours(artist.get_color()),
@@ -121,13 +118,7 @@ def _rule(line: Line2D, ax: Axes, style: dict[str, Any]) -> dict[str, Any]:
     raise refused(line, " in coordinates of the axes")
 
 
-@carry.register
-def _(artist: AxLine, ax: Axes) -> dict[str, Any]:
-    raise refused(artist)
-
-
-@carry.register
-def _(artist: StepPatch, ax: Axes) -> dict[str, Any]:
+def _steps(artist: StepPatch, ax: Axes) -> dict[str, Any]:
     values, edges, baseline = artist.get_data()
     if baseline is not None or artist.get_fill() or artist.orientation != "vertical":
         raise refused(artist, " with a baseline, an area or on its side")
@@ -142,8 +133,7 @@ def _(artist: StepPatch, ax: Axes) -> dict[str, Any]:
     }
 
 
-@carry.register
-def _(artist: LineCollection, ax: Axes) -> dict[str, Any]:
+def _lines(artist: LineCollection, ax: Axes) -> dict[str, Any]:
     _check_place(artist, artist.get_transform(), ax)
     x, y = _joined(artist.get_segments())
     given: Any = artist.get_linestyle()
@@ -159,8 +149,7 @@ def _(artist: LineCollection, ax: Axes) -> dict[str, Any]:
     }
 
 
-@carry.register
-def _(artist: PathCollection, ax: Axes) -> dict[str, Any]:
+def _scattered(artist: PathCollection, ax: Axes) -> dict[str, Any]:
     _check_place(artist, artist.get_offset_transform(), ax)
     offsets = np.ma.filled(np.ma.asarray(artist.get_offsets(), dtype=np.float64), np.nan)
     sizes, paths = np.unique(artist.get_sizes()), artist.get_paths()
@@ -177,8 +166,7 @@ def _(artist: PathCollection, ax: Axes) -> dict[str, Any]:
     return {"kind": "line", "x": x, "y": y, "dash": None, "marker": marker}
 
 
-@carry.register
-def _(artist: Polygon, ax: Axes) -> dict[str, Any]:
+def _polygon(artist: Polygon, ax: Axes) -> dict[str, Any]:
     if artist.get_data_transform() != ax.transData:
         raise refused(artist, " in coordinates of the axes")
     x, y = (numbers(column) for column in artist.get_xy().T)
@@ -186,8 +174,7 @@ def _(artist: Polygon, ax: Axes) -> dict[str, Any]:
     return {"kind": "area", "x": x, "y": y, "fill": fill}
 
 
-@carry.register
-def _(artist: PolyCollection, ax: Axes) -> dict[str, Any]:
+def _polygons(artist: PolyCollection, ax: Axes) -> dict[str, Any]:
     _check_place(artist, artist.get_transform(), ax)
     x, y = _joined([path.vertices for path in artist.get_paths()])
     return {
@@ -198,8 +185,7 @@ def _(artist: PolyCollection, ax: Axes) -> dict[str, Any]:
     }
 
 
-@carry.register
-def _(artist: Quiver, ax: Axes) -> dict[str, Any]:
+def _arrows(artist: Quiver, ax: Axes) -> dict[str, Any]:
     usual = artist.angles == "uv" and artist.scale_units in (None, "width")
     if not usual or artist.units != "width" or artist.pivot != "tail" or artist.scale is None:
         raise refused(artist, " of other angles, units or pivot than the usual")
@@ -212,8 +198,7 @@ def _(artist: Quiver, ax: Axes) -> dict[str, Any]:
     }
 
 
-@carry.register
-def _(artist: Text, ax: Axes) -> dict[str, Any] | None:
+def _text(artist: Text, ax: Axes) -> dict[str, Any] | None:
     if not artist.get_text().strip():
         return None
     if artist.get_transform() not in (ax.transData, ax.transAxes):
@@ -225,16 +210,9 @@ def _(artist: Text, ax: Axes) -> dict[str, Any] | None:
         "y": float(y),
         "inside": bool(artist.get_transform() == ax.transAxes),
         "text": plain(artist.get_text()),
-        "anchor": {"left": "start", "center": "middle", "right": "end"}[
-            artist.get_horizontalalignment()
-        ],
+        "anchor": ANCHORS[artist.get_horizontalalignment()],
         "stroke": colours(artist.get_color()),
     }
-
-
-@carry.register
-def _(artist: Annotation, ax: Axes) -> dict[str, Any] | None:
-    raise refused(artist)
 
 
 def _check_place(artist: Artist, transform: Any, ax: Axes) -> None:
@@ -249,6 +227,22 @@ def _joined(parts: Any) -> tuple[list[Any], list[Any]]:
     whole = np.vstack(stacked) if stacked else np.empty((0, 2))
     x, y = (numbers(column) for column in whole.T)
     return x, y
+
+
+# By the nearest of an artist's classes; None where one is drawn as its class is not.
+CARRIERS: dict[type, Callable[[Any, Axes], dict[str, Any] | None] | None] = {
+    Line2D: _line,
+    StepPatch: _steps,
+    LineCollection: _lines,
+    PathCollection: _scattered,
+    Polygon: _polygon,
+    PolyCollection: _polygons,
+    Quiver: _arrows,
+    Text: _text,
+    AxLine: None,
+    Annotation: None,
+    object: None,
+}
 
 
 # ---- numbers and looks ---------------------------------------------------------------------------
