@@ -43,6 +43,9 @@ PROBE = r"""<script>addEventListener("load", () => {
     point("pointermove", place);
     hovered.push(tip());
   }
+  const card = document.querySelector(".tip").getBoundingClientRect();
+  const plot = svg.getBoundingClientRect();
+  const inside = card.top >= plot.top && card.top < plot.bottom && card.right <= plot.right + 1;
   point("pointermove", [-4000, -4000]);
   const away = tip();
   const curves = () => all(".line, .area, g g[transform]", svg).length;
@@ -63,7 +66,7 @@ PROBE = r"""<script>addEventListener("load", () => {
   press("0");
   const back = ticks();
   parent.found[INDEX] = {
-    walked, hovered, away, whole, switches, zoomed: zoomed !== before, back: back === before,
+    inside, walked, hovered, away, whole, switches, zoomed: zoomed !== before, back: back === before,
     label: svg.getAttribute("aria-label"),
     now: document.getElementById("now").getAttribute("aria-live"),
     wider: document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -154,6 +157,7 @@ def test_every_point_shows_the_librarys_numbers(seen, name):
     assert walked <= wanted
     assert {each[0] for each in walked} == {each[0] for each in wanted}
     assert all(found["hovered"])
+    assert found["inside"]
     assert not found["away"]
     for off, fewer, on, again in found["switches"]:
         assert (off, on) == ("false", "true")

@@ -78,5 +78,6 @@ function say(figure, tip, lines, at, top) {
   const svg = figure.querySelector("svg");
   const room = svg.clientWidth - tip.offsetWidth;
   tip.style.left = `${Math.max(0, at + 14 > room ? Math.min(room, at - 14 - tip.offsetWidth) : at + 14)}px`;
-  tip.style.top = `${svg.offsetTop + top + 6}px`;
+  const [over, whole] = [svg, figure].map((node) => node.getBoundingClientRect().top);
+  tip.style.top = `${over - whole + top + 6}px`;
 }
