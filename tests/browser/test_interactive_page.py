@@ -66,7 +66,8 @@ PROBE = r"""<script>addEventListener("load", () => {
   press("0");
   const back = ticks();
   parent.found[INDEX] = {
-    inside, walked, hovered, away, whole, switches, zoomed: zoomed !== before, back: back === before,
+    inside, walked, hovered, away, whole, switches,
+    zoomed: zoomed !== before, back: back === before,
     label: svg.getAttribute("aria-label"),
     now: document.getElementById("now").getAttribute("aria-live"),
     wider: document.documentElement.scrollWidth - document.documentElement.clientWidth,
