@@ -65,7 +65,8 @@ def explore(
     intercept
         Regression on centred data: the constant that belongs to coefficients, to be listed.
     callback
-        Called with (settings done, settings in all) after each.
+        Called with (settings done, settings in all) after each. ``ProgressBar()`` shows percent
+        and time left, in terminals and notebooks.
 
     Returns
     -------
