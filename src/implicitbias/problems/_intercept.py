@@ -277,16 +277,16 @@ def reachable_part(X: FloatArray | Features, y: FloatArray) -> tuple[Regression,
         range of X.
     """
     try:
-        return Regression(X, y), True
+        return Regression.measured(X, y), True
     except InfeasibleProblemError as error:
         beyond, off = _sharpened(X, y, error.evidence, error.rounding)
         projected = y - beyond
     if np.abs(projected).max() <= NOTHING * off.max():  # y is orthogonal to the range
-        return Regression(X, np.zeros_like(projected)), False
+        return Regression.measured(X, np.zeros_like(projected)), False
     try:
-        problem = Regression(X, projected)
+        problem = Regression.measured(X, projected)
     except InfeasibleProblemError as error:  # nearly so: what is left is mostly rounding
-        problem, off = Regression(X, projected - error.evidence), off + error.rounding
+        problem, off = Regression.measured(X, projected - error.evidence), off + error.rounding
     return problem.having(Lost(None, off + EPS * np.abs(problem.y))), False
 
 
