@@ -72,7 +72,7 @@ def test_sparse_targets_out_of_reach_are_projected_as_dense_ones():
 
 
 @pytest.mark.parametrize("isometric", [True, False])
-@pytest.mark.parametrize("n", [5, 7, 8, 21, 22, 101])
+@pytest.mark.parametrize("n", [7, 22])
 def test_targets_of_no_correlation_are_projected_to_zero(n, isometric):
     t = (2.0 * np.arange(n) - (n - 1)) / n  # symmetric to the last bit
     for columns in ([t], [2.0 * np.arange(n)], [t, t**3], [1e-8 * t], [np.sin(4.0 * t), t]):
