@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.draws import normal
+from implicitbias._closing import Closing
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.comparison import compare, verify
 from implicitbias.flow import gradient_flow
@@ -164,3 +165,10 @@ def test_a_large_start_is_remembered_until_margins_are_larger():
         flow = gradient_flow(network, problem, init, route="dual", until_log_margin=margin)
         assert compare(flow, limit).verdict != "DISAGREES"
     assert compare(flow, limit).agrees
+
+
+def test_an_angle_that_still_grows_says_so():
+    closing = Closing(0.5, -0.0022, False, 0.0997, 9.0)
+    assert str(closing) == (
+        "angle 5.0e-01, growing like margin^0.0022, not settled, predicted 0.0997 asymptotically"
+    )
