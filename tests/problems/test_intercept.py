@@ -69,3 +69,15 @@ def test_sparse_targets_out_of_reach_are_projected_as_dense_ones():
         rows = data.problem.X if data is dense else data.problem.X.toarray()
         fits.append(np.linalg.lstsq(rows, data.problem.y)[0])
     np.testing.assert_allclose(*fits, rtol=1e-10)
+
+
+@pytest.mark.parametrize("isometric", [True, False])
+@pytest.mark.parametrize("n", [7, 22])
+def test_targets_of_no_correlation_are_projected_to_zero(n, isometric):
+    t = (2.0 * np.arange(n) - (n - 1)) / n  # symmetric to the last bit
+    for columns in ([t], [2.0 * np.arange(n)], [t, t**3], [1e-8 * t], [np.sin(4.0 * t), t]):
+        for weights in (None, 1.0 + t**2):
+            for y in (t**2, 0.1 * t**2, np.cos(3.0 * t), np.abs(t)):
+                X = np.column_stack(columns)
+                found = equations(X, y, True, isometric=isometric, weights=weights)
+                assert not found.problem.y.any()

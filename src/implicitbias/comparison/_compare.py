@@ -176,9 +176,11 @@ def _error(flow: Flow, limit: Limit) -> tuple[float, float | None]:
         return np.inf, None
     never_moved = _through_later_layers(limit.unreached, flow.final_parameters)
     expected = limit.coefficients + never_moved
-    distance = np.linalg.norm(end - limit.coefficients)
-    size = max(float(np.linalg.norm(limit.coefficients)), np.finfo(float).tiny)
-    return relative_difference(end, expected), float(distance) / size
+    distance = float(np.linalg.norm(end - limit.coefficients))
+    if not limit.coefficients.any():  # of zero targets: in units of the largest on the way
+        size = float(np.abs(flow.coefficients).max()) or 1.0
+        return float(np.abs(end - expected).max()) / size, distance / size
+    return relative_difference(end, expected), distance / float(np.linalg.norm(limit.coefficients))
 
 
 def apart(found: FloatArray, expected: FloatArray, flow: Flow) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters, finite_array
+from implicitbias._arrays import EPS, FloatArray, Parameters, finite_array
 from implicitbias._errors import (
     CertificateWarning,
     InfeasibleProblemError,
@@ -22,6 +22,8 @@ from implicitbias.features import Features
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Offsets, reachable_part
 from implicitbias.theorems import margin_path
+
+NOTHING = 8.0  # roundings of targets below which what slopes add may be rounding
 
 
 class Settings(Protocol):
@@ -155,12 +157,24 @@ class Trained:
         """The end of training for ever, or where ``init_scale`` says; squared loss: from there."""
         if scale is None or not self.separable:
             start = 1.0 if scale is None else scale
-            return end_of_training(self.network, self.problem, self.directions, start)
+            return self._levelled(
+                end_of_training(self.network, self.problem, self.directions, start)
+            )
         found = self.ends([scale])[0]
         if not np.isfinite(found.coefficients).all():
             why = getattr(found.result, "note", "")
             raise NoPredictionError(f"no limit at init_scale={scale:g}: {why}")
         return found
+
+    def _levelled(self, end: End) -> End:
+        """The end with slopes of 0 beside an intercept, where they may be what rounding left."""
+        slopes = end.coefficients[:-1]
+        if self.separable or not self.appended or not np.isfinite(slopes).all():
+            return end
+        scores = np.asarray(self.points.moved @ slopes)
+        if np.ptp(scores) > NOTHING * EPS * float(np.abs(self.problem.y).max()):
+            return end
+        return replace(end, coefficients=np.append(np.zeros_like(slopes), end.coefficients[-1]))
 
     def ends(self, scales: Sequence[float] | FloatArray) -> list[End]:
         """At every scale; separable: at finite loss, coefficients NaN where not found."""

@@ -4,7 +4,9 @@ A row that float64 cannot tell from c^T X_B may be a combination that was rounde
 sums and means were rounded on their way into a table, the table does not say: such a row depends on
 the others, and the distance is kept. A copy of one row or column is rounded once:
 delta = x_i - c x_b is then below eps (|x_i| + |c| |x_b|), a third of that as a rule. Two that are
-near each other and further apart than that are data, and no copies.
+near each other and further apart than that are data, and no copies. Columns of measurements in
+other units, centred or standardised are copies rounded more than once (degrees beside Kelvin), and
+more points than columns are as a rule such a table: there, near columns stay copies.
 """
 
 from __future__ import annotations
@@ -68,15 +70,15 @@ class _Rest:
 def told_apart(X: Features, rows: UnitRows, basis: RowBasis) -> RowBasis:
     """The basis, and rows that are no copies of those although float64 cannot tell.
 
-    That are rows near one other, or as many rows as there are columns near one other. The rows get
-    ``weights``, since the factors of such near ones tell little.
+    That are rows near one other, or, of a square X, as many rows as there are columns near one
+    other. The rows get ``weights``, since the factors of such near ones tell little.
     """
     rank, (n, d) = basis.rows.size, X.shape
-    if basis.weights is not None or rank in (0, n, d) or X.size > MOST_ENTRIES:
+    if basis.weights is not None or rank in (0, n) or n > d or X.size > MOST_ENTRIES:
         return basis
     rests = _rests(rows, basis)
     columns = 0
-    if d <= n and any(rest.ratio > 1.0 for rest in rests):
+    if n == d and any(rest.ratio > 1.0 for rest in rests):
         across = UnitRows(np.ascontiguousarray(X.toarray().T), equilibrated=True)
         clear = row_basis(across)
         near, _ = _no_copies(_rests(across, clear), 0)

@@ -228,6 +228,8 @@ def _differences(
         centred = y - np.average(y, weights=roots**2)
         missed = share(roots * (y - fitted), roots * centred)
     moved = np.delete(fitted, reference) - fitted[reference]
+    if lost is not None and _is_nothing(moved, lost.targets):
+        moved[:] = 0.0  # y is orthogonal to the centred columns
     problem, projected = reachable_part(rows, moved)
     if roots is not None and not projected and not X.is_array:
         raise InvalidInputError(
@@ -277,17 +279,22 @@ def reachable_part(X: FloatArray | Features, y: FloatArray) -> tuple[Regression,
         range of X.
     """
     try:
-        return Regression(X, y), True
+        return Regression.measured(X, y), True
     except InfeasibleProblemError as error:
         beyond, off = _sharpened(X, y, error.evidence, error.rounding)
         projected = y - beyond
-    if np.abs(projected).max() <= NOTHING * off.max():  # y is orthogonal to the range
-        return Regression(X, np.zeros_like(projected)), False
+    if _is_nothing(projected, off):  # y is orthogonal to the range
+        return Regression.measured(X, np.zeros_like(projected)), False
     try:
-        problem = Regression(X, projected)
+        problem = Regression.measured(X, projected)
     except InfeasibleProblemError as error:  # nearly so: what is left is mostly rounding
-        problem, off = Regression(X, projected - error.evidence), off + error.rounding
+        problem, off = Regression.measured(X, projected - error.evidence), off + error.rounding
     return problem.having(Lost(None, off + EPS * np.abs(problem.y))), False
+
+
+def _is_nothing(projected: FloatArray, off: FloatArray) -> bool:
+    """Whether a projection may be what rounding left of 0."""
+    return float(np.linalg.norm(projected)) <= NOTHING * float(np.linalg.norm(off))
 
 
 def _sharpened(

@@ -41,8 +41,8 @@ class Regression:
     The rank is decided on equilibrated rows and columns, so rows of wildly different length and
     features in wildly different units count alike: a row is dependent when its distance to a
     combination c of others is below (8 + sqrt(max(n, d))) eps (1 + |c|_1) of its own length, or
-    below eps (1 + |c|) where it, or a column for n >= d, is near a single other one; small X of
-    short integers (in powers of two) is taken at its word, by integer arithmetic. Dependent
+    below eps (1 + |c|) where n <= d and it (n = d: or a column) is near a single other one; small
+    X of short integers (in powers of two) is taken at its word, by integer arithmetic. Dependent
     rows, duplicates and zero rows with target zero included, are allowed as long as the targets
     agree; n > d then is as well.
     Mostly a Gram matrix of few columns proves that all rows are independent; otherwise X is
@@ -92,8 +92,17 @@ class Regression:
 
     def __init__(self, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> None:
         X = features_of(X)
-        y = _targets(y, X.shape[0])
-        rows, inconsistency = _consistent_rows(X, y)
+        self._set(X, _targets(y, X.shape[0]), measured=False)
+
+    @classmethod
+    def measured(cls, X: FloatArray | Features, y: FloatArray) -> Regression:
+        """The same of a table, or of its differences, where near columns count as copies."""
+        problem = cls.__new__(cls)
+        problem._set(features_of(X), y, measured=True)
+        return problem
+
+    def _set(self, X: Features, y: FloatArray, *, measured: bool) -> None:
+        rows, inconsistency = _consistent_rows(X, y, measured=measured)
         self.__dict__.update(
             X=X.given,
             features=X,
@@ -191,13 +200,15 @@ def _targets(y: ArrayLike, number: int) -> FloatArray:
     return finite_array(one_per_row(targets, "y", number), "y", shape=(number,))
 
 
-def _consistent_rows(X: Features, y: FloatArray) -> tuple[NumericArray, float]:
+def _consistent_rows(X: Features, y: FloatArray, *, measured: bool) -> tuple[NumericArray, float]:
     """Independent rows, ascending, and by how much the others contradict them."""
     scaling = equilibration(X)
     if clearly_independent(X, *scaling):
         return np.arange(len(X)), 0.0
     rows = UnitRows(X, scaling=scaling)
-    basis = told_apart(X, rows, exact_row_basis(rows))
+    basis = exact_row_basis(rows)
+    if not (measured and X.shape[0] == X.shape[1]):
+        basis = told_apart(X, rows, basis)
     contradiction = worst_contradiction(rows, basis, y)
     if contradiction.size > CONSISTENCY_TOLERANCE:
         raise _inconsistent(rows, basis, y, contradiction)
