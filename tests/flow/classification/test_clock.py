@@ -75,3 +75,18 @@ def test_rounding_of_b_is_not_followed(degree, size):
     assert len(clock.pieces) <= 16 and len(looks) <= 48
     expected = np.log(np.expm1(2.0) / 2.0) + 1.0
     np.testing.assert_allclose(clock.log_elapsed(np.array([1.0])), expected, atol=size)
+
+
+@pytest.mark.parametrize("size", [1e12, 1e14, 1e16, 1e100])
+def test_curves_beyond_the_digits_of_floats(size):
+    """Bends are rounding there, and nothing to follow."""
+    for seed in range(20):
+        series = size * np.random.default_rng(seed).standard_normal(5)
+
+        def b(x, series=series):
+            return np.polynomial.chebyshev.chebval(2.0 * np.asarray(x) - 1.0, series)
+
+        clock = Clock(b, float(b(0.0)), float(b(1.0)), 8, 0.0)
+        found = clock.log_elapsed(PARTS)
+        top = [b(np.linspace(0.0, part, 20001)).max() for part in PARTS]
+        np.testing.assert_allclose(found, top, rtol=1e-5, atol=1e-5 * size)

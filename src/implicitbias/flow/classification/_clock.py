@@ -17,15 +17,14 @@ from math import exp, inf, isfinite, log
 import numpy as np
 from numpy.polynomial import chebyshev, laguerre, legendre
 
-from implicitbias._arrays import FloatArray
+from implicitbias._arrays import EPS, FloatArray
 
 _NODES, _WEIGHTS = legendre.leggauss(6)
 NODES, WEIGHTS = 0.5 * (1.0 + _NODES), 0.5 * _WEIGHTS
 DEPTHS, SHARES = laguerre.laggauss(12)
 STEEP = 50.0  # change of b over a piece from which on its end is all that counts
-STRAIGHT = (
-    1.0  # how far b may bend up from its tangent at that end, where the integrand is any size
-)
+STRAIGHT = 1.0  # how far b may bend up from its tangent at that end
+ROUNDED = 1e-2  # rounding of b, beyond which all of the integral that is known is its largest value
 SHORTEST = 1e-9  # part of a piece that is halved where b turns
 MOST_PARTS, MOST_PIECES = 400, 40
 RESOLVED = 1e-9  # of t, or of log t: the coefficients that follow those of a piece
@@ -119,6 +118,11 @@ class _Piece:
         return float(self.values.max() - self.values.min())
 
     @cached_property
+    def rounding(self) -> float:
+        """How far b's polynomial is off by it."""
+        return EPS * float(np.abs(self.values).max())
+
+    @cached_property
     def tail(self) -> float:
         """How large the next coefficients are to be expected: infinite where b is."""
         sizes = np.abs(self.series).tolist()
@@ -171,12 +175,13 @@ class _Piece:
 
     def _steep(self, begin: float, end: float, change: float, first: float, last: float) -> float:
         """The same between two parts over which b changes much."""
-        length, at_end = end - begin, last >= first
+        length, at_end, top = end - begin, last >= first, max(first, last)
         if change > STEEP and not self.broken:
+            if self.rounding > ROUNDED:
+                return self._highest(begin, end) + log(length)
             edge, sign = (end, -1.0) if at_end else (begin, 1.0)
             slope = -sign * self._slope(edge)
             if slope * length > STEEP:
-                top = max(first, last)
                 rest = self._at(edge + sign * DEPTHS / slope) - top + DEPTHS
                 if rest.max() < STRAIGHT:
                     return float(top - log(slope) + log(SHARES @ np.exp(rest)))
@@ -193,6 +198,12 @@ class _Piece:
         if self.broken:
             return np.asarray(np.interp(places, _points(self.values.size - 1), self.values))
         return np.asarray(chebyshev.chebval(2.0 * places - 1.0, self.series))
+
+    def _highest(self, begin: float, end: float) -> float:
+        """The largest value of b between two parts."""
+        turns = chebyshev.chebroots(chebyshev.chebder(self.series)).real
+        inner = self.begin + 0.5 * (self.end - self.begin) * (1.0 + turns)
+        return float(self._at(np.clip([begin, end, *inner], begin, end)).max())
 
     def _slope(self, x: float) -> float:
         place = 2.0 * (x - self.begin) / (self.end - self.begin) - 1.0
