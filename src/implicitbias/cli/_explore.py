@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from implicitbias.cli._options import (
 )
 from implicitbias.cli._output import INTERCEPT, RefusedError
 from implicitbias.cli._printing import Progress, quiet_option, say
+from implicitbias.cli._towards import share_told
 
 if TYPE_CHECKING:
     from implicitbias.explorer import Explorer
@@ -49,7 +51,8 @@ def _options(command: Any) -> Any:
     multiple=True,
     type=click.IntRange(2, MAX_DEPTH),
     metavar="INTEGER",
-    help="A number of layers to include; may be given several times.  [default: 2, 3 and 4]",
+    help="A number of layers to include; may be given several times.  [default: 2, 3 and 4, "
+    "and 2 and 3 of tables with more than 20,000 cells]",
 )
 @click.option(
     "--training/--no-training",
@@ -82,23 +85,23 @@ def explore(
 
     DATA is a CSV, Parquet, Excel or .npz file, or - for standard input; without it and --dataset
     the page shows a regression and a classification in the plane. The page needs no other file, no
-    server and no network.
+    server and no network. A small table takes a minute, one of a hundred thousand cells several.
 
     Example: implicitbias explore data.csv --target y --out page.html
     """
     from implicitbias.explorer import explore as explored
 
     _check_file(out)
-    progress = Progress()
+    progress, began = Progress(), time.monotonic()
 
     def report(done: int, total: int) -> None:
-        progress.show(f"setting {done} of {total} ...")
+        progress.show(share_told(done / total, time.monotonic() - began))
 
     with _page(out, force) as scratch:
         page: Explorer = explored(
             **_problem(ctx, dataset),
             networks=networks or NETWORKS,
-            depths=depths or (2, 3, 4),
+            depths=depths or None,
             training=training,
             callback=report,
         )

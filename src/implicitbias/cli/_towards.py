@@ -63,8 +63,12 @@ class Towards:
         """Such as "42 %, 3 s so far, about 4 s left"."""
         now = time.monotonic()
         self._began = now if self._began is None else self._began
-        share, seconds = self.share(state), now - self._began
-        text = f"{100 * share:.0f} %, {seconds:.0f} s so far"
-        if share < SURE:
-            return text
-        return f"{text}, about {seconds * (1.0 - share) / share:.0f} s left"
+        return share_told(self.share(state), now - self._began)
+
+
+def share_told(share: float, seconds: float) -> str:
+    """Such as "42 %, 3 s so far, about 4 s left", where the rest goes like what is done."""
+    text = f"{100 * share:.0f} %, {seconds:.0f} s so far"
+    if share < SURE:
+        return text
+    return f"{text}, about {seconds * (1.0 - share) / share:.0f} s left"
