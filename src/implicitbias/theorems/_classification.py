@@ -247,7 +247,7 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         dual=found.multipliers,
         rate=found.rate,
         loss_rate=loss_rate(situation, coordinate_squares(situation, rho), found.multipliers),
-        note=note or f"kappa = {found.kappa:.4g}.",
+        note=note or f"kappa = {found.kappa:.4g}, the largest correlation off the support.",
     )
 
 
