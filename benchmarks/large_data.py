@@ -35,28 +35,16 @@ MOST = 20_000, 200_000, 2_000_000
 
 
 @contextmanager
-def file_of(shape: tuple[int, int]) -> Iterator[Path]:
-    """Normal entries in a .npy file."""
+def file_of(shape: tuple[int, int], by_columns: bool = False) -> Iterator[Path]:
+    """Normal entries in a .npy file, rows one after another, or columns."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "X.npy"
-        header = {"descr": "<f8", "fortran_order": False, "shape": shape}
+        header = {"descr": "<f8", "fortran_order": by_columns, "shape": shape}
+        count, length = shape[::-1] if by_columns else shape
         with open(path, "wb") as file:
             np.lib.format.write_array_header_2_0(file, header)
-            for row in range(shape[0]):
-                file.write(np.random.default_rng(row).standard_normal(shape[1]).tobytes())
-        yield path
-
-
-@contextmanager
-def columns_of(shape: tuple[int, int]) -> Iterator[Path]:
-    """The same, columns one after another."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "X.npy"
-        header = {"descr": "<f8", "fortran_order": True, "shape": shape}
-        with open(path, "wb") as file:
-            np.lib.format.write_array_header_2_0(file, header)
-            for column in range(shape[1]):
-                file.write(np.random.default_rng(column).standard_normal(shape[0]).tobytes())
+            for index in range(count):
+                file.write(np.random.default_rng(index).standard_normal(length).tobytes())
         yield path
 
 
@@ -130,7 +118,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.points:
         shape = options.points[0], options.points[1]
-        print(json.dumps(measure(lambda: columns_of(shape), Blocks, options.scale)))
+        print(json.dumps(measure(lambda: file_of(shape, by_columns=True), Blocks, options.scale)))
         return
     if options.only:
         print(json.dumps(measure(*CASES[options.only][1:], options.scale)))

@@ -31,6 +31,41 @@ def test_where_nothing_is_known_nothing_is_refused(monkeypatch):
     _memory.refuse_beyond_memory(1e300, "this", "")
 
 
+def write(group, files):
+    group.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (group / name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "root", "names"),
+    [
+        ("0::/pod/box", "", ("memory.max", "memory.current", "inactive_file")),
+        (
+            "7:cpu:/\n4:memory:/pod/box",
+            "memory",
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ),
+    ],
+)
+def test_limits_of_containers_count(monkeypatch, tmp_path, line, root, names):
+    (tmp_path / "groups").write_text(f"{line}\n3:pids:/\n")
+    monkeypatch.setattr(_memory, "OF_THIS_PROCESS", tmp_path / "groups")
+    monkeypatch.setattr(_memory, "GROUPS", tmp_path)
+    plain = _memory.available_bytes()
+    assert plain > 1 << 20
+    stat = f"anon 5\n{names[2]} 300\nother 1\n"
+    inner, outer = tmp_path / root / "pod" / "box", tmp_path / root / "pod"
+    write(inner, {names[0]: "max\n", names[1]: "7000\n", "memory.stat": stat})
+    assert _memory.available_bytes() > 1 << 20
+    write(outer, {names[0]: "10000\n", names[1]: "8000\n", "memory.stat": stat})
+    assert _memory.available_bytes() == 10000 - 8000 + 300
+    write(inner, {names[0]: "9000\n"})
+    assert _memory.available_bytes() == 2300
+    write(inner, {names[0]: "7100\n"})
+    assert _memory.available_bytes() == 400
+
+
 @pytest.fixture
 def little(monkeypatch):
     monkeypatch.setattr(_memory, "ALWAYS", 0)

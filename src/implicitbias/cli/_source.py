@@ -104,6 +104,7 @@ def _of_zip(content: bytes, name: str) -> tuple[str, bytes]:
                 )
             content = archive.read(members[0])
             suffix = Path(members[0]).suffix.lower()
+    # zipfile's words for an archive with a password, and for a method it does not know
     except (*BROKEN, RuntimeError, NotImplementedError) as error:
         if isinstance(error, InvalidInputError):
             raise

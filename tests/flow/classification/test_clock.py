@@ -16,6 +16,8 @@ CURVES = {
     "steeper": lambda x, _: 1e6 * (1.0 + 0.05 * x + 0.001 * x**2),
     "over four decades": lambda x, m: m.exp(10.0 * x),
     "down": lambda x, _: -4e3 * x - 100.0 * x**2,
+    "turning at once": lambda x, _: 60.0 * (x - 1.0) + 1e3 * x * (x - 1.0) ** 2,
+    "turning": lambda x, _: 1e6 * x * (x - 1.0) ** 2 + 5e4 * x,
     "a bend": lambda x, m: -40.0 * m.sqrt((x - 0.3) ** 2 + 1e-6),
 }
 COARSE = {("a bend", 2): 2e-5, ("over four decades", 2): 1e-7}  # begun as a parabola

@@ -23,6 +23,10 @@ _NODES, _WEIGHTS = legendre.leggauss(6)
 NODES, WEIGHTS = 0.5 * (1.0 + _NODES), 0.5 * _WEIGHTS
 DEPTHS, SHARES = laguerre.laggauss(12)
 STEEP = 50.0  # change of b over a piece from which on its end is all that counts
+STRAIGHT = (
+    1.0  # how far b may bend up from its tangent at that end, where the integrand is any size
+)
+SHORTEST = 1e-9  # part of a piece that is halved where b turns
 MOST_PARTS, MOST_PIECES = 400, 40
 RESOLVED = 1e-9  # of t, or of log t: the coefficients that follow those of a piece
 PARABOLA = 2
@@ -81,7 +85,7 @@ class Clock:
                 found[done:here] = np.logaddexp(until, logs)
             until, done = _log_add(until, piece.log_total), here
         found[done:] = until
-        return found
+        return np.asarray(np.maximum.accumulate(found))  # also where b is too rough to resolve
 
 
 def _log_add(first: float, second: float) -> float:
@@ -166,7 +170,11 @@ class _Piece:
             if slope * length > STEEP:
                 top = max(first, last)
                 rest = self._at(edge + sign * DEPTHS / slope) - top + DEPTHS
-                return float(top - log(slope) + log(SHARES @ np.exp(rest)))
+                if rest.max() < STRAIGHT:
+                    return float(top - log(slope) + log(SHARES @ np.exp(rest)))
+            if length > SHORTEST * (self.end - self.begin):  # the top is within
+                halves = self.log_integrals(np.array([begin, 0.5 * (begin + end), end]))
+                return _log_add(*halves.tolist())
         parts = min(int(np.ceil(change)), MOST_PARTS) if change < inf else 1
         x = begin + length / parts * (np.arange(parts)[:, None] + NODES)
         return float(np.logaddexp.reduce(_log_mean(self._at(x)))) + log(length / parts)

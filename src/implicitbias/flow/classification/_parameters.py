@@ -40,7 +40,7 @@ ABSOLUTE = 0.1  # absolute over relative tolerance, in units of the entry's own 
 FEW, LOW_RANK = 1000, 48  # parameters up to which LSODA is used, for systems above this rank
 MOST_JUDGED = 5000  # parameters up to which the Hessian's eigenvectors are asked for rest
 RADAU_TOLERANCE = 1e-9  # at 1e-7 the directions are as good, but times lose digits
-RADAU_EVALUATIONS = 70_000
+RADAU_EVALUATIONS = 40_000
 FIRST_STEP = 1e-3
 NORMAL = TINY / EPS
 
