@@ -1,11 +1,9 @@
 """The command line as a user meets it: output, exit codes, and where messages go."""
 
 import json
-import re
 import subprocess
 import sys
 
-import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -57,55 +55,6 @@ def test_module_runs_and_version_is_the_packages():
     )
     assert done.stdout.startswith("implicitbias 0.")
     assert run("--version").output == done.stdout
-
-
-@pytest.mark.parametrize(
-    ("typed", "told"),
-    [
-        ("predct", "no command 'predct'; did you mean predict?"),
-        ("simulate", "no command 'simulate'; did you mean flow?"),
-        ("zzz", "there are data, descend, explain, explore, flow, path, predict, report, sweep"),
-        ("--zzz", "No such option '--zzz'"),
-    ],
-)
-def test_a_command_that_is_not_there_names_those_that_are(typed, told):
-    result = run(typed)
-    assert result.exit_code == 2
-    assert told in result.stderr
-
-
-@pytest.mark.parametrize("name", [None, *sorted(main.commands)])
-def test_every_help_has_an_example_that_is_understood(name):
-    text = run(*([name] if name else []), "--help").output
-    examples = re.findall(r"implicitbias ([a-z]+) (.*)", text.partition("xample")[2])
-    assert examples, text
-    for command, options in examples:
-        arguments = options.split("  ")[0].split()
-        main.commands[command].make_parser(click.Context(main.commands[command])).parse_args(
-            arguments
-        )
-
-
-@pytest.mark.parametrize(
-    ("beta", "told"),
-    [
-        ([1.0, 0.0], "... and 1 zero\n"),
-        ([1.0, 0.0, 0.0], "... and 2 zeros\n"),
-        ([1.0] * 16, "... and 1 smaller one (--json prints all)\n"),
-        ([1.0] * 17 + [0.0], "... and 2 smaller ones and 1 zero (--json prints all)\n"),
-        ([1.0] * 15, ""),
-    ],
-)
-def test_what_a_list_of_coefficients_leaves_out_is_counted(tmp_path, beta, told):
-    file = tmp_path / "one.csv"
-    names = [f"x{j}" for j in range(len(beta))]
-    rows = [[*beta, 1.0]] if any(beta) else []
-    lines = [",".join(map(str, line)) for line in [[*names, "y"], *rows]]
-    file.write_text("\n".join(lines) + "\n")
-    result = run("predict", file, "--target", "y")
-    assert result.exit_code == 0, result.output
-    assert result.stdout.endswith(told)
-    assert ("..." in result.stdout) is bool(told)
 
 
 @pytest.mark.parametrize("depth", [2, 3])
