@@ -115,14 +115,14 @@ def test_settings_that_do_not_differ_count_as_one():
 def test_a_large_table_has_fewer_settings_by_itself(monkeypatch):
     monkeypatch.setattr(_plan, "LARGE", 5)
     for problem, depths, directions in (
-        (ib.Regression([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]], [1.0]), ["2", "3"], 1),
+        (ib.Regression([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]], [1.0]), ["2"], 1),
         (ib.Regression([[1.0, 2.0, 3.0, 4.0, 5.0]], [1.0]), ["2", "3", "4"], 3),
     ):
         page = ib.explore(problem, networks=["diagonal"], scales=[0.1, 1.0], training=False)
         controls = {each["id"]: each["options"] for each in page.data["tasks"][0]["controls"]}
         assert controls["depth"] == depths
         assert len(controls["direction"]) == directions
-        assert ("two depths" in page.data["about"]) is (directions == 1)
+        assert ("two layers" in page.data["about"]) is (directions == 1)
 
 
 PROBLEM = ib.Regression([[1.0, 2.0]], [2.0])

@@ -52,7 +52,7 @@ def _options(command: Any) -> Any:
     type=click.IntRange(2, MAX_DEPTH),
     metavar="INTEGER",
     help="A number of layers to include; may be given several times.  [default: 2, 3 and 4, "
-    "and 2 and 3 of tables with more than 20,000 cells]",
+    "and 2 of tables with more than 20,000 cells]",
 )
 @click.option(
     "--training/--no-training",
@@ -85,7 +85,8 @@ def explore(
 
     DATA is a CSV, Parquet, Excel or .npz file, or - for standard input; without it and --dataset
     the page shows a regression and a classification in the plane. The page needs no other file, no
-    server and no network. A small table takes a minute, one of a hundred thousand cells several.
+    server and no network. A small table takes a minute, as does one of a hundred
+    thousand cells, of which the page has fewer settings unless --depth asks for more.
 
     Example: implicitbias explore data.csv --target y --out page.html
     """
