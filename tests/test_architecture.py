@@ -43,10 +43,13 @@ MAY_IMPORT = {
         "interop",
         "plotting",
         "sweeps",
+        "_progress",
     },  # the public list, under TYPE_CHECKING
     "_errors": set(),
     "_names": {"_errors"},
     "_html": set(),
+    "_pages": set(),
+    "_progress": {"_errors"},
     "_files": {"_errors"},
     "_types": set(),
     "_results": {"_html"},
@@ -80,12 +83,21 @@ MAY_IMPORT = {
     "_model": SHARED | {"initialization"},
     "estimators": RESULTS | {"_model", "plotting"},  # its displays
     "verification": RESULTS | {"coordinates", "dual"},
-    "plotting": RESULTS | {"coordinates"},
+    "plotting": RESULTS | {"coordinates", "_pages"},
     "report": RESULTS | {"verification", "plotting"},
     "sweeps": RESULTS | {"_model", "plotting", "report"},
-    "explorer": RESULTS | {"plotting", "_model"},
+    "explorer": RESULTS | {"plotting", "_model", "_pages"},
     "cli": RESULTS
-    | {"verification", "plotting", "report", "sweeps", "explorer", "interop", "_model"},
+    | {
+        "verification",
+        "plotting",
+        "report",
+        "sweeps",
+        "explorer",
+        "interop",
+        "_model",
+        "_progress",
+    },
     "__main__": {"cli"},
 }
 # Where the dual flow decides which of several stationary points is reached.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.draws import normal
+from implicitbias._closing import Closing
 from implicitbias._errors import InvalidInputError, Outcome
 from implicitbias.comparison import compare, verify
 from implicitbias.flow import gradient_flow
@@ -152,3 +153,10 @@ def test_a_flow_that_was_stopped_on_its_way_is_undecided():
     found = compare(flow, limit)
     assert flow.outcome is Outcome.STEP_LIMIT and found.error > found.tolerance
     assert found.verdict == "undecided" and flow.outcome.value in str(found)
+
+
+def test_an_angle_that_still_grows_says_so():
+    closing = Closing(0.5, -0.0022, False, 0.0997, 9.0)
+    assert str(closing) == (
+        "angle 5.0e-01, growing like margin^0.0022, not settled, predicted 0.0997 asymptotically"
+    )

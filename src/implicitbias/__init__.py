@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Outcome,
         PlanChangedError,
     )
+    from implicitbias._progress import ProgressBar
     from implicitbias._verdicts import Verdict
     from implicitbias.alignment import Theorem1, theorem_1
     from implicitbias.comparison import Comparison, compare, verify
@@ -96,6 +97,7 @@ _HOMES = {
         "Outcome",
         "PlanChangedError",
     ),
+    "implicitbias._progress": ("ProgressBar",),
     "implicitbias._verdicts": ("Verdict",),
     "implicitbias.alignment": ("Theorem1", "theorem_1"),
     "implicitbias.comparison": ("Comparison", "compare", "verify"),
@@ -198,6 +200,7 @@ __all__ = [
     "OrthogonalNetwork",
     "Outcome",
     "PlanChangedError",
+    "ProgressBar",
     "Refusal",
     "Regression",
     "Run",

@@ -144,6 +144,27 @@ def positive_int(value: Any, name: str, *, at_least: int = 1, at_most: int | Non
     return int(value)
 
 
+def real_argument(value: Any, name: str) -> FloatArray:
+    """The argument of a closed form, a scalar or an array; NaN and infinities are legitimate.
+
+    Raises
+    ------
+    InvalidInputError
+        It is not real numbers.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"{name} is not a rectangular array ({error}); expected real numbers of any shape."
+        ) from None
+    if array.dtype.kind not in "buif":
+        raise InvalidInputError(
+            f"{name} has dtype {array.dtype}; expected real numbers, a scalar or an array."
+        )
+    return array.astype(np.float64)
+
+
 def finite_number(value: Any, name: str, wanted: str = "a finite number") -> float:
     """Return ``value`` as a finite float of either sign.
 

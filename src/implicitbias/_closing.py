@@ -90,7 +90,8 @@ class Closing(Record):
             return f"angle {self.angle:.1e}"
         state = "" if self.settled else ", not settled"
         expected = "" if self.rate is None else f", predicted {self.rate:.3g} asymptotically"
-        return f"angle {self.angle:.1e}, closing like margin^-{self.exponent:.3g}{state}{expected}"
+        way = "closing like margin^-" if self.exponent >= 0.0 else "growing like margin^"
+        return f"angle {self.angle:.1e}, {way}{abs(self.exponent):.3g}{state}{expected}"
 
 
 def closing_of(flow: Flow, limit: Limit) -> Closing:

@@ -15,7 +15,7 @@ from implicitbias._html import Badge
 from implicitbias._results import Record, plain
 from implicitbias._threads import threads_for
 from implicitbias.alignment import Theorem1, theorem_1
-from implicitbias.flow import ActivationFlow, Flow, flow_of, gradient_flow, request
+from implicitbias.flow import ActivationFlow, Callback, Flow, flow_of, gradient_flow, request
 from implicitbias.initialization import Initialization
 from implicitbias.limits import (
     PathError,
@@ -198,6 +198,7 @@ def simulate_limit(
     until_margin: float = 1e6,
     max_time: float | None = None,
     max_steps: int | None = None,
+    callback: Callback | None = None,
 ) -> SimulatedLimit:
     """lim_{t -> infinity} beta(Theta(t)) as far as simulation shows it, where no theorem does.
 
@@ -209,8 +210,8 @@ def simulate_limit(
     ----------
     network, problem, init
         What is trained, on what, and from where.
-    activation, until_residual, until_margin, max_time, max_steps
-        As for ``gradient_flow``.
+    activation, until_residual, until_margin, max_time, max_steps, callback
+        As for ``gradient_flow``; ``callback=ProgressBar()`` shows how far it is.
 
     Raises
     ------
@@ -235,6 +236,7 @@ def simulate_limit(
             until_margin=until_margin,
             max_time=max_time,
             max_steps=max_steps,
+            callback=callback,
         )
         return SimulatedLimit(None, None, bent, _norms(bent))
     asked = request(
@@ -243,6 +245,7 @@ def simulate_limit(
         until_margin=until_margin,
         max_time=max_time,
         max_steps=max_steps,
+        callback=callback,
     )
     flow = flow_of(situation, asked)
     beta = flow.final_coefficients if flow.final_direction is None else flow.final_direction

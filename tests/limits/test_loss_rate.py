@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from mpmath import mp
 
+from helpers.draws import normal
 from implicitbias import (
     Classification,
     ConvolutionalNetwork,
     DiagonalNetwork,
     FullyConnectedNetwork,
     Initialization,
+    InvalidInputError,
     TwoSidedDiagonalNetwork,
     compare,
     datasets,
@@ -49,6 +51,13 @@ def test_there_and_back():
     np.testing.assert_allclose(rate.log_losses(rate.log_times(losses)), losses, rtol=1e-12)
     assert np.isnan(rate.log_times([0.0, 3.0, -1.0])).all()
     assert np.isnan(rate.log_losses([-50.0, np.nan])).all()
+    assert rate.log_times(-np.inf) == np.inf
+    assert rate.log_losses(np.inf) == -np.inf
+    for wrong in ("a", None, 1j):
+        with pytest.raises(InvalidInputError, match="expected real numbers"):
+            rate.log_times(wrong)
+        with pytest.raises(InvalidInputError, match="expected real numbers"):
+            rate.log_losses(wrong)
     assert rate.constant == pytest.approx(np.e)
     assert str(rate) == "loss ~ 2.71828 / (t (log t)^1.333)"
     assert str(LossRate(2, 0.0, 0.0)) == "loss ~ 1 / (t log t)"
@@ -99,6 +108,31 @@ def test_the_shares_of_the_points_are_the_next_term():
     none = replace(limit, loss_rate=replace(limit.loss_rate, entropy=0.0))
     expected = limit.loss_rate.entropy / 300.0
     assert loss_course_of(flow, none, at=300.0).error == pytest.approx(expected, rel=0.1)
+
+
+SQUARE = np.array([[1.0, 1.0], [1.0, -1.0], [1.0, 0.5], [1.0, -0.5]])
+TWICE = normal(0, (3, 5))[0][[0, 1, 2, 0, 0, 2]]
+
+
+@pytest.mark.parametrize(
+    ("network", "X", "error"),
+    [
+        (FullyConnectedNetwork((2, 3)), SQUARE, 1e-6),
+        (DiagonalNetwork(2, 2), SQUARE, 1e-4),
+        (FullyConnectedNetwork((5, 3)), TWICE, 1e-6),
+        (FullyConnectedNetwork((5, 3, 3)), TWICE, 2e-4),
+        (DiagonalNetwork(5, 3), TWICE, 2e-4),
+    ],
+)
+def test_points_that_share_a_multiplier(network, X, error):
+    """Equal and dependent points: any one multiplier would leave log(points) / 300, over 2e-3."""
+    problem = Classification(X, np.ones(len(X)) if len(X) == 4 else [1, -1, 1, 1, 1, 1])
+    limit = predict_limit(network, problem, start(network))
+    assert limit.loss_rate.entropy > 1.3
+    flow = gradient_flow(network, problem, start(network), until_margin=1e3)
+    assert loss_course_of(flow, limit, at=300.0).error <= error
+    decided = network.family == "diagonal" and X is SQUARE  # where the second coordinate ends
+    assert (limit.loss_rate.entropy_error > 0.0) == decided
 
 
 def test_one_point_and_its_multiples():

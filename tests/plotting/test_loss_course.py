@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from implicitbias import (
+    Classification,
     DiagonalNetwork,
     FullyConnectedNetwork,
     Initialization,
@@ -57,3 +58,21 @@ def test_what_has_no_course_is_refused():
     point = predict_limit(network, Regression([[1.0, 2.0, 0.0, 1.0]], [1.0]), start)
     with pytest.raises(InvalidInputError, match="no loss_rate"):
         plotting.loss_course([flow], [point])
+
+
+def test_what_is_no_pair_of_a_flow_and_its_limit_is_refused():
+    """A regression's loss over a direction's rate was drawn, as was another problem's."""
+    flow, limit = found()
+    network = DiagonalNetwork(2, 2)
+    start = Initialization([np.ones(2), 0.5 * np.ones(2)], 1.0)
+    fitted = gradient_flow(network, Regression([[1.0, 2.0]], [1.0]), start)
+    other = predict_limit(network, Classification([[1.0, 2.0]], [1.0]), start)
+    for flows, limits, said in (
+        ([fitted], [limit], "the flow is of a regression"),
+        ([flow], [other], "the flow has 4 coefficients and the limit 2"),
+        ([limit], [flow], "got a Limit with a Flow"),
+        (flow, limit, r"such as \[flow\], \[limit\]"),
+        ("a", "b", "got a str with a str"),
+    ):
+        with pytest.raises(InvalidInputError, match=said):
+            plotting.loss_course(flows, limits)

@@ -141,3 +141,14 @@ def test_sparse_classes_where_a_flow_decides():
         if len(found) == 2:
             break
     assert found
+
+
+@pytest.mark.parametrize("family", [ib.DiagonalNetwork, ib.TwoSidedDiagonalNetwork])
+def test_points_whose_margins_no_float64_vector_holds_are_refused_by_their_size(family):
+    """Warnings are errors: 1e-160 and 1e160 overflowed on the way."""
+    network, (X, y) = family(6, 2), separable_data(3)
+    start = ib.Initialization([np.full(6, 1.0), np.full(6, 0.5)], 0.1)
+    for far in (120, 160):
+        sized = X * np.array([10.0**-far, 1.0, 1.0, 10.0**far])[:, None]
+        with pytest.raises(ib.InvalidInputError, match="a point, of the largest, is of size"):
+            ib.predict_limit(network, ib.Classification(sized, y), start)

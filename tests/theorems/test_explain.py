@@ -94,7 +94,14 @@ def test_it_lists_every_result_and_answers_as_predict_limit_does(network, proble
     json.dumps(found.to_dict(), allow_nan=False)
     text = str(found)
     assert all(name in text for name in (*names, *found.elsewhere))
-    assert max(map(len, text.splitlines())) <= 110
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_long_names_of_classes_and_shapes_are_broken_at_spaces():
+    network = FullyConnectedNetwork((8,) + (12,) * 20)
+    problem = Classification(X, ["of the first kind", "of the second kind", "of the first kind"])
+    text = str(explain(network, problem, random(network)))
+    assert max(map(len, text.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(("network", "problem", "start", "answer"), SITUATIONS)

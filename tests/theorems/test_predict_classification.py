@@ -8,6 +8,8 @@ import pytest
 from helpers.draws import normal
 from implicitbias._closing import angle_between
 from implicitbias._errors import InfeasibleProblemError, NoPredictionError
+from implicitbias.comparison import compare
+from implicitbias.flow import gradient_flow
 from implicitbias.initialization import Initialization
 from implicitbias.networks import (
     ConvolutionalNetwork,
@@ -15,6 +17,7 @@ from implicitbias.networks import (
     FullyConnectedNetwork,
     OrthogonalNetwork,
     TensorNetwork,
+    TwoSidedDiagonalNetwork,
 )
 from implicitbias.problems import Classification
 from implicitbias.theorems import predict_limit
@@ -92,6 +95,34 @@ def test_corollary_4_closed_forms_for_filters_of_one_and_two(label, seed):
     assert angle_between(predict_limit(two, problem, start).coefficients, expected) < 1e-7
 
 
+@pytest.mark.parametrize("depth", [2, 3])
+def test_points_that_span_all_features_hold_the_direction(depth):
+    """Differences of margins stay, so beta closes in like 1 / margin; else like margin^-1/L."""
+    network = FullyConnectedNetwork((3,) * depth)
+    points = np.array([[3.0, 0.2, 0.5], [0.3, 2.0, 0.1], [0.4, 0.6, 2.5]])
+    for count, rate in ((3, 1.0), (2, 1.0 / depth)):
+        problem = Classification(points[:count], np.ones(count))
+        start = Initialization.random(network, 0.5, seed=1)
+        limit = predict_limit(network, problem, start)
+        assert limit.rate == rate
+        flow = gradient_flow(network, problem, start, until_margin=1e6)
+        (closing,) = compare(flow, limit).closings
+        assert closing.exponent == pytest.approx(rate, abs=0.01)
+
+
+@pytest.mark.parametrize("network", [DiagonalNetwork(2, 2), TwoSidedDiagonalNetwork(2, 2)])
+def test_the_rate_is_of_the_multipliers_that_the_flow_has(network):
+    """Four equal margins: any one alone pulls the second coordinate, together they do not."""
+    X = np.array([[1.0, 0.6], [1.0, -0.3], [1.0, 0.1], [1.0, -0.2]])
+    problem = Classification(X, np.ones(4))
+    gap = 0.1 if network.family == "diagonal" else None
+    start = Initialization.random(network, 0.5, seed=1, gap=gap)
+    limit = predict_limit(network, problem, start)
+    assert limit.rate == pytest.approx(1.0, abs=1e-9)
+    flow = gradient_flow(network, problem, start, until_margin=1e8)
+    assert compare(flow, limit).closings[0].exponent == pytest.approx(1.0, abs=0.1)
+
+
 def test_tied_singular_values_leave_the_choice_to_the_start():
     network = FullyConnectedNetwork((8, 3))
     (first,) = normal(2, (8, 3))
@@ -101,6 +132,21 @@ def test_tied_singular_values_leave_the_choice_to_the_start():
     assert angle_between(limit.coefficients, -X[0]) < 1e-7
     hidden = X[0] @ first
     assert angle_between(limit.parameters[1], -hidden) < 1e-7
+
+
+@pytest.mark.parametrize(
+    "network", [ConvolutionalNetwork(8, (3, 8)), TensorNetwork(*normal(1, (3, 4, 8)))]
+)
+def test_a_start_off_the_top_space_fails_an_assumption(network):
+    """In float64 it has a part there of the size of rounding, which says nothing."""
+    first, second, _ = np.linalg.svd(network.data_tensor(X[0]))[0].T
+    last = np.zeros(network.parameter_shapes[1])
+    near = Initialization([second + 1e-6 * first, last], 0.3)
+    assert predict_limit(network, ONE_POINT, near).certificate.error < 1e-8
+    with pytest.raises(NoPredictionError, match="has a part in the top singular space") as told:
+        predict_limit(network, ONE_POINT, Initialization([second, last], 0.3))
+    parts = [one for one in told.value.assumptions if "top singular" in one.assumption]
+    assert all(part.fails and part.value < 1e-14 for part in parts)
 
 
 def test_two_basins():

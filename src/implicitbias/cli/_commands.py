@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from implicitbias._names import ROUTES
+from implicitbias._progress import told
 from implicitbias.cli._layers import end_of, end_option
 from implicitbias.cli._model import LARGEST, Model, build_model
 from implicitbias.cli._options import (
@@ -38,7 +39,6 @@ from implicitbias.cli._results import (
     print_path,
     trained,
 )
-from implicitbias.cli._towards import Towards
 
 if TYPE_CHECKING:
     from implicitbias.flow import FlowState
@@ -310,11 +310,11 @@ def flow(
     from implicitbias.flow import gradient_flow
 
     progress = Progress()
-    towards = Towards(until_residual, until_margin, [("time", max_time)], until_loss)
 
     def report(state: FlowState) -> None:
+        done = told(state.share, progress.seconds)
         progress.show(
-            f"{towards.told(state)}: step {state.num_steps}, time {state.time:.3g}, log10 loss "
+            f"{done}: step {state.num_steps}, time {state.time:.3g}, log10 loss "
             f"{state.log_loss / LOG_10:.1f}"
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from implicitbias._progress import told
 from implicitbias.cli._commands import LOG_10, json_option
 from implicitbias.cli._model import build_model
 from implicitbias.cli._options import POSITIVE, model_options, scale_option
@@ -26,7 +27,6 @@ from implicitbias.cli._results import (
     print_coefficients,
     trained,
 )
-from implicitbias.cli._towards import Towards
 
 if TYPE_CHECKING:
     from implicitbias.comparison import Comparison
@@ -128,11 +128,10 @@ def descend(
     from implicitbias.descent import gradient_descent
 
     progress = Progress()
-    towards = Towards(until_residual, ends=[("num_steps", max_steps)])
 
     def report(state: FlowState) -> None:
         loss = f"log10 loss {state.log_loss / LOG_10:.1f}"
-        progress.show(f"{towards.told(state)}: step {state.num_steps}, {loss}")
+        progress.show(f"{told(state.share, progress.seconds)}: step {state.num_steps}, {loss}")
 
     with output(out, force, (COEFFICIENTS, RESULT, SAVED), (FIGURE,)) as directory:
         model = build_model(ctx)

@@ -21,7 +21,6 @@ from implicitbias.cli._options import (
 )
 from implicitbias.cli._output import INTERCEPT, RefusedError
 from implicitbias.cli._printing import Progress, quiet_option, say
-from implicitbias.cli._towards import share_told
 
 if TYPE_CHECKING:
     from implicitbias.explorer import Explorer
@@ -85,18 +84,18 @@ def explore(
 
     DATA is a CSV, Parquet, Excel or .npz file, or - for standard input; without it and --dataset
     the page shows a regression and a classification in the plane. The page needs no other file, no
-    server and no network. A small table takes a minute, as does one of a hundred
-    thousand cells, of which the page has fewer settings unless --depth asks for more.
+    server and no network. It takes about a minute; large tables have fewer settings by default.
 
     Example: implicitbias explore data.csv --target y --out page.html
     """
+    from implicitbias._progress import told
     from implicitbias.explorer import explore as explored
 
     _check_file(out)
     progress, began = Progress(), time.monotonic()
 
     def report(done: int, total: int) -> None:
-        progress.show(share_told(done / total, time.monotonic() - began))
+        progress.show(told(done / total, time.monotonic() - began))
 
     with _page(out, force) as scratch:
         page: Explorer = explored(

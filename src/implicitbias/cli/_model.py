@@ -166,6 +166,7 @@ def build_data(
 
     from implicitbias.cli._source import name_of
     from implicitbias.cli._tables import read_table
+    from implicitbias.problems import standardised
 
     options = ctx.meta[OPTIONS]
     classify = options["task"] == "classification"
@@ -180,7 +181,8 @@ def build_data(
     units, offsets = None, None
     if options.get("standardise"):
         # a constant makes up for what is taken off before anything is rounded
-        table, units, offsets = _standardised(table, shift=options["intercept"] and not classify)
+        X, units, offsets = standardised(table.X, shift=options["intercept"] and not classify)
+        table = replace(table, X=X)
     problem: Regression | Classification
     if classify:
         problem, intercept, remark = classification(table, options, file)
@@ -196,24 +198,6 @@ def build_data(
             units = np.append(units, 1.0)
     title += remark + (f" ({table.note})" if table.note else "")
     return Data(table, problem, intercept, title, units)
-
-
-def _standardised(table: Table, *, shift: bool) -> tuple[Table, FloatArray, Offsets | None]:
-    """The table with columns over their standard deviations, but for constant ones.
-
-    And what was taken off before, exactly, where they are to be shifted.
-    """
-    import numpy as np
-
-    from implicitbias.features import Dense
-    from implicitbias.problems import Offsets, refuse_sizes_beyond, spreads
-
-    units = spreads(table.X)
-    refuse_sizes_beyond(units, "the standard deviation of a column", 1e-100, 1e100)
-    units = np.where(units > 0.0, units, 1.0)
-    offsets = Offsets.of(table.X) if shift else None
-    X = table.X if offsets is None else offsets.subtracted(Dense(table.X)).toarray()
-    return replace(table, X=X / units), units, offsets
 
 
 def _before(

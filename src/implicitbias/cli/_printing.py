@@ -142,7 +142,12 @@ class Progress:
     def __init__(self) -> None:
         self.watched = watched(sys.stderr) and not is_quiet()
         self._quiet = is_quiet()
-        self._last = time.monotonic()
+        self._began = self._last = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long this has been so far."""
+        return time.monotonic() - self._began
 
     def show(self, text: str) -> None:
         """Replace the line on a terminal, if the last change is long enough ago to be read."""

@@ -67,6 +67,12 @@ A plan is a TOML file; every list in it is an axis of the grid:
 @click.option(
     "--retry-failed", is_flag=True, help="Run tasks again that failed, but for typed refusals."
 )
+@click.option(
+    "--standardise",
+    is_flag=True,
+    help="Divide every column of the plan's files by its standard deviation, as standardise = true "
+    "in [data] does. Coefficients are given back for the columns as they are in the file.",
+)
 @click.option("--quiet", is_flag=True, help="No progress, and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a summary.")
 @click.pass_context
@@ -78,6 +84,7 @@ def sweep(
     dask: str | None,
     dry_run: bool,
     retry_failed: bool,
+    standardise: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -93,8 +100,8 @@ def sweep(
 
     if dask is not None and workers is not None:
         raise click.UsageError("--workers and --dask both say who works; give one of them.")
+    read = sweeps.read_plan(plan, standardise=standardise)
     if dry_run:
-        read = sweeps.read_plan(plan)
         found = sweeps.estimate(read, sweeps.number_of(workers))
         _say_estimate(read, found, as_json)
         return
@@ -109,7 +116,7 @@ def sweep(
                 show(state)
 
             result = sweeps.sweep(
-                plan,
+                read,
                 out,
                 workers=workers,
                 dask=dask,

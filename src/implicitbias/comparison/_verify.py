@@ -58,6 +58,11 @@ def verify(
         No result covers the situation.
     InvalidInputError
         An unknown route, or arguments that do not fit together.
+
+    Notes
+    -----
+    For a bar with percent and time left, run the flow by itself: ``compare(gradient_flow(...,
+    callback=ProgressBar()), predict_limit(...))``.
     """
     listed = isinstance(routes, (list, tuple)) and len(routes) > 0
     if not listed or any(route not in ("parameters", "dual") for route in routes):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias._errors import InvalidInputError
 
 FloatOrArray: TypeAlias = "np.float64 | FloatArray"
 
@@ -44,24 +43,3 @@ def log_expm1(y: FloatArray) -> FloatArray:
     """log |e^y - 1|, -inf at 0."""
     with np.errstate(divide="ignore"):
         return np.asarray(np.maximum(y, 0.0) + np.log(-np.expm1(-np.abs(y))))
-
-
-def real_argument(value: Any, name: str) -> FloatArray:
-    """The argument of a closed form, a scalar or an array; NaN and infinities are legitimate.
-
-    Raises
-    ------
-    InvalidInputError
-        It is not real numbers.
-    """
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise InvalidInputError(
-            f"{name} is not a rectangular array ({error}); expected real numbers of any shape."
-        ) from None
-    if array.dtype.kind not in "buif":
-        raise InvalidInputError(
-            f"{name} has dtype {array.dtype}; expected real numbers, a scalar or an array."
-        )
-    return array.astype(np.float64)

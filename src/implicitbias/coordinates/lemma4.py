@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, positive_int
+from implicitbias._arrays import FloatArray, positive_int, real_argument
 from implicitbias.coordinates._equal_clock import log_q_of, total_clock, unit_clock
-from implicitbias.coordinates._scalars import FloatOrArray, log_cosh, real_argument
+from implicitbias.coordinates._scalars import FloatOrArray, log_cosh
 
 __all__ = ["H", "existence_time", "h", "h_inverse", "p", "q"]
 

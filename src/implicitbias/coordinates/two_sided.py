@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, real_power
+from implicitbias._arrays import FloatArray, real_argument, real_power
 from implicitbias.coordinates._pair import Pair
-from implicitbias.coordinates._scalars import FloatOrArray, log_cosh, real_argument
+from implicitbias.coordinates._scalars import FloatOrArray, log_cosh
 
 __all__ = ["h", "h_inverse", "q"]
 

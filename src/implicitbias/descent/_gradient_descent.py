@@ -178,7 +178,8 @@ def gradient_descent(
         Without ``times``: save at most so many, evenly in log k.
     callback
         Called with a ``FlowState`` whenever the loss of all points is known: before every step,
-        with batches before every epoch. Anything true stops the run.
+        with batches before every epoch. Anything true stops the run. ``ProgressBar()`` shows
+        percent and time left, in terminals and notebooks.
 
     Returns
     -------

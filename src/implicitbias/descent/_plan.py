@@ -19,7 +19,7 @@ from implicitbias._arrays import (
 )
 from implicitbias._errors import InvalidInputError
 from implicitbias._numbers import numeric_array
-from implicitbias.flow import Callback, LossName
+from implicitbias.flow import Callback, LossName, Towards
 from implicitbias.networks import Activation
 from implicitbias.problems import Classification, Regression
 
@@ -118,6 +118,14 @@ def plan_of(
     if max_steps is None and times is not None:
         most = int(times[-1])
     most = most if longest is None else min(most, longest)
+    stop = Stop(
+        None if classifies else positive_float(until_residual, "until_residual"),
+        None if until_loss is None else float(np.log(positive_float(until_loss, "until_loss"))),
+        None if until_margin is None else positive_float(until_margin, "until_margin"),
+        most,
+    )
+    log_margin = None if stop.margin is None else float(np.log(stop.margin))
+    towards = Towards(stop.residual, log_margin, stop.log_loss, [("num_steps", most)])
     return Plan(
         batch_size,
         bool(replacement),
@@ -126,16 +134,11 @@ def plan_of(
         over_loss,
         loss,
         activation,
-        Stop(
-            None if classifies else positive_float(until_residual, "until_residual"),
-            None if until_loss is None else float(np.log(positive_float(until_loss, "until_loss"))),
-            None if until_margin is None else positive_float(until_margin, "until_margin"),
-            most,
-        ),
+        stop,
         _spread(most, positive_int(num_points, "num_points", at_least=2))
         if times is None
         else times,
-        callback,
+        towards.telling(callback),
     )
 
 

@@ -67,7 +67,8 @@ def explore(
         Regression on centred data: the constant that belongs to coefficients, to be listed.
     callback
         Called with (settings done, settings in all) after each. Settings that do not differ, such
-        as directions of a network without weights, are one.
+        as directions of a network without weights, are one. ``ProgressBar()`` shows percent and
+        time left, in terminals and notebooks.
 
     Returns
     -------

@@ -1,4 +1,3 @@
-"use strict";
 (() => {
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
@@ -7,31 +6,6 @@ const COLOURED = 6;
 const state = { task: 0, values: {} };
 let timer = 0;
 let spoken = 0;
-
-function make(tag, attributes = {}, text) {
-  const svg = ["svg", "g", "path", "line", "rect", "circle", "text", "clipPath", "polygon"].includes(tag);
-  const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-// ---- numbers as text ----------------------------------------------------------------------------
-
-const number = (v) => (v === "inf" ? Infinity : v === "-inf" ? -Infinity : v);
-const known = (v) => typeof v === "number" && Number.isFinite(v);
-const minus = (text) => text.replace("-", "\u2212");
-
-function short(v, digits = 6) {
-  if (v === null || v === undefined) return "–";
-  if (v === "inf") return "∞";
-  if (v === "-inf") return "\u2212∞";
-  const text = String(Number(v.toPrecision(digits)));
-  const [head, power] = text.split("e");
-  return minus(power === undefined ? head : `${head}e${power.replace("+", "")}`);
-}
-
-const raised = (k) => "10" + [...String(k)].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
 
 // ---- the state and its controls -----------------------------------------------------------------
 
@@ -164,22 +138,6 @@ function remember() {
 
 // ---- axes ---------------------------------------------------------------------------------------
 
-function steps(low, high, most) {
-  const rough = (high - low) / most;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((k) => k * power).find((k) => k >= rough);
-  const ticks = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k += 1) ticks.push(k * step);
-  return ticks.map((v) => ({ at: v, text: short(v, 6) }));
-}
-
-function decades(low, high, most) {
-  const step = Math.max(1, Math.ceil((high - low) / most));
-  const ticks = [];
-  for (let k = Math.ceil(low - 1e-9); k <= high + 1e-9; k += step) ticks.push({ at: k, text: raised(k) });
-  return ticks.length > 1 ? ticks : [low, high].map((v) => ({ at: v, text: short(10 ** v, 2) }));
-}
-
 // Where a value stands between the ends of its axis, 0 to 1, and what is written beside it.
 function axis(values, spec, most, room = 0) {
   const scaled = (v) => (spec.log ? Math.log10(v) : v);
@@ -236,34 +194,6 @@ function series(spec) {
 function look(name, values, rank, dash) {
   const rest = rank >= COLOURED;
   return { name, values, rest, colour: rest ? "var(--rest)" : `var(--c${rank})`, dash: rest ? "" : DASHES[dash] };
-}
-
-function refit(svg, ratio, most) {
-  const width = Math.max(svg.parentNode.clientWidth, 200);
-  const height = Math.round(Math.min(width * ratio, most));
-  svg.replaceChildren();
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.style.height = `${height}px`;
-  return { svg, width, height, left: 58, right: width - 12, top: 10, bottom: height - 40 };
-}
-
-function rim(box, spec, x, y) {
-  const { svg, left, right, top, bottom } = box;
-  for (const tick of y.ticks) {
-    const at = bottom - tick.at * (bottom - top);
-    if (at < top - 1 || at > bottom + 1) continue;
-    svg.append(make("line", { class: "grid", x1: left, x2: right, y1: at, y2: at }));
-    svg.append(make("text", { x: left - 6, y: at + 4, "text-anchor": "end" }, tick.text));
-  }
-  for (const tick of x.ticks) {
-    const at = left + tick.at * (right - left);
-    if (at < left - 1 || at > right + 1) continue;
-    svg.append(make("line", { class: "grid", x1: at, x2: at, y1: bottom, y2: bottom + 4 }));
-    const anchor = tick.text.length > 4 && tick.at > 0.95 ? "end" : "middle";
-    svg.append(make("text", { x: anchor === "end" ? right + 6 : at, y: bottom + 17, "text-anchor": anchor }, tick.text));
-  }
-  svg.append(make("text", { class: "title", x: (left + right) / 2, y: bottom + 34, "text-anchor": "middle" }, spec.x.label));
-  svg.append(make("text", { class: "title", x: 13, y: (top + bottom) / 2, "text-anchor": "middle", transform: `rotate(-90 13 ${(top + bottom) / 2})` }, spec.y.label));
 }
 
 function range(lines) {
@@ -363,16 +293,6 @@ function hoverable(figure, box, across, text) {
     tip.hidden = true;
     hair.setAttribute("visibility", "hidden");
   };
-}
-
-function say(figure, tip, lines, at, top) {
-  tip.replaceChildren(...lines.map((line) => make("div", {}, line)));
-  tip.hidden = false;
-  tip.style.left = "0";
-  const svg = figure.querySelector("svg");
-  const room = svg.clientWidth - tip.offsetWidth;
-  tip.style.left = `${Math.max(0, at + 14 > room ? Math.min(room, at - 14 - tip.offsetWidth) : at + 14)}px`;
-  tip.style.top = `${svg.offsetTop + top + 6}px`;
 }
 
 function move(i) {

@@ -11,6 +11,7 @@ from implicitbias.flow._decoupled import has_dual_flow
 from implicitbias.flow._gradient_flow import flow_of, gradient_flow
 from implicitbias.flow._result import Flow, FlowState, SlideReport, outcome_badge
 from implicitbias.flow._to_margins import MarginFlows, margin_flows
+from implicitbias.flow._towards import Towards
 from implicitbias.flow.activation._result import ActivationFlow
 from implicitbias.flow.classification._loss import MarginLoss
 
@@ -23,6 +24,7 @@ __all__ = [
     "MarginFlows",
     "MarginLoss",
     "SlideReport",
+    "Towards",
     "check_tolerance",
     "flow_of",
     "gradient_flow",

@@ -20,6 +20,7 @@ from implicitbias._arrays import (
 from implicitbias._errors import InvalidInputError
 from implicitbias._names import ROUTES, warn_of
 from implicitbias.flow._budget import Budget, Callback, Goal
+from implicitbias.flow._towards import Towards
 from implicitbias.networks import Activation, AnyActivation, as_activation
 from implicitbias.problems import Classification, Regression, refuse_extreme_units
 
@@ -52,7 +53,7 @@ class Request:
 
     Attributes
     ----------
-    route, loss, rtol, callback
+    route, loss, rtol
         As given.
     goal
         Where a regression is done, and the loss at which either is.
@@ -60,6 +61,8 @@ class Request:
         Log of the margin at which a classification is done, unless it is at a loss.
     budget
         What it may use, and what it saves.
+    callback
+        As given; it is told the part of the way that is done.
     """
 
     route: Route
@@ -126,7 +129,10 @@ def request(
         given_times,
         check_switch(save_parameters, "save_parameters"),
     )
-    return Request(route, goal, log_target, budget, loss, check_tolerance(rtol), callback)
+    ends = [("time", budget.max_time), ("num_steps", budget.max_steps)]
+    towards = Towards(goal.until_residual, log_target, log_loss, ends)
+    telling = towards.telling(callback)
+    return Request(route, goal, log_target, budget, loss, check_tolerance(rtol), telling)
 
 
 def check_route(route: Any, problem: Regression | Classification) -> Route:

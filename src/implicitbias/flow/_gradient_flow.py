@@ -156,6 +156,7 @@ def gradient_flow(
         Save the layers with every point: ``Flow.parameters``.
     callback
         Called with a ``FlowState`` after every step; anything true stops the flow.
+        ``ProgressBar()`` shows percent and time left, in terminals and notebooks.
 
     Returns
     -------

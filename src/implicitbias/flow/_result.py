@@ -28,6 +28,9 @@ class FlowState(Record):
         Integration steps so far.
     margin, log_margin
         Classification: min_i y_i x_i^T beta and its logarithm (-inf where it is not positive).
+    share
+        The part of the way to the nearest end that is done, 0 to 1: in the logarithm of the
+        residual, loss or margin, or in time or steps. ``ProgressBar`` shows it.
     """
 
     time: float
@@ -37,6 +40,7 @@ class FlowState(Record):
     num_steps: int
     margin: float | None = None
     log_margin: float | None = None
+    share: float = 0.0
 
     def _short(self) -> str:
         return f"step {self.num_steps}, log t={self.log_time:.6g}, log loss={self.log_loss:.6g}"

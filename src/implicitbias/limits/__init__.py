@@ -17,6 +17,7 @@ from implicitbias.limits._limit import (
 )
 from implicitbias.limits._loss_rate import LossRate
 from implicitbias.limits._one_point import OnePoint, solve_one_point
+from implicitbias.limits._shares import Shares, late_shares
 from implicitbias.limits.finite_loss._active_points import PivotError
 from implicitbias.limits.finite_loss._path import MarginSolver
 from implicitbias.limits.finite_loss._point import MarginPoint, MarginPotential
@@ -47,7 +48,7 @@ from implicitbias.limits.margin._quasi_norm import (
 )
 from implicitbias.limits.margin._rounded_rows import moved_by_rounding
 from implicitbias.limits.margin._signs import separable_with_signs
-from implicitbias.limits.margin._tie import OptimalFace, on_face, optimal_face
+from implicitbias.limits.margin._tie import OptimalFace, on_face, optimal_face, with_least_kappa
 from implicitbias.limits.potential._certify import certify, seen_from
 from implicitbias.limits.potential._ends import EndPoint, large_scale_end, small_scale_end
 from implicitbias.limits.potential._path import rescale, solve
@@ -114,6 +115,7 @@ __all__ = [
     "Rest",
     "Saddle",
     "Seen",
+    "Shares",
     "SignFlow",
     "SignedFit",
     "Signs",
@@ -137,6 +139,7 @@ __all__ = [
     "l1_max_margin",
     "l2_max_margin",
     "large_scale_end",
+    "late_shares",
     "least_l1_interpolator",
     "least_l2_end",
     "least_l2_interpolator",
@@ -169,4 +172,5 @@ __all__ = [
     "tensor_singular_vectors",
     "turning",
     "twin_groups",
+    "with_least_kappa",
 ]

@@ -6,8 +6,9 @@ S be ||Theta||^2 where the smallest margin is 1. Then, with x = log(1 / loss),
     loss ~ (S / D^2) / (t (log t)^{2 - 2/D}),   t = (S / D^2) int^x (s + H)^{2/D - 2} e^s ds,
 
 H = - sum_i p_i log p_i, p the limits of the points' shares of the loss, which are the multipliers
-over their sum. The left is the right's leading order; the right holds to O(1 / x^2), and to powers
-of 1 / x by which the direction closes in. Source: Lyu and Li, ICLR 2020, for the rate.
+over their sum, of several those of largest entropy. The left is the right's leading order; the
+right holds to O(1 / x^2), and to powers of 1 / x by which the layers' direction closes in: x^{-4/D}
+where their squared norms differ. Source: Lyu and Li, ICLR 2020, for the rate.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray
+from implicitbias._arrays import EPS, FloatArray, real_argument
 from implicitbias._results import Record
 
 TERMS = 200  # of the asymptotic series
@@ -38,11 +39,15 @@ class LossRate(Record):
         margin gamma = margin / ||Theta||^L.
     entropy
         H, of the points' shares of the loss; 0 for a single support point.
+    entropy_error
+        By how much H may be off: not 0 where the points may share the loss in several ways and the
+        start decides. Times are then off by up to this over x, relative.
     """
 
     degree: float
     log_constant: float
     entropy: float
+    entropy_error: float = 0.0
     _one_line: ClassVar[bool] = True
 
     @property
@@ -56,19 +61,32 @@ class LossRate(Record):
         return 2.0 - 2.0 / self.degree
 
     def log_times(self, log_losses: Any) -> FloatArray:
-        """log t at which the log of the loss is ``log_losses``; NaN for losses near 1 or above."""
-        height = self.entropy - np.asarray(log_losses, dtype=np.float64)
+        """log t at which the log of the loss is ``log_losses``; NaN for losses near 1 or above.
+
+        Raises
+        ------
+        InvalidInputError
+            Not real numbers.
+        """
+        height = self.entropy - real_argument(log_losses, "log_losses")
         usable = height >= LEAST
-        safe = np.where(usable, height, LEAST)
+        safe = np.where(usable & np.isfinite(height), height, LEAST)
         found = self.log_constant - self.entropy + safe - self.power * np.log(safe)
-        return np.where(usable, found + np.log(_series(safe, self.power)), np.nan)
+        found = np.where(usable, found + np.log(_series(safe, self.power)), np.nan)
+        return np.where(height == np.inf, np.inf, found)
 
     def log_losses(self, log_times: Any) -> FloatArray:
-        """The log of the loss at log t, the inverse of ``log_times``; NaN at times too early."""
-        wanted = np.asarray(log_times, dtype=np.float64)
+        """The log of the loss at log t, the inverse of ``log_times``; NaN at times too early.
+
+        Raises
+        ------
+        InvalidInputError
+            Not real numbers.
+        """
+        wanted = real_argument(log_times, "log_times")
         earliest = float(self.log_times(self.entropy - LEAST))
         usable = wanted >= earliest
-        safe = np.where(usable, wanted, earliest + 1.0)
+        safe = np.where(usable & np.isfinite(wanted), wanted, earliest + 1.0)
         height = np.maximum(safe - self.log_constant + self.entropy, LEAST)
         for _ in range(STEPS):
             slope = 1.0 - self.power / (height + self.power)  # of log t by x, nearly
@@ -76,7 +94,8 @@ class LossRate(Record):
             height = np.maximum(height + step, LEAST)
             if float(np.abs(step / height).max(initial=0.0)) <= 2 * EPS:
                 break
-        return np.where(usable, self.entropy - height, np.nan)
+        found = np.where(usable, self.entropy - height, np.nan)
+        return np.where(wanted == np.inf, -np.inf, found)
 
     def __str__(self) -> str:
         logarithm = "log t" if self.power == 1.0 else f"(log t)^{self.power:.4g}"

@@ -10,6 +10,7 @@ from implicitbias.plotting._coordinates import (
     coordinate_curves,
     coordinate_traces,
 )
+from implicitbias.plotting._interactive import InteractiveFigure, interactive
 from implicitbias.plotting._loss_course import (
     LossCourseTraces,
     loss_course,
@@ -66,6 +67,7 @@ __all__ = [
     "AlignmentTraces",
     "CoefficientTrace",
     "CoordinateTrace",
+    "InteractiveFigure",
     "LevelTrace",
     "LossCourseTraces",
     "MarginPathTraces",
@@ -86,6 +88,7 @@ __all__ = [
     "coordinate_traces",
     "drift_summary",
     "drift_traces",
+    "interactive",
     "level_traces",
     "levels",
     "loss_course",

@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, finite_array, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates import Curves
-from implicitbias.plotting._style import WIDTH, axes_of, cross, framed, look
+from implicitbias.plotting._style import WIDTH, aside, axes_of, cross, framed, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +92,9 @@ def coordinate_curves(
         style = look(rank)
         ax.plot(trace.s, trace.rho, linewidth=WIDTH, label=trace.name, **style)
         for end in trace.ends[np.isfinite(trace.ends)]:
-            ax.axvline(end, color=style["color"], linewidth=0.9, linestyle=":")
+            ax.axvline(
+                end, color=style["color"], linewidth=0.9, linestyle=":", label=aside(trace.name)
+            )
     cross(ax)
     ax.set_ylim(-reach, reach)
     return framed(ax, r"clock $s$", r"coordinate $\rho(s)$")

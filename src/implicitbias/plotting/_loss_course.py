@@ -10,6 +10,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
+from implicitbias.comparison import compare
 from implicitbias.flow import Flow
 from implicitbias.limits import Limit
 from implicitbias.plotting._style import COLOURS, REST, WIDTH, axes_of, checked_names, framed
@@ -57,13 +58,26 @@ def loss_course_traces(
     Raises
     ------
     InvalidInputError
-        Not one limit a flow, a limit without ``loss_rate``, another number of names, or a flow
-        whose loss never fell below exp(-5).
+        Not one limit a flow, a flow and a limit of different problems, a limit without
+        ``loss_rate``, another number of names, or a flow whose loss never fell below exp(-5).
     """
+    try:
+        flows, limits = list(flows), list(limits)
+    except TypeError:
+        raise InvalidInputError(
+            f"got a {type(flows).__name__} and a {type(limits).__name__}; expected a sequence of "
+            "flows and one of their limits, such as [flow], [limit]."
+        ) from None
     if len(flows) != len(limits) or not flows:
         raise InvalidInputError(
             f"got {len(flows)} flows and {len(limits)} limits; expected one limit a flow."
         )
+    for flow, limit in zip(flows, limits, strict=True):
+        if not (isinstance(flow, Flow) and isinstance(limit, Limit)):
+            raise InvalidInputError(
+                f"got a {type(flow).__name__} with a {type(limit).__name__}; expected results of "
+                "gradient_flow and predict_limit. The order of the arguments is flows, limits."
+            )
     if names is None:
         names = [limit.theorem for limit in limits]
     return tuple(map(_traces, flows, limits, checked_names(names, len(flows), "flow")))
@@ -119,6 +133,7 @@ def _traces(flow: Flow, limit: Limit, name: str) -> LossCourseTraces:
         raise InvalidInputError(
             f"the limit by {limit.theorem} has no loss_rate; only limits of directions have one."
         )
+    compare(flow, limit)  # refuses what is no limit of this flow
     heights, log_times = -flow.log_losses, flow.log_times
     expected = rate.log_times(-heights)
     known = np.isfinite(expected) & np.isfinite(log_times) & (log_times > 1.0) & (heights <= SEEN)

@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, finite_array, positive_float
 from implicitbias._closing import angle_between
 from implicitbias._errors import InvalidInputError
-from implicitbias.plotting._style import COLOURS, STYLES, despine, legend_beside
+from implicitbias.plotting._style import COLOURS, STYLES, aside, despine, legend_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -198,7 +198,7 @@ def _draw_slope(ax: Axes, trace: MarginPathTraces, last: float, colour: Any) -> 
     x = trace.log10_margins[end] * np.array([0.6, 1.1])
     with np.errstate(over="ignore"):
         y = trace.angles[end] * 10.0 ** (-trace.rate * (x - trace.log10_margins[end]))
-    ax.plot(x, y, linewidth=1.0, linestyle=":", color=colour, zorder=1)
+    ax.plot(x, y, linewidth=1.0, linestyle=":", color=colour, zorder=1, label=aside(trace.name))
 
 
 def _label(ax: Axes, quantity: Quantity, last: float) -> None:

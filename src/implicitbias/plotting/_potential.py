@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, finite_array, positive_float, positive_int
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates import lemma4
-from implicitbias.plotting._style import REST, WIDTH, axes_of, cross, framed, look
+from implicitbias.plotting._style import REST, WIDTH, aside, axes_of, cross, framed, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,9 +98,8 @@ def potential(depths: Sequence[int] = (2, 3, 4, 5), *, ax: Axes | None = None) -
     ax = axes_of(ax)
     for rank, trace in enumerate(traces):
         style = look(rank)
-        ax.loglog(
-            trace.tau, trace.value / trace.tau, linewidth=WIDTH, label=f"L = {trace.depth}", **style
-        )
+        name = f"L = {trace.depth}"
+        ax.loglog(trace.tau, trace.value / trace.tau, linewidth=WIDTH, label=name, **style)
         far = trace.tau > 30.0
         ax.plot(
             trace.tau[far],
@@ -108,10 +107,12 @@ def potential(depths: Sequence[int] = (2, 3, 4, 5), *, ax: Axes | None = None) -
             color=style["color"],
             linewidth=1.0,
             linestyle=":",
+            label=aside(name),
         )
     near = traces[0].tau < 3.0
     quadratic = (traces[0].quadratic / traces[0].tau)[near]
-    ax.plot(traces[0].tau[near], quadratic, color="black", linewidth=0.9, linestyle=":")
+    dotted: dict[str, Any] = {"color": "black", "linewidth": 0.9, "linestyle": ":"}
+    ax.plot(traces[0].tau[near], quadratic, label=aside(r"$\tau / 2$"), **dotted)
     ax.text(0.02, 0.02, r"$\tau / 2$ ", ha="right", va="bottom", fontsize="small")
     ax.plot([], [], color=REST, linestyle=":", label=r"$c_L$; $(\log 4\tau - 1)/2$ for $L = 2$")
     return framed(ax, r"$\tau = \rho_j\, /\, (\alpha |\eta_j|)^L$", r"$H_L(\tau)\, /\, \tau$")

@@ -17,7 +17,7 @@ from implicitbias.plotting._coefficients import (
     framed_coefficients,
     largest_first,
 )
-from implicitbias.plotting._style import REST, axes_of
+from implicitbias.plotting._style import REST, aside, axes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -159,13 +159,14 @@ def saddle_path(
     traces = saddle_path_traces(path, flow=flow, log_scale=log_scale, shown=shown, names=names)
     ax = axes_of(ax)
     for trace in (each for each in traces.others if each.values.any()):
-        ax.stairs(trace.values, traces.jumps, baseline=None, color=REST, linewidth=0.6, zorder=1)
+        grey: dict[str, Any] = {"color": REST, "linewidth": 0.6, "zorder": 1}
+        ax.stairs(trace.values, traces.jumps, baseline=None, label=aside(trace.name), **grey)
     thin: dict[str, Any] = {"color": "black", "linewidth": 0.8, "zorder": FLOWS}
     for rank, trace in enumerate(traces.shown):
         style = curve_style(rank, len(traces.shown), trace.name)
         ax.stairs(trace.values, traces.jumps, baseline=None, **style)
         if traces.flow_times.size:
-            label = "flow" if trace is traces.shown[-1] else None
+            label = "flow" if trace is traces.shown[-1] else aside("flow")
             ax.plot(traces.flow_times, trace.flow_values, label=label, **thin)
     ax.set_xlim(0.0, traces.jumps[-1])
     return framed_coefficients(ax, rf"time in units of ${traces.unit}$", legend=legend)

@@ -17,7 +17,7 @@ from implicitbias.plotting._coefficients import (
     framed_coefficients,
     largest_first,
 )
-from implicitbias.plotting._style import REST, axes_of, legend_beside
+from implicitbias.plotting._style import REST, aside, axes_of, legend_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -209,7 +209,7 @@ def _draw(
     ax: Axes, trace: CoefficientTrace, unit: float, ends: tuple[float, float], **style: Any
 ) -> Line2D:
     (curve,) = ax.plot(trace.scales, trace.values / unit, **style)
-    shared = {"color": style["color"], "zorder": style["zorder"]}
+    shared = {"color": style["color"], "zorder": style["zorder"], "label": aside(trace.name)}
     for position, value, near in _end_points(trace, ends):
         gap = (trace.scales[near], position), (trace.values[near] / unit, value / unit)
         ax.plot(*gap, linewidth=0.8, linestyle=":", **shared)
@@ -231,10 +231,11 @@ def _draw_others(
         ((trace.scales[near], trace.values[near] / unit), (position, value / unit))
         for trace, position, value, near in points
     ]
-    ax.add_collection(LineCollection(curves, colors=REST, linewidths=0.5, zorder=1))
-    ax.add_collection(LineCollection(gaps, colors=REST, linewidths=0.5, linestyles=":", zorder=1))
+    grey: dict[str, Any] = {"zorder": 1, "label": aside("the others")}
+    ax.add_collection(LineCollection(curves, colors=REST, linewidths=0.5, **grey))
+    ax.add_collection(LineCollection(gaps, colors=REST, linewidths=0.5, linestyles=":", **grey))
     positions, values = [point[1] for point in points], [point[2] / unit for point in points]
-    ax.scatter(positions, values, s=6, color=REST, linewidths=0, zorder=1)
+    ax.scatter(positions, values, s=6, color=REST, linewidths=0, **grey)
 
 
 def _draw_flows(ax: Axes, traces: ScalePathTraces, unit: float) -> Line2D:

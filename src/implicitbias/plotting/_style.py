@@ -19,6 +19,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#663300", "#4A2C8F")
 STYLES = ("-", "--", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 REST = "#B0B0B0"
+SILENT = "_nolegend_"  # the label of what only guides the eye
 WIDTH = 1.8  # points, of curves that carry the message
 LARGEST_DECADE = 400.0  # decades beyond which an axis of decades is itself logarithmic
 
@@ -38,6 +39,14 @@ def look(rank: int) -> dict[str, Any]:
         "color": COLOURS[rank % len(COLOURS)],
         "linestyle": STYLES[(rank + rank // len(COLOURS)) % len(STYLES)],
     }
+
+
+def aside(name: str) -> str:
+    """The label of what belongs to the curve ``name``, and is not in the legend itself.
+
+    matplotlib leaves labels with an underscore before them out; ``interactive`` reads them.
+    """
+    return f"_{name}"
 
 
 def despine(ax: Axes) -> None:

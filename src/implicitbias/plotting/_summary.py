@@ -17,6 +17,8 @@ from implicitbias.plotting._style import (
     COLOURS,
     MARKERS,
     REST,
+    SILENT,
+    aside,
     axes_of,
     checked_names,
     despine,
@@ -108,7 +110,7 @@ def summary(traces: SummaryTraces, *, ax: Axes | None = None) -> Axes:
     size = len(traces.names)
     ax = axes_of(ax, (7.5, 1.2 + 0.26 * size))
     heights = np.arange(size)
-    ax.hlines(heights, SMALLEST, 1.0, color=REST, linewidth=0.4, zorder=0)
+    ax.hlines(heights, SMALLEST, 1.0, color=REST, linewidth=0.4, zorder=0, label=SILENT)
     for rank, (kind, values) in enumerate(traces.columns.items()):
         ax.plot(
             np.maximum(values, SMALLEST),
@@ -119,7 +121,9 @@ def summary(traces: SummaryTraces, *, ax: Axes | None = None) -> Axes:
             markersize=6,
             label=kind,
         )
-    ax.axvline(traces.threshold, color="black", linewidth=0.8, linestyle="--")
+    ax.axvline(
+        traces.threshold, color="black", linewidth=0.8, linestyle="--", label=aside("threshold")
+    )
     ax.set_xscale("log")
     ax.set_yticks(heights, traces.names, fontsize="small")
     ax.set_ylim(size - 0.5, -0.5)

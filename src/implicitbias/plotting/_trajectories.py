@@ -15,6 +15,7 @@ from implicitbias.limits import Limit
 from implicitbias.plotting._style import (
     MARKERS,
     REST,
+    aside,
     axes_of,
     checked_names,
     cross,
@@ -340,15 +341,17 @@ def _draw_minima(ax: Axes, traces: TrajectoryTraces) -> None:
 def _draw_path(ax: Axes, path: PathTrace, rank: int, label: str | None, radial: bool) -> None:
     style = look(rank)
     colour, marker = style["color"], MARKERS[rank % len(MARKERS)]
-    ax.plot(*path.points.T, linewidth=1.7, zorder=3, **style)
-    ax.plot(*path.points[0], zorder=4, **START)
+    ax.plot(*path.points.T, linewidth=1.7, zorder=3, label=aside(path.name), **style)
+    ax.plot(*path.points[0], zorder=4, label=aside("start"), **START)
     if label is not None:  # the legend shows line and marker together
         ax.plot([], [], label=label, marker=marker, markersize=6, linewidth=1.7, **style)
     if path.limit is None:
         return
     if radial:
         ray = np.array([np.zeros(2), path.limit])
-        ax.plot(*ray.T, color=colour, linewidth=0.9, linestyle=":", zorder=2)
+        ax.plot(
+            *ray.T, color=colour, linewidth=0.9, linestyle=":", zorder=2, label=aside(path.name)
+        )
     ax.plot(
         *path.limit,
         marker=marker,
@@ -358,6 +361,7 @@ def _draw_path(ax: Axes, path: PathTrace, rank: int, label: str | None, radial: 
         markeredgewidth=0.8 if path.exact else 1.4,
         linestyle="none",
         zorder=5,
+        label=aside(path.name),
     )
 
 

@@ -10,6 +10,7 @@ from implicitbias.problems._offsets import Offsets
 from implicitbias.problems._regression import Regression
 from implicitbias.problems._rows import UnitRows
 from implicitbias.problems._separability import Separability, decide
+from implicitbias.problems._standardised import standardised
 from implicitbias.problems._units import refuse_extreme_units, refuse_sizes_beyond
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "refuse_extreme_units",
     "refuse_sizes_beyond",
     "spreads",
+    "standardised",
 ]

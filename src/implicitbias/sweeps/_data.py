@@ -13,7 +13,7 @@ import numpy as np
 from implicitbias import datasets
 from implicitbias._arrays import FloatArray, NumericArray, finite_array
 from implicitbias._errors import InfeasibleProblemError, InvalidInputError, reason_of
-from implicitbias.problems import Classification, Regression, equations
+from implicitbias.problems import Classification, Regression, equations, standardised
 from implicitbias.sweeps._keys import GENERATORS
 from implicitbias.sweeps._values import near
 
@@ -41,8 +41,8 @@ def hash_of(file: Path) -> str:
     return digest.hexdigest()
 
 
-def problem_of(point: Mapping[str, Any], base: Path) -> Problem:
-    """The problem that the parameters of the data describe.
+def problem_of(point: Mapping[str, Any], base: Path) -> tuple[Problem, FloatArray | None]:
+    """The problem that the parameters of the data describe, and what columns were divided by.
 
     Raises
     ------
@@ -52,13 +52,20 @@ def problem_of(point: Mapping[str, Any], base: Path) -> Problem:
     if "name" in point:
         arguments = {key: value for key, value in point.items() if key != "name"}
         found: Problem = GENERATORS[point["name"]](**arguments)
-        return found
+        return found, None
     X, y = load_file(point, base)
-    constant = point.get("intercept", False)
-    if point.get("task") == "classification":
-        return Classification(np.column_stack([X, np.ones(len(X))]) if constant else X, y)
+    constant, units = point.get("intercept", False), None
+    classify = point.get("task") == "classification"
+    if point.get("standardise", False):
+        # a constant makes up for what is taken off before anything is rounded
+        X, units, _ = standardised(X, shift=constant and not classify)
+    if classify:
+        if constant:
+            X = np.column_stack([X, np.ones(len(X))])
+            units = None if units is None else np.append(units, 1.0)
+        return Classification(X, y), units
     if not (constant or point.get("project", False)):
-        return Regression(X, y)
+        return Regression(X, y), units
     data = equations(X, y, constant)
     if not (data.reached or point.get("project", False)):
         raise InfeasibleProblemError(
@@ -66,7 +73,7 @@ def problem_of(point: Mapping[str, Any], base: Path) -> Problem:
             f"{data.missed:.3g} of its size is left. Pass project = true to fit the part that can "
             "be fitted."
         )
-    return data.problem
+    return data.problem, units
 
 
 def truth_of(point: Mapping[str, Any], problem: Problem) -> FloatArray | None:

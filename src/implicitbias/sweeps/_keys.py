@@ -53,6 +53,7 @@ FILES: Keys = {
     "drop": text,
     "task": word("regression", "classification"),
     "intercept": flag,
+    "standardise": flag,
     "project": flag,
 }
 NETWORK: Keys = {"name": word(*NETWORKS), "depth": depth, "width": whole(1)}

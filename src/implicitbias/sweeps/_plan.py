@@ -111,8 +111,12 @@ class Plan:
         }
 
 
-def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
-    """Read a plan from a TOML file, or take a mapping like one.
+def read_plan(
+    plan: str | os.PathLike[str] | Mapping[str, Any] | Plan, *, standardise: bool = False
+) -> Plan:
+    """Read a plan from a TOML file, or take a mapping like one; a plan itself is given back.
+
+    ``standardise`` is for files alone: it reads them as if their tables said so, too.
 
     Raises
     ------
@@ -122,6 +126,8 @@ def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
     OSError
         The plan cannot be read.
     """
+    if isinstance(plan, Plan):
+        return plan
     if isinstance(plan, Mapping):
         return _checked(plain(plan), Path.cwd())
     file = path_named(plan, "plan", "the name of a TOML file, or a dict")
@@ -129,7 +135,26 @@ def read_plan(plan: str | os.PathLike[str] | Mapping[str, Any]) -> Plan:
         content = tomllib.loads(file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"{file} is no TOML file: {error}.") from None
+    if standardise:
+        content = content | {"data": _standardising(content)}
     return _checked(content, file.absolute().parent)
+
+
+def _standardising(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tables [data] with standardise = true in those of files."""
+    tables = [each for each, _ in _alternatives(given, "data")]
+    if not any("file" in each for each in tables):
+        raise InvalidInputError(
+            "--standardise is for tables, and no [data] of the plan has a file; data that are "
+            "drawn or shipped come as they are."
+        )
+    for each in tables:
+        if each.get("standardise", True) is not True:
+            raise InvalidInputError(
+                f"--standardise contradicts the plan, whose [data] has standardise = "
+                f"{plain(each['standardise'])!r}; leave one of them out."
+            )
+    return [each | ({"standardise": True} if "file" in each else {}) for each in tables]
 
 
 def _checked(given: dict[str, Any], base: Path) -> Plan:

@@ -15,7 +15,7 @@ from implicitbias.sweeps._crew import crew_of
 from implicitbias.sweeps._figures import draw
 from implicitbias.sweeps._folder import Folder
 from implicitbias.sweeps._loop import Loop, SweepState
-from implicitbias.sweeps._plan import read_plan
+from implicitbias.sweeps._plan import Plan, read_plan
 from implicitbias.sweeps._table import COEFFICIENTS, TABLE, frame, write_tables
 
 
@@ -96,7 +96,7 @@ class Sweep:
 
 
 def sweep(
-    plan: str | os.PathLike[str] | Mapping[str, Any],
+    plan: str | os.PathLike[str] | Mapping[str, Any] | Plan,
     out: str | os.PathLike[str],
     *,
     workers: int | None = None,
@@ -112,8 +112,8 @@ def sweep(
     Parameters
     ----------
     plan
-        A TOML file, or a mapping like one: grids over data, networks, starts and options of one
-        verb. See the how-to page on sweeps.
+        A TOML file, a mapping like one, or what ``read_plan`` made of it: grids over data,
+        networks, starts and options of one verb. See the how-to page on sweeps.
     out
         A folder of the sweep's own: made where it is not there, or one where the same plan was
         begun. It receives results.csv, results.parquet (where pyarrow is installed), seconds.csv,
@@ -128,7 +128,8 @@ def sweep(
     retry_failed
         Run again the tasks that failed other than by a typed refusal.
     callback
-        Called with a ``SweepState`` after every file of results.
+        Called with a ``SweepState`` after every file of results. ``ProgressBar()`` shows percent
+        and time left, in terminals and notebooks.
 
     Raises
     ------

@@ -123,7 +123,7 @@ def _measured(work: Work, task: Task) -> Record:
     files = {str(name) for name in (point.get("file"), point.get("target"))} & set(work.hashes)
     hashes = tuple((name, work.hashes[name]) for name in sorted(files))
     given = tuple((key, _frozen(value)) for key, value in point.items())
-    problem = _problem(work.base, given, hashes)
+    problem, units = _problem(work.base, given, hashes)
     truth = truth_of(point, problem)
     network = _network(task["network"], problem)
     start = task["start"]
@@ -132,7 +132,7 @@ def _measured(work: Work, task: Task) -> Record:
     record |= _described(found)
     if work.compare and isinstance(found, Flow):
         record |= _compared(found, network, problem, _initialization(network, start))
-    beta = _end(found)
+    beta = _end(found) if units is None else _end(found) / units
     record |= summary(beta, truth, directed=isinstance(problem, Classification))
     return record | ({"coefficients": packed(beta)} if work.save_coefficients else {})
 
@@ -142,7 +142,7 @@ def _frozen(value: Any) -> Any:
 
 
 @lru_cache(maxsize=2)
-def _problem(base: Path, point: Pairs, hashes: Pairs) -> Problem:
+def _problem(base: Path, point: Pairs, hashes: Pairs) -> tuple[Problem, FloatArray | None]:
     """Neighbouring tasks share their data. Files are held against ``hashes`` once they are read."""
     try:
         return problem_of(dict(point), base)

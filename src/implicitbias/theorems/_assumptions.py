@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import NumericArray
 from implicitbias._errors import InvalidInputError
 from implicitbias._results import contents, types_of
 from implicitbias._types import misfits
@@ -23,6 +23,7 @@ _needs: dict[Predicate, tuple[Predicate, ...]] = {}
 FALLS_BELOW_ONE = "the training loss falls below 1"
 DRIVER_CONVERGES = "X^T r converges in direction"
 ROUNDING = 1e-12  # relative defects below this are rounding
+TOLD = 10.0  # times its rounding: a length that is told from 0
 
 
 def needs(*others: Predicate) -> Callable[[Predicate], Predicate]:
@@ -269,7 +270,7 @@ def first_layer_larger(situation: Situation) -> Verdict:
     """[U_1^T vbar_1]_j^2 - [U_2^T vbar_2]_j^2 >= lambda > 0, in some basis of tied values."""
     svd = situation.one_point
     differences = svd.first**2 - svd.second**2
-    worst = min(float(np.mean(differences[group])) for group in tied_groups(svd.values, svd.tied))
+    worst = min(float(np.mean(differences[group])) for group in svd.groups)
     return positive(
         "[U_1^T vbar_1]_j^2 - [U_2^T vbar_2]_j^2 >= lambda > 0 for all j",
         worst,
@@ -333,13 +334,15 @@ def convolutional(situation: Situation) -> Verdict:
 def top_space_moves(situation: Situation) -> Verdict:
     """a + sign(y) b has a part in the space of the largest singular value."""
     svd = situation.one_point
-    top = tied_groups(svd.values, svd.tied)[0]
-    moving = (svd.first + np.sign(svd.target) * svd.second)[top]
-    return positive(
+    size, noise = _size(svd.driven), svd.rounding
+    moving = size * float(np.linalg.norm(svd.driven / size)) if size else 0.0
+    told = moving > TOLD * noise
+    detail = "its length" if told or moving == 0.0 else f"its length, rounded by {noise:.1g}"
+    return Verdict(
         "U_1^T vbar_1 + sign(y) U_2^T vbar_2 has a part in the top singular space",
-        float(np.linalg.norm(moving)),
-        float(max(_size(svd.first), _size(svd.second))),
-        "its length",
+        "holds" if told else "fails",
+        moving,
+        detail,
     )
 
 
@@ -378,12 +381,6 @@ def scalar_solution(situation: Situation) -> Verdict:
         return counted("the depth L is at least 2", situation.network.depth, False, "no whole L")
     limit = existence_time(int(situation.network.depth))
     return counted("the depth L is at least 2", situation.network.depth, True, f"c_L = {limit:.6g}")
-
-
-def tied_groups(values: FloatArray, tolerance: float) -> list[FloatArray]:
-    """Indices of singular values (descending) that agree to ``tolerance`` relative."""
-    cuts = np.flatnonzero(-np.diff(values) > tolerance * values[0]) + 1
-    return np.split(np.arange(values.size), cuts)
 
 
 def fully_connected(situation: Situation) -> Verdict:

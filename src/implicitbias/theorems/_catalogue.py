@@ -205,18 +205,14 @@ _TOP_SINGULAR = (
     "v_1 and v_2 tend in direction to U_1 eta and sign(y) U_2 eta in the space of M(x)'s largest "
     "singular value"
 )
+_TOP_LEADS = measured.first_layer_larger, measured.top_space_moves
 
 CLASSIFICATION = (
     Theorem(
         "Corollary 4",
         "classification",
         _TOP_SINGULAR + ", M(x) the shifts of x under the filter",
-        (
-            measured.two_layers,
-            measured.convolutional,
-            measured.single_point,
-            measured.first_layer_larger,
-        ),
+        (measured.two_layers, measured.convolutional, measured.single_point, *_TOP_LEADS),
         _top_singular,
         "a ConvolutionalNetwork of two layers, a single data point, and "
         "Initialization.last_layer_zero(network, direction, scale)",
@@ -225,7 +221,7 @@ CLASSIFICATION = (
         "Theorem 3",
         "classification",
         _TOP_SINGULAR,
-        (measured.two_layers, measured.single_point, measured.first_layer_larger),
+        (measured.two_layers, measured.single_point, *_TOP_LEADS),
         _top_singular,
         _ONE_POINT,
     ),

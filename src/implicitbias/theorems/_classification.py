@@ -9,7 +9,7 @@ import numpy as np
 from implicitbias._arrays import EPS, BoolArray, FloatArray, NumericArray, Parameters, worst_of
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
-from implicitbias.features import Dense, Features
+from implicitbias.features import Dense, Features, as_features
 from implicitbias.flow import margin_flows
 from implicitbias.limits import (
     KKT,
@@ -28,16 +28,18 @@ from implicitbias.limits import (
     smallest_margin,
     stationary_point,
     twin_groups,
+    with_least_kappa,
 )
-from implicitbias.theorems._assumptions import tied_groups
 from implicitbias.theorems._late_flow import by_late_flow, require_found
 from implicitbias.theorems._loss_rates import (
+    chain_closing,
+    chain_shares,
     chain_squares,
+    coordinate_shares,
     coordinate_squares,
+    equal_shares,
     loss_rate,
-    smallest_margins,
 )
-from implicitbias.theorems._one_point import OnePointSVD
 from implicitbias.theorems._situation import ROUNDED, Situation, kept_signs
 
 Verdicts = tuple[Verdict, ...]
@@ -128,6 +130,7 @@ def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     problem = situation.problem
     found = l2_max_margin(problem.features.scaled(problem.y, None))
     beta = scaled_to_margin(situation, np.asarray(found.rho))
+    shares = chain_shares(situation, beta, found.multipliers)
     return Limit(
         beta,
         "direction",
@@ -135,8 +138,8 @@ def l2_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         certificate_of(situation, beta, found.kkt, found.error),
         verdicts,
         dual=found.multipliers,
-        rate=1.0 / situation.network.depth,
-        loss_rate=loss_rate(situation, chain_squares(situation, beta), found.multipliers),
+        rate=chain_closing(situation, shares),
+        loss_rate=loss_rate(situation, chain_squares(situation, beta), shares),
     )
 
 
@@ -204,7 +207,11 @@ def quasi_norm_limit(situation: Situation, name: str, verdicts: Verdicts) -> Lim
         spectrum=point.rho,
         dual=point.multipliers,
         rate=point.rate,
-        loss_rate=loss_rate(situation, coordinate_squares(situation, point.rho), point.multipliers),
+        loss_rate=loss_rate(
+            situation,
+            coordinate_squares(situation, point.rho),
+            coordinate_shares(situation, beta, as_features(rows), point.rho, point.multipliers),
+        ),
         note=f"{point.kind} (curvature {point.curvature:.3g}) with ||rho||_{{2/L}} = "
         f"{point.value:.6g}; the flow's direction at margin {BASIN_MARGIN:.0e} decided among the "
         "stationary points.",
@@ -221,7 +228,9 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     found = l1_max_margin(rows.taken(moves), groups=groups, signs=signs)
     if groups is None and not (situation.ties_are_given or (moves.all() and signs is None)):
         _require_no_smaller(rows, float(np.abs(found.rho).sum()), verdicts)
-    if groups is None and not found.alone:
+    if groups is None and found.alone:
+        found = with_least_kappa(rows.taken(moves), found)
+    elif groups is None:
         found, more, note = _on_the_face(situation, rows.taken(moves), found, verdicts)
         verdicts = (*verdicts, *more)
     elif found.unique is not None and found.unique.fails:
@@ -237,6 +246,8 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     rho[moves], left[moves] = found.rho, found.correction
     beta = _coefficients(situation, rho)
     moved = _moved(situation, rows, groups, (rho, found.multipliers), moves)
+    shares = coordinate_shares(situation, beta, rows, rho, found.multipliers)
+    told = groups is None or shares.entropy_error == 0.0  # else kappa is of some multipliers
     return Limit(
         beta,
         "direction",
@@ -245,8 +256,8 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         verdicts,
         spectrum=rho,
         dual=found.multipliers,
-        rate=found.rate,
-        loss_rate=loss_rate(situation, coordinate_squares(situation, rho), found.multipliers),
+        rate=found.rate if told else None,
+        loss_rate=loss_rate(situation, coordinate_squares(situation, rho), shares),
         note=note or f"kappa = {found.kappa:.4g}, the largest correlation off the support.",
     )
 
@@ -276,7 +287,7 @@ def _on_the_face(
     exact = situation.rows_are_exact
     found, tight = exactly(rows, found) if exact else (found, None)
     if tight is not None and found.unique is not None and found.unique.holds:
-        return found, (), ""
+        return with_least_kappa(rows, found), (), ""
     face = optimal_face(rows, found, exact=exact, tight=tight)
     if face.dimension == 0:
         t, error = face.only()
@@ -320,10 +331,11 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
     """Theorem 3: both layers tend to the top singular space, along a + sign(y) b."""
     svd = situation.one_point
     sign = float(np.sign(svd.target))
-    top = tied_groups(svd.values, svd.tied)[0]
-    moving = svd.first + sign * svd.second
-    eta = np.zeros(moving.size)
-    eta[top] = moving[top] / np.linalg.norm(moving[top])
+    top = svd.groups[0]
+    moving, size = svd.driven, float(np.abs(svd.driven).max())
+    eta = np.zeros(svd.values.size)
+    moving = moving / size
+    eta[top] = moving / np.linalg.norm(moving)
     shapes = situation.network.parameter_shapes
     parameters: Parameters = tuple(
         layer.reshape(shape)
@@ -344,26 +356,14 @@ def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> 
                 0.0, 1.0 - float((situation.problem.y * (situation.problem.features @ beta)).min())
             ),
             kkt_residual=_singular_residual(situation, parameters, sign),
-            error=_turned_by_rounding(svd, top, moving),
+            error=EPS + svd.turned + svd.rounding / size,
         ),
         verdicts,
         parameters=parameters,
         rate=_closing_rate(situation, top.size),
-        loss_rate=loss_rate(situation, 2.0 * abs(stretch), smallest_margins(situation, beta)),
+        loss_rate=loss_rate(situation, 2.0 * abs(stretch), equal_shares(situation, beta)),
         note=note,
     )
-
-
-def _turned_by_rounding(svd: OnePointSVD, top: FloatArray, moving: FloatArray) -> float:
-    """The angle by which rounding turns the top space and the start's part in it.
-
-    eps s_1 / (s_1 - s_2) for computed singular vectors, and eps |a, b| / |a + sign(y) b| within.
-    """
-    size = float(max(np.abs(svd.first).max(), np.abs(svd.second).max()))
-    turned = size / float(np.abs(moving[top]).max())
-    if svd.tied > 0.0 and top.size < svd.values.size:
-        turned += float(svd.values[0] / (svd.values[0] - svd.values[top.size]))
-    return EPS * turned
 
 
 def _closing_rate(situation: Situation, num_top: int) -> float:

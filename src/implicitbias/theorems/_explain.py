@@ -27,9 +27,10 @@ from implicitbias.theorems._theorem import Theorem
 Standing = Literal["applies", "may apply", "does not apply"]
 MARKS: dict[Standing, Mark] = {"applies": "good", "may apply": "open", "does not apply": "other"}
 COLUMNS = 80
+INDENT = 6 * " "
 PREDICTION = ("kind", "certificate", "coefficients", "note")  # of a limit, in a dictionary
 # Never broken: names of results, and calls.
-WHOLE = re.compile(r"(?:Theorem|Corollary|Lemma|Assumption) \d|\w\([^()]*\)")
+WHOLE = re.compile(r"(?:Theorem|Corollary|Lemma|Assumption) \d|[\w.]+\([^()]*\)")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -362,14 +363,18 @@ def _predicted(result: Theorem, situation: Situation, certified_to: float) -> Li
     return limit
 
 
+def _in_one_piece(found: re.Match[str]) -> str:
+    return found[0].replace(" ", "\xa0") if len(INDENT + found[0]) < COLUMNS else found[0]
+
+
 def _wrapped(text: str) -> str:
-    """The lines in ``COLUMNS`` columns, with names of results and calls in one piece."""
-    lines = WHOLE.sub(lambda found: found[0].replace(" ", "\xa0"), text).split("\n")
+    """The lines in ``COLUMNS`` columns, with names of results and calls that fit in one piece."""
+    lines = WHOLE.sub(_in_one_piece, text).split("\n")
     wrapped = "\n".join(
         fill(
             line,
             COLUMNS,
-            subsequent_indent="      ",
+            subsequent_indent=INDENT,
             break_long_words=False,
             break_on_hyphens=False,
         )

@@ -9,12 +9,15 @@ import numpy as np
 from implicitbias._arrays import FloatArray, unit, worst_of
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Status, Verdict
+from implicitbias.features import Dense
 from implicitbias.flow import margin_flows
 from implicitbias.limits import (
     LEADS,
     Certificate,
     GroupMargin,
     Limit,
+    Shares,
+    late_shares,
     nuclear_max_margin,
     schatten_sum,
     smallest_margin,
@@ -23,7 +26,7 @@ from implicitbias.limits import (
 from implicitbias.networks import as_group_convolution
 from implicitbias.theorems._assumptions import ROUNDING, counted, needs, of_family, two_layers
 from implicitbias.theorems._classification import scaled_to_margin
-from implicitbias.theorems._loss_rates import loss_rate
+from implicitbias.theorems._loss_rates import gram_of, loss_rate, smallest_margins
 from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
@@ -172,6 +175,7 @@ def _limit(
     convex = found.gap is not None
     network = as_group_convolution(situation.network)
     squares = network.depth * schatten_sum(network, beta)
+    shares = _shares(situation, beta, found)
     return Limit(
         beta,
         kind,
@@ -184,7 +188,19 @@ def _limit(
         ),
         verdicts,
         dual=found.multipliers,
-        rate=found.rate,
-        loss_rate=loss_rate(situation, squares, found.multipliers),
+        rate=found.rate if shares.entropy_error == 0.0 else None,  # else of some multipliers
+        loss_rate=loss_rate(situation, squares, shares),
         note=note,
+    )
+
+
+def _shares(situation: Situation, beta: FloatArray, found: GroupMargin) -> Shares:
+    """Of the loss: margins are moved by the layers at the limit."""
+    rows = _rows(situation)
+    jacobian = situation.network.coefficient_jacobian(tuple(found.layers))
+    return late_shares(
+        found.multipliers,
+        smallest_margins(situation, beta),
+        gram_of(Dense(rows @ jacobian)),
+        gram_of(Dense(rows)),
     )

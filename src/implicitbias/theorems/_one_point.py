@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, Parameters
+from implicitbias._arrays import EPS, FloatArray, IntArray, Parameters
 from implicitbias.networks import Network, PointMaps
 
 
@@ -36,6 +36,31 @@ class OnePointSVD:
     exact: bool
     project: PointMaps
     lift: PointMaps
+
+    @property
+    def groups(self) -> list[IntArray]:
+        """Indices of singular values that agree."""
+        cuts = np.flatnonzero(-np.diff(self.values) > self.tied * self.values[0]) + 1
+        return np.split(np.arange(self.values.size), cuts)
+
+    @property
+    def driven(self) -> FloatArray:
+        """a + sign(y) b in the space of the largest singular value: what grows the fastest."""
+        return np.asarray((self.first + np.sign(self.target) * self.second)[self.groups[0]])
+
+    @property
+    def turned(self) -> float:
+        """The angle by which rounding turns that space: eps s_1 / (s_1 - s_2), if computed."""
+        top = self.groups[0].size
+        if self.tied == 0.0 or top == self.values.size:
+            return 0.0
+        return EPS * float(self.values[0] / (self.values[0] - self.values[top]))
+
+    @property
+    def rounding(self) -> float:
+        """How far rounding moves ``driven``: 0 where the coordinates are exact."""
+        size = float(max(np.abs(self.first).max(), np.abs(self.second).max()))
+        return 0.0 if self.exact else size * (EPS + self.turned)
 
     def layers(self, first: FloatArray, second: FloatArray) -> Parameters:
         """U_1 c_1 and U_2 c_2, flat."""

@@ -79,7 +79,8 @@ def limit_path(
     certified_to
         The largest certificate (relative) that still counts as an answer.
     callback
-        Called after every scale with the number of scales that are done.
+        Called after every scale with the number of scales that are done;
+        ``ProgressBar(total=len(scales))`` shows percent and time left.
 
     Warns
     -----

@@ -51,11 +51,17 @@ class Clock:
         Of the first interpolation to try, 2 or more.
     log_before
         Log of the time before the step, in units of it.
+
+    Attributes
+    ----------
+    spent
+        Looks at b, where the last of the pieces allowed were not enough; else 0.
     """
 
     def __init__(
         self, look: Looks, first: float, last: float, degree: int, log_before: float
     ) -> None:
+        self.spent = 0
         self.pieces = [_piece(look, 0.0, 1.0, first, last, degree)]
         roughest = self.pieces[0].tail
         while len(self.pieces) < MOST_PIECES:
@@ -73,6 +79,8 @@ class Clock:
             if not most > RESOLVED:
                 break
             self.pieces[worst : worst + 1] = self.pieces[worst].finer(look)
+        else:
+            self.spent = sum(piece.values.size for piece in self.pieces)
 
     def log_elapsed(self, edges: FloatArray) -> FloatArray:
         """log int_0^x exp(b), in units of the step, at each of the increasing parts x."""

@@ -117,6 +117,7 @@ def follow(
         for stop in stops:
             stop.passed(system, taken, run, budget, record)
         _advance(system, taken, run, target, budget, record)
+        stepper.num_evaluations += taken.clock.spent  # a rough clock costs more than its step
         sigma += float(stepper.solver.t - stepper.solver.t_old)
         growth.note(run.state, sigma, now=run.end is not None)
         run.growth = growth.exponent

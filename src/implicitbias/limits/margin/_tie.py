@@ -30,6 +30,7 @@ from implicitbias.limits.margin._kkt import kkt_residuals
 
 TIED = 1e-13  # reduced costs of rounded columns below this are zero
 ROUNDS = 4
+EQUAL = 1e-9  # relative: margins that are the smallest
 Free = tuple[np.ndarray, np.ndarray]  # where a coordinate may be positive, and negative
 TIE = "columns that seem tied are tied exactly"
 
@@ -157,7 +158,7 @@ def optimal_face(
     else:
         raise _unclear(size)
     above = np.setdiff1d(np.arange(matrix.shape[0]), equal)
-    kappa = _kappa(rows, (columns, matrix, equal), multipliers, free)
+    kappa = _kappa(rows, (columns, matrix[equal], equal), multipliers, free)
     return OptimalFace(columns, side[columns], equal, above, interior, matrix, kappa, tie)
 
 
@@ -233,7 +234,7 @@ def _kappa(
     columns, matrix, equal = face
     outside = np.setdiff1d(np.arange(rows.shape[1]), columns)
     up, down = outside[free[0][outside]], outside[free[1][outside]]
-    if independent(matrix[equal].T).size == equal.size:
+    if independent(matrix.T).size == equal.size:
         driver = np.asarray(rows.T @ a)
         return float(max(driver[up].max(initial=0.0), (-driver[down]).max(initial=0.0)))
     pulls = csc_array(rows.rows(equal).signed_columns(up, down)).T
@@ -242,11 +243,26 @@ def _kappa(
         np.append(np.zeros(equal.size), 1.0),
         A_ub=csc_array(hstack([pulls, csc_array(-np.ones((count, 1)))])),
         b_ub=np.zeros(count),
-        A_eq=csc_array(hstack([csc_array(matrix[equal].T), csc_array((columns.size, 1))])),
+        A_eq=csc_array(hstack([csc_array(matrix.T), csc_array((columns.size, 1))])),
         b_eq=np.ones(columns.size),
         bounds=(0, None),
     )
     return 1.0 if found.x is None else float(min(found.x[-1], 1.0))
+
+
+def with_least_kappa(rows: FloatArray | Features, found: MaxMargin) -> MaxMargin:
+    """A point that is the only one of its norm, with kappa of the multipliers that keep it least.
+
+    rows, found
+        As for ``optimal_face``.
+    """
+    rows, rho = as_features(rows), np.asarray(found.rho, dtype=np.float64)
+    fixed = np.zeros(rho.size) if found.signs is None else found.signs
+    margins = rows @ rho
+    equal = np.flatnonzero(margins <= margins.min() * (1.0 + EQUAL))
+    support = np.flatnonzero(rho)
+    face = support, rows.rows(equal).columns(support) * np.sign(rho[support]), equal
+    return replace(found, kappa=_kappa(rows, face, found.multipliers, (fixed >= 0, fixed <= 0)))
 
 
 def on_face(
