@@ -51,6 +51,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "write_computation_times": False,
+    "ignore_repr_types": r"matplotlib\.",  # a cell that ends in a drawing shows the drawing
 }
 
 ALONE = ("index", "tutorial", "cheat_sheet", "benchmarks", "faq", "glossary", "bibliography")

@@ -6,11 +6,15 @@ the build, so that nothing on a page can differ from what the package does.
 
 import contextlib
 import io
+import os
+import pty
 import re
 import shlex
 import subprocess
 import sys
 import tempfile
+import textwrap
+import threading
 import traceback
 from pathlib import Path
 from typing import ClassVar
@@ -22,6 +26,7 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 TIMEOUT = 120  # seconds a command may take
+COLUMNS = 80  # of the terminal that commands print on: what fits a page
 counted = {"snippets": 0, "commands": 0}
 namespaces = {}  # one a page: later snippets go on where earlier ones ended
 folders = {}  # likewise, for commands and the files they read
@@ -101,26 +106,51 @@ class Command(Directive):
             words = shlex.split(line)
             if words[:1] != ["implicitbias"]:
                 raise ExtensionError(f"{page}:{self.lineno}: not a command of ours: {line}")
-            done = subprocess.run(
-                [sys.executable, "-m", *words],
-                capture_output=True,
-                text=True,
-                cwd=_folder(page),
-                timeout=TIMEOUT,
-                check=False,
-            )
+            code, printed, said = on_a_terminal([sys.executable, "-m", *words], _folder(page))
             counted["commands"] += 1
-            if done.returncode != self.options.get("exit-code", 0):
-                raise ExtensionError(
-                    f"{page}:{self.lineno}: {line}\nended with {done.returncode}\n{done.stderr}"
-                )
-            lines = (done.stdout or done.stderr).rstrip().splitlines()
+            if code != self.options.get("exit-code", 0):
+                raise ExtensionError(f"{page}:{self.lineno}: {line}\nended with {code}\n{said}")
+            lines = (printed or _wrapped(said)).rstrip().splitlines()
             kept = lines[: self.options.get("lines", len(lines))]
             more = ["..."] if len(kept) < len(lines) else []
             shown.append(
                 "\n".join([f"$ {line}", *(re.sub(r"\s+$", "", one) for one in kept), *more])
             )
         return [_literal("\n\n".join(shown), "text")]
+
+
+def on_a_terminal(words, folder):
+    """Exit code, output and errors of a command whose output is a terminal of 80 columns."""
+    ours, its = pty.openpty()
+    plain = {"COLUMNS": str(COLUMNS), "TERM": "dumb", "NO_COLOR": "1"}
+    with tempfile.TemporaryFile("w+") as errors:
+        command = subprocess.Popen(
+            words, stdout=its, stderr=errors, cwd=folder, env=os.environ | plain
+        )
+        os.close(its)
+        late = threading.Timer(TIMEOUT, command.kill)
+        late.start()
+        with open(ours, "rb") as stream:
+            printed = b"".join(_until_closed(stream))
+        code = command.wait()
+        late.cancel()
+        errors.seek(0)
+        return code, printed.decode().replace("\r\n", "\n"), errors.read()
+
+
+def _wrapped(errors):
+    """Errors as a terminal shows them."""
+    return "\n".join(
+        textwrap.fill(line, COLUMNS, subsequent_indent="    ", break_on_hyphens=False)
+        for line in errors.splitlines()
+    )
+
+
+def _until_closed(stream):
+    """What comes out of a terminal, which ends in an error where its last writer has gone."""
+    with contextlib.suppress(OSError):
+        while part := stream.read1():
+            yield part
 
 
 def _folder(page):

@@ -45,7 +45,7 @@ figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
 late = saved > 1000
 kinds = {
     "fixed steps": (0.02, 0.0, False),
-    r"over the loss, $\propto k^{-1/2}$": (0.2, -0.5, True),
+    "over the loss, falling": (0.2, -0.5, True),
     "over the loss, constant": (0.02, 0.0, True),
 }
 for rank, (name, kind) in enumerate(kinds.items()):

@@ -37,7 +37,7 @@ for rank, depth in enumerate((2, 3, 4, 6)):
     path = ib.limit_path(network, problem, start, scales)
     colour = plotting.COLOURS[rank]
     ax.semilogx(scales, effective(path.coefficients), color=colour, label=f"L = {depth}")
-ax.axhline(5, color="black", linestyle=":", linewidth=1, label="made by")
+ax.axhline(5, color="black", linestyle=":", linewidth=1, label="of the truth")
 ax.set_xlabel(r"scale $\alpha$ of the initialization")
 ax.set_ylabel("effective number of coefficients")
 ax.legend(frameon=False)

@@ -9,7 +9,7 @@ import pytest
 
 import implicitbias as ib
 from helpers.html import Page
-from implicitbias.explorer import is_ours
+from implicitbias.explorer import _plan, is_ours
 
 NAMES = (
     "</script><script>alert(1)</script>",
@@ -98,6 +98,31 @@ def test_progress_comes_to_its_end():
         callback=lambda done, total: seen.append((done, total)),
     )
     assert seen == [(k, 6) for k in range(1, 7)]
+
+
+def test_settings_that_do_not_differ_count_as_one():
+    seen = []
+    page = ib.explore(
+        ib.Classification([[1.0, 2.0, 3.0], [1.0, 0.0, 1.0]], [1, 1]),
+        networks=["fully_connected"],
+        depths=[2],
+        callback=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(1, 2), (2, 2)]  # two scales; three directions alike
+    assert page.num_settings == 6
+
+
+def test_a_large_table_has_fewer_settings_by_itself(monkeypatch):
+    monkeypatch.setattr(_plan, "LARGE", 5)
+    for problem, depths, directions in (
+        (ib.Regression([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]], [1.0]), ["2"], 1),
+        (ib.Regression([[1.0, 2.0, 3.0, 4.0, 5.0]], [1.0]), ["2", "3", "4"], 3),
+    ):
+        page = ib.explore(problem, networks=["diagonal"], scales=[0.1, 1.0], training=False)
+        controls = {each["id"]: each["options"] for each in page.data["tasks"][0]["controls"]}
+        assert controls["depth"] == depths
+        assert len(controls["direction"]) == directions
+        assert ("two layers" in page.data["about"]) is (directions == 1)
 
 
 PROBLEM = ib.Regression([[1.0, 2.0]], [2.0])

@@ -3,6 +3,7 @@
 import numpy as np
 
 from implicitbias import Classification, FullyConnectedNetwork, Initialization, predict_limit
+from implicitbias._verdicts import Verdict
 from implicitbias.flow import gradient_flow
 from implicitbias.theorems import decided_by_training
 
@@ -20,3 +21,12 @@ def test_the_loss_is_undecided_before_and_holds_after():
     assert [one.holds for one in after] == [True] * len(verdicts)
     (decided,) = (one for one in after if one not in verdicts)
     assert (decided.assumption, decided.value) == (open_.assumption, lowest)
+
+
+def test_the_direction_of_the_driver_is_what_was_measured():
+    open_ = Verdict("X^T r converges in direction", "undecided", 3.0, "rank of X")
+    measured = Verdict("the direction of X^T r converges", "holds", 1e-4, "radians")
+    assert decided_by_training([open_], np.nan) == (open_,)
+    assert decided_by_training([open_], np.nan, measured) == (measured,)
+    known = Verdict("X^T r converges in direction", "holds", 1.0, "rank of X")
+    assert decided_by_training([known], np.nan, measured) == (known,)

@@ -13,6 +13,7 @@ ROWS = select(CHECKS, "loss against time")
 def test_rows_agree(check):
     row = run_check(check)
     assert row.agrees, row.note
+    assert not row.doubts  # training has decided what was open before it
 
 
 @pytest.mark.parametrize("field", ["log_constant", "degree"])

@@ -28,6 +28,14 @@ from implicitbias.cli._explore import explore
 from implicitbias.cli._sweep import sweep
 from implicitbias.cli._verify import report_page, verify
 
+SIMILAR = {"simulate": "flow", "train": "descend", "fit": "predict", "check": "verify"}  # to name
+EPILOG = """\b
+Examples, from a table of your own to a page with sliders:
+  implicitbias data table.csv --target y
+  implicitbias predict table.csv --target y --scale 0.1
+  implicitbias explore table.csv --target y --out page.html
+"""
+
 
 class Commands(click.Group):
     """A group that says whatever goes wrong in one message, and leaves nothing half-done."""
@@ -41,6 +49,19 @@ class Commands(click.Group):
         with _ended_by_signals(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             return super().main(*args, **extra)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command; where there is none of that name, say which there are."""
+        if not args or self.get_command(ctx, args[0]) is not None or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
+        from implicitbias.cli._printing import quoted
+
+        names = self.list_commands(ctx)
+        near = get_close_matches(SIMILAR.get(args[0], args[0]), names, n=1)
+        what = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}."
+        raise click.UsageError(f"no command {quoted(args[0])}; {what}", ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -115,7 +136,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
         ctx.exit()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
 @click.option(
     "--version",
     is_flag=True,

@@ -92,6 +92,8 @@ def predict(ctx: click.Context, scale: float, out: Path | None, force: bool, as_
         say(f"  certificate: {limit.certificate}")
         if limit.note:
             say(f"  {limit.note}")
+        if limit.rate is not None:
+            say(f"  The flow's direction closes in like margin^-{limit.rate:.3g}.")
         if held is not None:
             say(f"  the end that was given {held}")
         print_coefficients(model, limit.coefficients)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from implicitbias.cli._commands import json_option
 from implicitbias.cli._model import selection_of
 from implicitbias.cli._options import OPTIONS, reading_options
 from implicitbias.cli._printing import console, counted, print_json, say, visible
@@ -21,7 +20,7 @@ NAME = 24  # characters of a name that are shown
 
 @click.command(short_help="Look at a table before anything is fitted to it.")
 @reading_options
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all columns.")
 @click.pass_context
 def data(ctx: click.Context, as_json: bool) -> None:
     """Look at DATA before anything is fitted to it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,8 @@ def _options(command: Any) -> Any:
     multiple=True,
     type=click.IntRange(2, MAX_DEPTH),
     metavar="INTEGER",
-    help="A number of layers to include; may be given several times.  [default: 2, 3 and 4]",
+    help="A number of layers to include; may be given several times.  [default: 2, 3 and 4, "
+    "and 2 of tables with more than 20,000 cells]",
 )
 @click.option(
     "--training/--no-training",
@@ -82,23 +84,24 @@ def explore(
 
     DATA is a CSV, Parquet, Excel or .npz file, or - for standard input; without it and --dataset
     the page shows a regression and a classification in the plane. The page needs no other file, no
-    server and no network.
+    server and no network. It takes about a minute; large tables have fewer settings by default.
 
     Example: implicitbias explore data.csv --target y --out page.html
     """
+    from implicitbias._progress import told
     from implicitbias.explorer import explore as explored
 
     _check_file(out)
-    progress = Progress()
+    progress, began = Progress(), time.monotonic()
 
     def report(done: int, total: int) -> None:
-        progress.show(f"setting {done} of {total} ...")
+        progress.show(told(done / total, time.monotonic() - began))
 
     with _page(out, force) as scratch:
         page: Explorer = explored(
             **_problem(ctx, dataset),
             networks=networks or NETWORKS,
-            depths=depths or (2, 3, 4),
+            depths=depths or None,
             training=training,
             callback=report,
         )

@@ -61,7 +61,20 @@ def start_of(network: Network, file: Path) -> Parameters:
         return _from_torch(network, file)
     arrays = _arrays(file)
     stack = arrays[0] if len(arrays) == 1 and arrays[0].ndim > 1 else arrays  # from numpy.save
-    return network.check_parameters(stack, file.name)
+    return _checked(network, stack, file)
+
+
+def _checked(network: Network, layers: Any, file: Path) -> Parameters:
+    """The layers in a file; where they do not fit, what the network's are."""
+    from implicitbias._errors import InvalidInputError
+
+    try:
+        return network.check_parameters(layers, file.name)
+    except InvalidInputError as error:
+        shapes = ", ".join(map(str, network.parameter_shapes))
+        raise InvalidInputError(
+            f"{error} The layers of {network!r} have shapes {shapes}."
+        ) from None
 
 
 def end_of(
@@ -92,7 +105,7 @@ def end_of(
     if len(arrays) == 1:
         found = finite_array(arrays[0], file.name, shape=(network.num_features,))
         return found if units is None else found * units
-    return network.coefficients(network.check_parameters(arrays, file.name))
+    return network.coefficients(_checked(network, arrays, file))
 
 
 def _from_torch(network: Network, file: Path) -> Parameters:

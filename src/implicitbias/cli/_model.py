@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 SEPARATE = ("diagonal", "two_sided")  # networks of one coefficient a feature
 LARGEST = 100_000_000  # numbers in a network or a path: 0.8 GB
-
-
+NUMBERS = " A column of numbers is fitted without that option."
+CLASSES = (
+    " Keep the rows of two classes, or make a column that tells one from the rest; in Python, "
+    "estimators.FlowLimitClassifier fits each class against the rest."
+)
 PREDICTIONS = ("predict", "path")  # commands that train nothing
 
 
@@ -285,10 +288,11 @@ def _two_labels(table: Table, positive: str | None, file: str) -> BoolArray | No
     signs = found.dtype.kind in "iuf" and bool(np.isin(found, (-1, 1)).all())
     if found.size != 2 and not signs:
         labels = "label" if found.size == 1 else "different labels"
-        many = found.size > 2 and found.dtype.kind in "iuf"
+        numbers = found.size > 2 and found.dtype.kind in "iuf"
+        then = NUMBERS if numbers else CLASSES if found.size > 2 else ""
         raise InvalidInputError(
             f"{where} holds {found.size} {labels} ({listed}); --task classification needs two."
-            + (" A column of numbers is fitted without that option." if many else "")
+            f"{then}"
         )
     if positive is None:
         return None if signs else np.asarray(table.y == found[1])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from implicitbias.cli._model import Model
 from implicitbias.cli._output import INTERCEPT
-from implicitbias.cli._printing import NAME, console, say, visible
+from implicitbias.cli._printing import NAME, console, counted, say, visible
 
 if TYPE_CHECKING:
     from implicitbias._arrays import FloatArray
@@ -90,17 +90,23 @@ def print_coefficients(model: Model, coefficients: FloatArray) -> None:
     lines.add_column("coefficient", justify="right")
     if constant is not None:
         lines.add_row(INTERCEPT, f"{constant: .10g}")
-    shown = min(SHOWN, max(1, int(np.count_nonzero(coefficients))))
+    nonzero = int(np.count_nonzero(coefficients))
+    shown = min(SHOWN, max(1, nonzero))
     for j in largest_first[:shown]:
         lines.add_row(visible(model.table.names[j], NAME), f"{coefficients[j]: .10g}")
     console().print(lines)
-    left = coefficients.size - shown
-    if left > 0 and shown < SHOWN:
-        say(f"... and {left} zeros")
-    elif left > 0:
-        say(f"... and {left} smaller ones (--json prints all)")
+    _say_left(nonzero - shown, coefficients.size - max(nonzero, shown))
     if model.units is not None:
         say(f"These are for the columns as they stand in the table: {DIVIDED}.")
+
+
+def _say_left(smaller: int, zeros: int) -> None:
+    """What the list of coefficients leaves out."""
+    parts = [counted(smaller, "smaller one")] * (smaller > 0) + [counted(zeros, "zero")] * (
+        zeros > 0
+    )
+    if parts:
+        say(f"... and {' and '.join(parts)}{' (--json prints all)' * (smaller > 0)}")
 
 
 def print_path(model: Model, limits: LimitPath) -> None:

@@ -61,9 +61,10 @@ def verify(ctx: click.Context, out: Path | None, force: bool, only: str, as_json
 @quiet_option
 @click.pass_context
 def report_page(ctx: click.Context, file: Path, only: str) -> None:
-    """Check every result as ``verify`` does and write one self-contained HTML page.
+    """Check every result as verify does, and write one self-contained HTML page.
 
-    FILE needs no network and no other file to be read; by default implicitbias-report.html.
+    FILE, implicitbias-report.html unless another is given, needs no network and no other file to be
+    read.
 
     Example: implicitbias report checks.html
     """
@@ -109,7 +110,7 @@ def _print(report: Report) -> None:
     if screen.width >= reporting.WIDTH:
         screen.print(reporting.table(report))
     else:
-        for line in reporting.lines(report):
+        for line in [*reporting.lines(report), reporting.LEGEND, ""]:
             say(line)
     for line in [*reporting.notes(report), str(report)]:
         say(line)

@@ -13,13 +13,13 @@ from implicitbias._names import MAX_DEPTH, NETWORKS, read_name
 from implicitbias.explorer._limits import limits_task
 from implicitbias.explorer._margins import margins_task
 from implicitbias.explorer._page import Explorer
-from implicitbias.explorer._plan import SHOWN, Plan
+from implicitbias.explorer._plan import LARGE, SHOWN, Plan, is_large
 from implicitbias.explorer._training import TRAINED, training_task
 from implicitbias.networks import DiagonalNetwork
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import limit_path
 
-DEPTHS = (2, 3, 4)
+DEPTHS, FEWER = (2, 3, 4), (2,)  # deeper convolutions of 2,000 columns take minutes
 TRAINABLE = 2_000  # entries of X up to which training with many steps takes a minute or so
 BELOW, ABOVE = 1e-3, 30.0  # of the natural scale: where limits change
 TRAINING = (0.1, 0.3, 1.0)  # of the natural scale
@@ -31,7 +31,7 @@ def explore(
     *,
     names: Iterable[str] | None = None,
     networks: Iterable[str] = NETWORKS,
-    depths: Iterable[int] = DEPTHS,
+    depths: Iterable[int] | None = None,
     scales: Iterable[float] | None = None,
     training: bool | None = None,
     title: str | None = None,
@@ -54,7 +54,8 @@ def explore(
         Of "diagonal", "convolutional" (filters of full length), "fully_connected" and
         "two_sided". What no result covers is shown with the reason.
     depths
-        Numbers of layers, whole numbers >= 2.
+        Numbers of layers, whole numbers >= 2; by default 2, 3 and 4, and 2 alone where X has more
+        than 20,000 entries. Such pages have one direction of the start, too.
     scales
         Regression: alpha >= 0, infinity included, at least two; by default 0, infinity and about
         fifteen where the limits of these data change.
@@ -65,8 +66,9 @@ def explore(
     intercept
         Regression on centred data: the constant that belongs to coefficients, to be listed.
     callback
-        Called with (settings done, settings in all) after each. ``ProgressBar()`` shows percent
-        and time left, in terminals and notebooks.
+        Called with (settings done, settings in all) after each. Settings that do not differ, such
+        as directions of a network without weights, are one. ``ProgressBar()`` shows percent and
+        time left, in terminals and notebooks.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def explore(
         raise InvalidInputError(
             f"intercept is {intercept!r:.80}; expected a function of the coefficients."
         )
-    families, layers = _networks(networks), _depths(depths)
+    families, layers = _networks(networks), None if depths is None else _depths(depths)
     steps = _Steps(callback)
     plans = [
         _plan(each, names, families, layers, scales, intercept, steps)
@@ -138,7 +140,7 @@ def _plan(
     problem: Regression | Classification,
     names: Iterable[str] | None,
     networks: tuple[str, ...],
-    depths: tuple[int, ...],
+    depths: tuple[int, ...] | None,
     scales: Iterable[float] | None,
     intercept: Callable[[FloatArray], float] | None,
     report: Callable[[], object],
@@ -154,6 +156,8 @@ def _plan(
         raise InvalidInputError(f"names is {names!r:.80}; expected {d} names, one a feature.")
     shown = tuple(map(str, given))
     separating = isinstance(problem, Classification)
+    if depths is None:
+        depths = FEWER if is_large(problem) else DEPTHS
     natural = _natural_scales(problem, depths)
     middle = natural[len(natural) // 2]
     parts = SEPARATING if separating else TRAINING
@@ -208,11 +212,10 @@ def _jobs(
 ) -> list[tuple[int, Callable[[], dict[str, Any] | None]]]:
     """How many settings each task has, and what makes it."""
     problem = plan.problem
-    starts = len(plan.networks) * len(plan.depths) * len(plan.tilts)
     if isinstance(problem, Classification):
-        return [(starts * len(plan.start_scales), lambda: margins_task(plan, problem))]
+        return [(plan.num_starts * len(plan.start_scales), lambda: margins_task(plan, problem))]
     jobs: list[tuple[int, Callable[[], dict[str, Any] | None]]] = [
-        (starts, lambda: limits_task(plan, problem))
+        (plan.num_starts, lambda: limits_task(plan, problem))
     ]
     trained = [name for name in plan.networks if name in TRAINED]
     if trained and _follows(plan, training):
@@ -242,6 +245,11 @@ def _about(plan: Plan, training: bool | None) -> str:
         said.append(
             f"Of {plan.problem.num_features} coefficients the {SHOWN} largest of each setting are "
             "shown, since more would be heavy and hide each other; norms are of all."
+        )
+    if is_large(plan.problem):
+        said.append(
+            f"X has more than {LARGE:,} entries: by default there are two layers and one direction "
+            "of the start."
         )
     if isinstance(plan.problem, Regression) and not _follows(plan, training):
         many = f"X has more than {TRAINABLE:,} entries"

@@ -32,10 +32,9 @@ ABOUT = (
 
 def limits_task(plan: Plan, problem: Regression) -> dict[str, Any]:
     """The task: all limits, by network, depth, direction and scale."""
-    frames = Frames()
+    frames = Frames(plan.report)
     for key, start in plan.starts():
         frames.add(key, start, partial(_frame, plan, problem, *start))
-        plan.report()
     labels = [_scale(scale) for scale in plan.scales]
     controls = [*plan.controls(), control("scale", "Scale α", labels, start=len(labels) // 2)]
     return _plane.task(plan, ("Regression: limits", ABOUT), frames, controls, FIGURES)

@@ -32,12 +32,11 @@ ABOUT = (
 
 def margins_task(plan: Plan, problem: Classification) -> dict[str, Any]:
     """The task: flows by network, depth, direction and scale, along their margins."""
-    frames = Frames()
+    frames = Frames(plan.report)
     for key, start in plan.starts():
         for i, scale in enumerate(plan.start_scales):
             make = partial(_frame, plan, problem, start, scale)
             frames.add(f"{key}.{i}", (start, scale), make)
-            plan.report()
     positions = [str(i) for i in range(POSITIONS + 1)]
     margin = control("margin", "log₁₀ of the margin", positions, start=POSITIONS // 2)
     controls = [*plan.controls(), plan.start_scale(), margin]

@@ -20,6 +20,7 @@ TITLES = {
     "fully_connected": "fully connected",
 }
 TILTED = ("diagonal", "two_sided")  # networks whose start has one weight a column
+LARGE = 20_000  # entries of X above which a page has fewer depths and directions by itself
 SHOWN = 20  # coefficients, the largest: a page of thousands is heavy and shows nothing
 
 
@@ -53,8 +54,14 @@ class Plan:
     @property
     def tilts(self) -> tuple[float, ...]:
         """Exponents of the start's weights: eta falls from 2^tilt to 2^-tilt along the columns."""
-        d = self.problem.num_features
-        return (0.0,) if d == 1 else (1.0, 0.0, -1.0)
+        one = self.problem.num_features == 1 or is_large(self.problem)
+        return (0.0,) if one else (1.0, 0.0, -1.0)
+
+    @property
+    def num_starts(self) -> int:
+        """Networks, depths and directions; weights that a network has not are no setting."""
+        a_depth = (len(self.tilts) if name in TILTED else 1 for name in self.networks)
+        return len(self.depths) * sum(a_depth)
 
     def weights(self, tilt: float) -> FloatArray:
         """eta, (d,)."""
@@ -101,19 +108,29 @@ class Plan:
                     yield f"{i}.{j}.{k}", (name, depth, tilt if name in TILTED else 0.0)
 
 
-class Frames:
-    """What a page shows for each setting of its controls; equal settings are made once."""
+def is_large(problem: Regression | Classification) -> bool:
+    """Whether every setting takes seconds, so that a page should have fewer."""
+    return problem.num_points * problem.num_features > LARGE
 
-    def __init__(self) -> None:
+
+class Frames:
+    """What a page shows for each setting of its controls; equal settings are made once.
+
+    ``report`` is called whenever one has been made.
+    """
+
+    def __init__(self, report: Callable[[], object] = lambda: None) -> None:
         self.keys: dict[str, int] = {}
         self.store: list[dict[str, Any]] = []
         self._made: dict[Any, int] = {}
+        self._report = report
 
     def add(self, key: str, setting: Any, make: Callable[[], dict[str, Any]]) -> None:
         """Keep what a setting shows."""
         if setting not in self._made:
             self._made[setting] = len(self.store)
             self.store.append(make())
+            self._report()
         self.keys[key] = self._made[setting]
 
 

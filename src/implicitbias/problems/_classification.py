@@ -160,10 +160,10 @@ class Classification:
         size = f"to {left:.1e}" if left > 0 else "exactly"
         raise InfeasibleProblemError(
             f"the classes are not linearly separable: weights a >= 0 on {support.size} of the "
-            f"{self.num_points} points give sum_i a_i y_i x_i = 0 ({size}; a "
-            "is in .evidence), so no z has y_i x_i^T z > 0 for all of them. The exponential loss "
-            "then keeps a positive infimum and no margin is maximised. Add features (a column of "
-            "ones for an intercept, products), or drop the points that contradict "
-            f"(the heaviest is {int(np.argmax(found.farkas))}).",
+            f"{self.num_points} points give sum_i a_i y_i x_i = 0 ({size}; .evidence holds a), so "
+            "no z has y_i x_i^T z > 0 for all of them. The exponential loss then keeps a positive "
+            "infimum and no margin is maximised. Add features (a column of ones for an intercept, "
+            "on the command line --intercept; products), or drop points that contradict (the "
+            f"heaviest is X[{int(np.argmax(found.farkas))}], counted from 0).",
             found.farkas,
         )

@@ -13,12 +13,13 @@ from implicitbias.report._files import (
 )
 from implicitbias.report._output import OWN, ForeignFilesError, output_directory
 from implicitbias.report._page import page
-from implicitbias.report._table import WIDTH, lines, notes, table
+from implicitbias.report._table import LEGEND, WIDTH, lines, notes, table
 
 __all__ = [
     "ARRAYS",
     "FIGURES",
     "FILES",
+    "LEGEND",
     "MANIFEST",
     "OWN",
     "PAGE",

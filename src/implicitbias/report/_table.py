@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDTH = 150  # columns into which every table fits
+LEGEND = (
+    "difference, residual, angle: between where training ended and the prediction; certified: what "
+    "the prediction misses its own equations by; hold: the result's assumptions, as measured."
+)
 
 
 def table(report: Report) -> Table:

@@ -21,6 +21,7 @@ Predicate = Callable[[Situation], Verdict]
 _needs: dict[Predicate, tuple[Predicate, ...]] = {}
 
 FALLS_BELOW_ONE = "the training loss falls below 1"
+DRIVER_CONVERGES = "X^T r converges in direction"
 ROUNDING = 1e-12  # relative defects below this are rounding
 TOLD = 10.0  # times its rounding: a length that is told from 0
 
@@ -367,7 +368,7 @@ def driver_converges(situation: Situation) -> Verdict:
     rank = situation.problem.rank
     alone = rank == 1 and bool((driven @ driven.rows([0]).toarray()[0] > 0).all())
     return Verdict(
-        "X^T r converges in direction",
+        DRIVER_CONVERGES,
         "holds" if alone else "undecided",
         float(rank),
         "rank of X" + ("" if alone else "; training decides"),

@@ -258,7 +258,7 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         dual=found.multipliers,
         rate=found.rate if told else None,
         loss_rate=loss_rate(situation, coordinate_squares(situation, rho), shares),
-        note=note or f"kappa = {found.kappa:.4g}.",
+        note=note or f"kappa = {found.kappa:.4g}, the largest correlation off the support.",
     )
 
 

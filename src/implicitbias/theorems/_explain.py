@@ -167,13 +167,13 @@ class Explanation(Record):
         for finding in self.findings:
             if finding.result == result:
                 return finding
-        known = ", ".join(finding.result for finding in self.findings)
+        known = "; ".join(finding.result for finding in self.findings)
         raise InvalidInputError(f"no result {result!r} about {self.task}; there are {known}.")
 
     def __str__(self) -> str:
         other = "classification" if self.task == "regression" else "regression"
         ordered = sorted(self.findings, key=lambda one: get_args(Standing).index(one.standing))
-        elsewhere = ", ".join(name.replace(" ", "\xa0") for name in self.elsewhere)
+        elsewhere = "; ".join(name.replace(" ", "\xa0") for name in self.elsewhere)
         blocks = [
             "\n".join((*self.situation, str(self.data))),
             self._headline(),

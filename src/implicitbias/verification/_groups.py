@@ -14,10 +14,11 @@ import numpy as np
 
 from implicitbias._arrays import IntArray
 from implicitbias._closing import angle_between
+from implicitbias.alignment import theorem_1
 from implicitbias.initialization import Initialization
 from implicitbias.networks import GroupConvolutionalNetwork
 from implicitbias.problems import Classification
-from implicitbias.theorems import predict_limit
+from implicitbias.theorems import decided_by_training, predict_limit
 from implicitbias.verification._checks import Check, Measurement
 from implicitbias.verification._classification import LATE, PARAMETERS, each_route, measured
 
@@ -52,7 +53,10 @@ def _row(depth: int) -> Measurement:
     network = GroupConvolutionalNetwork(permutations_of_three(), depth)
     problem, init, settings = _drawn(network, SEEDS[name])
     comparisons = each_route(network, problem, init, PARAMETERS, LATE)
-    return measured(problem, name, comparisons, settings)
+    found, flow = measured(problem, name, comparisons, settings), comparisons[-1].flow
+    driver = theorem_1(network, problem, flow).direction_settled
+    lowest = float(np.nanmin(flow.log_losses))
+    return replace(found, assumptions=decided_by_training(found.assumptions, lowest, driver))
 
 
 def abelian() -> Measurement:

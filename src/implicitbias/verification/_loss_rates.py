@@ -16,7 +16,7 @@ from implicitbias.networks import (
     FullyConnectedNetwork,
     Network,
 )
-from implicitbias.theorems import predict_limit
+from implicitbias.theorems import decided_by_training, predict_limit
 from implicitbias.verification._checks import Check, Measurement
 
 HEIGHTS = (3e2, 3e3, 3e4)  # log(1 / loss) at which the constant is measured
@@ -53,7 +53,7 @@ def course(name: str) -> Measurement:
         error=errors[-1] if errors else np.inf,
         certificate=limit.certificate.worst,
         certificates=(limit.certificate,),
-        assumptions=limit.assumptions,
+        assumptions=decided_by_training(limit.assumptions, float(np.nanmin(flow.log_losses))),
         quantity="difference",
         shape=problem.X.shape,
         holds=whole and errors[-1] <= CLOSE and _power_error(seen[-1]) <= POWER,
