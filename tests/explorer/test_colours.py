@@ -8,7 +8,7 @@ import pytest
 
 from helpers.colours import SEEN, contrast, difference
 
-SHEET = files("implicitbias.explorer").joinpath("page.css").read_text("utf-8")
+SHEET = files("implicitbias._pages").joinpath("look.css").read_text("utf-8")
 SCRIPT = files("implicitbias.explorer").joinpath("page.js").read_text("utf-8")
 FOUND = re.findall(r":root \{(.*?)\}", SHEET, re.DOTALL)
 BLOCKS = dict(zip(("light", "dark", "print"), FOUND, strict=True))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, IntArray, NumericArray
+from implicitbias._arrays import EPS, FloatArray, IntArray, NumericArray, stable_norm
 from implicitbias._errors import InfeasibleProblemError, InvalidInputError
 from implicitbias.features import Dense, Features, Lost, as_features, exact_sum, lost_in_difference
 from implicitbias.problems._consistency import share
@@ -294,7 +294,7 @@ def reachable_part(X: FloatArray | Features, y: FloatArray) -> tuple[Regression,
 
 def _is_nothing(projected: FloatArray, off: FloatArray) -> bool:
     """Whether a projection may be what rounding left of 0."""
-    return float(np.linalg.norm(projected)) <= NOTHING * float(np.linalg.norm(off))
+    return stable_norm(projected) <= NOTHING * stable_norm(off)
 
 
 def _sharpened(
