@@ -98,6 +98,14 @@ def test_a_wrong_limit_and_an_unfinished_flow_are_called_out():
     assert not compare(replace(early, coefficients=limit.coefficients[None]), limit).agrees
 
 
+def test_a_flow_that_was_stopped_decides_nothing():
+    network, problem, init = AGREEING[0]
+    limit = predict_limit(network, problem, init)
+    for given in ({"max_steps": 5}, {"max_time": 1e-3}, {"callback": lambda state: True}):
+        found = compare(gradient_flow(network, problem, init, **given), limit)
+        assert found.verdict == "undecided"
+
+
 def test_distance_to_the_small_scale_limit_shrinks_with_the_scale():
     network = FullyConnectedNetwork((8, 5, 4))
     distances = [

@@ -111,15 +111,17 @@ class Comparison(Record):
     def undecided(self) -> bool:
         """Whether nothing can be said: the flow ended too early, or no one point is predicted.
 
-        Its direction has hardly begun to close in, or would at a rate of 0, or was stopped by time,
-        steps or a callback on its way, or rounding decided that; or the prediction is one of
-        several points of a face, and does not say which; or it does not fit the data, and the flow
-        was stopped before it came to rest; or there is a ``doubt``.
+        It was stopped by time, steps or a callback on its way, or rounding decided that (a run of
+        gradient descent that was stopped has not reached the limit: it disagrees); or its direction
+        has hardly begun to close in, or would at a rate of 0; or the prediction is one of several
+        points of a face, and does not say which; or it does not fit the data, and the flow was
+        stopped before it came to rest; or there is a ``doubt``.
         """
         if self.doubt:
             return not self.agrees
         if not self.closings:
-            return self.limit.fitted is not None and not self.trained
+            stopped = self.flow.outcome in STOPPED and not isinstance(self.flow, Run)
+            return (stopped or self.limit.fitted is not None) and not self.trained
         apart = self.pairs.get(BOTH, 0.0) > SAME_WAY
         if not self.trained and self.flow.outcome in STOPPED:
             return not apart
