@@ -13,7 +13,7 @@ from implicitbias._closing import angle_between
 from implicitbias._errors import InvalidInputError
 from implicitbias.flow import Flow
 from implicitbias.networks import Network
-from implicitbias.plotting._style import MARKERS, WIDTH, axes_of, framed, look
+from implicitbias.plotting._style import MARKERS, WIDTH, all_given, axes_of, framed, given, look
 from implicitbias.problems import Classification
 
 if TYPE_CHECKING:
@@ -55,9 +55,12 @@ def alignment_traces(
         Not a classification, no flow, or one whose layers or margins are beyond float64.
     """
     if not isinstance(problem, Classification):
-        raise InvalidInputError("alignment is a statement on classification; got a Regression.")
-    if not flows:
-        raise InvalidInputError("flows is empty; expected one flow for each margin.")
+        raise InvalidInputError(
+            "alignment is a statement on classification; problem is a "
+            f"{type(problem).__name__}, expected a Classification."
+        )
+    given(network, Network, "network", "the network that was trained")
+    flows = all_given(flows, Flow, "flows", "result of gradient_flow, one for each margin")
     rows = sorted((_row(network, problem, flow) for flow in flows), key=lambda row: row[0])
     return AlignmentTraces(
         np.array([height for height, _ in rows]), np.array([angles for _, angles in rows])

@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias._arrays import FloatArray, finite_array, positive_float
 from implicitbias._errors import InvalidInputError
 from implicitbias.coordinates import Curves
-from implicitbias.plotting._style import WIDTH, aside, axes_of, cross, framed, look
+from implicitbias.plotting._style import WIDTH, aside, axes_of, cross, framed, given, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,6 +59,7 @@ def coordinate_traces(
         No start, one that is not at least two finite numbers, or a reach or span that is not
         positive.
     """
+    given(starts, Mapping, "starts", "layers by name, such as {'a': [1, 0]}")
     if not starts:
         raise InvalidInputError("starts is empty; expected layers by name, such as {'a': [1, 0]}.")
     reach, span = positive_float(reach, "reach"), positive_float(span, "span")

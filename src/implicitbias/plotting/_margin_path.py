@@ -11,7 +11,15 @@ import numpy as np
 from implicitbias._arrays import FloatArray, finite_array, positive_float
 from implicitbias._closing import angle_between
 from implicitbias._errors import InvalidInputError
-from implicitbias.plotting._style import COLOURS, STYLES, aside, despine, legend_beside
+from implicitbias.plotting._style import (
+    COLOURS,
+    STYLES,
+    all_given,
+    aside,
+    axes_of,
+    despine,
+    legend_beside,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,9 +96,7 @@ def margin_path_traces(runs: Sequence[MarginRun]) -> tuple[MarginPathTraces, ...
     InvalidInputError
         No run; arrays that do not fit together; no point with a margin of at least 1.
     """
-    if not runs:
-        raise InvalidInputError("runs is empty; expected at least one MarginRun.")
-    return tuple(_trace(run) for run in runs)
+    return tuple(_trace(run) for run in all_given(runs, MarginRun, "runs", "MarginRun"))
 
 
 def margin_path(
@@ -137,10 +143,7 @@ def margin_path(
     traces = margin_path_traces(runs)
     last = max(float(trace.log10_margins[-1]) for trace in traces)
     last = last if until is None else min(last, positive_float(until, "until"))
-    if ax is None:
-        from matplotlib import pyplot
-
-        _, ax = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    ax = axes_of(ax)
     if last <= beyond:
         raise InvalidInputError(
             f"beyond is {beyond:g}; no flow is shown further than log10 margin {last:.3g}."

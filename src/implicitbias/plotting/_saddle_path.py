@@ -10,6 +10,7 @@ import numpy as np
 
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import InvalidInputError
+from implicitbias.flow import Flow
 from implicitbias.plotting._coefficients import (
     FLOWS,
     coefficient_names,
@@ -17,13 +18,12 @@ from implicitbias.plotting._coefficients import (
     framed_coefficients,
     largest_first,
 )
-from implicitbias.plotting._style import REST, aside, axes_of
+from implicitbias.plotting._style import REST, aside, axes_of, given
+from implicitbias.theorems import SaddlePath
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from implicitbias.flow import Flow
-    from implicitbias.theorems import SaddlePath
 
 BEYOND = 0.25  # the last saddle is drawn for this part of the time before it
 
@@ -99,6 +99,7 @@ def saddle_path_traces(
     InvalidInputError
         No saddle, a flow without its scale, or names or indices that do not fit the path.
     """
+    given(path, SaddlePath, "path", "what saddle_path returns")
     if not path.times.size:
         raise InvalidInputError(
             f"the path has no saddle: {path}. There is nothing to draw before T = {path.until:g}."
@@ -111,6 +112,7 @@ def saddle_path_traces(
     last = path.until if np.isfinite(path.until) else (1.0 + BEYOND) * float(path.times[-1])
     times, values = np.zeros(0), np.zeros((0, beta.shape[1]))
     if flow is not None and log_scale is not None:
+        given(flow, Flow, "flow", "a result of gradient_flow")
         if flow.coefficients.shape[1] != beta.shape[1]:
             raise InvalidInputError(
                 f"the flow has {flow.coefficients.shape[1]} coefficients; expected "

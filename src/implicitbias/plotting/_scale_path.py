@@ -17,13 +17,13 @@ from implicitbias.plotting._coefficients import (
     framed_coefficients,
     largest_first,
 )
-from implicitbias.plotting._style import REST, aside, axes_of, legend_beside
+from implicitbias.plotting._style import REST, aside, axes_of, given, legend_beside
+from implicitbias.theorems import LimitPath, MarginPath
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-    from implicitbias.theorems import LimitPath, MarginPath
 
 END_GAP = 0.12  # the ends stand this part of the axis beyond the finite scales
 
@@ -99,6 +99,8 @@ def scale_path_traces(
     InvalidInputError
         No finite positive scale, or coefficients, names or flows that do not fit the path.
     """
+    if not (hasattr(path, "values") and hasattr(path, "coefficients")):
+        given(path, (LimitPath, MarginPath), "path", "what limit_path or margin_path returns")
     beta, scales = path.coefficients, np.asarray(path.values)
     names = coefficient_names(names, beta.shape[1])
     inside = np.flatnonzero((scales > 0) & np.isfinite(scales))

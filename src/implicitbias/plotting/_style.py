@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from implicitbias._errors import InvalidInputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Kind = TypeVar("Kind")
 
 # Four of Okabe and Ito's colours, told apart by colour-blind readers, with brown and indigo for
 # their orange and sky blue, which are too light for lines on white; black is left to the flow.
@@ -25,12 +27,51 @@ LARGEST_DECADE = 400.0  # decades beyond which an axis of decades is itself loga
 
 
 def axes_of(ax: Axes | None, size: tuple[float, float] = (7.0, 4.5)) -> Axes:
-    """Return ``ax``, or the axes of a new figure of (width, height) inches."""
+    """Return ``ax``, or the axes of a new figure of (width, height) inches.
+
+    Raises
+    ------
+    InvalidInputError
+        No axes.
+    """
+    from matplotlib.axes import Axes
+
     if ax is None:
         from matplotlib import pyplot
 
         _, ax = pyplot.subplots(figsize=size, layout="constrained")
-    return ax
+    return given(ax, Axes, "ax", "matplotlib Axes")
+
+
+def given(value: Any, kinds: type[Kind] | tuple[type[Kind], ...], name: str, what: str) -> Kind:
+    """Return ``value``, if it is of a kind.
+
+    Raises
+    ------
+    InvalidInputError
+        Of another type.
+    """
+    if not isinstance(value, kinds):
+        raise InvalidInputError(f"{name} is a {type(value).__name__}; expected {what}.")
+    return value
+
+
+def all_given(values: Any, kind: type[Kind], name: str, what: str) -> list[Kind]:
+    """The values as a list, if each is of the kind and there is one.
+
+    Raises
+    ------
+    InvalidInputError
+        No sequence, none in it, or one of another type.
+    """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise InvalidInputError(
+            f"{name} is a {type(values).__name__}; expected a list, each a {what}."
+        )
+    found = list(values)
+    if not found:
+        raise InvalidInputError(f"{name} is empty; expected at least one {what}.")
+    return [given(value, kind, f"one of {name}", f"a {what}") for value in found]
 
 
 def look(rank: int) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from implicitbias._arrays import FloatArray
-from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import CERTIFIED
 from implicitbias.flow import Flow
 from implicitbias.limits import Limit
@@ -18,10 +17,12 @@ from implicitbias.plotting._style import (
     MARKERS,
     REST,
     SILENT,
+    all_given,
     aside,
     axes_of,
     checked_names,
     despine,
+    given,
 )
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def certificate_traces(
     InvalidInputError
         No limit, or another number of names.
     """
-    if not limits:
-        raise InvalidInputError("limits is empty; expected at least one from predict_limit.")
+    limits = all_given(limits, Limit, "limits", "result of predict_limit")
     certificates = [limit.certificate for limit in limits]
     columns: dict[str, list[float | None]] = {
         "feasibility": [one.feasibility for one in certificates],
@@ -83,8 +83,7 @@ def drift_traces(flows: Sequence[Flow], *, names: Sequence[str] | None = None) -
     InvalidInputError
         No flow, or another number of names.
     """
-    if not flows:
-        raise InvalidInputError("flows is empty; expected at least one result of gradient_flow.")
+    flows = all_given(flows, Flow, "flows", "result of gradient_flow")
     drifts = np.array([flow.drift for flow in flows])
     return SummaryTraces(
         checked_names(names, len(flows), "flow"),
@@ -107,6 +106,7 @@ def summary(traces: SummaryTraces, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
+    given(traces, SummaryTraces, "traces", "what certificate_traces or drift_traces returns")
     size = len(traces.names)
     ax = axes_of(ax, (7.5, 1.2 + 0.26 * size))
     heights = np.arange(size)

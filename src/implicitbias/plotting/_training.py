@@ -15,6 +15,7 @@ from implicitbias.flow import Flow
 from implicitbias.limits import Limit
 from implicitbias.plotting._style import (
     WIDTH,
+    all_given,
     axes_of,
     checked_names,
     decades,
@@ -78,8 +79,7 @@ def training_traces(
     InvalidInputError
         No flow, another quantity, a margin of a regression, or an angle without limits.
     """
-    if not flows:
-        raise InvalidInputError("flows is empty; expected at least one result of gradient_flow.")
+    flows = all_given(flows, Flow, "flows", "result of gradient_flow")
     if quantity not in LABELS:
         raise InvalidInputError(f"quantity is {quantity!r}; expected one of {', '.join(LABELS)}.")
     if quantity == "angle" and (limits is None or len(limits) != len(flows)):

@@ -15,11 +15,13 @@ from implicitbias.limits import Limit
 from implicitbias.plotting._style import (
     MARKERS,
     REST,
+    all_given,
     aside,
     axes_of,
     checked_names,
     cross,
     framed,
+    given,
     legend_beside,
     look,
 )
@@ -131,8 +133,8 @@ def trajectory_traces(
     InvalidInputError
         No flow, another number of limits or names, a single feature, or arrays that do not fit.
     """
-    if not flows:
-        raise InvalidInputError("flows is empty; expected at least one result of gradient_flow.")
+    given(problem, (Regression, Classification), "problem", "a Regression or a Classification")
+    flows = all_given(flows, Flow, "flows", "result of gradient_flow")
     limits = [None] * len(flows) if limits is None else list(limits)
     if len(limits) != len(flows):
         raise InvalidInputError(

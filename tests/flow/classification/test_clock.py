@@ -90,3 +90,18 @@ def test_curves_beyond_the_digits_of_floats(size):
         found = clock.log_elapsed(PARTS)
         top = [b(np.linspace(0.0, part, 20001)).max() for part in PARTS]
         np.testing.assert_allclose(found, top, rtol=1e-5, atol=1e-5 * size)
+
+
+@pytest.mark.parametrize("top", [1e13, 1e15])
+def test_slopes_beyond_the_digits_of_the_parts_of_a_step(top):
+    """b = 1e13 e^{400 x}, say: a last bit of x moves it by more than 1."""
+    looks = []
+
+    def b(x):
+        looks.append(x)
+        return top * np.exp(400.0 * (np.asarray(x) - 1.0))
+
+    clock = Clock(b, float(b(0.0)), float(b(1.0)), 8, 0.0)
+    found = clock.log_elapsed(np.array([0.9, 1.0]))
+    np.testing.assert_allclose(found, b(np.array([0.9, 1.0])), rtol=1e-6, atol=1.0)
+    assert sum(np.size(x) for x in looks) < 1000

@@ -25,7 +25,7 @@ DEPTHS, SHARES = laguerre.laggauss(12)
 STEEP = 50.0  # change of b over a piece from which on its end is all that counts
 STRAIGHT = 1.0  # how far b may bend up from its tangent at that end
 ROUNDED = 1e-2  # rounding of b, beyond which all of the integral that is known is its largest value
-SHORTEST = 1e-9  # part of a piece that is halved where b turns
+MOST_HALVINGS = 200
 MOST_PARTS, MOST_PIECES = 400, 40
 RESOLVED = 1e-9  # of t, or of log t: the coefficients that follow those of a piece
 PARABOLA = 2
@@ -119,8 +119,11 @@ class _Piece:
 
     @cached_property
     def rounding(self) -> float:
-        """How far b's polynomial is off by it."""
-        return EPS * float(np.abs(self.values).max())
+        """How far b's polynomial is off by it, and by that of the parts of the step."""
+        slopes = np.diff(self.values) / (
+            np.diff(_points(self.values.size - 1)) * (self.end - self.begin)
+        )
+        return EPS * float(np.abs(self.values).max() + np.abs(slopes).max())
 
     @cached_property
     def tail(self) -> float:
@@ -169,28 +172,40 @@ class _Piece:
         with np.errstate(divide="ignore"):
             found = _log_mean(tops) + np.log(length[:, 0])
         for index in np.flatnonzero((change > 1.0) & (length[:, 0] > 0.0)):
-            pair = looks[index, 0], looks[index, -1]
-            found[index] = self._steep(edges[index], edges[index + 1], float(change[index]), *pair)
+            found[index] = self._steep(edges[index], edges[index + 1])
         return np.asarray(found)
 
-    def _steep(self, begin: float, end: float, change: float, first: float, last: float) -> float:
-        """The same between two parts over which b changes much."""
-        length, at_end, top = end - begin, last >= first, max(first, last)
-        if change > STEEP and not self.broken:
-            if self.rounding > ROUNDED:
-                return self._highest(begin, end) + log(length)
-            edge, sign = (end, -1.0) if at_end else (begin, 1.0)
-            slope = -sign * self._slope(edge)
-            if slope * length > STEEP:
-                rest = self._at(edge + sign * DEPTHS / slope) - top + DEPTHS
-                if rest.max() < STRAIGHT:
-                    return float(top - log(slope) + log(SHARES @ np.exp(rest)))
-            if length > SHORTEST * (self.end - self.begin):  # the top is within
-                halves = self.log_integrals(np.array([begin, 0.5 * (begin + end), end]))
-                return _log_add(*halves.tolist())
-        parts = min(int(np.ceil(change)), MOST_PARTS) if change < inf else 1
-        x = begin + length / parts * (np.arange(parts)[:, None] + NODES)
-        return float(np.logaddexp.reduce(_log_mean(self._at(x)))) + log(length / parts)
+    def _steep(self, begin: float, end: float) -> float:
+        """The same between two parts over which b changes much, halved where b turns within."""
+        total, parts, halvings = -inf, [(begin, end)], MOST_HALVINGS
+        while parts:
+            begin, end = parts.pop()
+            found = self._straight(begin, end)
+            if found is None and halvings > 0:
+                middle, halvings = 0.5 * (begin + end), halvings - 1
+                parts += [(begin, middle), (middle, end)]
+                continue
+            if found is None:
+                found = self._highest(begin, end) + log(end - begin)
+            total = _log_add(total, found)
+        return total
+
+    def _straight(self, begin: float, end: float) -> float | None:
+        """The same where b changes little, or is straight at the end at which it is largest."""
+        length, looks = end - begin, self._at(begin + (end - begin) * _points(4))
+        change, first, last = float(looks.max() - looks.min()), float(looks[0]), float(looks[-1])
+        if self.broken or not change > STEEP:
+            parts = min(int(np.ceil(change)), MOST_PARTS) if 1.0 < change < inf else 1
+            x = begin + length / parts * (np.arange(parts)[:, None] + NODES)
+            return float(np.logaddexp.reduce(_log_mean(self._at(x)))) + log(length / parts)
+        if self.rounding > ROUNDED:
+            return self._highest(begin, end) + log(length)
+        edge, sign, top = (end, -1.0, last) if last >= first else (begin, 1.0, first)
+        slope = -sign * self._slope(edge)
+        if not slope * length > STEEP:
+            return None
+        rest = self._at(edge + sign * DEPTHS / slope) - top + DEPTHS
+        return top - log(slope) + log(SHARES @ np.exp(rest)) if rest.max() < STRAIGHT else None
 
     def _at(self, x: FloatArray) -> FloatArray:
         """b at parts x of the step."""
