@@ -181,7 +181,10 @@ BAD = {
     "quantity": (lambda f: plotting.training_traces([f], "error"), "one of loss, margin, angle"),
     "margin": (lambda f: plotting.training_traces([f], "margin"), "no margins"),
     "angle": (lambda f: plotting.training_traces([f], "angle"), "needs limits, one a flow"),
-    "alignment": (lambda f: plotting.alignment_traces(NET, PROBLEM, [f]), "problem is a Regression"),
+    "alignment": (
+        lambda f: plotting.alignment_traces(NET, PROBLEM, [f]),
+        "problem is a Regression",
+    ),
     "certificates": (lambda f: plotting.certificate_traces([]), "limits is empty"),
     "drift": (lambda f: plotting.drift_traces([f], names=["a", "b"]), "expected 1 of them"),
 }
