@@ -23,7 +23,7 @@ WRONG = 1e-6
 HELD = 1e6
 SLOWEST = 0.1  # exponents of the margin with which a flow can be seen to close in
 NOISE = 1e-40  # digits of the reference
-DROPPED_ROWS = "the dropped rows are combinations of the others"
+ROUNDED = ("the dropped rows are combinations of the others", "rounding leaves")
 FAMILY = ("the network is", "all filters")
 ALLOWED = 10.0  # times the certificate's own estimate
 
@@ -205,6 +205,9 @@ def _follow(problem: Problem, record: Record, limit: ib.Limit, patience: float) 
     if "locked" in limit.theorem:  # layers followed in floats do not stay equal near a saddle
         record.route = "kept signs, which layers in floats do not keep"
         return
+    if len(problem.layers) > 2 and _equal_columns(problem.X * limit.coefficients):
+        record.route = "equal columns, which layers in floats do not keep equal"
+        return
     try:
         with limited(patience):
             found = angles(problem, limit.coefficients)
@@ -217,10 +220,17 @@ def _follow(problem: Problem, record: Record, limit: ib.Limit, patience: float) 
         record.wrong = disagrees(found, AT_REST if slow else CLOSING)
 
 
-def _rows_undecided(limit: ib.Limit) -> bool:
-    """Whether the answer itself says that a row may depend on others: one rounding decides."""
+def _equal_columns(parts: np.ndarray) -> bool:
+    """Whether columns x_j beta_j other than 0 are equal: exact flows keep them so."""
+    columns = np.round(parts[:, np.any(parts != 0.0, axis=0)].T, 12)
+    return len(np.unique(columns, axis=0)) < len(columns)
+
+
+def _undecided_by_rounding(limit: ib.Limit) -> bool:
+    """Whether the answer itself says that a row may depend on others, or a start's zero be none."""
     return any(
-        one.status == "undecided" and one.assumption == DROPPED_ROWS for one in limit.assumptions
+        one.status == "undecided" and any(text in str(one) for text in ROUNDED)
+        for one in limit.assumptions
     )
 
 
@@ -252,8 +262,8 @@ def _compare(problem: Problem, record: Record, limits: list[ib.Limit], truth: Tr
         record.errors.append(error)
         claimed = limit.certificate.error or 0.0
         if error > max(WRONG, ALLOWED * claimed):
-            if _rows_undecided(limit):
-                record.route, record.checked = "rank undecided by its own verdict", False
+            if _undecided_by_rounding(limit):
+                record.route, record.checked = "rounding decides, by its own verdict", False
                 record.errors[-1] = None
             else:
                 record.wrong = True

@@ -202,6 +202,9 @@ def _one_point(problem: Problem) -> Truth:
         else np.array(precise_one_point.limit(dense, x, layers, y, alpha))
         for alpha in problem.alphas()
     ]
+    for value in values:
+        if value is not None and not abs(float(x @ value) - y) <= 1e-6 * abs(y):
+            raise NoReferenceError("the reference's own digits do not reach the target")
     return Truth(values, "one point, exponentials")
 
 

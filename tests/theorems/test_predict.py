@@ -259,3 +259,22 @@ def test_units_beyond_float64_are_refused(units, match):
     init = Initialization.last_layer_zero(network, units[2] * np.ones(2), 1.0)
     with pytest.raises(InvalidInputError, match=match):
         predict_limit(network, Regression(X, y), init)
+
+
+def test_a_zero_of_the_start_that_rounding_left_is_undecided():
+    basis = np.linalg.qr(np.random.default_rng(3).standard_normal((3, 3)))[0]
+    network = OrthogonalNetwork(np.eye(3), [basis, basis])
+    layers = [basis @ np.array([1.0, 2.0, 0.0]), basis @ np.array([2.0, 1.0, 0.0])]
+    given = [basis.T @ layer for layer in layers]
+    assert any(each[2] != 0.0 for each in given)
+    found = predict_limit(
+        network, Regression([[1.0, 2.0, 3.0]], [1.0]), Initialization(layers, 1.0)
+    )
+    assert found.coefficients[2] == 0.0
+    told = [one for one in found.assumptions if "stay at 0" in one.detail]
+    assert [one.status for one in told] == ["undecided"] and "rounding leaves" in told[0].detail
+    plain = DiagonalNetwork(3, 2)
+    exact = Initialization([np.array([1.0, 2.0, 0.0]), np.array([2.0, 1.0, 0.0])], 1.0)
+    again = predict_limit(plain, Regression([[1.0, 2.0, 3.0]], [1.0]), exact)
+    assert all(one.status == "holds" for one in again.assumptions)
+    np.testing.assert_allclose(found.coefficients, again.coefficients, atol=1e-12)

@@ -218,8 +218,15 @@ class OrthogonalDecomposition(Record, ABC):
         round: sizes within that rounding of each other, or of 0, are made equal.
         """
         layers = self._flat(parameters)
-        p = np.stack([self._project(i, v) for i, v in enumerate(layers)])
+        p = self._projected(layers)
         return p if self.projects_exactly(layers) else _without_rounding(p)
+
+    def projections(self, parameters: Iterable[Any]) -> NumericArray:
+        """U_l^T v_l as the rows of an (L, m) array, as the products leave them."""
+        return self._projected(self._flat(parameters))
+
+    def _projected(self, layers: list[NumericArray]) -> NumericArray:
+        return np.stack([self._project(i, v) for i, v in enumerate(layers)])
 
     def parameters(self, coordinates: Any, remainder_of: Iterable[Any] | None = None) -> Parameters:
         """v_l = conj(U_l) p_l + (I - conj(U_l) U_l^T) v_l(0): real layers with coordinates p_l.

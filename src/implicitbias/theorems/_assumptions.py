@@ -15,6 +15,7 @@ from implicitbias._verdicts import Status, Verdict
 from implicitbias.coordinates.lemma4 import existence_time
 from implicitbias.limits import OnePoint, separable_with_signs, solve_one_point
 from implicitbias.problems import Classification
+from implicitbias.theorems._rounded_start import zeros_held, zeros_told
 from implicitbias.theorems._situation import Situation, kept_signs
 
 Predicate = Callable[[Situation], Verdict]
@@ -227,13 +228,13 @@ def reachable_signs(situation: Situation) -> Verdict:
     curves, found = situation.curves, situation.reach
     detail = f"{int(curves.locked.sum())} of {curves.size} coordinates keep their sign"
     if curves.dead.any():
-        detail += f", {int(curves.dead.sum())} stay at 0"
+        detail += f", {zeros_told(situation)}"
     driven = int(np.sum(found.forced & ~curves.dead))
     if found.holds and driven:
         detail += f", {driven} of them tend to 0 because every interpolator is 0 there"
     return Verdict(
         "an interpolator with the start's signs exists",
-        "holds" if found.holds else "fails",
+        zeros_held(situation) if found.holds else "fails",
         found.residual,
         f"the smallest residual; {detail}",
     )
@@ -322,7 +323,8 @@ def separating_signs(situation: Situation) -> Verdict:
     found = separable_with_signs(rows, np.zeros(rows.shape[1]) if signs is None else signs)
     if not curves.dead.any():
         return found
-    return replace(found, detail=f"{found.detail}; {int(curves.dead.sum())} stay at 0")
+    status = zeros_held(situation) if found.holds else found.status
+    return replace(found, status=status, detail=f"{found.detail}; {zeros_told(situation)}")
 
 
 def convolutional(situation: Situation) -> Verdict:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray, Parameters
+from implicitbias._verdicts import Status
 from implicitbias.limits import (
     PathError,
     PotentialProblem,
@@ -26,6 +27,26 @@ from implicitbias.theorems._situation import Situation
 DRAWS = 3
 NOTHING = 16.0  # roundings of the start below which a sum of two layers' coordinates may be 0
 FIRST_ORDER = 1e-9  # larger changes of beta are no small ones
+
+
+def zeros_told(situation: Situation) -> str:
+    """How many coordinates stay at 0, and how far they are from it where they are rounded."""
+    off = _off_zero(situation)
+    count = int(situation.curves.dead.sum())
+    return f"{count} stay at 0" + (f", where rounding leaves {off:.2g}" if off else "")
+
+
+def zeros_held(situation: Situation) -> Status:
+    """Whether coordinates that count as 0 are: products in float64 do not tell."""
+    return "undecided" if _off_zero(situation) else "holds"
+
+
+def _off_zero(situation: Situation) -> float:
+    """The largest coordinate of the start that counts as 0 and may be none."""
+    if situation.ties_are_given or not situation.curves.dead.any():
+        return 0.0
+    given = situation.decomposition.projections(situation.init.directions)
+    return float(np.abs(given[:, situation.curves.dead]).max())
 
 
 def forced_by_rounding(situation: Situation, rho: FloatArray, coefficients: FloatArray) -> float:
