@@ -27,10 +27,10 @@ class Explorer(Directive):
         page.save(file)
         address = "../" * env.docname.count("/") + f"explorers/{name}.html"
         title = escape(page.data["title"])
-        size = file.stat().st_size / 1e6
+        size = file.stat().st_size / 1e3
         text = (
             f'<iframe class="explorer" title="{title}" src="{address}" loading="lazy"></iframe>\n'
-            f'<p><a href="{address}">{title}, in a window of its own</a> ({size:.1f} MB)</p>'
+            f'<p><a href="{address}">{title}, in a window of its own</a> ({size:.0f} kB)</p>'
         )
         return [nodes.raw("", text, format="html")]
 
