@@ -14,6 +14,7 @@ CASES = {
     "FlowLimitClassifierCV": ({"init_scales": 3, "cv": 2}, 55),
     "StoppedFlowRegressor": ({"num_times": 5, "cv": 2, "tol": 1e-3}, 59),
 }
+OLDER = 2  # checks that scikit-learn 1.6 does not know
 COUNT = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
@@ -38,5 +39,5 @@ def test_every_check_runs_and_passes(name):
         check=True,
     )
     found = json.loads(done.stdout)
-    assert len(found) >= count
+    assert len(found) >= count - OLDER
     assert [check for check, status in found if status != "passed"] == []
