@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from implicitbias._arrays import (
-    EPS,
     TINY,
+    BoolArray,
     FloatArray,
     NumericArray,
     Parameters,
@@ -26,12 +26,12 @@ from implicitbias._results import Record
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.features import Features, Spectra
 from implicitbias.networks._assumption import checked_assumption, orthonormality_defect
+from implicitbias.networks._zeros import vanishing_projections, without_rounding
 
 ASSUMPTION = "Assumption 1, an orthogonally decomposable data tensor"
 
 ALIKE = 1e-7  # relative; squares of differences below the root of float64's rounding are lost
 _IMAGINARY_ROUNDING = 1e-9
-COORDINATE_ROUNDING = 16 * EPS
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -206,6 +206,10 @@ class OrthogonalDecomposition(Record, ABC):
         """Whether the coordinates U_l^T v_l are not rounded."""
         return self.is_exact
 
+    def vanish(self, layers: Iterable[NumericArray]) -> BoolArray:
+        """Where U_l^T v_l = 0, (L, m), not by rounding."""
+        return np.array([self._project(i, np.ravel(v)) == 0.0 for i, v in enumerate(layers)])
+
     @property
     def depth(self) -> int:
         """Number of layers L."""
@@ -219,7 +223,7 @@ class OrthogonalDecomposition(Record, ABC):
         """
         layers = self._flat(parameters)
         p = self._projected(layers)
-        return p if self.projects_exactly(layers) else _without_rounding(p)
+        return p if self.projects_exactly(layers) else without_rounding(p)
 
     def projections(self, parameters: Iterable[Any]) -> NumericArray:
         """U_l^T v_l as the rows of an (L, m) array, as the products leave them."""
@@ -322,6 +326,11 @@ class DenseDecomposition(OrthogonalDecomposition):
             for layer, basis in zip(parameters, self.columns, strict=True)
         )
 
+    def vanish(self, layers: Iterable[NumericArray]) -> BoolArray:
+        """By exact sums."""
+        pairs = zip(self.columns, layers, strict=True)
+        return np.array([vanishing_projections(basis, np.ravel(v)) for basis, v in pairs])
+
     def features(self, X: NumericArray) -> NumericArray:
         """X S^T."""
         return X @ self.matrix.T
@@ -377,18 +386,3 @@ def given_decomposition(
     detail = f"as given: orthonormality defect {defect:.1e}, S of rank {matrix.shape[1]}"
     verdict = Verdict(ASSUMPTION, "holds", 0.0, detail)
     return DenseDecomposition(parameter_shapes, 0.0, verdict, matrix, columns)
-
-
-def _without_rounding(p: NumericArray) -> NumericArray:
-    """The coordinates with sizes equal to the smallest, or zero, where rounding cannot tell."""
-    sizes = np.abs(p)
-    noise = COORDINATE_ROUNDING * sizes.max(initial=0.0)
-    p = np.where(sizes <= noise, 0.0, p)
-    sizes = np.abs(p)
-    smallest = sizes.min(axis=0)
-    tied = (sizes - smallest <= noise) & (smallest > 0.0)
-    factor = np.where(tied, smallest / np.where(tied, sizes, 1.0), 1.0)
-    equal: NumericArray = p * factor
-    if not np.iscomplexobj(p):
-        equal = np.where(tied, np.sign(p) * smallest, p)
-    return equal

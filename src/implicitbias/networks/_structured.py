@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import log10, prod, sqrt
 
 import numpy as np
 
-from implicitbias._arrays import FloatArray, NumericArray
+from implicitbias._arrays import BoolArray, FloatArray, NumericArray
 from implicitbias._errors import InvalidInputError
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features, Spectra
@@ -18,6 +19,7 @@ from implicitbias.networks._decomposition import (
     OrthogonalDecomposition,
     read_only,
 )
+from implicitbias.networks._zeros import vanishing_frequencies
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -148,6 +150,10 @@ class FourierDecomposition(_Square):
     def coefficients(self, rho: NumericArray) -> NumericArray:
         """Compute beta = d^{(L-1)/2} F rho (F is symmetric)."""
         return self.features(rho)
+
+    def vanish(self, layers: Iterable[NumericArray]) -> BoolArray:
+        """By integers."""
+        return np.array([vanishing_frequencies(np.ravel(v)) for v in layers])
 
     def _project(self, layer: int, vector: NumericArray) -> NumericArray:
         return np.fft.ifft(vector, norm="ortho")

@@ -40,12 +40,12 @@ from implicitbias.theorems._loss_rates import (
     equal_shares,
     loss_rate,
 )
+from implicitbias.theorems._rounded_start import require_no_smaller
 from implicitbias.theorems._situation import ROUNDED, Situation, kept_signs
 
 Verdicts = tuple[Verdict, ...]
 NOISE = 10.0  # roundings up to which a KKT residual is one
 SYMMETRIC = 1e-12  # part of a saddle's falling directions that is rounding
-SMALLER = 1e-9  # relative: an l1 norm that is another one
 BASIN_MARGIN = 1e6  # where the flow's direction is read off to choose among stationary points
 
 
@@ -226,8 +226,8 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     if groups is None:
         moves, signs = kept_signs(situation)
     found = l1_max_margin(rows.taken(moves), groups=groups, signs=signs)
-    if groups is None and not (situation.ties_are_given or (moves.all() and signs is None)):
-        _require_no_smaller(rows, float(np.abs(found.rho).sum()), verdicts)
+    if groups is None:
+        require_no_smaller(situation, rows, found, moves, verdicts)
     if groups is None and found.alone:
         found = with_least_kappa(rows.taken(moves), found)
     elif groups is None:
@@ -260,21 +260,6 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         loss_rate=loss_rate(situation, coordinate_squares(situation, rho), shares),
         note=note or f"kappa = {found.kappa:.4g}, the largest correlation off the support.",
     )
-
-
-def _require_no_smaller(rows: Features, norm: float, verdicts: Verdicts) -> None:
-    """Refuse where layers that tie, or vanish, to rounding alone keep the flow from a better point.
-
-    They do not keep the flow of the given layers: what differs by a rounding grows without end.
-    """
-    free = float(np.abs(l1_max_margin(rows).rho).sum())
-    if free < norm * (1.0 - SMALLER):
-        raise NoPredictionError(
-            "layers of the start tie, or vanish, in some coordinates to rounding, and this decides "
-            f"the direction: beside the l1 norm {norm:.6g} with their signs kept there is "
-            f"{free:.6g} without. Start from one layer twice, or from layers that differ.",
-            verdicts,
-        )
 
 
 def _on_the_face(

@@ -28,7 +28,7 @@ from implicitbias.limits import (
 )
 from implicitbias.theorems._limit_problem import LimitProblem, Member, Verdicts
 from implicitbias.theorems._regression import assemble_potential, only_solution, potential_limit
-from implicitbias.theorems._rounded_start import end_without_ties
+from implicitbias.theorems._rounded_start import changed_by_rounding
 from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import Situation
 from implicitbias.theorems._stacked import stacked_limits
@@ -170,7 +170,7 @@ def _end(
     rho = situation.reduction.spectrum(real_rho)
     coefficients, error = situation.coefficients(real_rho), end.error
     if alpha == 0.0:
-        error += end_without_ties(situation, real_rho, coefficients)
+        error += changed_by_rounding(situation, real_rho, coefficients, end=True)
     coefficients, gap, error = only_solution(situation, coefficients, end.gap, error)
     return Limit(
         coefficients,

@@ -111,10 +111,12 @@ def certified(
 ) -> Limit:
     """The limit, if its certificate is as good as asked for."""
     if not limit.certificate.worst <= certified_to:
+        open_ = [str(verdict) for verdict in verdicts if verdict.status == "undecided"]
         raise NoPredictionError(
             f"{result.name} applies, but its limit was certified only to "
             f"{limit.certificate.worst:.1e} ({limit.certificate}); asked for {certified_to:.1e}. "
-            f"Pass a larger certified_to, or {situation.easier}.",
+            f"Pass a larger certified_to, or {situation.easier}."
+            + "".join(f" It is {text}." for text in open_),
             verdicts,
             limit.certificate,
         )

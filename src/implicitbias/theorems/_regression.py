@@ -31,7 +31,7 @@ from implicitbias.limits import (
 from implicitbias.problems import UnitRows
 from implicitbias.theorems._limit_problem import require_finite
 from implicitbias.theorems._rounded_start import (
-    forced_by_rounding,
+    changed_by_rounding,
     left_out,
     one_point_start_change,
     whole_layers,
@@ -107,7 +107,7 @@ def assemble_potential(
             there = situation.at_scale(
                 np.exp(situation.init.log_scale + change) if change else None
             )
-            error += forced_by_rounding(there, real_rho, coefficients)
+            error += changed_by_rounding(there, real_rho, coefficients)
             error += left_out(there, coefficients)
         only, gap, error = only_solution(situation, coefficients, gap, error)
         if only is not coefficients and decomposition.is_identity:

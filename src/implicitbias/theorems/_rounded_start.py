@@ -10,13 +10,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, Parameters
-from implicitbias._verdicts import Status
+from implicitbias._arrays import EPS, BoolArray, FloatArray, Parameters
+from implicitbias._errors import NoPredictionError
+from implicitbias._verdicts import Status, Verdict
+from implicitbias.features import Features
 from implicitbias.limits import (
+    MaxMargin,
     PathError,
     PotentialProblem,
     at_actual_scale,
     certify,
+    l1_max_margin,
     small_scale_end,
     solve,
     solve_one_point,
@@ -24,46 +28,75 @@ from implicitbias.limits import (
 from implicitbias.problems import Regression
 from implicitbias.theorems._situation import Situation
 
+Verdicts = tuple[Verdict, ...]
 DRAWS = 3
 NOTHING = 16.0  # roundings of the start below which a sum of two layers' coordinates may be 0
+SMALLER = 1e-9  # relative: an l1 norm that is another one
 FIRST_ORDER = 1e-9  # larger changes of beta are no small ones
 
 
 def zeros_told(situation: Situation) -> str:
     """How many coordinates stay at 0, and how far they are from it where they are rounded."""
-    off = _off_zero(situation)
-    count = int(situation.curves.dead.sum())
-    return f"{count} stay at 0" + (f", where rounding leaves {off:.2g}" if off else "")
+    count, doubtful = int(situation.curves.dead.sum()), doubtful_zeros(situation)
+    if not doubtful.any():
+        return f"{count} stay at 0"
+    return f"{count} stay at 0, where rounding leaves {_off_zero(situation, doubtful):.2g}"
 
 
 def zeros_held(situation: Situation) -> Status:
     """Whether coordinates that count as 0 are: products in float64 do not tell."""
-    return "undecided" if _off_zero(situation) else "holds"
+    return "undecided" if doubtful_zeros(situation).any() else "holds"
 
 
-def _off_zero(situation: Situation) -> float:
-    """The largest coordinate of the start that counts as 0 and may be none."""
-    if situation.ties_are_given or not situation.curves.dead.any():
-        return 0.0
-    given = situation.decomposition.projections(situation.init.directions)
-    return float(np.abs(given[:, situation.curves.dead]).max())
+def doubtful_zeros(situation: Situation) -> BoolArray:
+    """Coordinates that stay at 0 because two of their layers count as 0, and may not be, (m,)."""
+    dead = situation.curves.dead
+    if not dead.any() or situation.decomposition.power is not None:
+        return np.zeros_like(dead)
+    known = situation.decomposition.vanish(situation.init.directions)
+    return np.asarray(dead & (known.sum(axis=0) < 2))
 
 
-def forced_by_rounding(situation: Situation, rho: FloatArray, coefficients: FloatArray) -> float:
-    """|d beta|_inf / |beta|_inf where coordinates are forced to 0 by ties that may be rounding.
+def _off_zero(situation: Situation, doubtful: BoolArray) -> float:
+    """The largest such coordinate as the products leave it, or what they may have lost."""
+    given = np.abs(situation.decomposition.projections(situation.init.directions))
+    return max(float(given[:, doubtful].max()), EPS * float(given.max()))
 
-    Where none is 0. Otherwise the limit from one start without these ties is solved too.
+
+def changed_by_rounding(
+    situation: Situation, rho: FloatArray, coefficients: FloatArray, *, end: bool = False
+) -> float:
+    """|d beta|_inf / |beta|_inf where rounding decides which coordinates move, or keep their sign.
+
+    Where it decides nothing, 0. Otherwise the limit, or the ``end`` of the path at scale 0, from
+    other starts within rounding is solved too.
     """
-    if situation.start_is_exact or not (situation.reach.forced & ~situation.curves.dead).any():
+    curves, doubtful = situation.curves, doubtful_zeros(situation)
+    held = curves.locked if end else situation.reach.forced
+    tied = not situation.start_is_exact and (held & ~curves.dead).any()
+    if not (tied or doubtful.any()):
         return 0.0
-    loose = _without_ties(situation)
+    moves = ~curves.dead | doubtful
+    loose = _without_ties(situation, moves, doubtful, tied=bool(tied))
+    other = _end_of(loose) if end else _limit_of(loose)
+    return np.inf if other is None else _apart(situation, moves, other, rho, coefficients)
+
+
+def _limit_of(problem: PotentialProblem) -> FloatArray | None:
     try:
-        solved, state = solve(loose)
+        solved, state = solve(problem)
     except PathError:
-        return np.inf
-    if not loose.target.any():
+        return None
+    if not problem.target.any():
         solved, state = at_actual_scale(solved, state)
-    return _apart(situation, solved.curves.rho(certify(solved, state).state.t), rho, coefficients)
+    return solved.curves.rho(certify(solved, state).state.t)
+
+
+def _end_of(problem: PotentialProblem) -> FloatArray | None:
+    try:
+        return small_scale_end(problem).rho
+    except ValueError:
+        return None
 
 
 def left_out(situation: Situation, coefficients: FloatArray) -> float:
@@ -85,24 +118,19 @@ def left_out(situation: Situation, coefficients: FloatArray) -> float:
         return float(decomposition.residual * tensor / size * np.exp(logs))
 
 
-def end_without_ties(situation: Situation, rho: FloatArray, coefficients: FloatArray) -> float:
-    """The same at scale 0, where coordinates keep their sign by ties that may be rounding."""
-    curves = situation.curves
-    if situation.start_is_exact or not (curves.locked & ~curves.dead).any():
-        return 0.0
-    try:
-        end = small_scale_end(_without_ties(situation))
-    except ValueError:
-        return np.inf
-    return _apart(situation, end.rho, rho, coefficients)
+def _without_ties(
+    situation: Situation, moves: BoolArray, doubtful: BoolArray, *, tied: bool
+) -> PotentialProblem:
+    """The problem on ``moves`` from a start off by rounding, that of ``doubtful`` zeros included.
 
-
-def _without_ties(situation: Situation) -> PotentialProblem:
-    """The problem from the start with entries other than 0 off by rounding; dead ones left out."""
+    Entries other than 0 are off where ties are rounding.
+    """
     reduction, rng = situation.reduction, np.random.default_rng(0)
-    start, moves = reduction.start, ~situation.curves.dead
-    noise = 2.0 * EPS * float(np.abs(start).max()) * rng.standard_normal(start.shape)
-    loose = replace(reduction, start=start + np.where(start == 0.0, 0.0, noise))
+    start, draws = reduction.start, rng.standard_normal(reduction.start.shape)
+    noise = np.where(start == 0.0, 0.0, 2.0 * EPS * float(np.abs(start).max()) * tied)
+    if doubtful.any():
+        noise = np.where((start == 0.0) & doubtful, _off_zero(situation, doubtful), noise)
+    loose = replace(reduction, start=start + noise * draws)
     rest = Regression(reduction.features.taken(moves), situation.targets)
     return PotentialProblem(
         rest.features.rows(rest.rows),
@@ -113,14 +141,54 @@ def _without_ties(situation: Situation) -> PotentialProblem:
 
 
 def _apart(
-    situation: Situation, other: FloatArray, rho: FloatArray, coefficients: FloatArray
+    situation: Situation,
+    moves: BoolArray,
+    other: FloatArray,
+    rho: FloatArray,
+    coefficients: FloatArray,
 ) -> float:
-    """|d beta|_inf / |beta|_inf from rho to the ``other`` one of the coordinates that move."""
+    """|d beta|_inf / |beta|_inf from rho to the ``other`` one, of the coordinates ``moves``."""
     change = -rho
-    change[~situation.curves.dead] += other
+    change[moves] += other
     moved = situation.decomposition.coefficients(situation.reduction.spectrum(change)).real
     size = float(np.abs(coefficients).max())
     return float(np.abs(moved).max()) / size if size > 0.0 else 0.0
+
+
+def require_no_smaller(
+    situation: Situation,
+    rows: Features,
+    found: MaxMargin,
+    moves: BoolArray,
+    verdicts: Verdicts,
+) -> None:
+    """Refuse where layers that tie, or vanish, to rounding alone keep the flow from a better point.
+
+    They do not keep the flow of the given layers: what differs by a rounding grows without end. A
+    point as good will do, unless the multipliers leave those coordinates out: |z_j^T a| < 1.
+    """
+    doubtful, signs = doubtful_zeros(situation), found.signs
+    if not doubtful.any() and (signs is None or situation.ties_are_given):
+        return
+    pulls, wrong, kept = rows.T @ found.multipliers, np.zeros(0), None
+    if signs is not None and situation.ties_are_given:
+        kept = np.zeros(moves.size)
+        kept[moves] = signs
+    elif signs is not None:
+        wrong = -signs * pulls[moves]
+    freed = moves | doubtful
+    norm = float(np.abs(found.rho).sum())
+    other = l1_max_margin(rows.taken(freed), signs=None if kept is None else kept[freed])
+    free = float(np.abs(other.rho).sum())
+    best = max(np.abs(pulls[doubtful]).max(initial=0.0), wrong.max(initial=0.0))
+    tied = best >= (1.0 - SMALLER) * np.abs(pulls[moves]).max()
+    if free < norm * (1.0 - SMALLER) or tied:
+        raise NoPredictionError(
+            "layers of the start tie, or vanish, in some coordinates to rounding, and this decides "
+            f"the direction: beside the l1 norm {norm:.6g} with their signs kept there is "
+            f"{free:.6g} without. Start from one layer twice, or from layers that differ.",
+            verdicts,
+        )
 
 
 def whole_layers(

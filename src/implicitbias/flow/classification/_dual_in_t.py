@@ -16,7 +16,7 @@ from math import exp
 import numpy as np
 from scipy.integrate import OdeSolver
 
-from implicitbias._arrays import BoolArray, FloatArray
+from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.flow.classification._dual import DualMargins
 from implicitbias.flow.classification._log_curves import Coordinates
 from implicitbias.flow.classification._loss import MarginLoss, log_sum
@@ -188,8 +188,9 @@ class SlackFlow(DualMargins):
             squares = np.maximum(np.einsum("ij,ij->i", speeds, speeds), NORMAL)
         log_pace = 0.5 * np.logaddexp(2.0 * shift + np.log(squares), 2.0 * self.log_omega)
         pull = Pull(log_rates, log_weights, speeds, heights, shift, log_pace, np.zeros(len(t)))
-        for row in np.flatnonzero((squares == NORMAL) | self._uneven(pull)):
-            self._treat(pull, int(row))
+        rows = np.flatnonzero((squares == NORMAL) | self._uneven(pull))
+        if rows.size:
+            self._treat(pull, rows)
         return pull
 
     def _uneven(self, pull: Pull) -> BoolArray:
@@ -204,24 +205,27 @@ class SlackFlow(DualMargins):
         apart = np.maximum(highest, self.log_omega) - np.minimum(lowest, self.log_omega)
         return np.asarray(held | (apart > APART))
 
-    def _treat(self, pull: Pull, row: int) -> None:
-        """One state with neither a weight formed by itself, which may be tiny, nor a rate."""
-        log_rates, log_weights = pull.log_rates[row], pull.log_weights[row][:, None]
-        lift = _lift(log_rates + (self.log_sizes + log_weights).max(axis=0), self.log_omega)
-        log_rates += lift
-        logs = log_rates + log_weights
-        shift = float(np.max(logs, where=self.features != 0.0, initial=-np.inf))
-        if shift == -np.inf:
-            pull.log_pace[row] = self.log_omega
-            return
+    def _treat(self, pull: Pull, rows: IntArray) -> None:
+        """States with neither a weight formed by itself, which may be tiny, nor a rate."""
+        log_weights = pull.log_weights[rows][:, :, None]
+        levels = pull.log_rates[rows] + (self.log_sizes + log_weights).max(axis=1)
+        lifts = np.array([_lift(level, self.log_omega) for level in levels])
+        pull.log_rates[rows] += lifts
+        logs = pull.log_rates[rows][:, None, :] + log_weights
+        shifts = np.max(logs, axis=(1, 2), where=self.features != 0.0, initial=-np.inf)
+        moves = shifts > -np.inf
+        pull.log_pace[rows[~moves]] = self.log_omega
+        rows, lifts, logs, shifts = rows[moves], lifts[moves], logs[moves], shifts[moves]
         with np.errstate(under="ignore"):
-            parts = self.features * np.exp(np.minimum(logs - shift, 0.0))
-        pull.shift[row] = shift
-        pull.speeds[row], pull.heights[row] = parts.sum(axis=0), np.abs(parts).sum(axis=0)
-        log_pace, shares = _log_pace(pull.speeds[row], pull.heights[row], shift, self.log_omega)
-        pull.log_pace[row] = log_pace
-        if lift.any():
-            pull.mean_lift[row] = float(shares @ lift) / max(float(shares.sum()), NORMAL)
+            parts = self.features * np.exp(np.minimum(logs - shifts[:, None, None], 0.0))
+        pull.shift[rows] = shifts
+        pull.speeds[rows], pull.heights[rows] = parts.sum(axis=1), np.abs(parts).sum(axis=1)
+        for row, lift in zip(rows, lifts, strict=True):
+            pull.log_pace[row], shares = _log_pace(
+                pull.speeds[row], pull.heights[row], float(pull.shift[row]), self.log_omega
+            )
+            if lift.any():
+                pull.mean_lift[row] = float(shares @ lift) / max(float(shares.sum()), NORMAL)
 
     def _rate_slopes(self, t: FloatArray) -> FloatArray:
         """d log E / dt."""

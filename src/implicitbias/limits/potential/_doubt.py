@@ -23,6 +23,7 @@ from implicitbias.limits.potential._problem import (
 from implicitbias.limits.potential._seen import log_top, relative_change, relative_move
 
 LAST_BIT = 2.0**-74  # of the terms of a product of ``Precise``
+SOLVED = 4.0 * EPS**2  # a float64 solve for the EPS of these that rounding of rho leaves
 NOTHING = 2e-14  # of beta: what may be lost without being measured closely
 DRAWS = 8
 FEW = 4  # where weights are mild: no direction matters much more than others
@@ -63,10 +64,15 @@ def lost_before(problem: PotentialProblem, system: NewtonSystem, state: Potentia
 
 
 def lost_in_products(
-    problem: PotentialProblem, system: NewtonSystem, state: PotentialState, *, slacks: bool
+    problem: PotentialProblem,
+    system: NewtonSystem,
+    state: PotentialState,
+    *,
+    slacks: bool,
+    bit: float = LAST_BIT,
 ) -> float:
-    """What the last bits of Z rho and Z^T nu do to beta; ``slacks``: Z^T nu was not needed."""
-    sizes, clocks = _of_products(problem, state, slacks=slacks)
+    """What the last ``bit`` of Z rho and Z^T nu does to beta; ``slacks``: Z^T nu was not needed."""
+    sizes, clocks = _of_products(problem, state, slacks=slacks, bit=bit)
     return _swayed(problem, system, state.t, sizes, clocks)
 
 
@@ -79,7 +85,12 @@ def lost_in_units(
 
 
 def _of_products(
-    problem: PotentialProblem, state: PotentialState, *, slacks: bool, bounded: bool = False
+    problem: PotentialProblem,
+    state: PotentialState,
+    *,
+    slacks: bool,
+    bounded: bool = False,
+    bit: float = LAST_BIT,
 ) -> tuple[FloatArray, FloatArray]:
     """The last bits of Z rho, (n,), and those of Z^T nu in units of t, (m,).
 
@@ -95,11 +106,11 @@ def _of_products(
         pulls = np.zeros(curves.size) if slacks else features.absolute_transposed(nu)
     sizes = sizes + np.abs(problem.target)
     if slacks:
-        return LAST_BIT * sizes, np.zeros(curves.size)
+        return bit * sizes, np.zeros(curves.size)
     with np.errstate(over="ignore"):
         pulls = np.exp(log_dual_weights(curves)) * pulls
         clocks = pulls * np.exp(-curves.log_u_slope(state.t))
-    return LAST_BIT * sizes, LAST_BIT * clocks
+    return bit * sizes, bit * clocks
 
 
 def _norm(values: FloatArray) -> float:

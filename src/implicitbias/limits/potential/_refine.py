@@ -19,6 +19,7 @@ from implicitbias.coordinates import ScalarCurves
 from implicitbias.dual import NewtonSystem, Rows, as_given, sharpened_system
 from implicitbias.features import ExactSums, as_features, precise_residual
 from implicitbias.limits.potential._doubt import (
+    SOLVED,
     lost_before,
     lost_in_products,
     lost_in_start,
@@ -56,6 +57,8 @@ GOALS = 3  # corrections of targets, each of which wins the digits that LU keeps
 DIM, BLANK = 1e-10, 1e-20  # entries of a row that may be 0, and that are, to twice the digits
 MOST_EXACT = 1 << 20  # entries of Z up to which its products may be summed exactly
 ANY = 1.0  # the error of an answer that may be any
+HOPE = 20  # corrections within which steps are no longer than FAR, or never will be
+FAR = 1e3
 STALLED = 0.5  # a correction not shorter than this part of the last gains nothing
 
 
@@ -117,7 +120,9 @@ def _with_more_digits(
         exact = replace(problem, products=ExactSums(problem.features))
         again = _corrected(exact, best.state, corrections, combined=best.slacks)
         if again.system is not None:
-            lost = lost_in_units(problem, again.system, again.state, slacks=again.slacks)
+            there = problem, again.system, again.state
+            lost = lost_in_units(*there, slacks=again.slacks)
+            lost += lost_in_products(*there, slacks=again.slacks, bit=SOLVED)
             best = again
     return best, lost
 
@@ -147,7 +152,8 @@ def _corrected(
             best = Refined(step.state, step.dt, error, found[0], step.asked is not None)
         stalled = length < ROUGH and error > STALLED * last
         done = error <= ENOUGH and length <= SETTLED
-        if count == corrections or done or (stalled and combine):
+        lost = length > FAR and count >= HOPE
+        if count == corrections or done or lost or (stalled and combine):
             return best
         last, combine = np.inf if stalled else error, combine or stalled
         state = step.taken(curves, length)
