@@ -11,7 +11,7 @@ from implicitbias.networks._zeros import vanishing_frequencies, vanishing_projec
 
 @pytest.mark.parametrize("size", range(1, 31))
 def test_frequencies_of_integers(size):
-    """Against the FFT: sums of up to 30 integers up to 2 that are not 0 are no smaller than 1e-9."""
+    """Against the FFT, which leaves less than 1e-9 of what is 0."""
     rng = np.random.default_rng(0)
     for _ in range(5):
         values = rng.integers(-2, 3, size).astype(float)

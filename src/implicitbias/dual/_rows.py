@@ -111,9 +111,7 @@ def sharpened(rows: Rows, given: Features, products: Products) -> Rows:
     goals, found = given.columns(wrong), combined.columns(wrong)
     kept = found != 0.0
     for _ in range(CORRECTIONS):
-        pairs = zip(found.T, goals.T, strict=True)
-        missing = np.array([inner.residual(column, goal) for column, goal in pairs]).T
-        step = np.where(kept, lu_solve(rows.factor, missing), 0.0)
+        step = np.where(kept, lu_solve(rows.factor, inner.residual(found, goals)), 0.0)
         found = found + step
         if np.all(np.abs(step).max(axis=0) <= EPS * np.abs(found).max(axis=0)):
             break

@@ -41,7 +41,7 @@ class Precise:
     matrix: Features
 
     def residual(self, vector: FloatArray, target: FloatArray) -> FloatArray:
-        """b - A x, (n,), for x (d,) and b (n,), all finite."""
+        """b - A x, (n,), for x (d,) and b (n,), all finite; or (n, k) for (d, k) and (n, k)."""
         missing, low = target, np.zeros_like(target)
         for _, (exact, rest) in self._results(lambda part: partial(_product, vector[part])):
             missing, more = difference(missing, exact)
@@ -113,14 +113,15 @@ class _Split:
         """A v by parts of v, at unit size in between so that no number overflows."""
         if axis == 1 and self._in_one_unit:
             return self._times_plain(leading, rest, vector)
+        sizes, units = (_like(values[axis], vector) for values in (self.sizes, self.units))
         x, exponents = np.frexp(vector)
-        exponents = np.where(x != 0.0, exponents + self.units[axis] + self.sizes[axis], LOWEST)
-        common = int(exponents.max(initial=LOWEST))
+        exponents = np.where(x != 0.0, exponents + units + sizes, LOWEST)
+        common = exponents.max(axis=0, initial=LOWEST)
         x = np.ldexp(x, exponents - common)
         first = rounded_to(x, np.asarray(np.ldexp(1.5, 52 - self.bits)))  # entries are below 1
-        first, last = (np.ldexp(part, -self.sizes[axis]) for part in (first, x - first))
+        first, last = (np.ldexp(part, -sizes) for part in (first, x - first))
         exact, low = leading @ first, leading @ last + rest @ (first + last)
-        unit = self.units[1 - axis] + common
+        unit = _like(self.units[1 - axis], vector) + common
         return np.ldexp(exact, unit), np.ldexp(low, unit)
 
     @cached_property
@@ -132,12 +133,17 @@ class _Split:
         self, leading: Product, rest: Product, vector: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """The same by one power of two for all of v."""
-        common = int(np.frexp(float(np.abs(vector).max(initial=0.0)))[1])
-        x = vector * 2.0**-common if abs(common) < MODERATE else np.ldexp(vector, -common)
+        common = np.frexp(np.abs(vector).max(axis=0, initial=0.0))[1]
+        x = vector * 2.0**-common if np.abs(common).max() < MODERATE else np.ldexp(vector, -common)
         first = rounded_to(x, np.asarray(1.5 * 2.0 ** (52 - self.bits)))
         exact, low = leading @ first, leading @ (x - first) + rest @ x
-        unit = self.units[0] + common
+        unit = _like(self.units[0], vector) + common
         return np.ldexp(exact, unit), np.ldexp(low, unit)
+
+
+def _like(values: IntArray | int, other: FloatArray) -> IntArray | int:
+    """``values`` as a column where ``other`` has columns."""
+    return values if isinstance(values, int) or other.ndim == 1 else values[:, None]
 
 
 def _split(matrix: Features) -> _Split:

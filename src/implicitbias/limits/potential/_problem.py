@@ -295,7 +295,8 @@ def correct(
         if count == 0:
             found = last_system(problem, curves, state, rough=well)
         else:
-            found = linearise(problem, curves, state, rough=well)
+            combine = known is not None and known.combined is not None  # and so it stays
+            found = linearise(problem, curves, state, combine=combine, rough=well)
         if found is None:
             return None
         if found[0].rows is not state.rows:
