@@ -396,19 +396,3 @@ def test_directions_where_features_are_rounded(depth, offset):
             error = float(error / max(abs(beta)))
         assert error <= max(10 * found.certificate.error, ROUNDING)
         assert found.certificate.error <= 1e-8
-
-
-@pytest.mark.parametrize("depth", [2, 3, 4, 6])
-@pytest.mark.parametrize("rows", [2, 3])
-def test_time_stamps_beside_ones(depth, rows):
-    """A solve rounds by more than exact residuals show: rho_1 = 0 beside 1e-12 is 1e-24."""
-    stamps = np.array([1700000072000.0, 1700000002000.0, 1700000092000.0])[:rows]
-    targets = np.array([-2.319211587746395, -2.319211492249451, -2.319211615031236])[:rows]
-    X = np.column_stack([np.ones(rows), stamps])
-    rational = fmpq_mat([[fmpq(int(value)) for value in row] for row in X[:2]])
-    y = fmpq_mat([[fmpq(*value.as_integer_ratio())] for value in targets[:2].tolist()])
-    exact = np.array([int(e.p) / int(e.q) for e in rational.solve(y).entries()])
-    init = Initialization(
-        [np.array([-0.316, -1.823])] * (depth - 1) + [np.zeros(2)], scale=40.78315426225683
-    )
-    check(predict_limit(DiagonalNetwork(2, depth), Regression(X, targets), init), exact, 1e-14)

@@ -220,3 +220,21 @@ def test_rows_that_offsets_hide_beyond_float64():
     expected = np.array([int(expected[k, 0].p) / int(expected[k, 0].q) for k in range(3)])
     missed = np.abs(found.coefficients - expected).max() / 0.5
     assert missed <= found.certificate.error <= 1e-8
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4, 6])
+@pytest.mark.parametrize("rows", [2, 3])
+def test_time_stamps_beside_ones(depth, rows):
+    """A solve rounds by more than exact residuals show: rho_1 = 0 beside 1e-12 is 1e-24."""
+    stamps = np.array([1700000072000.0, 1700000002000.0, 1700000092000.0])[:rows]
+    targets = np.array([-2.319211587746395, -2.319211492249451, -2.319211615031236])[:rows]
+    X = np.column_stack([np.ones(rows), stamps])
+    solved = rationals(X[:2]).solve(rationals(targets[:2]).transpose())
+    exact = np.array([int(entry.p) / int(entry.q) for entry in solved.entries()])
+    init = Initialization(
+        [np.array([-0.316, -1.823])] * (depth - 1) + [np.zeros(2)], scale=40.78315426225683
+    )
+    limit = predict_limit(DiagonalNetwork(2, depth), Regression(X, targets), init)
+    error = np.abs(limit.coefficients - exact).max() / np.abs(exact).max()
+    assert error <= max(10 * limit.certificate.error, ROUNDING)
+    assert limit.certificate.error < 1e-13
