@@ -277,8 +277,13 @@ def _expected(problem: Problem, limit: ib.Limit, given: np.ndarray | None) -> np
 
 
 def _start_size(problem: Problem, alpha: float) -> float:
-    """What a beta of 0 is measured by: the product of the layers, 0 where it overflows."""
+    """What a beta of 0 is measured by: the product of the layers.
+
+    Where it overflows, infinite if all targets are 0, and else 0.
+    """
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         sizes = [np.abs(layer).max(initial=0.0) for layer in problem.layers]
         size = float(np.prod([value or 1.0 for value in sizes]) * np.float64(alpha) ** len(sizes))
-    return size if np.isfinite(size) else 0.0
+    if np.isfinite(size):
+        return size
+    return 0.0 if problem.task == "classification" or problem.y.any() else np.inf
