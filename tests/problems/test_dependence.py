@@ -111,3 +111,72 @@ def test_the_one_interpolator_of_near_columns_is_right_or_refused(apart, depth):
         expected = exact_solution(X, y)
         error = np.abs(found.coefficients - expected).max() / np.abs(expected).max()
         assert error <= max(1e-12, 10 * found.certificate.error)
+
+
+def refused(X, kind):
+    """Whether a limit is, and only because of a rounded copy."""
+    problem = Regression(kind(X), X @ np.arange(1.0, X.shape[1] + 1.0))
+    init = Initialization.last_layer_zero(DiagonalNetwork(X.shape[1], 2), np.ones(X.shape[1]), 0.1)
+    try:
+        predict_limit(DiagonalNetwork(X.shape[1], 2), problem, init)
+    except NoPredictionError as error:
+        assert "is a multiple of" in str(error) and "but for a rounding" in str(error)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(3, 3), (3, 8), (8, 3)])
+def test_rounded_copies_are_refused_and_exact_ones_are_not(kind, shape):
+    for seed, factor in enumerate([0.1, 2.54, 1 / 3, -7.3e-9, 1.0 - 7e-15]):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal(shape)
+        for exact in (2.0**-30, -1.0, 3.0):
+            rows = X.copy()
+            rows[1] = exact * np.round(X[0], 3 if exact != 3.0 else 0)
+            rows[0] = rows[1] / exact
+            assert not refused(rows, kind)
+        rows = X.copy()
+        rows[1] = factor * X[0]
+        assert refused(rows, kind) == (shape != (8, 3))  # where other rows span everything
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_near_copies_are_right_or_refused(kind):
+    """Rows 1e-6 to 1e-16 apart, against exact rationals: (1, 2) solves the equations."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = rng.integers(1, 2**26, 2) / 2.0**26
+        for digits in range(20, 53):
+            other = x * (1.0 + rng.integers(1, 4, 2) * 2.0**-digits)
+            X = np.array([x, other])
+            exact = [[Fraction(value) for value in row] for row in X.tolist()]
+            if exact[0][0] * exact[1][1] == exact[0][1] * exact[1][0]:
+                continue
+            y = [row[0] + 2 * row[1] for row in exact]
+            if any(Fraction(float(value)) != value for value in y):
+                continue
+            problem = Regression(kind(X), [float(value) for value in y])
+            init = Initialization.last_layer_zero(DiagonalNetwork(2, 2), np.ones(2), 0.1)
+            try:
+                limit = predict_limit(DiagonalNetwork(2, 2), problem, init)
+            except NoPredictionError:
+                continue
+            np.testing.assert_allclose(limit.coefficients, [1.0, 2.0], rtol=1e-8)
+
+
+def test_centred_rows_are_combinations_and_not_refused():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5, 9))
+    assert not refused(X - X.mean(axis=0), np.asarray)
+
+
+def test_other_targets_of_a_table_leave_it_one():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((3, 6))
+    X[1] = 0.1 * X[0]
+    y = X @ np.ones(6)
+    assert Regression(X, y).with_targets(2.0 * y).rounded_copy.startswith("row ")
+    measured = Regression.measured(X, y).with_targets(2.0 * y)
+    assert measured.rounded_copy == "" and measured.rank == 2
+    np.testing.assert_array_equal(measured.y, 2.0 * y)

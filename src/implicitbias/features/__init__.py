@@ -6,7 +6,7 @@ from implicitbias.features._build import as_features, features_of
 from implicitbias.features._cluster import OnCluster
 from implicitbias.features._dense import Dense, heaviest_columns
 from implicitbias.features._device import OnDevice
-from implicitbias.features._exact_sums import ExactSums, exact_sum
+from implicitbias.features._exact_sums import ExactSums, exact_sum, product_error
 from implicitbias.features._fourier import Fourier, Spectra
 from implicitbias.features._large import (
     factor_instead,
@@ -44,5 +44,6 @@ __all__ = [
     "lost_in_difference",
     "may_combine",
     "precise_residual",
+    "product_error",
     "stackable",
 ]

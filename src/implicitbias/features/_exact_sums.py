@@ -52,7 +52,7 @@ def _missing(goal: float, row: FloatArray, x: FloatArray, exponents: IntArray) -
     """The goal minus the sum of row_j x_j 2^exponents_j."""
     a, own = np.frexp(row)
     first = a * x
-    rest = _product_error(a, x, first)
+    rest = product_error(a, x, first)
     total = np.where(first != 0.0, own + exponents, LOWEST)
     mantissa, exponent = np.frexp(goal)
     top = max(int(total.max(initial=LOWEST)), int(exponent) if goal else LOWEST)
@@ -61,8 +61,8 @@ def _missing(goal: float, row: FloatArray, x: FloatArray, exponents: IntArray) -
     return float(np.ldexp(missing, top))
 
 
-def _product_error(a: FloatArray, b: FloatArray, product: FloatArray) -> FloatArray:
-    """a b - product, exactly, for |a|, |b| < 1."""
+def product_error(a: FloatArray, b: FloatArray, product: FloatArray) -> FloatArray:
+    """a b - product, exactly, for |a|, |b| <= 1."""
     (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
     cross = (product - a_high * b_high) - a_low * b_high - a_high * b_low
     return np.asarray(a_low * b_low - cross)

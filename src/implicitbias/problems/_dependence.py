@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray, IntArray
-from implicitbias.features import Features
+from implicitbias.features import Features, as_features, product_error
 from implicitbias.problems._exact import combinations, exact_rank, independent_rows
 from implicitbias.problems._rows import (
     MAX_EXACT_ENTRIES,
@@ -163,6 +163,48 @@ def distance_of_others(X: Features, chosen: IntArray) -> float:
     unit = np.concatenate([rows.block(block) for block in rows.blocks()])
     basis = np.linalg.qr(unit[chosen].T)[0]
     return float(np.linalg.norm(unit - unit @ basis @ basis.T, axis=1).max())
+
+
+def rounded_copy(X: Features, chosen: IntArray) -> str:
+    """Which row but the ``chosen``, or column of a square X, is a rounded multiple; '' if none.
+
+    Whether that is a copy, the data do not say: otherwise it is one more equation.
+    """
+    if chosen.size in (0, len(X)) or X.size > MOST_ENTRIES:
+        return ""
+    found = _near_copy(X, chosen)
+    if found is not None:
+        return "row {} of X is a multiple of row {}".format(*found)
+    if X.shape[0] != X.shape[1]:
+        return ""
+    across = as_features(np.ascontiguousarray(X.toarray().T))
+    found = _near_copy(across, exact_row_basis(UnitRows(across, equilibrated=True)).rows)
+    return "" if found is None else "column {} of X is a multiple of column {}".format(*found)
+
+
+def _near_copy(X: Features, chosen: IntArray) -> tuple[int, int] | None:
+    """A row but the ``chosen``, and one of these that it is a multiple of, though not exactly."""
+    rows = UnitRows(X, equilibrated=True)
+    orthonormal, triangular = np.linalg.qr(rows.block(chosen).T)
+    basis = RowBasis(chosen, orthonormal, triangular)
+    others = np.setdiff1d(np.flatnonzero(rows.norms > 0.0), chosen)
+    weights = np.abs(basis.combinations(rows, others))
+    nearest, sizes = weights.argmax(axis=1), np.sort(weights, axis=1)
+    single = sizes[:, :-1].sum(axis=1) <= ONE * sizes[:, -1]
+    for row, own in zip(others[single], chosen[nearest[single]], strict=True):
+        x, other = rows.scaled(np.array([row, own])).toarray()
+        if not _proportional(x, other):
+            return int(row), int(own)
+    return None
+
+
+def _proportional(x: FloatArray, other: FloatArray) -> bool:
+    """Whether x_j b_k = b_j x_k for all j, exactly; k where b is largest. Entries are below 1."""
+    k = int(np.abs(other).argmax())
+    left, right = x * other[k], other * x[k]
+    if not np.array_equal(left, right):
+        return False
+    return np.array_equal(product_error(x, other[k], left), product_error(other, x[k], right))
 
 
 def _exactly_spanned(X: Features, rank: int) -> bool:

@@ -20,7 +20,12 @@ from implicitbias.problems._consistency import (
     share,
     worst_contradiction,
 )
-from implicitbias.problems._dependence import distance_of_others, exact_row_basis, told_apart
+from implicitbias.problems._dependence import (
+    distance_of_others,
+    exact_row_basis,
+    rounded_copy,
+    told_apart,
+)
 from implicitbias.problems._independence import clearly_independent
 from implicitbias.problems._inputs import (
     check_predictions,
@@ -89,6 +94,7 @@ class Regression:
     rows: NumericArray
     inconsistency: float
     lost: Lost | None
+    _measured: bool
 
     def __init__(self, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> None:
         X = features_of(X)
@@ -96,7 +102,7 @@ class Regression:
 
     @classmethod
     def measured(cls, X: FloatArray | Features, y: FloatArray) -> Regression:
-        """The same of a table, or of its differences, where near columns count as copies."""
+        """The same of a table, or of its differences, where near rows and columns are copies."""
         problem = cls.__new__(cls)
         problem._set(features_of(X), y, measured=True)
         return problem
@@ -111,6 +117,7 @@ class Regression:
             rows=rows,
             inconsistency=inconsistency,
             lost=None,
+            _measured=measured,
         )
 
     def having(self, lost: Lost) -> Regression:
@@ -130,7 +137,10 @@ class Regression:
             As for a new Regression.
         """
         if self.rank < self.num_points:
-            return Regression(self.features, y)
+            other = copy(self)
+            other.__dict__.pop("dropped_distance", None)
+            other._set(self.features, _targets(y, self.num_points), measured=self._measured)
+            return other
         other = copy(self)
         other.__dict__.update(y=_targets(y, self.num_points), lost=None)
         return other
@@ -152,6 +162,16 @@ class Regression:
         0 where they are exact combinations, as far as that is known.
         """
         return distance_of_others(self.features, self.rows)
+
+    @cached_property
+    def rounded_copy(self) -> str:
+        """Which row, or column of a square X, is a copy of another but for a rounding; '' if none.
+
+        Such a row is left out, though it may be data; of a ``measured`` table it is a copy.
+        """
+        if self._measured or self.dropped_distance == 0.0:
+            return ""
+        return rounded_copy(self.features, self.rows)
 
     def __repr__(self) -> str:
         return (

@@ -158,18 +158,30 @@ def _require_linear(activation: Activation) -> None:
 
 
 def _dropped_rows(problem: Regression | Classification) -> tuple[Verdict, ...]:
-    """Whether the rows that count as dependent are, where there are some."""
+    """Whether the rows that count as dependent are, where there are some.
+
+    Raises
+    ------
+    NoPredictionError
+        A row is a multiple of another but for a rounding: the answer is another if it is data.
+    """
     if isinstance(problem, Classification) or problem.rank == problem.num_points:
         return ()
     distance = problem.dropped_distance
-    return (
-        Verdict(
-            "the dropped rows are combinations of the others",
-            "undecided" if distance > 0.0 else "holds",
-            distance,
-            "their distance to those, relative to their length",
-        ),
+    verdict = Verdict(
+        "the dropped rows are combinations of the others",
+        "undecided" if distance > 0.0 else "holds",
+        distance,
+        "their distance to those, relative to their length",
     )
+    if problem.rounded_copy:
+        raise NoPredictionError(
+            f"{problem.rounded_copy} but for a rounding ({distance:.1e}): as a copy it says "
+            "nothing, as data it is one more equation, and the limit another. Drop it, or make it "
+            "an exact multiple.",
+            (replace(verdict, status="fails"),),
+        )
+    return (verdict,)
 
 
 def applicable(situation: Situation) -> tuple[Theorem, tuple[Verdict, ...]]:
