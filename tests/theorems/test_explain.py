@@ -167,3 +167,16 @@ def test_wrong_input_is_refused():
         explain(REGRESS, DIAGONAL, random(DIAGONAL))
     with pytest.raises(InvalidInputError, match="there are Corollary 5"):
         explain(DIAGONAL, REGRESS, random(DIAGONAL))["Theorem 7"]
+
+
+def test_rows_that_depend_by_rounding():
+    """What predict_limit says of them, or refuses, stands here too."""
+    X = np.random.default_rng(0).standard_normal((3, 6))
+    init = Initialization.last_layer_zero(DiagonalNetwork(6, 2), np.ones(6), 0.1)
+    X[2] = X[0] + 0.1 * X[1]
+    found = explain(DiagonalNetwork(6, 2), Regression(X, X @ np.ones(6)), init).limit
+    assert "undecided" in [one.status for one in found.assumptions]
+    X[2] = 0.1 * X[1]
+    said = explain(DiagonalNetwork(6, 2), Regression(X, X @ np.ones(6)), init)
+    assert said.limit is None
+    assert "predict_limit refuses: row 2 of X is a multiple of row 1" in " ".join(str(said).split())

@@ -20,6 +20,7 @@ from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._assumptions import needs_of, title, verdict_of
 from implicitbias.theorems._limit_problem import LimitProblem
+from implicitbias.theorems._predict import dropped_rows
 from implicitbias.theorems._registry import all_theorems, task_of
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
 from implicitbias.theorems._theorem import Theorem
@@ -355,7 +356,7 @@ def _measured(result: Theorem, situation: Situation) -> tuple[tuple[Verdict, ...
 def _predicted(result: Theorem, situation: Situation, certified_to: float) -> Limit | str:
     """The limit with the verdicts that came with solving it, or why there is none."""
     try:
-        limit = result.limit.at(situation, result.name, ())
+        limit = result.limit.at(situation, result.name, dropped_rows(situation.problem))
     except ImplicitBiasError as error:
         return str(error)
     if not limit.certificate.worst <= certified_to:

@@ -157,7 +157,7 @@ def _require_linear(activation: Activation) -> None:
         )
 
 
-def _dropped_rows(problem: Regression | Classification) -> tuple[Verdict, ...]:
+def dropped_rows(problem: Regression | Classification) -> tuple[Verdict, ...]:
     """Whether the rows that count as dependent are, where there are some.
 
     Raises
@@ -219,7 +219,7 @@ def applicable_in_turn(situation: Situation) -> Iterator[tuple[Theorem, tuple[Ve
         verdicts = result.measure(situation)
         if not any(verdict.fails for verdict in verdicts):
             tried.append(result.limit)
-            yield result, (*verdicts, *_dropped_rows(situation.problem))
+            yield result, (*verdicts, *dropped_rows(situation.problem))
 
 
 def first_answer(
@@ -249,7 +249,7 @@ def _asked(situation: Situation, name: str) -> tuple[Theorem, tuple[Verdict, ...
         raise NoPredictionError(
             f"{name} does not apply: {verdicts[-1]}. It needs {result.remedy}.", verdicts
         )
-    return result, (*verdicts, *_dropped_rows(situation.problem))
+    return result, (*verdicts, *dropped_rows(situation.problem))
 
 
 def _first_applicable(situation: Situation) -> tuple[Theorem, tuple[Verdict, ...]]:
@@ -257,7 +257,7 @@ def _first_applicable(situation: Situation) -> tuple[Theorem, tuple[Verdict, ...
     for result in theorems_about(task_of(situation.problem)):
         verdicts = result.measure(situation)
         if not any(verdict.fails for verdict in verdicts):
-            return result, (*verdicts, *_dropped_rows(situation.problem))
+            return result, (*verdicts, *dropped_rows(situation.problem))
         failed.append((result, verdicts))
     lines = [f"  {result.name}: {verdicts[-1]}" for result, verdicts in failed]
     instead = (
