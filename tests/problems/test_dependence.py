@@ -180,3 +180,21 @@ def test_other_targets_of_a_table_leave_it_one():
     measured = Regression.measured(X, y).with_targets(2.0 * y)
     assert measured.rounded_copy == "" and measured.rank == 2
     np.testing.assert_array_equal(measured.y, 2.0 * y)
+
+
+@pytest.mark.parametrize(("n", "d"), [(5, 9), (20, 50), (50, 200)])
+def test_standardised_tables_without_a_constant(n, d):
+    """30 standard deviations off 0, rows add up to some 1e-13: rounding, of a table."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(300.0, 10.0, (n, d))
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    y = rng.standard_normal(n)
+    assert reachable_part(X, y - y.mean())[0].rank == n - 1
+    network = DiagonalNetwork(d, 2)
+    init = Initialization.last_layer_zero(network, np.ones(d), 0.1)
+    with pytest.raises(NoPredictionError, match="such as one row of a centred table"):
+        predict_limit(network, Regression(X, X @ np.ones(d)), init)
+    assert (
+        predict_limit(network, Regression(X[1:], X[1:] @ np.ones(d)), init).certificate.error
+        < 1e-13
+    )

@@ -33,17 +33,17 @@ ONE = 1e-6  # of the largest weight: the other ones together, where a row is nea
 MOST_ENTRIES = 1 << 22  # of X: a row that depends on others is looked at in some .1 s
 
 
-def exact_row_basis(rows: UnitRows) -> RowBasis:
-    """Pick independent rows; where float64 is in doubt and X is small, by integers."""
-    basis = row_basis(rows)
-    clear = bool((np.abs(np.diag(basis.triangular)) > CLEAR).all())
-    if clear and basis.rows.size == min(rows.shape):
+def exact_row_basis(rows: UnitRows, *, clear: bool = False) -> RowBasis:
+    """Pick independent rows as ``row_basis``; where float64 is in doubt, X small, by integers."""
+    basis = row_basis(rows, clear=clear)
+    plain = bool((np.abs(np.diag(basis.triangular)) > CLEAR).all())
+    if plain and basis.rows.size == min(rows.shape):
         return basis
     integers = rows.integers()
     if integers is None:
         return basis
     chosen = independent_rows(integers, basis.rows)
-    if chosen.size == basis.rows.size and (clear or chosen.size == rows.num_rows):
+    if chosen.size == basis.rows.size and (plain or chosen.size == rows.num_rows):
         return basis
     unit = np.concatenate([rows.block(block) for block in rows.blocks()])
     weights = combinations(integers, chosen) * rows.norms[chosen]

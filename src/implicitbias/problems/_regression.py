@@ -226,7 +226,7 @@ def _consistent_rows(X: Features, y: FloatArray, *, measured: bool) -> tuple[Num
     if clearly_independent(X, *scaling):
         return np.arange(len(X)), 0.0
     rows = UnitRows(X, scaling=scaling)
-    basis = exact_row_basis(rows)
+    basis = exact_row_basis(rows, clear=measured)
     if not (measured and X.shape[0] == X.shape[1]):
         basis = told_apart(X, rows, basis)
     contradiction = worst_contradiction(rows, basis, y)

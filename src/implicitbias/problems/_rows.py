@@ -212,9 +212,10 @@ class RowBasis:
         return self.solve((rows.block(block) @ self.orthonormal).T).T
 
 
-def row_basis(rows: UnitRows) -> RowBasis:
+def row_basis(rows: UnitRows, *, clear: bool = False) -> RowBasis:
     """Pick independent rows by column-pivoted QR, block against block, as far as float64 can tell.
 
+    ``clear``: those alone whose distance is above ``rank_tolerance``, whatever rounding explains.
     Every block competes with the rows kept so far, so the workspace is one block and at most k
     kept rows. R_jj is the distance of a unit row to the span of those before it.
     """
@@ -227,7 +228,9 @@ def row_basis(rows: UnitRows) -> RowBasis:
             :2
         ]
         rank = int(np.sum(np.abs(np.diag(triangular)) > tolerance))
-        if len(stack) == rows.num_rows:  # else rows dropped before may have been the better ones
+        if (
+            len(stack) == rows.num_rows and not clear
+        ):  # else rows dropped before may have been the better ones
             rank = _beyond_rounding(triangular, rank, rows.shape)
         kept, indices = stack[order[:rank]], candidates[order[:rank]]
         if rank == rows.width:

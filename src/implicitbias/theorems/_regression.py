@@ -42,6 +42,7 @@ Verdicts = tuple[Verdict, ...]
 UNMET = 1e-6
 SETTLED = 1e-13  # errors of beta that are not worth a solve in balls
 SMALL_SCALE = 0.1  # distances above this share of the end are not of a small scale
+REST = "X without the rows that others nearly give, such as one row of a centred table"
 CORRECTIONS = 3  # of seminormal equations: each wins the digits that one solve keeps
 
 
@@ -50,9 +51,9 @@ def potential_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
     try:
         problem, state = solve(situation.potential)
     except PathError as error:
+        easier = REST if "dependent" in str(error) else situation.easier
         raise NoPredictionError(
-            f"{name} applies, but its limit problem could not be solved: {error}. Try "
-            f"{situation.easier}.",
+            f"{name} applies, but its limit problem could not be solved: {error}. Try {easier}.",
             verdicts,
             partial=_how_far(situation, error, name, verdicts),
         ) from None
