@@ -49,7 +49,8 @@ class Regression:
     below eps (1 + |c|) where n <= d and it (n = d: or a column) is near a single other one; small
     X of short integers (in powers of two) is taken at its word, by integer arithmetic. Dependent
     rows, duplicates and zero rows with target zero included, are allowed as long as the targets
-    agree; n > d then is as well.
+    agree; n > d then is as well. Predictions refuse a row that is not exactly a multiple of
+    another, and so near to one that it counts as dependent: it may be data.
     Mostly a Gram matrix of few columns proves that all rows are independent; otherwise X is
     factored in blocks. It is never copied whole, a sparse one never made dense but for a block.
 
