@@ -111,6 +111,10 @@ REFUSED = {
     "frame with NaN": (pd.DataFrame(X).where(X > 0), "Impute or drop missing values"),
     "numbers as text": (X.astype(str), "Encode text first"),
     "one text": (put(X, "1.5"), "contains '1.5' at index (1, 2), which is text"),
+    "one text in a frame": (
+        pd.DataFrame(put(X, "a"), columns=list("pqrst")),
+        "contains 'a' at index (1, 2), column 'r', which is text",
+    ),
     "string type": (X.astype(str).astype(np.dtypes.StringDType()), "Encode text first"),
     "bytes": (X.astype("S8"), "not numeric"),
     "a dict": (put(X, {}), "contains a dict at index (1, 2), which is not a number"),

@@ -51,14 +51,17 @@ def numeric_array(value: Any, name: str, expected: str = "numbers") -> npt.NDArr
             f"{REMEDIES.get(array.dtype.kind, REMEDIES['U'])}"
         )
     if array.dtype.kind == "O":
-        _refuse_other_objects(array, name, expected)
+        _refuse_other_objects(array, name, expected, _names_of(value))
     return as_float64(
         array, name, lambda place: tuple(map(int, np.unravel_index(place, array.shape)))
     )
 
 
-def _refuse_other_objects(array: npt.NDArray[Any], name: str, expected: str) -> None:
-    """Refuse an array of objects that are not all numbers: text, missing values, containers."""
+def _refuse_other_objects(array: npt.NDArray[Any], name: str, expected: str, columns: Any) -> None:
+    """Refuse an array of objects that are not all numbers: text, missing values, containers.
+
+    ``columns``: the names of a table's columns, or None.
+    """
     kinds = set(map(type, array.flat))
     foreign = tuple(kind for kind in kinds if not issubclass(kind, (Number, np.bool_)))
     if not foreign:
@@ -69,7 +72,10 @@ def _refuse_other_objects(array: npt.NDArray[Any], name: str, expected: str) -> 
     known = is_missing(entry) or isinstance(entry, (str, bytes))
     shown = repr(entry) if known else f"a {type(entry).__name__}"
     given = f"{name} has dtype object and contains {shown}"
-    given += _at(np.unravel_index(place, array.shape))
+    index = np.unravel_index(place, array.shape)
+    given += _at(index)
+    if columns is not None and len(index) == 2 and isinstance(columns[index[1]], str):
+        given += f", column {columns[index[1]]!r}"
     if is_missing(entry):
         raise InvalidInputError(
             f"{given}; every entry must be a number. Impute or drop missing values first."
@@ -144,6 +150,11 @@ def _refuse_rounded_columns(value: Any, name: str) -> None:
             given = np.asarray(column)
             if given.dtype.kind in "iu":
                 as_float64(given, name, partial(_in_column, j))
+
+
+def _names_of(value: Any) -> Any:
+    """The names of a data frame's or an Arrow table's columns; None of anything else."""
+    return getattr(value, "column_names", getattr(value, "columns", None))
 
 
 def _columns(value: Any) -> Iterable[Any]:
