@@ -168,10 +168,14 @@ def distance_of_others(X: Features, chosen: IntArray) -> float:
 def rounded_copy(X: Features, chosen: IntArray) -> str:
     """Which row but the ``chosen``, or column of a square X, is a rounded multiple; '' if none.
 
+    Or one of whole numbers that depends on others as far as float64 can tell, and does not.
     Whether that is a copy, the data do not say: otherwise it is one more equation.
     """
-    if chosen.size in (0, len(X)) or X.size > MOST_ENTRIES:
+    rank = chosen.size
+    if rank in (0, len(X)) or X.size > MOST_ENTRIES:
         return ""
+    if X.size <= MAX_EXACT_ENTRIES and _are_whole(X.toarray()) and not _exactly_spanned(X, rank):
+        return "a row of X, all of whole numbers, is a combination of others"
     found = _near_copy(X, chosen)
     if found is not None:
         return "row {} of X is a multiple of row {}".format(*found)
@@ -180,6 +184,11 @@ def rounded_copy(X: Features, chosen: IntArray) -> str:
     across = as_features(np.ascontiguousarray(X.toarray().T))
     found = _near_copy(across, exact_row_basis(UnitRows(across, equilibrated=True)).rows)
     return "" if found is None else "column {} of X is a multiple of column {}".format(*found)
+
+
+def _are_whole(values: FloatArray) -> bool:
+    """Whether no rounding can have made them."""
+    return bool(np.all(values == np.round(values)))
 
 
 def _near_copy(X: Features, chosen: IntArray) -> tuple[int, int] | None:

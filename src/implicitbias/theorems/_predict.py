@@ -177,8 +177,8 @@ def dropped_rows(problem: Regression | Classification) -> tuple[Verdict, ...]:
     if problem.rounded_copy:
         raise NoPredictionError(
             f"{problem.rounded_copy} but for a rounding ({distance:.1e}): as a copy it says "
-            "nothing, as data it is one more equation, and the limit another. Drop it, or make it "
-            "an exact multiple.",
+            "nothing, as data it is one more equation, and the limit another. Drop it, make it an "
+            "exact multiple, or subtract from the columns what their entries share.",
             (replace(verdict, status="fails"),),
         )
     return (verdict,)
