@@ -217,3 +217,15 @@ def test_whole_numbers_beside_an_offset_are_right_or_refused(base):
             continue
         np.testing.assert_allclose(limit.coefficients, [1.0, 2.0, 3.0], rtol=1e-8)
     assert refused < 20 or base > 1e13
+
+
+def test_square_data_whose_columns_are_independent():
+    """Columns 1e-13 apart, rows a rounding: of rank 3, exactly."""
+    column = np.array([-1460.0958979593945, -1007.7451268952686, 1293.3255939521468])
+    other = np.array([-0.04486661838177436, -0.19459829243940, -1.4248107875461862])
+    near = np.array([-1.4600958979600398, -1.0077451268954272, 1.2933255939525112])
+    X = np.column_stack([column, other, near])
+    init = Initialization.last_layer_zero(DiagonalNetwork(3, 2), np.ones(3), 1.0)
+    y = [441.2949438465482, 304.56759036528206, -390.9823746316568]
+    with pytest.raises(NoPredictionError, match="though no column"):
+        predict_limit(DiagonalNetwork(3, 2), Regression(X, y), init)

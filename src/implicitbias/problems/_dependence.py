@@ -182,7 +182,10 @@ def rounded_copy(X: Features, chosen: IntArray) -> str:
     if X.shape[0] != X.shape[1]:
         return ""
     across = as_features(np.ascontiguousarray(X.toarray().T))
-    found = _near_copy(across, exact_row_basis(UnitRows(across, equilibrated=True)).rows)
+    independent = exact_row_basis(UnitRows(across, equilibrated=True)).rows
+    if independent.size > rank:
+        return "a row of X, though no column, is a combination of others"
+    found = _near_copy(across, independent)
     return "" if found is None else "column {} of X is a multiple of column {}".format(*found)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import cho_solve
 
 from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm, worst_of
-from implicitbias._errors import NoPredictionError
+from implicitbias._errors import InvalidInputError, NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.features import Features
@@ -114,6 +114,10 @@ def assemble_potential(
         if only is not coefficients and decomposition.is_identity:
             state, rho = replace(state, t=_t_from_rho(problem.curves, only[kept])), only
         coefficients = only
+    try:
+        layers = _layers(situation, problem, state)
+    except InvalidInputError:  # not real: what rounding left of a conjugate pair grew apart
+        layers, error = None, np.inf
     return Limit(
         coefficients,
         "point",
@@ -125,7 +129,7 @@ def assemble_potential(
             error=error,
         ),
         verdicts,
-        _layers(situation, problem, state),
+        layers,
         rho,
         nu if np.isfinite(nu).all() else None,
         num_iterations=state.iterations,

@@ -30,7 +30,8 @@ from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
 DRAWS = 3
-NOTHING = 16.0  # roundings of the start below which a sum of two layers' coordinates may be 0
+NOTHING = 64.0  # roundings of the start below which a sum of two layers' coordinates may be 0
+TIED = 1e-6  # of the largest singular value: gaps whose two may turn into each other
 SMALLER = 1e-9  # relative: an l1 norm that is another one
 FIRST_ORDER = 1e-9  # larger changes of beta are no small ones
 
@@ -58,9 +59,10 @@ def doubtful_zeros(situation: Situation) -> BoolArray:
 
 
 def _off_zero(situation: Situation, doubtful: BoolArray) -> float:
-    """The largest such coordinate as the products leave it, or what they may have lost."""
+    """The largest of what the products leave of these zeros, or what they may have lost."""
     given = np.abs(situation.decomposition.projections(situation.init.directions))
-    return max(float(given[:, doubtful].max()), EPS * float(given.max()))
+    zeros = doubtful & (situation.coordinates == 0.0)
+    return max(float(given[zeros].max()), EPS * float(given.max()))
 
 
 def changed_by_rounding(
@@ -222,7 +224,7 @@ def one_point_start_change(
     noise = 2.0 * EPS * np.abs(start).max(axis=1, keepdims=True)  # a layer of zeros is exact
     rng, largest = np.random.default_rng(0), 0.0
     others = [start + noise * rng.standard_normal(start.shape) for _ in range(DRAWS)]
-    for first, second in [*others, *_without_rounding(start)]:
+    for first, second in [*others, *_without_rounding(start, svd.values)]:
         other = replace(one, first=first, second=second)
         change = _one_point_change(situation, coefficients, moved, other.layers(nu))
         if not change <= FIRST_ORDER * float(np.abs(coefficients).max()):
@@ -235,11 +237,16 @@ def one_point_start_change(
     return largest
 
 
-def _without_rounding(start: FloatArray) -> list[FloatArray]:
-    """The start (2, m) with sums and differences of its rows 0 where they may be rounding."""
+def _without_rounding(start: FloatArray, values: FloatArray) -> list[FloatArray]:
+    """The start (2, m) with sums and differences of its rows 0 where they may be rounding.
+
+    Singular vectors are rounded by eps over the gap to the next singular value.
+    """
     turned = np.array([start[0] + start[1], start[0] - start[1]])
-    nothing = np.abs(turned) <= NOTHING * EPS * float(np.linalg.norm(start))
-    nothing &= (start != 0.0).all(axis=0)
+    gaps = np.abs(np.subtract.outer(values, values)) / float(values.max())
+    nearest = np.min(gaps, axis=1, where=gaps > TIED, initial=1.0)
+    nothing = np.abs(turned) <= NOTHING * EPS / nearest * float(np.linalg.norm(start))
+    nothing &= turned != 0.0
     if not nothing.any():
         return []
     turned[nothing] = 0.0
