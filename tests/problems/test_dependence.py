@@ -216,7 +216,8 @@ def test_whole_numbers_beside_an_offset_are_right_or_refused(base):
             refused += 1
             continue
         np.testing.assert_allclose(limit.coefficients, [1.0, 2.0, 3.0], rtol=1e-8)
-    assert refused < 20 or base > 1e13
+    if base <= 1e13:
+        assert refused < 20
 
 
 def test_square_data_whose_columns_are_independent():

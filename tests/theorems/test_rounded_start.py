@@ -110,7 +110,8 @@ def test_filters_of_one_character(order, scale):
                 size = np.abs(expected).max()
                 error = np.abs(limit.coefficients - expected).max() / size
                 assert error <= max(10.0 * limit.certificate.error, 1e-14)
-            assert answered or order > 4  # where products are not rounded characters decide
+            if order <= 4:  # characters are not rounded, and decide
+                assert answered > 0
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-1, 1e-3, 1e-6])
