@@ -243,14 +243,21 @@ def _without_rounding(start: FloatArray, values: FloatArray) -> list[FloatArray]
     Singular vectors are rounded by eps over the gap to the next singular value.
     """
     turned = np.array([start[0] + start[1], start[0] - start[1]])
-    gaps = np.abs(np.subtract.outer(values, values)) / float(values.max())
-    nearest = np.min(gaps, axis=1, where=gaps > TIED, initial=1.0)
-    nothing = np.abs(turned) <= NOTHING * EPS / nearest * float(np.linalg.norm(start))
+    nothing = np.abs(turned) <= NOTHING * EPS / _gaps(values) * float(np.linalg.norm(start))
     nothing &= turned != 0.0
     if not nothing.any():
         return []
     turned[nothing] = 0.0
     return [np.array([turned[0] + turned[1], turned[0] - turned[1]]) / 2.0]
+
+
+def _gaps(values: FloatArray) -> FloatArray:
+    """The distance to the next singular value that is no tie, over the largest, (m,); at most 1."""
+    sizes = values / float(values.max())
+    ends = np.concatenate([[-np.inf], np.sort(sizes), [np.inf]])
+    below = ends[np.searchsorted(ends, sizes - TIED) - 1]
+    above = ends[np.searchsorted(ends, sizes + TIED, side="right")]
+    return np.minimum(np.minimum(sizes - below, above - sizes), 1.0)
 
 
 def _one_point_change(
