@@ -54,8 +54,10 @@ def doubtful_zeros(situation: Situation) -> BoolArray:
     dead = situation.curves.dead
     if not dead.any() or situation.decomposition.power is not None:
         return np.zeros_like(dead)
-    known = situation.decomposition.vanish(situation.init.directions)
-    return np.asarray(dead & (known.sum(axis=0) < 2))
+    if "vanish" not in situation.derived:
+        known = situation.decomposition.vanish(situation.init.directions)
+        situation.derived["vanish"] = known.sum(axis=0)
+    return np.asarray(dead & (situation.derived["vanish"] < 2))
 
 
 def _off_zero(situation: Situation, doubtful: BoolArray) -> float:
@@ -257,7 +259,7 @@ def _gaps(values: FloatArray) -> FloatArray:
     ends = np.concatenate([[-np.inf], np.sort(sizes), [np.inf]])
     below = ends[np.searchsorted(ends, sizes - TIED) - 1]
     above = ends[np.searchsorted(ends, sizes + TIED, side="right")]
-    return np.minimum(np.minimum(sizes - below, above - sizes), 1.0)
+    return np.asarray(np.minimum(np.minimum(sizes - below, above - sizes), 1.0))
 
 
 def _one_point_change(
