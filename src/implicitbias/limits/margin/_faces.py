@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import linprog
 from scipy.sparse import csc_array
 
 from implicitbias._arrays import EPS, FloatArray
 from implicitbias._verdicts import Status, Verdict
+from implicitbias.limits._linear_program import linprog
 from implicitbias.limits.margin._l1 import GroupedProblem, Point
 
 CHARGED = 1e-10  # a multiplier below this share of the largest counts as zero

@@ -11,13 +11,13 @@ from typing import Any
 
 import clarabel
 import numpy as np
-from scipy.optimize import linprog
 from scipy.sparse import block_array, csc_array, eye_array
 
 from implicitbias._arrays import (
     FloatArray,
 )
 from implicitbias.features import Dense, Features, as_features
+from implicitbias.limits._linear_program import linprog
 from implicitbias.limits.margin._kkt import norm_value
 from implicitbias.limits.margin._l2 import least_norm
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linprog
 from scipy.sparse import csc_array, eye_array, hstack, vstack
 
 from implicitbias._arrays import FloatArray
@@ -22,6 +21,7 @@ from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Dense, Features, as_features
 from implicitbias.limits._equilibrating import equilibrating
+from implicitbias.limits._linear_program import linprog
 from implicitbias.limits.margin._convex import MaxMargin
 from implicitbias.limits.margin._entropy import Entropy, least_entropy
 from implicitbias.limits.margin._exact import independent, reduced_costs, refined, smallest_margin

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import lstsq
-from scipy.optimize import linprog
 
 from implicitbias._arrays import FloatArray, IntArray
 from implicitbias.dual import weighted_gram
+from implicitbias.limits._linear_program import linprog
 from implicitbias.limits.potential._end_program import OPTIONS, EndProgram
 
 ROUNDS = 100

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
-from scipy.optimize import linprog
 
 from implicitbias._arrays import BoolArray, FloatArray, IntArray
 from implicitbias.features import Dense, exact_sum, precise_residual
 from implicitbias.limits._equilibrating import equilibrating
+from implicitbias.limits._linear_program import linprog
 from implicitbias.limits.potential._end_basis import (
     NOTHING,
     PIVOT,

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from scipy.optimize import linprog
 
 from implicitbias._arrays import (
     FloatArray,
@@ -22,6 +21,7 @@ from implicitbias._arrays import (
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.features import Features
 from implicitbias.limits._equilibrating import equilibrating
+from implicitbias.limits._linear_program import linprog
 
 OPTIONS = {
     "presolve": False,  # it finds little in dense rows and takes half of the time

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
 
 from implicitbias._arrays import FloatArray
 from implicitbias._nonnegative import nnls
 from implicitbias.coordinates import ScalarCurves
 from implicitbias.features import Dense, Features
 from implicitbias.limits._equilibrating import equilibrating
+from implicitbias.limits._linear_program import linprog
 from implicitbias.limits.potential._end_program import OPTIONS
 
 CONSISTENT = 1e-9

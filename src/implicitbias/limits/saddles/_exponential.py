@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.optimize import linprog
 
 from implicitbias._arrays import EPS, BoolArray, FloatArray, IntArray, stable_norm
 from implicitbias.features import Features
+from implicitbias.limits._linear_program import linprog
 from implicitbias.limits.saddles._cone import FLAT, NOTHING, NoRestError, Rest
 
 SETTLED = 1e-6  # change of a margin below which steps that shrink no more are rounding
