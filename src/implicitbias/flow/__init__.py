@@ -8,7 +8,7 @@ from implicitbias.flow._arguments import (
 )
 from implicitbias.flow._budget import Callback
 from implicitbias.flow._decoupled import has_dual_flow
-from implicitbias.flow._gradient_flow import flow_of, gradient_flow
+from implicitbias.flow._gradient_flow import flow_of, flows_of, gradient_flow
 from implicitbias.flow._result import Flow, FlowState, SlideReport, outcome_badge
 from implicitbias.flow._to_margins import MarginFlows, margin_flows
 from implicitbias.flow._towards import Towards
@@ -27,6 +27,7 @@ __all__ = [
     "Towards",
     "check_tolerance",
     "flow_of",
+    "flows_of",
     "gradient_flow",
     "has_dual_flow",
     "margin_flows",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict, Unpack, overload
 
 from implicitbias._names import renamed
@@ -19,7 +20,7 @@ from implicitbias.flow._budget import Callback
 from implicitbias.flow._result import Flow
 from implicitbias.flow.activation._result import ActivationFlow
 from implicitbias.flow.activation._run import activation_flow
-from implicitbias.flow.classification._run import classification_flow
+from implicitbias.flow.classification._run import classification_flow, flows_on_the_way
 from implicitbias.flow.regression._run import regression_flow
 from implicitbias.initialization import Initialization
 from implicitbias.networks import AnyActivation, Network
@@ -222,3 +223,21 @@ def flow_of(setting: Setting, asked: Request) -> Flow:
         if isinstance(problem, Classification):
             return classification_flow(setting, problem, asked)
         return regression_flow(setting, problem, asked)
+
+
+def flows_of(setting: Setting, asked: Request, log_margins: Sequence[float]) -> dict[float, Flow]:
+    """``flow_of`` of a classification, and those to log margins on its way, by where they end.
+
+    Raises
+    ------
+    InvalidInputError, InfeasibleProblemError
+        As ``gradient_flow``.
+    TypeError
+        The setting is no classification.
+    """
+    problem = setting.problem
+    if not isinstance(problem, Classification):
+        raise TypeError("only flows of a classification end at margins.")
+    refuse_predictable_only(problem)
+    with threads_for(problem.X.size):
+        return flows_on_the_way(setting, problem, asked, log_margins)

@@ -16,7 +16,7 @@ from implicitbias._arrays import FloatArray, NumericArray, worst_of
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
 from implicitbias.features import Features
-from implicitbias.flow import Flow, flow_of, request
+from implicitbias.flow import Flow, flows_of, request
 from implicitbias.initialization import Initialization
 from implicitbias.limits import MaxMargin, OptimalFace, on_face
 from implicitbias.networks import DiagonalNetwork, TwoSidedDiagonalNetwork
@@ -63,6 +63,9 @@ def by_late_flow(
         off = face.above[ends[-1].multipliers == 0.0]
         idle = min(idle, float(above[off].min(initial=np.inf)))
 
+    far = LATE + min(FAR / max(1.0 - face.kappa, 1e-3), LARGEST_LOG_MARGIN)
+    if situation.problem.features.is_array:
+        _late_flow(situation, min(far, BEFORE_SLIDING), on_the_way=(LATE,))
     read(LATE, (None,))
     read(LATE, FINE)
     rough, fine = ends
@@ -72,7 +75,6 @@ def by_late_flow(
     whole = np.zeros(moves.size)
     whole[moves] = found.rho
     beta = coefficients(whole)
-    far = LATE + min(FAR / max(1.0 - face.kappa, 1e-3), LARGEST_LOG_MARGIN)
     for log_margin in (min(far, BEFORE_SLIDING), far):
         read(log_margin, (None,))
         moved = float(np.linalg.norm(ends[-1].t - fine.t)) / size
@@ -145,17 +147,30 @@ def _late_layers(
     return turned if gauge is None else turned / gauge, direction, above
 
 
-def _late_flow(situation: Situation, log_margin: float, rtol: float | None = None) -> Flow:
+def _late_flow(
+    situation: Situation,
+    log_margin: float,
+    rtol: float | None = None,
+    on_the_way: tuple[float, ...] = (),
+) -> Flow:
+    """The flow to so late a margin; what it finds ``on_the_way`` is there for who asks later."""
+    known: dict[float, Flow] = situation.derived.setdefault("late flows", {})
     size = situation.init.log_scale + np.log(np.abs(situation.coordinates).max())
     lengths = situation.problem.features.row_norms()
     apart = bool(lengths.max() > 1e4 * lengths.min())  # such flows are stiff, their steps dear
+    later = max(0.0, 2.0 * float(size))
+    if rtol is None and log_margin + later in known:
+        return known[log_margin + later]
     asked = request(
         situation.problem,
-        until_log_margin=log_margin + max(0.0, 2.0 * float(size)),
+        until_log_margin=log_margin + later,
         rtol=rtol,
         max_steps=int(LATE_STEPS[apart] / (1.0 + (len(situation.problem.y) / POINTS) ** 3)),
     )
-    return flow_of(situation, asked)
+    flows = flows_of(situation, asked, [margin + later for margin in on_the_way])
+    if rtol is None:
+        known.update(flows)
+    return flows[log_margin + later]
 
 
 def _late_direction(situation: Situation, log_margin: float) -> FloatArray:
