@@ -8,7 +8,13 @@ from scipy.sparse import csr_array
 
 from implicitbias import DiagonalNetwork, Initialization, NoPredictionError, Regression
 from implicitbias.problems import Classification, reachable_part
-from implicitbias.theorems import predict_limit
+from implicitbias.theorems import (
+    explain,
+    limit_path,
+    predict_limit,
+    predict_limits,
+    saddle_path,
+)
 
 KINDS = [np.asarray, csr_array]
 ROUNDED = [1.0, 0.1, 2.54, 1 / 3, -7.3e-9]
@@ -165,10 +171,59 @@ def test_near_copies_are_right_or_refused(kind):
             np.testing.assert_allclose(limit.coefficients, [1.0, 2.0], rtol=1e-8)
 
 
-def test_centred_rows_are_combinations_and_not_refused():
+def table(name):
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((4, 9))
+    if name == "centred":
+        return X - X.mean(axis=0)
+    if name == "of low rank":
+        return rng.standard_normal((6, 4)) @ X
+    X[3] = X[0] - X[1] + (1e-15 * X[3] if name == "a noisy sum" else 0.0)
+    return X
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["centred", "of low rank", "a sum", "a noisy sum"])
+def test_rows_near_several_are_left_out_and_certify_nothing(kind, name):
+    """As numbers they are independent, and the interpolators of both readings are far apart."""
+    X = table(name)
+    y = X @ np.arange(1.0, 10.0)
+    network, start = DiagonalNetwork(9, 2), [np.ones(9), np.zeros(9)]
+    expected = np.linalg.pinv(X, rcond=1e-12) @ y
+    given, told = Regression(kind(X), y), Regression.measured(kind(X), y)
+    for problem, worst in ((given, np.inf), (told, 0.0), (told.with_targets(2.0 * y), 0.0)):
+        limits = limit_path(network, problem, start, [np.inf, 0.1]).limits
+        found = limits[0].coefficients * y[0] / problem.y[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-10)
+        init = Initialization(start, scale=0.1)
+        limits += predict_limit(network, problem, init), *predict_limits(network, [problem], init)
+        for limit in limits:
+            assert worst <= limit.certificate.worst <= worst + 1e-13
+            assert limit.assumptions[-1].holds == (worst == 0.0)
+        assert worst <= saddle_path(network, problem, start).worst <= worst + 1e-9
+    assert "Regression.measured" in str(predict_limit(network, given, init))
+    if kind is np.asarray:
+        explanation = explain(network, given, init)
+        assert "leave them out, or say that X is a table" in " ".join(str(explanation).split())
+        applied = [one for one in explanation.findings if one.limit]
+        assert applied and all(one.limit.certificate.error == np.inf for one in applied)
+
+
+@pytest.mark.parametrize("shape", [(60, 2000), (400, 300)])
+def test_copies_in_large_tables_are_proved(shape):
+    """Equal rows, multiples and combinations, beyond the integers that are looked at at once."""
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((5, 9))
-    assert not refused(X - X.mean(axis=0), np.asarray)
+    X = rng.standard_normal(shape)
+    if shape[0] > shape[1]:
+        X[:, 1] = -4.0 * X[:, 0]
+    else:
+        X[1::2] = X[::2]
+        X[3] *= -0.125
+    problem = Regression(X, X @ np.ones(shape[1]))
+    assert problem.rank < min(shape) and problem.dropped_distance == 0.0
+    whole = rng.integers(-99, 99, (80, 1000)).astype(float)
+    whole[7] = whole[1] - 3 * whole[2] + whole[4]
+    assert Regression(whole, whole.sum(axis=1)).dropped_distance == 0.0
 
 
 def test_other_targets_of_a_table_leave_it_one():

@@ -73,7 +73,7 @@ def random_chain(seed):
     d, n = int(rng.integers(4, 8)), int(rng.integers(2, 6))
     rows = rng.standard_normal((min(n, 3), d))
     data = rng.standard_normal((n, len(rows))) @ rows if n > 3 else rows  # dependent rows
-    problem = ib.Regression(data, data @ rng.standard_normal(d))
+    problem = ib.Regression.measured(data, data @ rng.standard_normal(d))
     network = ib.FullyConnectedNetwork((d, *rng.integers(1, 4, seed % 3 + 1).tolist()))
     start = aligned_start(rng, problem, network.widths)
     return network, problem, ib.Initialization(start, scale=float(np.exp(rng.uniform(-2.0, 0.7))))

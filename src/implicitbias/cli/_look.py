@@ -219,7 +219,7 @@ def _features(
     found = columns_of(X[:, alone])
     for each in found.combinations if len(X) > 1 else ():
         said[alone[each.column]].append(_combination(each, [names[j] for j in alone]))
-    ranks = Regression(X, np.zeros(len(X))).rank, found.rank
+    ranks = Regression.measured(X, np.zeros(len(X))).rank, found.rank
     remarks = []
     if len(alone) >= len(X) > 1:
         remarks.append("no fewer features than rows: collinear columns are not looked for")

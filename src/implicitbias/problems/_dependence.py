@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, IntArray
+from implicitbias._arrays import EPS, BoolArray, FloatArray, IntArray
 from implicitbias.features import Features, as_features, product_error
 from implicitbias.problems._exact import combinations, exact_rank, independent_rows
 from implicitbias.problems._rows import (
@@ -30,6 +30,7 @@ NOISE = 0.5  # eps (1 + |c|_1): float64 finds no more between rows of which one 
 LOOKS = 16  # rows at most whose last digits are looked at
 CORRECTIONS = 2  # of c, whose first digits are those of the factors of X_B
 ONE = 1e-6  # of the largest weight: the other ones together, where a row is near one other
+MAX_MODULAR_ENTRIES = 1 << 20  # of a matrix whose rank is proved: a second at most
 MOST_ENTRIES = 1 << 22  # of X: a row that depends on others is looked at in some .1 s
 
 
@@ -154,12 +155,17 @@ def _less(rest: _Rest, added: _Rest) -> _Rest:
 def distance_of_others(X: Features, chosen: IntArray) -> float:
     """The largest distance of a row to the span of the chosen ones, relative to its length.
 
-    0 where all rows are exact combinations of those, as far as that is known.
+    0 where all rows are exact combinations of those: multiples of one, or, as modular arithmetic
+    proves if they are not too many, of several.
     """
     rank, (n, d) = chosen.size, X.shape
-    if rank in (n, d) or _exactly_spanned(X, rank):
+    if rank in (0, n, d):
         return 0.0
     rows = UnitRows(X, equilibrated=True)
+    pairs, exact = _near_multiples(rows, chosen)
+    others = np.setdiff1d(np.flatnonzero(rows.norms > 0.0), [*chosen, *pairs[exact, 0]])
+    if not others.size or _exactly_spanned(X.rows(np.concatenate([chosen, others])), rank):
+        return 0.0
     unit = np.concatenate([rows.block(block) for block in rows.blocks()])
     basis = np.linalg.qr(unit[chosen].T)[0]
     return float(np.linalg.norm(unit - unit @ basis @ basis.T, axis=1).max())
@@ -177,7 +183,7 @@ def rounded_copy(X: Features, chosen: IntArray) -> str:
     if X.size <= MAX_EXACT_ENTRIES and _are_whole(X.toarray()) and not _exactly_spanned(X, rank):
         return "a row of X, all of whole numbers, is a combination of others"
     found = _near_copy(X, chosen)
-    if found is not None:
+    if found:
         return "row {} of X is a multiple of row {}".format(*found)
     if X.shape[0] != X.shape[1]:
         return ""
@@ -186,7 +192,7 @@ def rounded_copy(X: Features, chosen: IntArray) -> str:
     if independent.size > rank:
         return "a row of X, though no column, is a combination of others"
     found = _near_copy(across, independent)
-    return "" if found is None else "column {} of X is a multiple of column {}".format(*found)
+    return "column {} of X is a multiple of column {}".format(*found) if found else ""
 
 
 def _are_whole(values: FloatArray) -> bool:
@@ -194,31 +200,38 @@ def _are_whole(values: FloatArray) -> bool:
     return bool(np.all(values == np.round(values)))
 
 
-def _near_copy(X: Features, chosen: IntArray) -> tuple[int, int] | None:
+def _near_copy(X: Features, chosen: IntArray) -> list[int]:
     """A row but the ``chosen``, and one of these that it is a multiple of, though not exactly."""
-    rows = UnitRows(X, equilibrated=True)
-    orthonormal, triangular = np.linalg.qr(rows.block(chosen).T)
-    basis = RowBasis(chosen, orthonormal, triangular)
+    pairs, exact = _near_multiples(UnitRows(X, equilibrated=True), chosen)
+    return pairs[~exact][0].tolist() if not exact.all() else []
+
+
+def _near_multiples(rows: UnitRows, chosen: IntArray) -> tuple[IntArray, BoolArray]:
+    """Rows but the ``chosen``, each with the one of these it is near a multiple of; which are so.
+
+    (k, 2) and (k,): whether x_j b_k = b_j x_k for all j exactly, k where b is largest.
+    """
+    basis = RowBasis(chosen, *np.linalg.qr(rows.block(chosen).T))
     others = np.setdiff1d(np.flatnonzero(rows.norms > 0.0), chosen)
     weights = np.abs(basis.combinations(rows, others))
     nearest, sizes = weights.argmax(axis=1), np.sort(weights, axis=1)
     single = sizes[:, :-1].sum(axis=1) <= ONE * sizes[:, -1]
-    for row, own in zip(others[single], chosen[nearest[single]], strict=True):
-        x, other = rows.scaled(np.array([row, own])).toarray()
-        if not _proportional(x, other):
-            return int(row), int(own)
-    return None
+    pairs = np.column_stack([others[single], chosen[nearest[single]]])
+    step = max(1, MOST_ENTRIES // rows.shape[1])
+    parts = [pairs[start : start + step] for start in range(0, len(pairs), step)]
+    exact = [_proportional(*(rows.scaled(part[:, i]).toarray() for i in (0, 1))) for part in parts]
+    return pairs, np.concatenate([np.zeros(0, dtype=bool), *exact])
 
 
-def _proportional(x: FloatArray, other: FloatArray) -> bool:
-    """Whether x_j b_k = b_j x_k for all j, exactly; k where b is largest. Entries are below 1."""
-    k = int(np.abs(other).argmax())
-    left, right = x * other[k], other * x[k]
-    if not np.array_equal(left, right):
-        return False
-    return np.array_equal(product_error(x, other[k], left), product_error(other, x[k], right))
+def _proportional(x: FloatArray, b: FloatArray) -> BoolArray:
+    """Whether x_j b_k = b_j x_k for all j, exactly, row by row (m, d); entries are below 1."""
+    k = np.abs(b).argmax(axis=1)[:, None]
+    first, second = np.take_along_axis(x, k, axis=1), np.take_along_axis(b, k, axis=1)
+    left, right = x * second, b * first
+    same = (left == right) & (product_error(x, second, left) == product_error(b, first, right))
+    return np.asarray(same.all(axis=1))
 
 
 def _exactly_spanned(X: Features, rank: int) -> bool:
     """Whether X proves to have rank ``rank``; False where it is too large to tell."""
-    return X.size <= MAX_EXACT_ENTRIES and exact_rank(X.toarray()) == rank
+    return X.size <= MAX_MODULAR_ENTRIES and exact_rank(X.toarray()) == rank

@@ -49,8 +49,10 @@ class Regression:
     below eps (1 + |c|) where n <= d and it (n = d: or a column) is near a single other one; small
     X of short integers (in powers of two) is taken at its word, by integer arithmetic. Dependent
     rows, duplicates and zero rows with target zero included, are allowed as long as the targets
-    agree; n > d then is as well. Predictions refuse a row that is not exactly a multiple of
-    another, and so near to one that it counts as dependent: it may be data.
+    agree; n > d then is as well. Predictions take X at its word: a row that is near a multiple of
+    another, and so counts as dependent, but is none, they refuse, since it may be data; with rows
+    that are near combinations of several, and not proved to be so, the limit is that of ``rows``
+    and its ``error`` infinite. ``Regression.measured`` says that such rows are copies.
     Mostly a Gram matrix of few columns proves that all rows are independent; otherwise X is
     factored in blocks. It is never copied whole, a sparse one never made dense but for a block.
 
@@ -76,6 +78,8 @@ class Regression:
         of X does not explain.
     lost
         What rounding took from X and y when ``equations`` formed them; None for data as given.
+    is_measured
+        Whether X is said to be a table, as by ``Regression.measured``.
 
     Raises
     ------
@@ -95,17 +99,35 @@ class Regression:
     rows: NumericArray
     inconsistency: float
     lost: Lost | None
-    _measured: bool
+    is_measured: bool
 
     def __init__(self, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> None:
         X = features_of(X)
         self._set(X, _targets(y, X.shape[0]), measured=False)
 
     @classmethod
-    def measured(cls, X: FloatArray | Features, y: FloatArray) -> Regression:
-        """The same of a table, or of its differences, where near rows and columns are copies."""
+    def measured(cls, X: ArrayLike | SparseLike | Features, y: ArrayLike) -> Regression:
+        """The same of a table, whose entries were rounded on the way: near rows are copies.
+
+        Centred, standardised and converted tables, and products of rank below n, have rows that
+        depend on others up to a rounding, which as numbers they do not. Whoever knows X to be such
+        a table says so here: what counts as dependent then is, near columns of a square X, or of
+        sums beyond the rounding of a standardised one, included, and limits are certified as those
+        of ``rows``. Estimators, the command line and sweeps over files read tables so.
+
+        Parameters
+        ----------
+        X, y
+            As for a Regression.
+
+        Raises
+        ------
+        InvalidInputError, InfeasibleProblemError
+            As for a Regression.
+        """
         problem = cls.__new__(cls)
-        problem._set(features_of(X), y, measured=True)
+        X = features_of(X)
+        problem._set(X, _targets(y, X.shape[0]), measured=True)
         return problem
 
     def _set(self, X: Features, y: FloatArray, *, measured: bool) -> None:
@@ -118,7 +140,7 @@ class Regression:
             rows=rows,
             inconsistency=inconsistency,
             lost=None,
-            _measured=measured,
+            is_measured=measured,
         )
 
     def having(self, lost: Lost) -> Regression:
@@ -140,7 +162,7 @@ class Regression:
         if self.rank < self.num_points:
             other = copy(self)
             other.__dict__.pop("dropped_distance", None)
-            other._set(self.features, _targets(y, self.num_points), measured=self._measured)
+            other._set(self.features, _targets(y, self.num_points), measured=self.is_measured)
             return other
         other = copy(self)
         other.__dict__.update(y=_targets(y, self.num_points), lost=None)
@@ -170,7 +192,7 @@ class Regression:
 
         Such a row is left out, though it may be data; of a ``measured`` table it is a copy.
         """
-        if self._measured or self.dropped_distance == 0.0:
+        if self.is_measured or self.dropped_distance == 0.0:
             return ""
         return rounded_copy(self.features, self.rows)
 

@@ -65,7 +65,7 @@ def problem_of(point: Mapping[str, Any], base: Path) -> tuple[Problem, FloatArra
             units = None if units is None else np.append(units, 1.0)
         return Classification(X, y), units
     if not (constant or point.get("project", False)):
-        return Regression(X, y), units
+        return Regression.measured(X, y), units
     data = equations(X, y, constant)
     if not (data.reached or point.get("project", False)):
         raise InfeasibleProblemError(

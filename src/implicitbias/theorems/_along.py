@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from implicitbias.initialization import Initialization
 from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
+from implicitbias.theorems._dropped_rows import answered
 from implicitbias.theorems._situation import Situation, situation_of
 
 
@@ -116,7 +116,7 @@ def without_limit(limit: Limit, certified_to: float) -> Limit:
 def kept_or_refused(limit: Limit, certified_to: float) -> Limit:
     """The limit if its certificate is as good as asked for, else what stands for it."""
     if limit.certificate.worst <= certified_to:
-        return replace(limit, certified_to=certified_to)
+        return answered(limit, certified_to)
     return without_limit(limit, certified_to)
 
 

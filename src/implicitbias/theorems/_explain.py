@@ -19,8 +19,8 @@ from implicitbias.limits import Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._assumptions import needs_of, title, verdict_of
+from implicitbias.theorems._dropped_rows import answered, dropped_rows
 from implicitbias.theorems._limit_problem import LimitProblem
-from implicitbias.theorems._predict import dropped_rows
 from implicitbias.theorems._registry import all_theorems, task_of
 from implicitbias.theorems._situation import Situation, refuse_sparse, situation_of
 from implicitbias.theorems._theorem import Theorem
@@ -185,9 +185,10 @@ class Explanation(Record):
         return _wrapped("\n\n".join(blocks))
 
     def _headline(self) -> str:
-        if self.limit is not None:
-            limit = replace(self.limit, assumptions=())  # they follow, result by result
-            return f"predict_limit answers: {limit}"
+        if self.answer is not None and self.limit is not None:
+            measured = self.answer.assumptions  # they follow, result by result
+            open_ = [v for v in self.limit.assumptions if v not in measured and not v.holds]
+            return f"predict_limit answers: {replace(self.limit, assumptions=tuple(open_))}"
         if self.answer is not None:
             return f"{self.answer.result} applies, but predict_limit refuses: {self.answer.refusal}"
         if self.data.fails:
@@ -361,7 +362,7 @@ def _predicted(result: Theorem, situation: Situation, certified_to: float) -> Li
         return str(error)
     if not limit.certificate.worst <= certified_to:
         return f"found, but certified only to {limit.certificate.worst:.1e} ({limit.certificate})"
-    return limit
+    return answered(limit, certified_to)
 
 
 def _in_one_piece(found: re.Match[str]) -> str:

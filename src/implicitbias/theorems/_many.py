@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +24,7 @@ from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._along import checked_values
+from implicitbias.theorems._dropped_rows import answered
 from implicitbias.theorems._limit_problem import Member
 from implicitbias.theorems._limits import LimitPaths, Limits, Refusal
 from implicitbias.theorems._path import LimitPath, whole_path
@@ -256,7 +257,7 @@ def _together(jobs: Iterable[_Job], certified_to: float) -> list[list[Limit | No
             found = limit_problem.many([member for _, member in group])
         for (index, _), limits in zip(group, found, strict=True):
             answers[index] = [
-                replace(limit, certified_to=certified_to)
+                answered(limit, certified_to)
                 if limit is not None and limit.certificate.worst <= certified_to
                 else None
                 for limit in limits

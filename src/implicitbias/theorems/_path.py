@@ -21,6 +21,7 @@ from implicitbias.theorems._along import (
     kept_or_refused,
     situation_along,
 )
+from implicitbias.theorems._dropped_rows import answered
 from implicitbias.theorems._predict import applicable, applicable_in_turn, certified, first_answer
 from implicitbias.theorems._situation import Situation
 from implicitbias.theorems._theorem import Theorem
@@ -159,7 +160,7 @@ def limit_at_end(
     def ask(result: Theorem, verdicts: tuple[Verdict, ...]) -> Limit:
         limit = result.limit.at(situation, result.name, verdicts, scale)
         if certified_to is None:
-            return limit
+            return answered(limit, None)
         return certified(limit, situation, result, verdicts, certified_to)
 
     with threads_for(problem.X.size):

@@ -16,6 +16,7 @@ from implicitbias.initialization import Initialization
 from implicitbias.limits import MAX_ITERATIONS, Limit
 from implicitbias.networks import Activation, AnyActivation, Network, as_activation
 from implicitbias.problems import Classification, Regression
+from implicitbias.theorems._dropped_rows import answered, dropped_rows
 from implicitbias.theorems._registry import task_of, theorem_called, theorems_about
 from implicitbias.theorems._sensitivity import Sensitivity
 from implicitbias.theorems._situation import (
@@ -45,7 +46,9 @@ def predict_limit(
     network, problem, init
         What is trained, on what, and from where.
     certified_to
-        The largest certificate (relative) that still counts as an answer.
+        The largest certificate (relative) that still counts as an answer. Where rows count as
+        dependent that may be data (see ``Regression``), that of the limit of the other rows;
+        ``error`` is infinite then.
     max_iterations
         Newton steps after which the path to a scale is given up.
     activation
@@ -120,7 +123,7 @@ def certified(
             verdicts,
             limit.certificate,
         )
-    return replace(limit, certified_to=certified_to)
+    return answered(limit, certified_to)
 
 
 def _in_units(limit: Limit, exponent: int) -> Limit:
@@ -155,33 +158,6 @@ def _require_linear(activation: Activation) -> None:
             "activation=...).",
             [verdict],
         )
-
-
-def dropped_rows(problem: Regression | Classification) -> tuple[Verdict, ...]:
-    """Whether the rows that count as dependent are, where there are some.
-
-    Raises
-    ------
-    NoPredictionError
-        A row is a multiple of another but for a rounding: the answer is another if it is data.
-    """
-    if isinstance(problem, Classification) or problem.rank == problem.num_points:
-        return ()
-    distance = problem.dropped_distance
-    verdict = Verdict(
-        "the dropped rows are combinations of the others",
-        "undecided" if distance > 0.0 else "holds",
-        distance,
-        "their distance to those, relative to their length",
-    )
-    if problem.rounded_copy:
-        raise NoPredictionError(
-            f"{problem.rounded_copy} but for a rounding ({distance:.1e}): as a copy it says "
-            "nothing, as data it is one more equation, and the limit another. Drop it, make it an "
-            "exact multiple, or subtract from the columns what their entries share.",
-            (replace(verdict, status="fails"),),
-        )
-    return (verdict,)
 
 
 def applicable(situation: Situation) -> tuple[Theorem, tuple[Verdict, ...]]:

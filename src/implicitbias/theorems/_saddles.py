@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from implicitbias.limits import (
 from implicitbias.networks import Network
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems._along import situation_along
+from implicitbias.theorems._dropped_rows import bounded, dropped_rows
 from implicitbias.theorems._registry import task_of, theorem_called
 from implicitbias.theorems._saddle_path import End, SaddlePath
 from implicitbias.theorems._situation import ROUNDED, Situation
@@ -87,6 +89,7 @@ def saddle_path(
                 f"no sequence of saddles is known here: {failed}. It needs {result.remedy}.",
                 verdicts,
             )
+        verdicts = (*verdicts, *dropped_rows(problem))
         path = _Path(situation, verdicts, result.name).walked(most)
     if not path.worst <= certified_to:
         numbers = [
@@ -100,7 +103,7 @@ def saddle_path(
             verdicts,
             path.certificates[first],
         )
-    return path
+    return replace(path, certificates=bounded(path.certificates, verdicts))
 
 
 class _Path:
