@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from benchmarks.robustness._problems import Problem, draw
 from benchmarks.robustness._truth import NoReferenceError, Truth, precise_faces, truth_of
-from benchmarks.robustness._witness import AT_REST, CLOSING, angle, angles, disagrees
+from benchmarks.robustness._witness import AT_REST, CLOSING, angle, disagrees, followed
 
 import implicitbias as ib
 
@@ -210,14 +210,18 @@ def _follow(problem: Problem, record: Record, limit: ib.Limit, patience: float) 
         return
     try:
         with limited(patience):
-            found = angles(problem, limit.coefficients)
+            flow = followed(problem)
     except TooSlowError:
-        found = []
-    if found:
-        record.route = "the layers' own flow"
-        slow = len(problem.layers) == 2
-        record.angles, record.checked = found, True
-        record.wrong = disagrees(found, AT_REST if slow else CLOSING)
+        flow = None
+    if flow is None:
+        return
+    two, rho = len(problem.layers) == 2, limit.spectrum
+    if two and rho is not None and rho.size == flow.rows.shape[1] and flow.is_longer(rho.real):
+        record.route = "a flow that is yet to come to so small an l1 norm"
+        return
+    record.route = "the layers' own flow"
+    record.angles, record.checked = flow.angles(limit.coefficients), True
+    record.wrong = disagrees(record.angles, AT_REST if two else CLOSING)
 
 
 def _equal_columns(parts: np.ndarray) -> bool:

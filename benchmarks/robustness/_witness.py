@@ -5,6 +5,9 @@ The direction at a late margin is no limit: it must come closer to the predictio
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from benchmarks.robustness._problems import Problem
 from benchmarks.robustness._truth import coordinates
@@ -19,16 +22,44 @@ MARGINS = 10.0 ** np.arange(1, 6)
 NEAR = 1e-2
 CLOSING = 0.9  # of the angle a decade earlier
 AT_REST = 0.998
+LONGER = 1e-6
 Array = np.ndarray
 
 
-def angles(problem: Problem, found: Array) -> list[float]:
-    """Between the prediction and the flow, a decade of the margin apart; [] where not followed."""
+@dataclass(frozen=True)
+class Followed:
+    """Late directions rho of the layers' own flow, their points y_i z_i, and beta of a rho."""
+
+    late: list[Array]
+    rows: Array
+    back: Callable[[list[float]], Array]
+
+    def angles(self, found: Array) -> list[float]:
+        """Between the prediction and the flow, a decade of the margin apart."""
+        return [angle(self.back(list(rho)), found) for rho in self.late]
+
+    def is_longer(self, rho: Array) -> bool:
+        """Whether the last direction has a larger l1 norm, at margin 1, than the prediction has.
+
+        Two layers end at the least l1 norm of the coordinates that move: such a flow is on its way,
+        or passes a saddle.
+        """
+        last = self.late[-1]
+        if (self.rows @ rho).min() <= 0.0 or np.any(rho[last == 0.0] != 0.0):
+            return False
+        return self._norm(last) > (1.0 + LONGER) * self._norm(rho)
+
+    def _norm(self, rho: Array) -> float:
+        return float(np.abs(rho).sum() / (self.rows @ rho).min())
+
+
+def followed(problem: Problem) -> Followed | None:
+    """The flow, a decade of the margin apart; None where it is not followed."""
     if not SCALES[0] <= problem.scale <= SCALES[1]:
-        return []
+        return None
     known = coordinates(problem)
     if known is None or len(known[1][0]) > MOST:
-        return []
+        return None
     Z, layers, back = known
     rows = np.array([[to_float(arb(value)) for value in row] for row in Z]) * problem.y[:, None]
     start = (
@@ -36,7 +67,7 @@ def angles(problem: Problem, found: Array) -> list[float]:
     )
     unit = float((np.abs(rows) @ np.abs(start).max(axis=0) ** len(start)).max())
     late = directions(rows, start, max(unit, 1.0) * MARGINS)
-    return [angle(back(list(rho)), found) for rho in late]
+    return Followed(late, rows, back) if late else None
 
 
 def disagrees(found: list[float], closing: float = CLOSING) -> bool:

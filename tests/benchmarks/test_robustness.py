@@ -16,7 +16,7 @@ from benchmarks.robustness._outcome import Record, judge, limited, message_class
 from benchmarks.robustness._outcome import TooSlowError as TooSlow
 from benchmarks.robustness._problems import draw
 from benchmarks.robustness._report import faulty, lines
-from benchmarks.robustness._witness import disagrees
+from benchmarks.robustness._witness import Followed, disagrees
 
 PATIENCE = 20.0
 CHECKED = 0  # a seed whose answer has a reference
@@ -80,6 +80,18 @@ def test_slow_problems_are_stopped():
     with pytest.raises(TooSlow), limited(0.05):
         while True:
             pass
+
+
+def test_two_layers_on_their_way_are_longer_than_their_end():
+    rows = np.array([[1.0, 0.5, 3.0], [0.5, 1.0, 3.0]])
+    flow = Followed([np.array([1.0, 1.0, 0.0])], rows, np.array)
+    np.testing.assert_allclose(flow.angles(np.array([1.0, 1.0, 0.0])), [0.0])
+    assert not flow.is_longer(np.array([0.5, 0.5, 0.0]))  # as long, at margin 1
+    assert not flow.is_longer(np.array([1.0, 0.0, 0.0]))
+    assert not flow.is_longer(np.array([0.0, 0.0, 1.0]))  # shorter, by one that stays at 0
+    assert not flow.is_longer(np.array([-1.0, 0.0, 0.0]))
+    late = Followed([np.array([1.0, 0.1, 0.0])], rows, np.array)
+    assert late.is_longer(np.array([1.0, 1.0, 0.0]))
 
 
 def test_a_flow_that_settles_elsewhere_disagrees():

@@ -178,3 +178,17 @@ def test_refusals():
     with pytest.raises(NoPredictionError, match="smaller than all others") as refused:
         predict_limit(network, wrong_way, equal)
     assert "keep their sign" in str(refused.value)
+
+
+def test_time_stamps_whose_pulls_cancel_are_refused_in_words():
+    """Terms of X^T a of 1e12 cancel to 0 in float64: no ratio of pulls is formed of that."""
+    halves = np.array([[1, 1, 1, 1], [1, -1, -1, 1], [1, -1, 1, -1], [1, 1, -1, -1]]) / 2.0
+    first = np.array([[1, -1, -1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, 1, 1, 1]]) / 2.0
+    network = OrthogonalNetwork(
+        [[0.0, -2.0], [-1.0, 2.0], [0.0, -1.0], [1.0, -1.0]], [first, halves]
+    )
+    stamps = [1700000052000.0, 1700000028000.0, 1700000033000.0]
+    problem = Classification(np.column_stack([np.ones(3), stamps]), [-1.0, 1.0, 1.0])
+    init = Initialization([np.array([0.0, 0.0, 0.0, 2.0]), np.zeros(4)], scale=0.1)
+    with pytest.raises(NoPredictionError, match="no float64 vector near it separates"):
+        predict_limit(network, problem, init)

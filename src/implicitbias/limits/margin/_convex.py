@@ -321,6 +321,7 @@ def _l1_result(
         )
     value = problem.value(point.r)
     ratio = problem.pull(point) / problem.weights
+    top = float(ratio.max())  # 0 where terms cancel beyond float64: nothing tells coordinates apart
     zero = problem.norms(point.r) == 0
     face, kept = _face(problem, point)
     there = Point(point.r[kept], point.a, point.b)
@@ -332,7 +333,7 @@ def _l1_result(
         kkt,
         np.flatnonzero(rho),
         np.flatnonzero(point.a),
-        kappa=float(ratio[zero].max(initial=0.0) / ratio.max()),
+        kappa=float(ratio[zero].max(initial=0.0)) / top if top > 0.0 else 1.0,
         curvature=second_order(face, there)[1],
         unique=uniqueness(face, there),
         realness=float(np.abs(point.b).max(initial=0.0)) / float(point.a.max()),
