@@ -257,7 +257,7 @@ def _compare(problem: Problem, record: Record, limits: list[ib.Limit], truth: Tr
             error = angle(limit.coefficients, value)
         record.errors.append(error)
         claimed = limit.certificate.error or 0.0
-        record.wrong |= error > max(WRONG, ALLOWED * claimed)
+        record.wrong |= bool(error > max(WRONG, ALLOWED * claimed))
 
 
 def _expected(problem: Problem, limit: ib.Limit, given: np.ndarray | None) -> np.ndarray | None:
