@@ -28,8 +28,12 @@ def spectrum(beta):
     return np.abs(np.fft.rfft(beta / np.linalg.norm(beta))) / np.sqrt(d)
 
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), sharey=True, layout="constrained")
-for rank, (ax, (name, network)) in enumerate(zip(axes, networks.items(), strict=True)):
+figure, axes = plt.subplots(
+    1, 3, figsize=(11, 3.8), sharey=True, layout="constrained"
+)
+for rank, (ax, (name, network)) in enumerate(
+    zip(axes, networks.items(), strict=True)
+):
     start = ib.Initialization.random(network, scale=0.3, seed=1)
     limit = ib.predict_limit(network, problem, start)
     flow = ib.gradient_flow(network, problem, start, until_margin=1e6)
@@ -39,9 +43,21 @@ for rank, (ax, (name, network)) in enumerate(zip(axes, networks.items(), strict=
         for beta in (flow.final_direction, limit.coefficients)
     ]
     print(f"{name}: angle {ib.compare(flow, limit).error:.1e};", end=" ")
-    print(f"norm at margin 1 above the predicted {norms[0] / norms[1] - 1:.1e}")
-    ax.bar(np.arange(d // 2 + 1), spectrum(flow.final_direction), color=plotting.COLOURS[rank])
-    ax.plot(spectrum(limit.coefficients), "o", color="black", markersize=5, fillstyle="none")
+    print(
+        f"norm at margin 1 above the predicted {norms[0] / norms[1] - 1:.1e}"
+    )
+    ax.bar(
+        np.arange(d // 2 + 1),
+        spectrum(flow.final_direction),
+        color=plotting.COLOURS[rank],
+    )
+    ax.plot(
+        spectrum(limit.coefficients),
+        "o",
+        color="black",
+        markersize=5,
+        fillstyle="none",
+    )
     ax.set_title(name, fontsize="medium")
     ax.set_xlabel("frequency")
 axes[0].set_ylabel(r"$|F \beta| \, / \, \|\beta\|$")

@@ -21,7 +21,9 @@ X[:, 0] += 0.3 * y
 problem, Z = ib.Classification(X, y), X * y[:, None]
 network = ib.FullyConnectedNetwork(widths=(5, 1))
 start = ib.Initialization.random(network, scale=0.1, seed=0)
-largest = 1 / np.linalg.norm(ib.predict_limit(network, problem, start).coefficients)
+largest = 1 / np.linalg.norm(
+    ib.predict_limit(network, problem, start).coefficients
+)
 print(f"largest margin {largest:.6f}")
 
 saved = np.unique(np.geomspace(10, 40_000, 80).astype(int))
@@ -52,10 +54,18 @@ for rank, (name, kind) in enumerate(kinds.items()):
     gap = gaps(*kind)
     slope = np.polyfit(np.log(saved[late]), np.log(gap[late]), 1)[0]
     product = (gap * np.log(saved))[late]
-    print(f"{name}: gap {gap[-1]:.1e} after {saved[-1]} steps, ~ k^{slope:.2f};", end=" ")
+    print(
+        f"{name}: gap {gap[-1]:.1e} after {saved[-1]} steps, ~ k^{slope:.2f};",
+        end=" ",
+    )
     print(f"times log k {product.min():.2g} to {product.max():.2g}")
-    look = {"color": plotting.COLOURS[rank], "linestyle": plotting.STYLES[rank]}
+    look = {
+        "color": plotting.COLOURS[rank],
+        "linestyle": plotting.STYLES[rank],
+    }
     ax.loglog(saved, gap, label=name, **look)
-ax.set(xlabel="step k", ylabel="normalised margin below the largest, relative")
+ax.set(
+    xlabel="step k", ylabel="normalised margin below the largest, relative"
+)
 ax.legend(frameon=False)
 plt.show()

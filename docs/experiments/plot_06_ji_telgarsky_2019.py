@@ -33,18 +33,34 @@ for name, values in (
     ("angle of neighbours", angles[:, 0]),
     ("direction", directions),
 ):
-    power = np.polyfit(np.log(margins[late]), np.log(np.array(values)[late]), 1)[0]
+    power = np.polyfit(
+        np.log(margins[late]), np.log(np.array(values)[late]), 1
+    )[0]
     print(
         f"{name}, first layer: {values[-1]:.1e} at margin {margins[-1]:.1e}, ~ margin^{power:.3f}"
     )
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(10.5, 4), layout="constrained"
+)
 for layer in range(3):
-    look = {"color": plotting.COLOURS[layer], "marker": plotting.MARKERS[layer], "markersize": 4}
+    look = {
+        "color": plotting.COLOURS[layer],
+        "marker": plotting.MARKERS[layer],
+        "markersize": 4,
+    }
     left.loglog(margins, ranks[:, layer], label=f"$W_{layer + 1}$", **look)
-    name = f"$W_{layer + 1}$ and " + (f"$W_{layer + 2}$" if layer < 2 else "$w_4$")
+    name = f"$W_{layer + 1}$ and " + (
+        f"$W_{layer + 2}$" if layer < 2 else "$w_4$"
+    )
     right.loglog(margins, angles[:, layer], label=name, **look)
-right.loglog(margins, directions, "--", color="black", label=r"$\beta$ and the max margin")
+right.loglog(
+    margins,
+    directions,
+    "--",
+    color="black",
+    label=r"$\beta$ and the max margin",
+)
 left.set_ylabel(r"$\|W_l - s_l u_l v_l^T\| \, / \, \|W_l\|$")
 right.set_ylabel("angle (sine, or distance of units)")
 for ax in (left, right):

@@ -29,16 +29,31 @@ least2 = np.linalg.norm(np.linalg.pinv(X) @ y)
 figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
 worst, slack = 0.0, 0.0
 for alpha in np.geomspace(1e-3, 10, 9):
-    init = ib.Initialization.last_layer_zero(network, np.ones(d), scale=2 * alpha)
-    flow = ib.gradient_flow(network, problem, init, route="parameters", until_residual=1e-9)
+    init = ib.Initialization.last_layer_zero(
+        network, np.ones(d), scale=2 * alpha
+    )
+    flow = ib.gradient_flow(
+        network, problem, init, route="parameters", until_residual=1e-9
+    )
     beta = flow.final_coefficients
     limit = ib.predict_limit(network, problem, init).coefficients
-    worst = max(worst, float(np.abs(beta - limit).max() / np.abs(limit).max()))
-    multipliers = np.arcsinh(limit / (2 * alpha**2))  # q', a combination of the points' rows
+    worst = max(
+        worst, float(np.abs(beta - limit).max() / np.abs(limit).max())
+    )
+    multipliers = np.arcsinh(
+        limit / (2 * alpha**2)
+    )  # q', a combination of the points' rows
     off = multipliers - X.T @ np.linalg.lstsq(X.T, multipliers)[0]
     slack = max(slack, float(np.abs(off).max() / np.abs(multipliers).max()))
-    ax.plot(alpha, np.abs(beta).sum() / least1 - 1, "o", color=plotting.COLOURS[0])
-    ax.plot(alpha, np.linalg.norm(beta) / least2 - 1, "s", color=plotting.COLOURS[1])
+    ax.plot(
+        alpha, np.abs(beta).sum() / least1 - 1, "o", color=plotting.COLOURS[0]
+    )
+    ax.plot(
+        alpha,
+        np.linalg.norm(beta) / least2 - 1,
+        "s",
+        color=plotting.COLOURS[1],
+    )
 print(f"flows of the parameters end within {worst:.1e} of the minimisers")
 print(f"the minimisers are stationary for the printed q within {slack:.1e}")
 for norms, least, rank, name in (
@@ -46,7 +61,12 @@ for norms, least, rank, name in (
     (np.linalg.norm(path, axis=1), least2, 1, "l2"),
 ):
     excess = norms / least - 1
-    ax.loglog(alphas, excess, color=plotting.COLOURS[rank], label=f"{name} norm above the least")
+    ax.loglog(
+        alphas,
+        excess,
+        color=plotting.COLOURS[rank],
+        label=f"{name} norm above the least",
+    )
     end = excess[0] if rank == 0 else excess[-1]
     print(f"excess of the {name} norm at its end of the path: {end:.1e}")
 ax.set_ylim(1e-6, None)

@@ -25,26 +25,43 @@ least1 = linprog(np.ones(2 * d), A_eq=np.hstack([X, -X]), b_eq=y).fun
 least2 = np.linalg.norm(np.linalg.pinv(X) @ y)
 sizes = np.geomspace(1e-8, 1e2, 61)  # alpha^D
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharex=True)
+figure, axes = plt.subplots(
+    1, 2, figsize=(10, 4.2), layout="constrained", sharex=True
+)
 for rank, depth in enumerate((2, 3, 4)):
     network = ib.TwoSidedDiagonalNetwork(num_features=d, depth=depth)
-    path = ib.limit_path(network, problem, [ones, ones], sizes ** (1 / depth)).coefficients
-    excess = np.abs(path).sum(axis=1) / least1 - 1, np.linalg.norm(path, axis=1) / least2 - 1
+    path = ib.limit_path(
+        network, problem, [ones, ones], sizes ** (1 / depth)
+    ).coefficients
+    excess = (
+        np.abs(path).sum(axis=1) / least1 - 1,
+        np.linalg.norm(path, axis=1) / least2 - 1,
+    )
     colour, marker = plotting.COLOURS[rank], "os^"[rank]
     for ax, values in zip(axes, excess, strict=True):
         ax.loglog(sizes, values, color=colour, label=f"D = {depth}")
     worst, slack = 0.0, 0.0
     for size in np.geomspace(1e-2, 1e1, 7):
         init = ib.Initialization([ones, ones], scale=size ** (1 / depth))
-        flow = ib.gradient_flow(network, problem, init, route="parameters", until_residual=1e-9)
+        flow = ib.gradient_flow(
+            network, problem, init, route="parameters", until_residual=1e-9
+        )
         beta = flow.final_coefficients
         limit = ib.predict_limit(network, problem, init).coefficients
-        worst = max(worst, float(np.abs(beta - limit).max() / np.abs(limit).max()))
-        slopes = ib.two_sided.h_inverse(limit / size, depth)  # q_D', a combination of rows of X
+        worst = max(
+            worst, float(np.abs(beta - limit).max() / np.abs(limit).max())
+        )
+        slopes = ib.two_sided.h_inverse(
+            limit / size, depth
+        )  # q_D', a combination of rows of X
         off = slopes - X.T @ np.linalg.lstsq(X.T, slopes)[0]
         slack = max(slack, float(np.abs(off).max() / np.abs(slopes).max()))
-        axes[0].plot(size, np.abs(beta).sum() / least1 - 1, marker, color=colour)
-        axes[1].plot(size, np.linalg.norm(beta) / least2 - 1, marker, color=colour)
+        axes[0].plot(
+            size, np.abs(beta).sum() / least1 - 1, marker, color=colour
+        )
+        axes[1].plot(
+            size, np.linalg.norm(beta) / least2 - 1, marker, color=colour
+        )
     rate = np.diff(np.log(excess[0][:7:6]))[0] / np.log(10.0)
     print(
         f"D = {depth}: flows of u and v end within {worst:.1e} of the minimisers, stationary for "

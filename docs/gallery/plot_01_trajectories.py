@@ -22,13 +22,23 @@ last = np.array([0.45, -0.3])
 def starts(depth):
     """Layers that multiply to alpha^L (0.45, -0.3) in every network."""
     networks = {
-        "fully connected": (ib.FullyConnectedNetwork((2,) * depth), np.eye(2)),
+        "fully connected": (
+            ib.FullyConnectedNetwork((2,) * depth),
+            np.eye(2),
+        ),
         "diagonal": (ib.DiagonalNetwork(2, depth), np.ones(2)),
-        "convolution": (ib.ConvolutionalNetwork(2, (2,) * depth), np.array([1.0, 0.0])),
+        "convolution": (
+            ib.ConvolutionalNetwork(2, (2,) * depth),
+            np.array([1.0, 0.0]),
+        ),
     }
     for name, (network, unit) in networks.items():
         for scale in (0.1, 0.5, 1.0):
-            yield name, network, ib.Initialization([unit] * (depth - 1) + [last], scale)
+            yield (
+                name,
+                network,
+                ib.Initialization([unit] * (depth - 1) + [last], scale),
+            )
 
 
 def draw(problem, depth, ax):
@@ -36,8 +46,13 @@ def draw(problem, depth, ax):
     runs = list(starts(depth))
     plotting.trajectories(
         problem,
-        [ib.gradient_flow(net, problem, init, until_margin=1e4) for _, net, init in runs],
-        limits=[ib.predict_limit(net, problem, init) for _, net, init in runs],
+        [
+            ib.gradient_flow(net, problem, init, until_margin=1e4)
+            for _, net, init in runs
+        ],
+        limits=[
+            ib.predict_limit(net, problem, init) for _, net, init in runs
+        ],
         names=[name for name, _, _ in runs],
         ax=ax,
         legend=depth == 3,

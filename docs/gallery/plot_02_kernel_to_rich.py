@@ -18,7 +18,9 @@ d = problem.num_features
 names = ib.datasets.diabetes_names()
 scales = [0.0, *np.geomspace(1e-6, 1e4, 41), np.inf]
 
-figure, axes = plt.subplots(1, 2, figsize=(10.5, 4.2), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    1, 2, figsize=(10.5, 4.2), sharey=True, layout="constrained"
+)
 shown = 6
 for depth, ax in zip((2, 3), axes, strict=True):
     network = ib.DiagonalNetwork(num_features=d, depth=depth)
@@ -27,8 +29,12 @@ for depth, ax in zip((2, 3), axes, strict=True):
     flow = ib.gradient_flow(network, problem, start)
     ends = [(30.0, flow.final_coefficients)]
     if shown == 6:  # the same coefficients in the same colours in both panels
-        shown = [trace.index for trace in plotting.scale_path_traces(path).shown]
-    plotting.scale_path(path, flows=ends, names=names, ax=ax, shown=shown, legend=depth == 3)
+        shown = [
+            trace.index for trace in plotting.scale_path_traces(path).shown
+        ]
+    plotting.scale_path(
+        path, flows=ends, names=names, ax=ax, shown=shown, legend=depth == 3
+    )
     ax.set_title(f"L = {depth}")
     ax.label_outer()
     print(path)

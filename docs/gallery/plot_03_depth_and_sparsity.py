@@ -27,7 +27,9 @@ scales = np.geomspace(1e-4, 30, 45)
 def effective(beta):
     """The number of coefficients that beta is spread over: exp of the entropy of |beta|."""
     shares = np.abs(beta) / np.abs(beta).sum(axis=-1, keepdims=True)
-    return np.exp(-np.sum(shares * np.log(np.maximum(shares, 1e-300)), axis=-1))
+    return np.exp(
+        -np.sum(shares * np.log(np.maximum(shares, 1e-300)), axis=-1)
+    )
 
 
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
@@ -36,7 +38,12 @@ for rank, depth in enumerate((2, 3, 4, 6)):
     start = ib.Initialization.last_layer_zero(network, np.ones(60), scale=1.0)
     path = ib.limit_path(network, problem, start, scales)
     colour = plotting.COLOURS[rank]
-    ax.semilogx(scales, effective(path.coefficients), color=colour, label=f"L = {depth}")
+    ax.semilogx(
+        scales,
+        effective(path.coefficients),
+        color=colour,
+        label=f"L = {depth}",
+    )
 ax.axhline(5, color="black", linestyle=":", linewidth=1, label="of the truth")
 ax.set_xlabel(r"scale $\alpha$ of the initialization")
 ax.set_ylabel("effective number of coefficients")

@@ -48,9 +48,14 @@ plt.show()
 _, ax = plt.subplots(figsize=(8.0, 4.8), layout="constrained")
 seen = np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
 chosen = sizes[::2]
-flows = [ib.gradient_flow(network, problem, start(size), until_margin=1e4) for size in chosen]
+flows = [
+    ib.gradient_flow(network, problem, start(size), until_margin=1e4)
+    for size in chosen
+]
 names = [f"start {size:.1f}" for size in chosen]
-plotting.trajectories(problem, flows, limits=limits[::2], names=names, projection=seen, ax=ax)
+plotting.trajectories(
+    problem, flows, limits=limits[::2], names=names, projection=seen, ax=ax
+)
 ax.set_xlabel(r"$\beta_1$, drawn at asinh of the length")
 ax.set_ylabel(r"$(\beta_2 + \beta_3) / 2$")
 plt.show()

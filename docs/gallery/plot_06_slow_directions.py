@@ -24,7 +24,9 @@ for name, problem in problems.items():
     network = ib.DiagonalNetwork(num_features=problem.num_features, depth=2)
     init = ib.Initialization.random(network, scale=0.5, seed=1, gap=0.5)
     limit = ib.predict_limit(network, problem, init)
-    flow = ib.gradient_flow(network, problem, init, until_log_margin=60 * np.log(10))
+    flow = ib.gradient_flow(
+        network, problem, init, until_log_margin=60 * np.log(10)
+    )
     label = f"{name}: rate {limit.rate:.3g}"
     runs.append(
         plotting.MarginRun(
@@ -38,7 +40,9 @@ for name, problem in problems.items():
     )
     print(name, "-", ib.compare(flow, limit).closings[0])
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(11, 4), layout="constrained"
+)
 plotting.margin_path(runs, ax=left, legend=False)
 plotting.margin_path(runs, quantity="normalised margin", ax=right, until=15)
 plt.show()

@@ -19,7 +19,9 @@ starts = {
     "L = 4, from (1, 1, 1, 0)": [1.0, 1.0, 1.0, 0.0],
     "L = 3, from (1.5, 1, 0.5)": [1.5, 1.0, 0.5],
 }
-figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 4.2), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(11.5, 4.2), layout="constrained"
+)
 plotting.coordinate_curves(starts, ax=left, reach=4, span=2)
 left.get_legend().remove()
 left.legend(frameon=False, fontsize="small", loc="upper left")
@@ -29,18 +31,28 @@ left.legend(frameon=False, fontsize="small", loc="upper left")
 problem = ib.datasets.gaussian(4, 12, seed=5)
 network = ib.DiagonalNetwork(num_features=12, depth=3)
 init = ib.Initialization.random(network, scale=0.6, seed=3, gap=0.2)
-layers = ib.gradient_flow(network, problem, init, route="parameters", num_points=40)
+layers = ib.gradient_flow(
+    network, problem, init, route="parameters", num_points=40
+)
 dual = ib.gradient_flow(network, problem, init, route="dual", num_points=400)
 order = np.argsort(-np.abs(dual.final_coefficients))[:6]
 for rank, j in enumerate(order):
     colour = plotting.COLOURS[rank]
     right.semilogx(dual.times[1:], dual.coefficients[1:, j], color=colour)
     right.plot(
-        layers.times[1:], layers.coefficients[1:, j], "o", color=colour, markerfacecolor="none"
+        layers.times[1:],
+        layers.coefficients[1:, j],
+        "o",
+        color=colour,
+        markerfacecolor="none",
     )
 right.set_xlabel("time")
 right.set_ylabel(r"coefficient $\beta_j$")
-right.set_title("lines: 4 dual unknowns; rings: 36 parameters", fontsize="medium")
+right.set_title(
+    "lines: 4 dual unknowns; rings: 36 parameters", fontsize="medium"
+)
 ends = np.abs(layers.final_coefficients - dual.final_coefficients).max()
-print(f"the ends differ by {ends:.1e}; steps: {layers.num_steps} and {dual.num_steps}")
+print(
+    f"the ends differ by {ends:.1e}; steps: {layers.num_steps} and {dual.num_steps}"
+)
 plt.show()

@@ -14,7 +14,9 @@ import implicitbias as ib
 from implicitbias import plotting
 
 problem = ib.datasets.gaussian(6, 15, seed=0)
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(11, 4.2), layout="constrained"
+)
 for rank, depth in enumerate((2, 3, 4)):
     network = ib.DiagonalNetwork(num_features=15, depth=depth)
     for seed in range(4):

@@ -15,8 +15,12 @@ from implicitbias import plotting
 
 d = 6
 rng = np.random.default_rng(3)
-first, second = (np.linalg.qr(rng.standard_normal((8, d)))[0] for _ in range(2))
-hidden = ib.TensorNetwork(np.einsum("aj,bj,jk->abk", first, second, np.eye(d)))
+first, second = (
+    np.linalg.qr(rng.standard_normal((8, d)))[0] for _ in range(2)
+)
+hidden = ib.TensorNetwork(
+    np.einsum("aj,bj,jk->abk", first, second, np.eye(d))
+)
 found = hidden.orthogonal_decomposition()
 print(found.verdict)
 
@@ -40,15 +44,26 @@ for ax, matrix, title in (
 sizes = np.arange(1, 9)
 residuals = [
     ib.TensorNetwork(
-        np.stack([ib.ConvolutionalNetwork(8, (k, 8)).data_tensor(e) for e in np.eye(8)], axis=-1)
+        np.stack(
+            [
+                ib.ConvolutionalNetwork(8, (k, 8)).data_tensor(e)
+                for e in np.eye(8)
+            ],
+            axis=-1,
+        )
     )
     .orthogonal_decomposition()
     .residual
     for k in sizes.tolist()
 ]
-axes[2].semilogy(sizes, np.maximum(residuals, 1e-17), "o", color=plotting.COLOURS[0])
+axes[2].semilogy(
+    sizes, np.maximum(residuals, 1e-17), "o", color=plotting.COLOURS[0]
+)
 axes[2].axhline(1e-10, color="black", linestyle="--", linewidth=0.8)
 axes[2].set_xlabel("length of the first filter")
 axes[2].set_ylabel("residual of the decomposition")
-print("short filter:", ib.ConvolutionalNetwork(8, (3, 8)).orthogonal_decomposition().verdict)
+print(
+    "short filter:",
+    ib.ConvolutionalNetwork(8, (3, 8)).orthogonal_decomposition().verdict,
+)
 plt.show()

@@ -19,19 +19,31 @@ truth = np.zeros(d)
 truth[:s] = 1 / np.sqrt(s)
 problem = ib.datasets.sparse(n, d, s, seed=4, noise=noise)
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(10.5, 4), layout="constrained"
+)
 for rank, (depth, scale) in enumerate(((2, 2.0), (2, 0.05), (3, 0.2))):
     network = ib.DiagonalNetwork(num_features=d, depth=depth)
     init = ib.Initialization.last_layer_zero(network, np.ones(d), scale=scale)
     flow = ib.gradient_flow(network, problem, init, num_points=400)
     error = np.linalg.norm(flow.coefficients - truth, axis=1)
     name = rf"L = {depth}, $\alpha$ = {scale:g}"
-    look = {"color": plotting.COLOURS[rank], "linestyle": plotting.STYLES[rank]}
+    look = {
+        "color": plotting.COLOURS[rank],
+        "linestyle": plotting.STYLES[rank],
+    }
     left.semilogx(flow.times[1:], error[1:], label=name, **look)
     best = int(error.argmin())
-    left.plot(flow.times[best], error[best], marker=plotting.MARKERS[rank], color=look["color"])
+    left.plot(
+        flow.times[best],
+        error[best],
+        marker=plotting.MARKERS[rank],
+        color=look["color"],
+    )
     right.loglog(flow.times[1:], np.exp(flow.log_losses[1:]), **look)
-    print(f"{name}: best {error[best]:.3f} at t = {flow.times[best]:.3g}, end {error[-1]:.3f}")
+    print(
+        f"{name}: best {error[best]:.3f} at t = {flow.times[best]:.3g}, end {error[-1]:.3f}"
+    )
 left.set_xlabel("time")
 left.set_ylabel(r"$\|\beta(t) - \beta^*\|$")
 left.legend(frameon=False, fontsize="small")

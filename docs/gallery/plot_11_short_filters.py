@@ -32,9 +32,16 @@ for column, k in enumerate(lengths, start=1):
     flow = ib.gradient_flow(network, problem, init, until_margin=1e4)
     beta = limit.coefficients
     top = axes[0, column]
-    top.imshow(beta.reshape(8, 8), cmap="PuOr", vmin=-np.abs(beta).max(), vmax=np.abs(beta).max())
+    top.imshow(
+        beta.reshape(8, 8),
+        cmap="PuOr",
+        vmin=-np.abs(beta).max(),
+        vmax=np.abs(beta).max(),
+    )
     top.set_title(f"filter of length {k}", fontsize="medium")
-    axes[1, column].plot(np.abs(np.fft.rfft(beta)), color="#0072B2", linewidth=1)
+    axes[1, column].plot(
+        np.abs(np.fft.rfft(beta)), color="#0072B2", linewidth=1
+    )
     print(f"length {k:2d}: {ib.compare(flow, limit)}")
 for ax in axes.ravel():
     ax.set_xticks([])

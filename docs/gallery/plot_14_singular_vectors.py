@@ -18,13 +18,19 @@ rng = np.random.default_rng(3)
 problem = ib.Classification(rng.standard_normal((5, 6)), [1, -1, 1, 1, -1])
 networks = {
     "random 4 x 5 matrices": ib.TensorNetwork(rng.standard_normal((4, 5, 6))),
-    "random 4 x 4 x 4 tensors": ib.TensorNetwork(rng.standard_normal((4, 4, 4, 6))),
+    "random 4 x 4 x 4 tensors": ib.TensorNetwork(
+        rng.standard_normal((4, 4, 4, 6))
+    ),
 }
-figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    1, 2, figsize=(11, 4), sharey=True, layout="constrained"
+)
 for ax, (name, network) in zip(axes, networks.items(), strict=True):
     init = ib.Initialization.random(network, scale=0.5, seed=2)
     flows = [
-        ib.gradient_flow(network, problem, init, route="parameters", until_margin=margin)
+        ib.gradient_flow(
+            network, problem, init, route="parameters", until_margin=margin
+        )
         for margin in (1.0, 10.0, 1e2, 1e3, 1e4, 1e5)
     ]
     plotting.alignment(network, problem, flows, ax=ax)

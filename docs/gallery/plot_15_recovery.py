@@ -19,14 +19,22 @@ d, scales = 1000, np.geomspace(1e-6, 3.0, 10)
 truth = np.zeros(d)
 truth[:5] = 1 / np.sqrt(5)
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    1, 2, figsize=(10, 3.8), sharey=True, layout="constrained"
+)
 for n, colour in zip((50, 100, 200), plotting.COLOURS, strict=False):
     problem = datasets.sparse(n, d, 5, 0, noise=0.1)
     for ax, depth in zip(axes, (2, 3), strict=True):
-        _, coefs, gaps = flow_limit_path(problem.X, problem.y, depth=depth, init_scales=scales)
+        _, coefs, gaps = flow_limit_path(
+            problem.X, problem.y, depth=depth, init_scales=scales
+        )
         risks = np.sum((coefs.T - truth) ** 2, axis=1)
-        ax.loglog(scales, risks, "o-", color=colour, markersize=4, label=f"n = {n}")
-        print(f"n = {n}, L = {depth}: risk {risks.min():.3f}, worst gap {gaps.max():.0e}")
+        ax.loglog(
+            scales, risks, "o-", color=colour, markersize=4, label=f"n = {n}"
+        )
+        print(
+            f"n = {n}, L = {depth}: risk {risks.min():.3f}, worst gap {gaps.max():.0e}"
+        )
     rivals = (
         (LassoCV(fit_intercept=False), "--"),
         (RidgeCV(np.geomspace(1e-3, 1e5, 30), fit_intercept=False), ":"),
@@ -36,8 +44,12 @@ for n, colour in zip((50, 100, 200), plotting.COLOURS, strict=False):
         for ax in axes:
             ax.axhline(risk, color=colour, linestyle=style, linewidth=1)
 for ax, depth in zip(axes, (2, 3), strict=True):
-    ax.set_title(f"L = {depth}; dashed: LassoCV, dotted: RidgeCV", fontsize="medium")
+    ax.set_title(
+        f"L = {depth}; dashed: LassoCV, dotted: RidgeCV", fontsize="medium"
+    )
     ax.set_xlabel("scale of the start")
 axes[0].set_ylabel(r"excess risk $\|\beta - \beta^*\|^2$")
-figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+figure.legend(
+    *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4
+)
 plt.show()

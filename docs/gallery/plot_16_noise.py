@@ -19,18 +19,30 @@ levels = np.repeat(10.0 ** np.arange(-14, 0.5), 6)
 found = []
 for level in levels:
     bases = [np.linalg.qr(rng.standard_normal((k, 4)))[0] for k in (5, 6, 4)]
-    tensor = np.einsum("aj,bj,cj,jx->abcx", *bases, rng.standard_normal((4, 4)))
+    tensor = np.einsum(
+        "aj,bj,cj,jx->abcx", *bases, rng.standard_normal((4, 4))
+    )
     noise = rng.standard_normal(tensor.shape)
     noise *= level * np.linalg.norm(tensor) / np.linalg.norm(noise)
     found.append(ib.TensorNetwork(tensor + noise).orthogonal_decomposition())
 
 figure, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
 for status, colour, marker in zip(
-    ("holds", "undecided", "fails"), plotting.COLOURS, plotting.MARKERS, strict=False
+    ("holds", "undecided", "fails"),
+    plotting.COLOURS,
+    plotting.MARKERS,
+    strict=False,
 ):
     chosen = np.array([one.verdict.status == status for one in found])
     residuals = np.array([one.residual for one in found])[chosen]
-    ax.loglog(levels[chosen], residuals, marker, color=colour, label=status, alpha=0.7)
+    ax.loglog(
+        levels[chosen],
+        residuals,
+        marker,
+        color=colour,
+        label=status,
+        alpha=0.7,
+    )
     print(f"{status}: {len(residuals)} of {len(found)}")
 for line in (1e-10, 1e-5):
     ax.axhline(line, color="black", linestyle="--", linewidth=0.8)

@@ -20,11 +20,15 @@ from matplotlib import pyplot as plt
 
 from implicitbias import plotting
 
-_, estimate, true = np.loadtxt("certified_error.csv", delimiter=",", skiprows=1).T
+_, estimate, true = np.loadtxt(
+    "certified_error.csv", delimiter=",", skiprows=1
+).T
 floor = 1e-17
 estimate, true = np.maximum(estimate, floor), np.maximum(true, floor)
 short = true > np.maximum(10 * estimate, 1e-15)
-print(f"{true.size} answers, {short.sum()} estimates more than ten times too small")
+print(
+    f"{true.size} answers, {short.sum()} estimates more than ten times too small"
+)
 print(f"true errors: median {np.median(true):.1e}, largest {true.max():.1e}")
 
 figure, ax = plt.subplots(figsize=(5.6, 4.6), layout="constrained")
@@ -32,7 +36,14 @@ for chosen, colour, marker, size in (
     (~short, plotting.COLOURS[0], "o", 2.5),
     (short, plotting.COLOURS[1], "s", 4),
 ):
-    ax.loglog(true[chosen], estimate[chosen], marker, color=colour, markersize=size, alpha=0.4)
+    ax.loglog(
+        true[chosen],
+        estimate[chosen],
+        marker,
+        color=colour,
+        markersize=size,
+        alpha=0.4,
+    )
 ends = np.array([floor, 1e-6])
 ax.plot(ends, ends / 10, "--", color="black", linewidth=0.8)
 ax.axvline(1e-16, linestyle=":", color="black", linewidth=0.8)

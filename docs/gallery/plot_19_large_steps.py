@@ -34,7 +34,9 @@ def risks(problem, steps, batch_size, seed):
         max_steps=40_000,
     )
     return [
-        np.sum((run.final_coefficients - truth) ** 2) if run.outcome.converged else np.nan
+        np.sum((run.final_coefficients - truth) ** 2)
+        if run.outcome.converged
+        else np.nan
         for run in runs
     ]
 
@@ -42,21 +44,42 @@ def risks(problem, steps, batch_size, seed):
 figure, axes = plt.subplots(1, 2, figsize=(10.5, 4.2), layout="constrained")
 for seed in range(6):
     problem = ib.datasets.sparse(n, d, 3, seed=seed)
-    flow = np.sum((ib.predict_limit(network, problem, start).coefficients - truth) ** 2)
-    for ax, batch_size, largest in zip(axes, (None, 1), (1.3, 0.6), strict=True):
+    flow = np.sum(
+        (ib.predict_limit(network, problem, start).coefficients - truth) ** 2
+    )
+    for ax, batch_size, largest in zip(
+        axes, (None, 1), (1.3, 0.6), strict=True
+    ):
         steps = np.geomspace(0.1, 1.0, 12) * largest / n
         found = np.array(risks(problem, steps, batch_size, seed))
-        look = {"color": plotting.COLOURS[seed], "marker": plotting.MARKERS[seed]}
-        ax.semilogx(steps, found / flow, markersize=4, label=f"problem {seed + 1}", **look)
+        look = {
+            "color": plotting.COLOURS[seed],
+            "marker": plotting.MARKERS[seed],
+        }
+        ax.semilogx(
+            steps,
+            found / flow,
+            markersize=4,
+            label=f"problem {seed + 1}",
+            **look,
+        )
         last = np.flatnonzero(np.isfinite(found))[-1]
         name = "SGD" if batch_size else "GD"
-        print(f"problem {seed + 1}, {name}: {found[last] / flow:.3g} at step {steps[last]:.3f}")
-for ax, title in zip(axes, ("gradient descent", "SGD, batches of one point"), strict=True):
-    ax.axhline(1.0, color="black", linestyle="--", linewidth=1, label="gradient flow")
+        print(
+            f"problem {seed + 1}, {name}: {found[last] / flow:.3g} at step {steps[last]:.3f}"
+        )
+for ax, title in zip(
+    axes, ("gradient descent", "SGD, batches of one point"), strict=True
+):
+    ax.axhline(
+        1.0, color="black", linestyle="--", linewidth=1, label="gradient flow"
+    )
     ax.set_title(title, fontsize="medium")
     ax.set_xlabel(r"step size $\gamma$")
     ax.tick_params(axis="x", which="minor", labelbottom=False)
-    ax.set_xticks([0.005, 0.01, 0.02, 0.05], ["0.005", "0.01", "0.02", "0.05"])
+    ax.set_xticks(
+        [0.005, 0.01, 0.02, 0.05], ["0.005", "0.01", "0.02", "0.05"]
+    )
     ax.set_xlim(0.0045, 0.075)
 axes[1].set_yscale("log")
 axes[0].set_ylabel(r"$\|\beta_\infty - \beta^*\|^2$ / the flow's")

@@ -23,7 +23,9 @@ network = ib.DiagonalNetwork(num_features=d, depth=2)
 start = ib.Initialization.last_layer_zero(network, np.ones(d), scale=1.0)
 durations = np.unique(np.geomspace(30, 8000, 13).astype(int))
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.2), layout="constrained")
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(10.5, 4.2), layout="constrained"
+)
 for rank, noise in enumerate((0.0, 0.5, 1.0)):
     scales, risks = [], []
     for duration in durations:
@@ -36,14 +38,22 @@ for rank, noise in enumerate((0.0, 0.5, 1.0)):
             batch_size=10,
             max_steps=int(duration),
         )
-        limit = ib.predict_limit(network, problem, run.effective_start).coefficients
+        limit = ib.predict_limit(
+            network, problem, run.effective_start
+        ).coefficients
         scales.append(np.exp(np.mean(np.log(run.effective.scales))))
         risks.append(np.sum((limit - truth) ** 2))
     name = rf"noise $\pm${noise:g}" if noise else "no noise"
-    look = {"color": plotting.COLOURS[rank], "marker": plotting.MARKERS[rank], "markersize": 4}
+    look = {
+        "color": plotting.COLOURS[rank],
+        "marker": plotting.MARKERS[rank],
+        "markersize": 4,
+    }
     left.loglog(durations, scales, label=name, **look)
     right.loglog(durations, risks, label=name, **look)
-    print(f"noise {noise:g}: scale {scales[-1]:.3g}, risk {risks[0]:.3g} -> {risks[-1]:.3g}")
+    print(
+        f"noise {noise:g}: scale {scales[-1]:.3g}, risk {risks[0]:.3g} -> {risks[-1]:.3g}"
+    )
 left.set_ylabel("effective scale, geometric mean")
 right.set_ylabel(r"$\|\beta - \beta^*\|^2$ of the limit from there")
 for ax in (left, right):
@@ -55,6 +65,11 @@ plt.show()
 # The same by training on without noise: 2,000 steps with it, then until the data are fitted.
 
 run = ib.gradient_descent(
-    network, problem, start, step=step, label_noise=np.full(2000, 1.0), until_residual=1e-9
+    network,
+    problem,
+    start,
+    step=step,
+    label_noise=np.full(2000, 1.0),
+    until_residual=1e-9,
 )
 print(ib.compare(run, ib.predict_limit(network, problem, start)))

@@ -23,7 +23,9 @@ flow = ib.predict_limit(network, problem, start).coefficients
 
 masses = np.geomspace(2e-3, 2e-2, 7)
 momenta = (0.0, 0.5, 0.8, 0.9)
-figure, axes = plt.subplots(1, 2, figsize=(10.5, 4.2), sharey=True, layout="constrained")
+figure, axes = plt.subplots(
+    1, 2, figsize=(10.5, 4.2), sharey=True, layout="constrained"
+)
 distances = []
 for rank, mu in enumerate(momenta):
     steps = 2 * masses * (1 - mu) ** 2 / (1 + mu)
@@ -41,7 +43,10 @@ for rank, mu in enumerate(momenta):
     distance = np.abs(ends - flow).max(axis=1) / np.abs(flow).max()
     distances.append(distance)
     for ax, x in zip(axes, (steps / (1 - mu), masses), strict=True):
-        look = {"color": plotting.COLOURS[rank], "marker": plotting.MARKERS[rank]}
+        look = {
+            "color": plotting.COLOURS[rank],
+            "marker": plotting.MARKERS[rank],
+        }
         ax.loglog(x, distance, markersize=5, label=rf"$\mu = {mu:g}$", **look)
 spread = np.max(distances, axis=0) / np.min(distances, axis=0)
 print("distances at one mass, largest over smallest:", np.round(spread, 3))
@@ -50,7 +55,9 @@ print(f"distance ~ mass^{slope:.2f} for gradient descent")
 axes[0].set_xlabel(r"$\gamma / (1 - \mu)$, the time of a step")
 axes[1].set_xlabel(r"mass $\gamma (1 + \mu) / (2 (1 - \mu)^2)$")
 axes[1].tick_params(axis="x", which="minor", labelbottom=False)
-axes[1].set_xticks([0.002, 0.005, 0.01, 0.02], ["0.002", "0.005", "0.01", "0.02"])
+axes[1].set_xticks(
+    [0.002, 0.005, 0.01, 0.02], ["0.002", "0.005", "0.01", "0.02"]
+)
 axes[0].set_ylabel(
     r"$|\beta_\infty - \beta_{\mathrm{flow}}|_\infty / |\beta_{\mathrm{flow}}|_\infty$"
 )

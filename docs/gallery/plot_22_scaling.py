@@ -19,19 +19,36 @@ from matplotlib import pyplot as plt
 
 from implicitbias import plotting
 
-rows = np.genfromtxt("../measured/scaling.csv", delimiter=",", dtype=None, names=True)
+rows = np.genfromtxt(
+    "../measured/scaling.csv", delimiter=",", dtype=None, names=True
+)
 figure, axes = plt.subplots(2, 2, figsize=(8.0, 6.0), layout="constrained")
-panels = {"n": ("n",), "d": ("d",), "L": ("L",), "1/scale": ("1/scale L=2", "1/scale L=3")}
+panels = {
+    "n": ("n",),
+    "d": ("d",),
+    "L": ("L",),
+    "1/scale": ("1/scale L=2", "1/scale L=3"),
+}
 for ax, (name, curves) in zip(axes.flat, panels.items(), strict=True):
     for curve, colour in zip(curves, plotting.COLOURS, strict=False):
         found = rows[rows["what"] == curve]
         size, spent = found["size"], found["seconds"]
         slope = np.polyfit(np.log(size), np.log(spent), 1)[0]
         depth = curve.removeprefix(name)
-        ax.loglog(size, spent, "o-", color=colour, label=f"limit{depth}: {slope:.2f}")
-        ax.loglog(size, found["floor"], "--", color=colour, label=f"floor{depth}")
+        ax.loglog(
+            size,
+            spent,
+            "o-",
+            color=colour,
+            label=f"limit{depth}: {slope:.2f}",
+        )
+        ax.loglog(
+            size, found["floor"], "--", color=colour, label=f"floor{depth}"
+        )
         print(f"{curve}: time grows like {name}^{slope:.2f}")
-    ax.set_ylim(top=ax.get_ylim()[1] * 2 ** (2 * len(curves)))  # room for the legend
+    ax.set_ylim(
+        top=ax.get_ylim()[1] * 2 ** (2 * len(curves))
+    )  # room for the legend
     if name == "L":
         ax.set_xticks(size, [f"{each:g}" for each in size])
         ax.minorticks_off()

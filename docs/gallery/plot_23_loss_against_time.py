@@ -22,7 +22,9 @@ for depth in (2, 3, 4):
     limits.append(ib.predict_limit(network, problem, init))
     names.append(f"fully connected, L = {depth}")
     course = ib.compare(flows[-1], limits[-1]).losses[0]
-    print(f"L = {depth}: log C = {course.expected.log_constant:.7f}, {course}")
+    print(
+        f"L = {depth}: log C = {course.expected.log_constant:.7f}, {course}"
+    )
 
 ax = plotting.loss_course(flows, limits, names)
 ax.set_ylim(0.4, 1.2)

@@ -17,7 +17,9 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from implicitbias.estimators import FlowLimitRegressor, StoppedFlowRegressor
 
-table = load_diabetes(as_frame=True, scaled=False).frame.sample(40, random_state=0)
+table = load_diabetes(as_frame=True, scaled=False).frame.sample(
+    40, random_state=0
+)
 X, y = table.drop(columns="target"), table["target"].to_numpy()
 table.describe().loc[["min", "mean", "max"]].round(1)
 
@@ -31,8 +33,12 @@ table.describe().loc[["min", "mean", "max"]].round(1)
 # network.
 
 centred = (X - X.mean()).to_numpy()
-print(f"{len(y)} rows, {X.shape[1]} columns, rank {np.linalg.matrix_rank(centred)}")
-print(f"R squared of least squares: {LinearRegression().fit(X, y).score(X, y):.3f}")
+print(
+    f"{len(y)} rows, {X.shape[1]} columns, rank {np.linalg.matrix_rank(centred)}"
+)
+print(
+    f"R squared of least squares: {LinearRegression().fit(X, y).score(X, y):.3f}"
+)
 
 # %%
 # With all products of two measurements there are 65 columns and 40 rows. Now many coefficients
@@ -61,14 +67,21 @@ stopped = StoppedFlowRegressor(init_scale=0.1, cv=5).fit(Z, y)
 print(f"stopped at t = {stopped.stop_time_:.3g}")
 
 figure, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
-labels, values = ["interpolate", "stop early", "least squares, 10 columns"], []
+labels, values = (
+    ["interpolate", "stop early", "least squares, 10 columns"],
+    [],
+)
 for steps in (
     (*wide, FlowLimitRegressor(init_scale=0.1)),
     (*wide, StoppedFlowRegressor(init_scale=0.1, cv=5)),
     (LinearRegression(),),
 ):  # columns are standardised anew in every fold
     model = make_pipeline(*steps)
-    values.append(cross_val_score(model, X, y, cv=5, scoring="neg_root_mean_squared_error"))
+    values.append(
+        cross_val_score(
+            model, X, y, cv=5, scoring="neg_root_mean_squared_error"
+        )
+    )
 ax.boxplot([-each for each in values], tick_labels=labels)
 ax.set_ylabel("root mean squared error\non held-out patients")
 ax.set_yscale("log")

@@ -27,13 +27,24 @@ def start(scale):
 
 scales = (3.0, 1.0, 0.3, 0.03)
 flows = [ib.gradient_flow(network, problem, start(scale)) for scale in scales]
-limits = [ib.predict_limit(network, problem, start(scale)) for scale in scales]
+limits = [
+    ib.predict_limit(network, problem, start(scale)) for scale in scales
+]
 figure, ax = plt.subplots(figsize=(5.5, 5), layout="constrained")
 ax.axline((0, 1), (2, 0), color="0.6", linewidth=1)
-for rank, (scale, flow, limit) in enumerate(zip(scales, flows, limits, strict=True)):
-    look = {"color": plotting.COLOURS[rank], "linestyle": plotting.STYLES[rank % 3]}
+for rank, (scale, flow, limit) in enumerate(
+    zip(scales, flows, limits, strict=True)
+):
+    look = {
+        "color": plotting.COLOURS[rank],
+        "linestyle": plotting.STYLES[rank % 3],
+    }
     ax.plot(*flow.coefficients.T, label=f"from scale {scale:g}", **look)
-    ax.plot(*limit.coefficients, marker=plotting.MARKERS[rank], color=look["color"])
+    ax.plot(
+        *limit.coefficients,
+        marker=plotting.MARKERS[rank],
+        color=look["color"],
+    )
 ax.set_xlim(-0.05, 0.6)
 ax.set_ylim(-0.05, 1.15)
 ax.set_xlabel(r"$\beta_1$")
