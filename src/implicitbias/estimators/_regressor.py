@@ -80,7 +80,9 @@ class FlowLimitRegressor(RegressorMixin, Saved, BaseEstimator):
         an ``init_direction`` with zeros it may not reach those that fit; then the limit is that of
         the least-squares fit of the other features.
     rank_
-        Rank of X (centred, if there is an intercept).
+        Rank of X (centred, if there is an intercept), read as a table whose entries were rounded:
+        rows and columns that depend on others but for that are copies, and ``error_`` speaks of
+        this reading (``Regression.measured``; ``Regression`` takes X at its word).
     n_iter_
         Newton steps.
     converged_
