@@ -31,6 +31,7 @@ LOOKS = 16  # rows at most whose last digits are looked at
 CORRECTIONS = 2  # of c, whose first digits are those of the factors of X_B
 ONE = 1e-6  # of the largest weight: the other ones together, where a row is near one other
 MAX_MODULAR_ENTRIES = 1 << 20  # of a matrix whose rank is proved: a second at most
+UNDERFLOWS = 2.0**-900  # products below this may have an error that float64 does not hold
 MOST_ENTRIES = 1 << 22  # of X: a row that depends on others is looked at in some .1 s
 
 
@@ -168,7 +169,8 @@ def distance_of_others(X: Features, chosen: IntArray) -> float:
         return 0.0
     unit = np.concatenate([rows.block(block) for block in rows.blocks()])
     basis = np.linalg.qr(unit[chosen].T)[0]
-    return float(np.linalg.norm(unit - unit @ basis @ basis.T, axis=1).max())
+    found = float(np.linalg.norm(unit - unit @ basis @ basis.T, axis=1).max())
+    return max(found, EPS)  # which rounding may have made 0: that is no proof
 
 
 def rounded_copy(X: Features, chosen: IntArray) -> str:
@@ -224,12 +226,16 @@ def _near_multiples(rows: UnitRows, chosen: IntArray) -> tuple[IntArray, BoolArr
 
 
 def _proportional(x: FloatArray, b: FloatArray) -> BoolArray:
-    """Whether x_j b_k = b_j x_k for all j, exactly, row by row (m, d); entries are below 1."""
+    """Whether x_j b_k = b_j x_k for all j, exactly, row by row (m, d); entries are below 1.
+
+    False where a product is so small that its error underflows.
+    """
     k = np.abs(b).argmax(axis=1)[:, None]
     first, second = np.take_along_axis(x, k, axis=1), np.take_along_axis(b, k, axis=1)
     left, right = x * second, b * first
     same = (left == right) & (product_error(x, second, left) == product_error(b, first, right))
-    return np.asarray(same.all(axis=1))
+    told = (np.abs(left) > UNDERFLOWS) | ((x == 0.0) & (b == 0.0))
+    return np.asarray((same & told).all(axis=1))
 
 
 def _exactly_spanned(X: Features, rank: int) -> bool:

@@ -11,7 +11,8 @@ MAX_POINTS = 64  # integers grow to about points x digits of the data
 MAX_SPREAD = 500  # binary digits between the largest and smallest entry of a feature
 MAX_ENTRIES = 1 << 20
 SHORT_DIGITS = 50  # binary digits of a column that leave no room for rounding to the 53 of a float
-PRIME = (1 << 61) - 1  # a minor that it divides by chance has odds of about 1e-15
+# A minor that it divides by chance has odds of about 1e-18; near no power of 2, which data are of.
+PRIME = 3141592653589793239
 
 
 def exact_gordan_vector(rows: FloatArray) -> FloatArray | None:
@@ -91,7 +92,7 @@ def short_integers(matrix: FloatArray) -> IntArray | None:
 def independent_rows(matrix: IntArray, first: IntArray) -> IntArray:
     """Indices of independent rows of an integer matrix, those of ``first`` being tried first.
 
-    Modulo a prime of 61 binary digits, so that a rank is never too large.
+    Modulo a prime of 62 binary digits, so that a rank is never too large.
     """
     order = np.concatenate([first, np.setdiff1d(np.arange(len(matrix)), first)])
     return np.asarray(order[_pivots(matrix[order].T)])

@@ -65,6 +65,8 @@ def aligned_layers(situation: Situation) -> Verdict:
     chain = situation.aligned
     if not chain.found:
         text = "two layers are 0 where they meet the others: nothing moves"
+        if chain.doubt > 0.0:
+            text = "the rows of X, in the units of its columns, are dependent in float64"
         return counted(title(aligned_layers), 0.0, False, text)
     return vanishing(title(aligned_layers), chain.defect, "the largest part off it, of |W_l|")
 

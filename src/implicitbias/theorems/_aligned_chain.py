@@ -10,13 +10,13 @@ orthogonal to the chain, would stay, too; but small deviations grow through it w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from implicitbias._arrays import EPS, FloatArray, Parameters
+from implicitbias._arrays import EPS, FloatArray, Parameters, stable_norm
 from implicitbias.features import Features
 from implicitbias.problems import UnitRows
 
@@ -55,15 +55,21 @@ class RowSpace:
         """Number of rows."""
         return len(self.rows)
 
+    def _solved(self, given: FloatArray, trans: str) -> FloatArray:
+        """R^{-1} or R^{-T} of something; NaN where rows depend in the units of the columns."""
+        if not np.diag(self.triangle).all():
+            return np.full_like(given, np.nan)
+        return np.asarray(solve_triangular(self.triangle, given, trans=trans, check_finite=False))
+
     def coordinates(self, seen: FloatArray) -> FloatArray:
         """R^{-T} z = Q^T w, (n,) or (n, k), for z = U w."""
         if not seen.any():
             return np.zeros_like(seen)
-        return np.asarray(solve_triangular(self.triangle, seen, trans="T"))
+        return self._solved(seen, "T")
 
     def lifted(self, seen: FloatArray) -> FloatArray:
         """U^+ z, (d,): in the span to rounding, however large the weights of its rows are."""
-        weights = np.asarray(solve_triangular(self.triangle, self.coordinates(seen)))
+        weights = self._solved(self.coordinates(seen), "N")
         return -self.units.precise.transposed_residual(weights, np.zeros(self.rows.shape[1]))
 
     def split(self, vector: FloatArray) -> tuple[FloatArray, FloatArray, float]:
@@ -75,10 +81,10 @@ class RowSpace:
         inside, change = np.zeros_like(vector), np.inf
         for _ in range(CORRECTIONS):
             missing = self.units.precise.residual(inside - vector, np.zeros(self.rank))
-            step = self.lifted(missing)
-            change = float(np.linalg.norm(step))
+            step, before = self.lifted(missing), change
+            change = stable_norm(step)
             inside = inside + step
-            if change <= ROUNDED * float(np.linalg.norm(vector)):
+            if change <= ROUNDED * stable_norm(vector) or not change < before:
                 break
         return inside, vector - inside, change
 
@@ -131,6 +137,7 @@ class AlignedChain:
 NO_CHAIN = AlignedChain(
     (), np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0), 0.0, float("inf"), 0.0
 )
+UNSEEN = replace(NO_CHAIN, doubt=float("inf"))  # float64 does not tell what the rows of X see
 
 
 def aligned_chain(space: RowSpace, layers: Parameters) -> AlignedChain:
@@ -145,6 +152,8 @@ def aligned_chain(space: RowSpace, layers: Parameters) -> AlignedChain:
     later[-1] = later[-1][:, None]
     projected = space.units @ first if space.rank else np.zeros((0, first.shape[1]))
     coordinates = space.coordinates(projected) if space.rank else projected
+    if not np.isfinite(coordinates).all():
+        return UNSEEN
     units = _chained(coordinates, float(np.linalg.norm(first)), later)
     if units is None:
         return NO_CHAIN
@@ -159,6 +168,8 @@ def aligned_chain(space: RowSpace, layers: Parameters) -> AlignedChain:
     outside = float(np.linalg.norm(first - np.outer(vector, units[0])))
     apart = coordinates - np.outer(coordinates @ units[0], units[0])
     seen, unseen, doubt = space.split(vector)
+    if not doubt <= stable_norm(vector):
+        return UNSEEN
     return AlignedChain(
         tuple(units),
         np.array(sizes),

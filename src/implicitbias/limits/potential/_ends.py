@@ -150,7 +150,7 @@ def _refined(
         mismatch = -rate * (apart + rest)
         primal = 0.5 * float(np.sum(rho * clock))
         excess = float(nu @ missing) + 0.5 * float(np.sum(slope / rate * mismatch**2))
-        gap = abs(excess) / primal
+        gap = abs(excess) / primal if primal > 0.0 else np.inf
     return rho, nu, gap, change
 
 
