@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from helpers.networks import laws
 from implicitbias.coordinates import reduce_to_real
+from implicitbias.features import Dense, Spectra
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -71,6 +72,28 @@ def test_data_without_a_common_phase_are_measured():
     assert not reduction.reduces
     assert reduction.data_verdict.value > 1e-3
     assert "phase defect" in str(reduction.data_verdict)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, Spectra])
+@pytest.mark.parametrize("shift", [0, 2])
+def test_points_in_small_units_share_a_phase_too(kind, shift):
+    """Whether a point is even, or even about the others' axis, its units do not say."""
+    even = np.array([[1.0, 2.0, 3.0, 2.0, 3.0, 2.0], [0.5, -1.0, 0.3, 7.0, 0.3, -1.0]])
+    rows = np.roll(even[:, [0, 1, 2, 3, 2, 1]], shift, axis=1)
+    odd = np.array([0.0, 1.0, -2.0, 0.0, 0.5, -0.3])
+
+    def reduction_of(points):
+        spectra = Spectra(Dense(points), 1.0) if kind is Spectra else np.fft.fft(points)
+        return reduce_to_real(spectra, np.ones((2, 6)) + 0.0j)
+
+    for unit, size, reduces in ((1e-30, 0.0, True), (1e-12, 1e-3, False), (1.0, 1e-3, False)):
+        points = rows * np.array([[1.0], [unit]])
+        points[1] += unit * size * odd
+        reduction = reduction_of(points)
+        assert reduction.data_verdict.holds == reduces
+        assert reduces or 1e-5 < reduction.data_verdict.value < 1e-2
+    points[1] = rows[1] + 1e-11 * odd  # what is dropped is told
+    assert 1e-14 < reduction_of(points).data_verdict.value < 1e-10
 
 
 @pytest.mark.parametrize("depth", [2, 4])

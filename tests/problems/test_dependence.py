@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 
 from implicitbias import DiagonalNetwork, Initialization, NoPredictionError, Regression
 from implicitbias.problems import Classification, reachable_part
+from implicitbias.problems._exact import exact_rank
 from implicitbias.theorems import (
     explain,
     limit_path,
@@ -285,3 +286,31 @@ def test_square_data_whose_columns_are_independent():
     y = [441.2949438465482, 304.56759036528206, -390.9823746316568]
     with pytest.raises(NoPredictionError, match="though no column"):
         predict_limit(DiagonalNetwork(3, 2), Regression(X, y), init)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "X",
+    [
+        [[-0.6, -0.8], [1.8, 2.4000000000000004]],
+        [[4.5, 2.4], [4.500000000000001, 2.4000000000000004]],
+        [[-4.000000000000001, 8.0, 8.0], [-4 / 3, 8 / 3, 8 / 3]],
+        [[1.0, 1.7e9], [1.0, 1.7e9], [1.0, np.nextafter(1.7e9, 0.0)]],
+        [[1.0, 6e-300, 0.0, 0.0], [0.5, 4e-300, 0.0, 0.0], [1.0, 1.0, -2.0, 1.0]],
+    ],
+)
+def test_distances_that_round_to_0_prove_nothing(kind, X):
+    X = np.array(X)
+    problem = Regression(kind(X), X @ np.ones(X.shape[1]))
+    assert problem.rank < len(X) and problem.dropped_distance > 0.0
+    assert refused(X, kind)
+
+
+def test_ranks_see_powers_of_2():
+    """2^61 is 1 modulo 2^61 - 1, which data of powers of 2 can meet."""
+    X = np.array([[1, 0, 1, 2.0**-60, 3], [0, 1, 1, 0, 2], [1, 1, 2, 2.0**-121, 5]])
+    assert exact_rank(X) == 3
+    assert Regression(np.vstack([X, [1.0, -1, 1, 1, 1]]), [1.0, 2, 3, 3]).dropped_distance > 0.0
+    whole = np.array([[2.0**31, 1.0, 5.0], [1.0, 2.0**30, 7.0], [2.0**31 + 1, 2.0**30 + 1, 12.0]])
+    assert Regression(whole[:, :2], whole[:, :2].sum(axis=1)).rank == 2
+    assert Regression(whole, whole.sum(axis=1)).rank == 2

@@ -318,3 +318,17 @@ def test_coefficients_that_underflow_are_no_broken_law():
     np.testing.assert_array_equal(found.coefficients, np.zeros(2))
     np.testing.assert_allclose(found.parameters[0], [[0.0], [0.8e-187]], rtol=1e-12, atol=1e-200)
     assert found.certificate.worst < 1e-12
+
+
+def test_rows_that_depend_in_the_units_of_the_columns_are_right_or_refused():
+    """Independent, as equilibrated columns tell, of which the factors of X do not fit float64."""
+    network = ib.FullyConnectedNetwork((2, 2))
+    init = ib.Initialization.random(network, 0.1, seed=1)
+    problem = ib.Regression([[1e-17, 1.0], [0.0, 1.0]], [1.0, 2.0])
+    limit = ib.predict_limit(network, problem, init)
+    np.testing.assert_allclose(limit.coefficients, [-1e17, 2.0], rtol=1e-14)
+    network = ib.FullyConnectedNetwork((3, 2))
+    init = ib.Initialization.random(network, 0.1, seed=1)
+    X = [[1e160, 1.0, 0.0], [1e160, 1.0, 1e-150], [1.0, 1.0, 0.0]]
+    with pytest.raises((ib.NoPredictionError, ib.InvalidInputError)):
+        ib.predict_limit(network, ib.Regression(X, [1.0, 2.0, 3.0]), init)

@@ -396,3 +396,27 @@ def test_directions_where_features_are_rounded(depth, offset):
             error = float(error / max(abs(beta)))
         assert error <= max(10 * found.certificate.error, ROUNDING)
         assert found.certificate.error <= 1e-8
+
+
+@pytest.mark.parametrize("odd", [0.3, 1e-3])
+def test_small_points_of_convolutions_are_no_less_uneven(odd):
+    """With one layer at 0 and the other e_0 the end at scale infinity is of least l2 norm."""
+    even = np.array([[1.0, 2.0, 3.0, 2.0], [2.0, 1.0, 4.0, 1.0]])
+    even[1] += odd * np.array([0.0, 1.0, 0.0, -1.0])
+    network, start = ConvolutionalNetwork(4, [4, 4]), [np.eye(4)[0], np.zeros(4)]
+    for unit in (1.0, 1e-11, 1e-30):
+        X = even * np.array([[1.0], [unit]])
+        with pytest.raises(NoPredictionError, match=r"share a phase|even"):
+            limit_path(network, Regression(X, X @ [1.0, -1.0, 2.0, 0.5]), start, [np.inf])
+
+
+def test_what_convolutions_drop_of_a_point_counts():
+    even = np.array([[1.0, 2.0, 3.0, 2.0], [2.0, 1.0, 4.0, 1.0]])
+    for odd in (1e-11, 1e-12, 1e-14):
+        X = even + odd * np.array([[0.0], [1.0]]) * np.array([0.0, 1.0, 0.0, -1.0])
+        y = X @ [1.0, -1.0, 2.0, 0.5]
+        network, start = ConvolutionalNetwork(4, [4, 4]), [np.eye(4)[0], np.zeros(4)]
+        (limit,) = limit_path(network, Regression(X, y), start, [np.inf]).limits
+        exact = np.linalg.pinv(X) @ y
+        error = np.abs(limit.coefficients - exact).max() / np.abs(exact).max()
+        assert error <= 10.0 * limit.certificate.error

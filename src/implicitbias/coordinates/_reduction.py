@@ -190,7 +190,7 @@ def reduce_to_real(
         turned_start,
         phases,
         gauge,
-        _verdict(data, data_defect, TOLERANCE, "the phase defect"),
+        _verdict(data, data_defect, TOLERANCE, "the phase defect", " of a point"),
         _verdict("the start is real in that phase", start_defect, ROUNDING, "its imaginary part"),
         (
             not isinstance(features, Features)
@@ -221,9 +221,11 @@ def pairs(features: Features, start: FloatArray, power: float) -> RealCoordinate
     )
 
 
-def _verdict(assumption: str, defect: float, tolerance: float, name: str) -> Verdict:
+def _verdict(
+    assumption: str, defect: float, tolerance: float, name: str, whose: str = ""
+) -> Verdict:
     status: Status = "holds" if defect <= tolerance else "fails"
-    return Verdict(assumption, status, defect, f"{name}, relative to the largest entry")
+    return Verdict(assumption, status, defect, f"{name}, relative to the largest entry{whose}")
 
 
 def _unit(array: NumericArray) -> NumericArray:
@@ -240,16 +242,16 @@ def _common_phases(
         return None, features, 0.0
     if not np.iscomplexobj(features):
         return None, Dense(np.asarray(features, dtype=np.float64)), 0.0
-    size = float(np.abs(features).max(initial=0.0))
-    if size == 0.0 or float(np.abs(features.imag).max()) <= TOLERANCE * size:
-        return None, Dense(np.ascontiguousarray(features.real)), 0.0
-    scaled = features / size
+    sizes = np.abs(features).max(axis=1, initial=0.0, keepdims=True)
+    scaled = features / np.where(sizes > 0.0, sizes, 1.0)  # whatever the units of the points
+    imaginary = np.abs(scaled.imag).max(axis=0, initial=0.0)
+    defect = float(imaginary.max(initial=0.0))
+    if defect <= TOLERANCE:
+        return None, Dense(np.ascontiguousarray(features.real)), defect
     angle = 0.5 * np.angle((scaled**2).sum(axis=0))
-    almost_real = np.abs(scaled.imag).max(axis=0) <= TOLERANCE
-    phases = np.where(almost_real, 1.0, np.exp(-1j * angle))
-    turned = features * phases
-    defect = float(np.abs(turned.imag).max()) / size
-    return phases, Dense(np.ascontiguousarray(turned.real)), defect
+    phases = np.where(imaginary <= TOLERANCE, 1.0, np.exp(-1j * angle))
+    defect = float(np.abs((scaled * phases).imag).max())
+    return phases, Dense(np.ascontiguousarray((features * phases).real)), defect
 
 
 def _turned_start(

@@ -127,18 +127,23 @@ class Spectra:
     def common_phases(self, tolerance: float) -> tuple[ComplexArray | None, Fourier, float]:
         """e^{-i theta_j} with which columns become as real as possible, the result, the defect.
 
-        None where all are real to the tolerance, relative to the largest entry.
+        None where all are real to the tolerance, relative to the largest entry of their rows.
         """
-        size, squares = 0.0, np.zeros(self._signals.shape[1], dtype=np.complex128)
+        squares = np.zeros(self._signals.shape[1], dtype=np.complex128)
         imaginary = np.zeros(self._signals.shape[1])
-        for block in self._rows():
-            size = max(size, float(np.abs(block).max(initial=0.0)))
+        for block in self._unit_rows():
+            squares += (block**2).sum(axis=0)
+            imaginary = np.maximum(imaginary, np.abs(block.imag).max(axis=0))
         factors = np.full(imaginary.size, self._factor, dtype=np.complex128)
-        for block in self._rows() if size > 0.0 else ():
-            squares += ((block / size) ** 2).sum(axis=0)
-            imaginary = np.maximum(imaginary, np.abs(block.imag).max(axis=0) / size)
-        if imaginary.max(initial=0.0) <= tolerance:
-            return None, Fourier(self._signals, factors), 0.0
+        defect = float(imaginary.max(initial=0.0))
+        if defect <= tolerance:
+            return None, Fourier(self._signals, factors), defect
         phases = np.where(imaginary <= tolerance, 1.0, np.exp(-0.5j * np.angle(squares)))
-        left = max(float(np.abs((block * phases).imag).max()) for block in self._rows())
-        return phases, Fourier(self._signals, factors * phases), left / size
+        left = max(float(np.abs((block * phases).imag).max()) for block in self._unit_rows())
+        return phases, Fourier(self._signals, factors * phases), left
+
+    def _unit_rows(self) -> Iterator[ComplexArray]:
+        """The rows over their largest entries, whatever the units of the points."""
+        for block in self._rows():
+            sizes = np.abs(block).max(axis=1, initial=0.0, keepdims=True)
+            yield block / np.where(sizes > 0.0, sizes, 1.0)

@@ -190,10 +190,12 @@ def bounded_below(situation: Situation) -> Verdict:
 def even_data(situation: Situation) -> Verdict:
     """x_i[k] = x_i[-k mod d] for every point."""
     rows = situation.problem.X
+    sizes = np.abs(rows).max(axis=1)
+    odd = np.abs(rows - rows[:, -np.arange(rows.shape[1])]).max(axis=1)
     return vanishing(
         "all x_i are even",
-        _size(rows - rows[:, -np.arange(rows.shape[1])]) / max(_size(rows), np.finfo(float).tiny),
-        "the largest odd part relative to |X|",
+        float((odd / np.where(sizes > 0.0, sizes, 1.0)).max()),
+        "the largest odd part of a point, relative to it",
     )
 
 

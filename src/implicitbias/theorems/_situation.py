@@ -143,7 +143,7 @@ class Situation(Setting):
         problem, decomposition, rounding = self.problem, self.decomposition, None
         reduction = self.decoupled(problem.X).reduction
         if not self.rows_are_exact:
-            unit = ROUNDED + decomposition.residual
+            unit = ROUNDED + decomposition.residual + reduction.data_verdict.value
             rounding = unit * problem.features.row_norms(), decomposition.lengths
         return signed_fit(
             reduction.features, problem.y, reduction.curves(self.init.log_scale), rounding
@@ -214,10 +214,10 @@ class Situation(Setting):
         """min sum_j Psi_j^*(rho_j) s.t. Z rho = y on some rows and coordinates of Z."""
         decomposition, rounding = self.decomposition, None
         if not self.rows_are_exact:
-            unit = ROUNDED + decomposition.residual
+            unit = ROUNDED + decomposition.residual + self.reduction.data_verdict.value
             rounding = unit * self.rows.row_norms()[rows], decomposition.lengths[kept]
-        start = self.reduction.start[:, kept]
-        lost = self.lost if decomposition.is_identity else None
+        start, turned = self.reduction.start[:, kept], self.reduction.start_verdict
+        off = ROUNDED + (turned.value if turned.holds else 0.0)
         return PotentialProblem(
             features,
             targets,
@@ -227,9 +227,9 @@ class Situation(Setting):
             rounding=rounding,
             rough_start=None
             if self.start_is_exact
-            else (start, ROUNDED * float(np.abs(start).max(initial=0.0))),
+            else (start, off * float(np.abs(start).max(initial=0.0))),
             seen=None if decomposition.is_identity else self._seen(kept),
-            lost=None if lost is None else lost.of(rows, kept),
+            lost=self.lost.of(rows, kept) if self.lost and decomposition.is_identity else None,
         ).with_even_rows()
 
     def _seen(self, kept: BoolArray) -> Seen:
