@@ -1,10 +1,12 @@
 """Saddles against flows of tiny scale, their end against the path's, and what is refused."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 import implicitbias as ib
-from reference import brute_flow, small_scale_flow
+from reference import brute_flow, exact_saddles, small_scale_flow
 
 X = np.array([[1.0, 0.5, 0.7, 0.0], [0.5, 1.0, 0.1, 0.7]])
 Y = np.array([1.0, 0.0])
@@ -325,3 +327,38 @@ def test_explain_points_to_it():
         finding = next(each for each in said.findings if each.result.startswith("Saddles"))
         assert finding.standing == "applies"
         assert "saddle_path(network, problem, init)" in str(said)
+
+
+@pytest.mark.parametrize(
+    ("X", "y"),
+    [
+        ([[3.0, 7.0], [0.3, 0.7 + 1e-12]], [1.0, 2.0]),
+        ([[3.0, 7.0], [0.3, 0.7 + 1e-14]], [1.0, 2.0]),
+        ([[26184251.0, 5409164.0], [2618425.100000175, 540916.4000001308]], None),
+        ([[1 + 2.0**-52, 1.0, -1.0, 1 - 7e-16], [-1.0, -1.0, 1.0, -1 - 7e-16]], [2.15, 1.63]),
+        ([[-0.0015, 30.0, 0.2, 0.25, 0.0], [-0.0015, 30.0, 0.2, 0.25, -8e-21]], [0.39, 0.08]),
+    ],
+)
+def test_ends_that_float64_does_not_tell_are_refused(X, y):
+    """The loss is not least there, or a residual that counts as 0 moves beta by order 1."""
+    network = ib.DiagonalNetwork(len(X[0]), 2)
+    problem = ib.Regression(X, np.array(X)[:, 1] if y is None else y)
+    with pytest.raises(ib.NoPredictionError):
+        ib.saddle_path(network, problem, ones(network))
+
+
+def test_times_beside_time_stamps_are_told_to_their_digits():
+    """X beta of 1e12 leaves a residual of 2, which decides when the next clock ends."""
+    X = np.array(
+        [
+            [-2.9928122845455335e-03, 1.6999999999999883e12, -1.5474801709416268, -1.85],
+            [1.1911160609631142, 1.6999999999985271e12, 1.4888299906465197, -2.06],
+        ]
+    )
+    y = np.array([-1.8081118121067725e12, -1.8081118121094839e12])
+    network, budgets = ib.DiagonalNetwork(4, 2), [Fraction(1)] * 4
+    path = ib.saddle_path(network, ib.Regression(X, y), ones(network))
+    exact = exact_saddles.saddles(X, y, budgets, budgets)
+    assert path.times.size == len(exact) == 2
+    off = np.abs(path.times / [float(each[0]) for each in exact] - 1.0)
+    assert np.all(off <= np.maximum(path.time_errors, 1e-15)) and off.max() < 1e-11

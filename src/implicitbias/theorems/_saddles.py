@@ -79,10 +79,10 @@ def saddle_path(
     """
     certified_to = largest_allowed(certified_to, "certified_to")
     most = positive_int(max_jumps, "max_jumps")
-    situation = situation_along(network, problem, init).on_all_points()
+    situation = situation_along(network, problem, init)
     result = theorem_called(NAME[task_of(problem)], task_of(problem))
     with threads_for(problem.X.size):
-        verdicts = result.measure(situation)
+        verdicts = result.measure(situation.on_all_points())
         failed = next((each for each in verdicts if each.fails), None)
         if failed is not None:
             raise NoPredictionError(
@@ -109,8 +109,9 @@ def saddle_path(
 class _Path:
     """The walk in units in which columns, targets and clocks are near 1, and back."""
 
-    def __init__(self, situation: Situation, verdicts: tuple[Verdict, ...], theorem: str) -> None:
-        self.situation, self.verdicts, self.theorem = situation, verdicts, theorem
+    def __init__(self, asked: Situation, verdicts: tuple[Verdict, ...], theorem: str) -> None:
+        self.asked, self.verdicts, self.theorem = asked, verdicts, theorem
+        self.situation = situation = asked.on_all_points()
         problem, features = situation.problem, situation.reduction.features
         self.columns = np.frexp(features.largest(0))[1]
         self.row = int(np.frexp(float(np.abs(situation.targets).max(initial=0.0)))[1])
@@ -133,7 +134,8 @@ class _Path:
             if isinstance(problem, Regression)
             else ExponentialLoss(scaled, situation.targets)
         )
-        self.walk = Walk(scaled, below, above, loss)
+        rounding = 0.0 if situation.rows_are_exact else ROUNDED
+        self.walk = Walk(scaled, below, above, loss, rounding)
 
     def _refuse_apart(self, log_lengths: FloatArray) -> None:
         """Refuse clocks of which float64 holds some as 0 or infinite in the unit of the others."""
@@ -158,6 +160,13 @@ class _Path:
         if not walked.complete:
             raise NoPredictionError(
                 f"the walk was given up after {most} jumps. Pass a larger max_jumps.",
+                self.verdicts,
+            )
+        if walked.moving > 0.0:
+            raise NoPredictionError(
+                f"{self.theorem} applies, but float64 does not tell where the walk ends: a clock "
+                f"that counts as at rest moves, by {walked.moving:.1e} of what the residual could "
+                "move it. Leave out rows that are nearly combinations of others.",
                 self.verdicts,
             )
         time = np.exp(self._log_time())
@@ -209,6 +218,8 @@ class _Path:
         if not rest.pull.any():
             problem = situation.problem
             feasibility = relative_residual(problem.features, beta, problem.y)
+        if rest.nothing is not None and size > 0.0:
+            error = worst_of(error, error + self._from_end(rho) / size)
         certificate = Certificate(feasibility, kkt_residual=violation, error=error)
         return beta, np.flatnonzero(rho), certificate
 
@@ -231,6 +242,18 @@ class _Path:
         rho = np.zeros(self.situation.curves.size)
         rho[rest.chosen] = np.ldexp(values, self.row - self.columns[rest.chosen])
         return rho
+
+    def _from_end(self, rho: FloatArray) -> float:
+        """|d beta|_inf to the limit at scale 0, where a walk that is left no residual ends."""
+        try:
+            end = small_scale_end(self.asked.potential)
+        except ValueError:
+            return np.inf
+        other = np.zeros_like(rho)
+        other[~self.asked.reach.forced] = end.rho
+        size = float(np.abs(self.situation.coefficients(other)).max())
+        apart = self.situation.coefficients(other - rho)
+        return float(np.abs(apart).max()) + end.error * size
 
     def _tie_broken(self, saddle: Saddle, rho: FloatArray) -> tuple[FloatArray, float]:
         """Of all rho on the tight coordinates with the same Z rho, the one that training reaches.

@@ -11,16 +11,17 @@ Bjorck, BIT 7 (1967), for the refinement of both the solution and the residual.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
-from implicitbias._arrays import BoolArray, FloatArray, IntArray, stable_norm
+from implicitbias._arrays import EPS, BoolArray, FloatArray, IntArray, stable_norm
 from implicitbias.features import Dense, Features
 
 NOTHING = 1e-13  # relative: shares this small are 0, residuals this small are rounding
 FLAT = 1e-12  # slopes below this, relative to |z| |pull|, are 0
+PRECISE = 2.0**-74  # of the terms of a residual evaluated beyond float64
 REFINED = 2
 
 
@@ -46,6 +47,8 @@ class Rest:
         An estimate of the norm of what the pull is off by.
     bounded
         False where the loss has no minimum on the cone: rho grows for ever.
+    nothing
+        What was left of a pull that counts as 0, (n,), though fewer columns than points fit y.
     """
 
     chosen: IntArray
@@ -54,6 +57,7 @@ class Rest:
     change: FloatArray
     pull_error: float = 0.0
     bounded: bool = True
+    nothing: FloatArray | None = None
 
     @classmethod
     def at_zero(cls, pull: FloatArray) -> Rest:
@@ -117,7 +121,8 @@ class SquaredLoss:
         sides = signs[chosen]
         if fit is last:
             return last
-        return Rest(tight[chosen], sides * fit.values, fit.pull, sides * fit.change, fit.pull_error)
+        values, change = sides * fit.values, sides * fit.change
+        return replace(fit, chosen=tight[chosen], values=values, change=change)
 
     def _refined(
         self, columns: FloatArray, factors: tuple[FloatArray, FloatArray], x: FloatArray
@@ -125,9 +130,9 @@ class SquaredLoss:
         """The least-squares fit x by independent columns = q r, both of its parts to all digits."""
         q, r = factors
         precise, pull = Dense(columns).precise, self.target - columns @ x
-        step, error = np.zeros_like(x), 0.0
+        step, error, nothing = np.zeros_like(x), 0.0, None
         for _ in range(REFINED if x.size else 0):
-            missing = precise.residual(x, self.target - pull)
+            missing = precise.residual(x, self.target) - pull  # y - pull would be rounded
             slopes = precise.transposed_residual(pull, np.zeros_like(x))
             own = dtrtrs(r, slopes, trans=1)[0]
             inside = q.T @ missing
@@ -135,9 +140,11 @@ class SquaredLoss:
             pull, x = pull + missing - q @ (inside - own), x + step
             error = stable_norm(own)
         size = stable_norm(self.target) + float(np.abs(x) @ np.linalg.norm(columns, axis=0))
+        error += PRECISE * size + 4.0 * EPS * stable_norm(pull)
         if stable_norm(pull) <= self.rounding * size:
+            nothing = pull if x.size < pull.size and pull.any() else None
             pull, error = np.zeros_like(pull), 0.0
-        return Rest(np.arange(x.size), x, pull, step, error)
+        return Rest(np.arange(x.size), x, pull, step, error, nothing=nothing)
 
 
 def _descend(

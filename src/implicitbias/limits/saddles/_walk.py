@@ -25,7 +25,7 @@ import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray, IntArray, compensated, stable_norm, worst_of
 from implicitbias.features import Features
-from implicitbias.limits.saddles._cone import FLAT, Rest
+from implicitbias.limits.saddles._cone import FLAT, PRECISE, Rest
 
 TOGETHER = 1e-12  # jumps closer than this, relative to their time, are one
 ROUNDED = 32 * EPS  # of |z_j| |N|: a sum over all jumps
@@ -85,6 +85,9 @@ class Walked:
         The coordinates that are tight from then on, (k,).
     complete
         False where the walk was given up before its end.
+    moving
+        The largest slope of a clock, relative to |z_j| |pull|, that counts as 0 and may be none:
+        at the end, or while the walk waits so long that it would come to an end; 0 if none.
     """
 
     saddles: list[Saddle]
@@ -92,6 +95,7 @@ class Walked:
     until: float = np.inf
     growing: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
     complete: bool = True
+    moving: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +110,15 @@ class Walk:
         w^- and w^+, (m,); infinite where there is no end.
     loss
         What is minimised.
+    rounding
+        What entries of Z may be off by, relative to |z_j|.
     """
 
     features: Features
     below: FloatArray
     above: FloatArray
     loss: Loss
+    rounding: float = 0.0
 
     @cached_property
     def norms(self) -> FloatArray:
@@ -128,16 +135,17 @@ class Walk:
         """
         found: list[Saddle] = []
         off: list[float] = []
-        rest, time, doubt = self.loss.start(), 0.0, 0.0
+        rest, time, doubt, moving = self.loss.start(), 0.0, 0.0, 0.0
         dual = lost = np.zeros(len(self.features))
         clocks, held = np.zeros(self.norms.size), np.zeros(self.norms.size)
         slopes = self._slopes(rest)
         while True:
             wait, hits = self._next(clocks, slopes, held)
+            moving = max(moving, self._moving(rest, slopes, clocks, held, wait))
             if not np.isfinite(wait):
-                return Walked(found, off)
+                return Walked(found, off, moving=moving)
             if len(found) == most:
-                return Walked(found, off, complete=False)
+                return Walked(found, off, complete=False, moving=moving)
             time, (dual, lost) = time + wait, compensated(dual, lost, wait * rest.pull)
             doubt += wait * rest.pull_error
             speed = float((np.abs(slopes[hits]) / self.norms[hits]).min())
@@ -145,7 +153,7 @@ class Walk:
             rest, slopes = self._jump(rest, slopes, clocks, held, hits, TOGETHER * time)
             tight = np.flatnonzero(held)
             if not rest.bounded:
-                return Walked(found, off, time, tight)
+                return Walked(found, off, time, tight, moving=moving)
             sides = held[tight]
             held[slopes != 0.0] = 0.0
             held[rest.chosen] = np.sign(rest.values)
@@ -183,6 +191,29 @@ class Walk:
         """dS/dT = Z^T pull, 0 where that is rounding."""
         slopes = self.features.T @ rest.pull
         return np.where(np.abs(slopes) <= FLAT * stable_norm(rest.pull) * self.norms, 0.0, slopes)
+
+    def _moving(
+        self, rest: Rest, slopes: FloatArray, clocks: FloatArray, held: FloatArray, wait: float
+    ) -> float:
+        """The largest slope that counts as 0 though its clock may come to an end while waiting."""
+        size, rests = stable_norm(rest.pull), slopes == 0.0
+        rests[rest.chosen] = False
+        with np.errstate(invalid="ignore", over="ignore"):
+            left = np.where(held == 0.0, np.minimum(self.above - clocks, self.below + clocks), 0.0)
+            rests &= left < wait * FLAT * size * self.norms
+        if size == 0.0 or not rests.any():
+            return 0.0
+        found = -self.features.precise.transposed_residual(rest.pull, np.zeros(held.size))
+        unknown = np.where(found == 0.0, 0.0, PRECISE) + self.rounding
+        rounding = (rest.pull_error + unknown * size) * self.norms
+        if np.isfinite(wait):
+            rests &= (held == 0.0) & (left < wait * (np.abs(found) + rounding))
+            return float((np.abs(found) + rounding)[rests].max(initial=0.0)) / size
+        if np.isfinite([self.below, self.above]).all():
+            return max(EPS, float(np.abs(found).max()) / size)  # nothing keeps a residual
+        ends = np.where(found > 0.0, self.above, self.below)
+        rests &= np.where(held == 0.0, np.isfinite(ends), held == np.sign(found))
+        return float(np.abs(found)[rests & (np.abs(found) > rounding)].max(initial=0.0)) / size
 
     def _next(
         self, clocks: FloatArray, slopes: FloatArray, held: FloatArray
