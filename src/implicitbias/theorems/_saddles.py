@@ -169,7 +169,8 @@ class _Path:
                 "move it. Leave out rows that are nearly combinations of others.",
                 self.verdicts,
             )
-        time = np.exp(self._log_time())
+        log_time = self._log_time()
+        time, time_error = np.exp(log_time), EPS * abs(log_time)
         situation, points = self.situation, len(self.walk.features)
         return SaddlePath(
             np.array([each[0] for each in seen]).reshape(-1, situation.problem.num_features),
@@ -180,7 +181,7 @@ class _Path:
             walked.growing,
             float(situation.curves.depth),
             tuple(each[2] for each in seen),
-            np.array([each.time_error for each in found]),
+            np.array([each.time_error + time_error for each in found]),
             self.verdicts,
             self._end(walked),
             self.theorem,

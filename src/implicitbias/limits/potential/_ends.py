@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import lstsq, qr
+from scipy.linalg import lstsq, pinv, qr
 
 from implicitbias._arrays import FloatArray, IntArray, worst_of
 from implicitbias.coordinates import ScalarCurves
@@ -222,10 +222,13 @@ def _lost_in_data(
         others = _cheapest(features, others, weights, units * rest)
         columns = features.columns(others) * units / weights[others]
         order = qr(rest.T @ columns, mode="r", pivoting=True)[1][: rest.shape[1]]
-        columns, others = columns[:, order], others[order]
-        more = lstsq(rest.T @ columns, rest.T @ right, cond=SMALLEST)[0]
-        right, change[others] = right - columns @ more, more / weights[others, None]
-    own = lstsq(span.T @ part, span.T @ right, cond=SMALLEST)[0]
+        more = lstsq(rest.T @ columns[:, order], rest.T @ right, cond=SMALLEST)[0]
+        right = right - columns[:, order] @ more
+        change[others[order]] = more / weights[others[order], None]
+    inverse = pinv(span.T @ part, rtol=SMALLEST) @ span.T
+    own = np.abs(inverse @ right)
+    if few:  # as much of any other column, since which ones are cheapest is not decided here
+        own += np.abs(inverse @ columns).max(axis=1, initial=0.0)[:, None] * np.abs(more).sum(0)
     change[chosen] = own * np.abs(rho[chosen, None])
     return relative(problem.seen, rho, change)
 

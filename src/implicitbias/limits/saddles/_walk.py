@@ -25,7 +25,7 @@ import numpy as np
 
 from implicitbias._arrays import EPS, FloatArray, IntArray, compensated, stable_norm, worst_of
 from implicitbias.features import Features
-from implicitbias.limits.saddles._cone import FLAT, PRECISE, Rest
+from implicitbias.limits.saddles._cone import FLAT, PRECISE, NoRestError, Rest
 
 TOGETHER = 1e-12  # jumps closer than this, relative to their time, are one
 ROUNDED = 32 * EPS  # of |z_j| |N|: a sum over all jumps
@@ -135,25 +135,29 @@ class Walk:
         """
         found: list[Saddle] = []
         off: list[float] = []
-        rest, time, doubt, moving = self.loss.start(), 0.0, 0.0, 0.0
+        rest, time, doubt = self.loss.start(), 0.0, 0.0
         dual = lost = np.zeros(len(self.features))
         clocks, held = np.zeros(self.norms.size), np.zeros(self.norms.size)
         slopes = self._slopes(rest)
         while True:
             wait, hits = self._next(clocks, slopes, held)
-            moving = max(moving, self._moving(rest, slopes, clocks, held, wait))
-            if not np.isfinite(wait):
+            moving = self._moving(rest, slopes, clocks, held, wait)
+            if moving > 0.0 or not np.isfinite(wait):
                 return Walked(found, off, moving=moving)
             if len(found) == most:
-                return Walked(found, off, complete=False, moving=moving)
+                return Walked(found, off, complete=False)
             time, (dual, lost) = time + wait, compensated(dual, lost, wait * rest.pull)
             doubt += wait * rest.pull_error
             speed = float((np.abs(slopes[hits]) / self.norms[hits]).min())
-            clocks = self.features.T @ dual
+            clocks, before = self.features.T @ dual, rest
             rest, slopes = self._jump(rest, slopes, clocks, held, hits, TOGETHER * time)
+            if rest is before:
+                raise NoRestError(
+                    "a clock runs out, by a slope that is rounding, and nothing moves"
+                )
             tight = np.flatnonzero(held)
             if not rest.bounded:
-                return Walked(found, off, time, tight, moving=moving)
+                return Walked(found, off, time, tight)
             sides = held[tight]
             held[slopes != 0.0] = 0.0
             held[rest.chosen] = np.sign(rest.values)
