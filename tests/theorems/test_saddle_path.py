@@ -347,6 +347,18 @@ def test_ends_that_float64_does_not_tell_are_refused(X, y):
         ib.saddle_path(network, problem, ones(network))
 
 
+def test_walks_that_stand_still_are_given_up():
+    """A clock that runs out by rounding alone does so again and again."""
+    first = [2.0, -1.0, -7.0, 0.0, 2.0, -9.0, 2.0]
+    tenth = [0.2, -0.1, -0.7, 0.0, 0.2, -0.9, 0.2] + 1e-13 * np.arange(-3.0, 4.0)
+    near = -np.array(first) + 1e-6 * np.array([-2.7, 0.07, 6.8, 0.0, 0.08, -2.3, 1.8])
+    others = [[-2.0, -9.0, 5.0, -2.0, 4.0, 6.0, 5.0], [5.0, -5.0, 5.0, 8.0, 5.0, 0.0, -5.0]]
+    problem = ib.Regression(np.column_stack([first, *others, near, tenth]), tenth)
+    network = ib.DiagonalNetwork(5, 2)
+    with pytest.raises(ib.NoPredictionError):
+        ib.saddle_path(network, problem, ones(network), max_jumps=50)
+
+
 def test_times_beside_time_stamps_are_told_to_their_digits():
     """X beta of 1e12 leaves a residual of 2, which decides when the next clock ends."""
     X = np.array(

@@ -151,10 +151,8 @@ class Walk:
             speed = float((np.abs(slopes[hits]) / self.norms[hits]).min())
             clocks, before = self.features.T @ dual, rest
             rest, slopes = self._jump(rest, slopes, clocks, held, hits, TOGETHER * time)
-            if rest is before:
-                raise NoRestError(
-                    "a clock runs out, by a slope that is rounding, and nothing moves"
-                )
+            if rest.bounded and np.array_equal(rest.chosen, before.chosen):
+                raise NoRestError("a clock runs out by rounding, and nothing moves")
             tight = np.flatnonzero(held)
             if not rest.bounded:
                 return Walked(found, off, time, tight)
