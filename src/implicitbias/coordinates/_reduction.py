@@ -22,6 +22,7 @@ from functools import cached_property
 import numpy as np
 
 from implicitbias._arrays import (
+    EPS,
     BoolArray,
     ComplexArray,
     FloatArray,
@@ -78,6 +79,14 @@ class RealCoordinates:
     def exact(self) -> bool:
         """Whether the coordinates are equivalent to real ones."""
         return self.data_verdict.holds and self.start_verdict.holds
+
+    def start_error(self, bases: float) -> FloatArray:
+        """What entries of the start are off by, (L, 1), from bases U_l that are off by so much.
+
+        Beside their rounding, and what the phases dropped.
+        """
+        off = 2.0 * EPS + bases + self.data_verdict.value + min(self.start_verdict.value, ROUNDING)
+        return np.asarray(off * np.abs(self.start).max(axis=1, initial=0.0, keepdims=True))
 
     @property
     def reduces(self) -> bool:
@@ -257,23 +266,24 @@ def _common_phases(
 def _turned_start(
     start: NumericArray, phases: ComplexArray | None
 ) -> tuple[ComplexArray | None, NumericArray, float]:
-    size = float(np.abs(start).max(initial=0.0))
-    imaginary = float(np.abs(start.imag).max(initial=0.0)) if np.iscomplexobj(start) else 0.0
-    if phases is None and imaginary <= ROUNDING * size:
-        return None, np.ascontiguousarray(start.real, dtype=np.float64), 0.0
+    sizes = np.abs(start).max(axis=1, initial=0.0, keepdims=True)  # layers may be far apart
+    nearly_real = np.abs(np.imag(start)) <= ROUNDING * sizes
+    if phases is None and nearly_real.all():
+        dropped = np.abs(np.imag(start)) / np.where(sizes > 0.0, sizes, 1.0)
+        defect = float(dropped.max(initial=0.0))
+        return None, np.ascontiguousarray(start.real, dtype=np.float64), defect
     magnitude = np.abs(start)
     columns = np.arange(start.shape[1])
-    turn = np.where(
-        np.abs(np.imag(start)) <= ROUNDING * size, 1.0, np.exp(-1j * np.angle(start))
-    ).astype(np.complex128)
+    turn = np.where(nearly_real, 1.0, np.exp(-1j * np.angle(start))).astype(np.complex128)
     free = magnitude.argmin(axis=0)  # the smallest layer takes up the remaining phase
     turn[free, columns] = 1.0
     total = np.ones(start.shape[1]) if phases is None else phases.conj()
     turn[free, columns] = total / turn.prod(axis=0)
     turned = turn * start
     left = np.where(np.arange(len(start))[:, None] == free, turned.imag, 0.0)
-    defect = float(np.abs(left).max()) / size if size > 0 else 0.0
-    left[np.abs(left) <= ROUNDING * size] = 0.0
+    parts = np.abs(left) / np.where(sizes > 0.0, sizes, 1.0)
+    defect = float(parts.max())
+    left[parts <= ROUNDING] = 0.0
     if not left.any():
         return turn.conj(), np.ascontiguousarray(turned.real), defect
     return turn.conj(), turned.real + 1j * left, defect

@@ -44,9 +44,12 @@ class Escape:
 
 
 def escape(layers: Parameters) -> Escape:
-    """Follow q (d_2,), W_2, .., w_L (d_L,), not all 0."""
+    """Follow q (d_2,), W_2, .., w_L (d_L,)."""
+    largest = max(float(np.abs(layer).max()) for layer in layers)
+    if largest == 0.0:
+        return Escape(False, 0.0)
     if len(layers) == 2:
-        state = np.stack(layers) / max(float(np.abs(layer).max()) for layer in layers)
+        state = np.stack(layers) / largest
         clearness = float(np.linalg.norm(state.sum(axis=0)) / np.linalg.norm(state))
         return Escape(clearness > 0.0, clearness)
     ascent = _Ascent([layer.shape for layer in layers])

@@ -19,6 +19,7 @@ from implicitbias._arrays import (
     Parameters,
     exact_product,
     finite_array,
+    stable_norm,
 )
 from implicitbias._errors import InvalidInputError
 from implicitbias._html import Badge
@@ -223,7 +224,9 @@ class OrthogonalDecomposition(Record, ABC):
         """
         layers = self._flat(parameters)
         p = self._projected(layers)
-        return p if self.projects_exactly(layers) else without_rounding(p)
+        if self.projects_exactly(layers):
+            return p
+        return without_rounding(p, np.array([stable_norm(layer) for layer in layers]))
 
     def projections(self, parameters: Iterable[Any]) -> NumericArray:
         """U_l^T v_l as the rows of an (L, m) array, as the products leave them."""

@@ -45,14 +45,18 @@ def _integers(values: FloatArray) -> list[int]:
     return [numerator * (common // denominator) for numerator, denominator in ratios]
 
 
-def without_rounding(p: NumericArray) -> NumericArray:
-    """The coordinates with sizes equal to the smallest, or zero, where rounding cannot tell."""
+def without_rounding(p: NumericArray, lengths: FloatArray) -> NumericArray:
+    """The coordinates with sizes equal to the smallest, or zero, where rounding cannot tell.
+
+    Of layers of ``lengths``, (L,), which may be far apart, and mostly outside of all coordinates.
+    """
     sizes = np.abs(p)
-    noise = ROUNDING * sizes.max(initial=0.0)
+    noise = np.maximum(ROUNDING * sizes.max(axis=1, initial=0.0), EPS * lengths)[:, None]
     p = np.where(sizes <= noise, 0.0, p)
     sizes = np.abs(p)
     smallest = sizes.min(axis=0)
-    tied = (sizes - smallest <= noise) & (smallest > 0.0)
+    doubt = np.maximum(noise, noise[sizes.argmin(axis=0)].T)
+    tied = (sizes - smallest <= doubt) & (smallest > 0.0)
     factor = np.where(tied, smallest / np.where(tied, sizes, 1.0), 1.0)
     equal: NumericArray = p * factor
     if not np.iscomplexobj(p):

@@ -129,8 +129,11 @@ def _off_chain(situation: Situation) -> float:
     chain, end = situation.aligned, situation.grown
     if chain.units[0].size == 1:
         return 0.0  # nothing is orthogonal to u_2
-    rounding, squares = chain.defect + ROUNDED, chain.start_sizes[:2] ** 2
+    squares = chain.start_sizes[:2] ** 2
     timelike, size = float(squares[1] - squares[0]), float(squares.sum())
+    parts = (chain.outside, stable_norm(chain.seen), stable_norm(chain.unseen))
+    first = float(np.linalg.norm(parts))  # |W_1|, of which the data may see next to nothing
+    rounding = (chain.defect + ROUNDED) * (max(1.0, first / size**0.5) if size else 1.0)
     if timelike > ROUNDING * size:
         return min(1.0, 4.0 * rounding * size / timelike)
     if not situation.targets.any():

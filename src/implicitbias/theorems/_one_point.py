@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, IntArray, Parameters
+from implicitbias._arrays import EPS, FloatArray, IntArray, Parameters, stable_norm
 from implicitbias.networks import Network, PointMaps
 
 
@@ -26,6 +26,8 @@ class OnePointSVD:
         Of M(x), see ``PointSVD``.
     exact
         Whether first and second are not rounded.
+    sizes
+        |vbar_1| and |vbar_2|, whose rounding is that of first and second, however small these are.
     """
 
     values: FloatArray
@@ -36,6 +38,7 @@ class OnePointSVD:
     exact: bool
     project: PointMaps
     lift: PointMaps
+    sizes: FloatArray
 
     @property
     def groups(self) -> list[IntArray]:
@@ -59,8 +62,7 @@ class OnePointSVD:
     @property
     def rounding(self) -> float:
         """How far rounding moves ``driven``: 0 where the coordinates are exact."""
-        size = float(max(np.abs(self.first).max(), np.abs(self.second).max()))
-        return 0.0 if self.exact else size * (EPS + self.turned)
+        return 0.0 if self.exact else float(self.sizes.max()) * (EPS + self.turned)
 
     def layers(self, first: FloatArray, second: FloatArray) -> Parameters:
         """U_1 c_1 and U_2 c_2, flat."""
@@ -72,9 +74,10 @@ def one_point_svd(
 ) -> OnePointSVD:
     """The SVD of M(x), x of shape (d,), with the start's singular coordinates."""
     svd = network.point_svd(x)
-    first, second = (
-        each(np.ravel(layer)) for each, layer in zip(svd.project, directions, strict=True)
-    )
+    layers = [np.ravel(layer) for layer in directions]
+    first, second = (each(layer) for each, layer in zip(svd.project, layers, strict=True))
+    sizes = np.array([stable_norm(layer) for layer in layers])
+    exact = svd.exact(directions)
     return OnePointSVD(
-        svd.values, first, second, target, svd.tied, svd.exact(directions), svd.project, svd.lift
+        svd.values, first, second, target, svd.tied, exact, svd.project, svd.lift, sizes
     )

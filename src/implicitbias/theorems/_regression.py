@@ -40,6 +40,7 @@ from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
 UNMET = 1e-6
+MOVES = 10.0  # times its rounding: a start that is not 0
 SETTLED = 1e-13  # errors of beta that are not worth a solve in balls
 SMALL_SCALE = 0.1  # distances above this share of the end are not of a small scale
 REST = "X without the rows that others nearly give, such as one row of a centred table"
@@ -214,9 +215,10 @@ def one_point_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limi
             coefficients = situation.network.coefficients(parameters)
     require_finite(coefficients, situation, name, verdicts, "layers or coefficients")
     error = _one_point_error(situation, coefficients, moved, nu)
-    if coefficients.size == 1:  # y / x, which the layers' products need not resolve
+    starts = max(np.abs(svd.first).max(), np.abs(svd.second).max())
+    if coefficients.size == 1 and starts > MOVES * svd.rounding:
         end = least_l2_end(situation.rows, situation.targets)
-        coefficients, error = end.rho, end.error
+        coefficients, error = end.rho, end.error  # y / x, which layers' products need not resolve
     residual = worst_of(
         relative_residual(situation.problem.features, coefficients, situation.problem.y),
         _unmet(situation, coefficients),
@@ -258,9 +260,8 @@ def _one_point_error(
     missing = situation.rows.rows([0]).precise.residual(coefficients, situation.targets[:1])[0]
     first, second = moved
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-        step = float(missing) / float(
-            np.sum((svd.values * first) ** 2 + (svd.values * second) ** 2)
-        )
+        growth = np.sum((svd.values * first) ** 2 + (svd.values * second) ** 2)
+        step = float(np.float64(missing) / growth) if missing else 0.0
         network, rest = situation.network, whole_layers(situation, moved)
         change = whole_layers(
             situation, (svd.values * second * step, svd.values * first * step), resting=False

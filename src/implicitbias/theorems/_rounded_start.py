@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from implicitbias._arrays import EPS, BoolArray, FloatArray, Parameters
+from implicitbias._arrays import EPS, BoolArray, FloatArray, NumericArray, Parameters
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Status, Verdict
 from implicitbias.features import Features
@@ -26,6 +26,7 @@ from implicitbias.limits import (
     solve_one_point,
 )
 from implicitbias.problems import Regression
+from implicitbias.theorems._one_point import OnePointSVD
 from implicitbias.theorems._situation import Situation
 
 Verdicts = tuple[Verdict, ...]
@@ -75,15 +76,22 @@ def changed_by_rounding(
     Where it decides nothing, 0. Otherwise the limit, or the ``end`` of the path at scale 0, from
     other starts within rounding is solved too.
     """
-    curves, doubtful = situation.curves, doubtful_zeros(situation)
+    curves, doubtful, largest = situation.curves, doubtful_zeros(situation), 0.0
     held = curves.locked if end else situation.reach.forced
     tied = not situation.start_is_exact and (held & ~curves.dead).any()
-    if not (tied or doubtful.any()):
-        return 0.0
-    moves = ~curves.dead | doubtful
-    loose = _without_ties(situation, moves, doubtful, tied=bool(tied))
-    other = _end_of(loose) if end else _limit_of(loose)
-    return np.inf if other is None else _apart(situation, moves, other, rho, coefficients)
+    moves, starts = ~curves.dead | doubtful, []
+    if tied or doubtful.any():
+        starts.append((_without_ties(situation, doubtful, tied=bool(tied)), moves))
+    near = _near_ties(situation)
+    if near.any():
+        starts.append((_with_ties(situation.reduction.start, near), ~curves.dead))
+    for start, moves in starts:
+        problem = _from(situation, start, moves)
+        other = _end_of(problem) if end else _limit_of(problem)
+        if other is None:
+            return np.inf
+        largest = max(largest, _apart(situation, moves, other, rho, coefficients))
+    return largest
 
 
 def _limit_of(problem: PotentialProblem) -> FloatArray | None:
@@ -122,24 +130,48 @@ def left_out(situation: Situation, coefficients: FloatArray) -> float:
         return float(decomposition.residual * tensor / size * np.exp(logs))
 
 
-def _without_ties(
-    situation: Situation, moves: BoolArray, doubtful: BoolArray, *, tied: bool
-) -> PotentialProblem:
-    """The problem on ``moves`` from a start off by rounding, that of ``doubtful`` zeros included.
+def _without_ties(situation: Situation, doubtful: BoolArray, *, tied: bool) -> NumericArray:
+    """A start off by rounding, that of ``doubtful`` zeros included.
 
     Entries other than 0 are off where ties are rounding.
     """
     reduction, rng = situation.reduction, np.random.default_rng(0)
     start, draws = reduction.start, rng.standard_normal(reduction.start.shape)
-    noise = np.where(start == 0.0, 0.0, 2.0 * EPS * float(np.abs(start).max()) * tied)
+    off = reduction.start_error(situation.decomposition.residual)
+    noise = np.where(start == 0.0, 0.0, off * tied)
     if doubtful.any():
         noise = np.where((start == 0.0) & doubtful, _off_zero(situation, doubtful), noise)
-    loose = replace(reduction, start=start + noise * draws)
+    return np.asarray(start + noise * draws)
+
+
+def _near_ties(situation: Situation) -> BoolArray:
+    """Coordinates whose smallest two layers differ by what may be rounding, (m,)."""
+    curves, start = situation.curves, situation.reduction.start
+    if situation.start_is_exact or len(start) < 2:
+        return np.zeros_like(curves.dead)
+    off = situation.reduction.start_error(situation.decomposition.residual).max()
+    sizes = np.sort(np.abs(start), axis=0)
+    real = ~np.any(np.imag(start) != 0.0, axis=0)
+    near = (sizes[1] - sizes[0] <= NOTHING * off) & (sizes[0] > 0.0)
+    return np.asarray(near & real & ~curves.locked & ~curves.dead)
+
+
+def _with_ties(start: NumericArray, near: BoolArray) -> NumericArray:
+    """The start with its smallest two layers of one size in the coordinates ``near``."""
+    tied, columns = start.copy(), np.flatnonzero(near)
+    first, second = np.argsort(np.abs(start[:, columns]), axis=0)[:2]
+    tied[second, columns] = np.sign(start[second, columns]) * np.abs(start[first, columns])
+    return tied
+
+
+def _from(situation: Situation, start: NumericArray, moves: BoolArray) -> PotentialProblem:
+    """The problem on the coordinates ``moves`` from another start."""
+    reduction = replace(situation.reduction, start=start)
     rest = Regression(reduction.features.taken(moves), situation.targets)
     return PotentialProblem(
         rest.features.rows(rest.rows),
         np.ascontiguousarray(rest.y[rest.rows]),
-        loose.curves(situation.init.log_scale, moves),
+        reduction.curves(situation.init.log_scale, moves),
         max_iterations=situation.max_iterations,
     )
 
@@ -223,10 +255,10 @@ def one_point_start_change(
     if svd.exact:
         return 0.0
     start = np.array([svd.first, svd.second])
-    noise = 2.0 * EPS * np.abs(start).max(axis=1, keepdims=True)  # a layer of zeros is exact
+    noise = 2.0 * EPS * svd.sizes[:, None]  # a layer of zeros is exact
     rng, largest = np.random.default_rng(0), 0.0
     others = [start + noise * rng.standard_normal(start.shape) for _ in range(DRAWS)]
-    for first, second in [*others, *_without_rounding(start, svd.values)]:
+    for first, second in [*others, *_without_rounding(start, svd)]:
         other = replace(one, first=first, second=second)
         change = _one_point_change(situation, coefficients, moved, other.layers(nu))
         if not change <= FIRST_ORDER * float(np.abs(coefficients).max()):
@@ -239,13 +271,14 @@ def one_point_start_change(
     return largest
 
 
-def _without_rounding(start: FloatArray, values: FloatArray) -> list[FloatArray]:
+def _without_rounding(start: FloatArray, svd: OnePointSVD) -> list[FloatArray]:
     """The start (2, m) with sums and differences of its rows 0 where they may be rounding.
 
     Singular vectors are rounded by eps over the gap to the next singular value.
     """
     turned = np.array([start[0] + start[1], start[0] - start[1]])
-    nothing = np.abs(turned) <= NOTHING * EPS / _gaps(values) * float(np.linalg.norm(start))
+    size = float(np.linalg.norm(svd.sizes))
+    nothing = np.abs(turned) <= NOTHING * EPS / _gaps(svd.values) * size
     nothing &= turned != 0.0
     if not nothing.any():
         return []

@@ -216,8 +216,7 @@ class Situation(Setting):
         if not self.rows_are_exact:
             unit = ROUNDED + decomposition.residual + self.reduction.data_verdict.value
             rounding = unit * self.rows.row_norms()[rows], decomposition.lengths[kept]
-        start, turned = self.reduction.start[:, kept], self.reduction.start_verdict
-        off = ROUNDED + (turned.value if turned.holds else 0.0)
+        start = self.reduction.start[:, kept]
         return PotentialProblem(
             features,
             targets,
@@ -227,7 +226,7 @@ class Situation(Setting):
             rounding=rounding,
             rough_start=None
             if self.start_is_exact
-            else (start, off * float(np.abs(start).max(initial=0.0))),
+            else (start, self.reduction.start_error(decomposition.residual)),
             seen=None if decomposition.is_identity else self._seen(kept),
             lost=self.lost.of(rows, kept) if self.lost and decomposition.is_identity else None,
         ).with_even_rows()

@@ -149,10 +149,10 @@ def lost_in_start(problem: PotentialProblem, system: NewtonSystem, state: Potent
     """
     if problem.rough_start is None:
         return 0.0
-    start, size = problem.rough_start
+    start, sizes = problem.rough_start
     curves, t = problem.curves, state.t
     layers = np.sort(np.abs(start), axis=0)
-    near = (layers[1] - layers[0] < NEAR_TIE * size / EPS) & ~curves.dead
+    near = (layers[1] - layers[0] < NEAR_TIE * sizes.max() / EPS) & ~curves.dead
     with np.errstate(invalid="ignore"):
         near &= (curves.log_slack(t) > DEEP) & np.isfinite(curves.log_abs_rho(t))
     if not near.any():
@@ -163,7 +163,7 @@ def lost_in_start(problem: PotentialProblem, system: NewtonSystem, state: Potent
     slope = np.exp(part.log_rho_slope(t[near]))
     clocks = np.zeros((curves.size, DRAWS))
     own = np.zeros_like(clocks)
-    for column, drawn in enumerate(drawn_starts(kept, size)):
+    for column, drawn in enumerate(drawn_starts(kept, sizes)):
         other = Curves.from_complex_start(drawn, shift)
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
             du = moved * np.exp((curves.depth - 2) * (other.log_unit - part.log_unit))
@@ -174,16 +174,17 @@ def lost_in_start(problem: PotentialProblem, system: NewtonSystem, state: Potent
         clocks[near, column] = np.where(far, 0.0, off)
     dt = system.solve(np.zeros((problem.target.size, DRAWS)), clocks)[0]
     largest = float(np.abs(curves.rho(t)).max())
-    own = own / largest if largest > 0.0 else 0.0 * own
+    with np.errstate(over="ignore"):  # what is infinite here is known to nothing
+        own = own / largest if largest > 0.0 else 0.0 * own
     at_once = relative_move(problem.seen, curves, t, own)
     return at_once + relative_change(problem.seen, curves, t, dt)
 
 
-def drawn_starts(start: NumericArray, size: float) -> Iterator[NumericArray]:
-    """The start with entries other than 0 off by about ``size``, DRAWS times."""
+def drawn_starts(start: NumericArray, sizes: FloatArray) -> Iterator[NumericArray]:
+    """The start with entries other than 0 off by about ``sizes``, (L, 1), DRAWS times."""
     rng = np.random.default_rng(0)
     for _ in range(DRAWS):
-        noise = size * rng.standard_normal(start.shape)
+        noise = sizes * rng.standard_normal(start.shape)
         yield start + np.where(start == 0.0, 0.0, noise)
 
 

@@ -65,7 +65,7 @@ class PotentialProblem:
     rounding
         e (n,) and f (m,) with |Z_ij - exact| up to about e_i f_j; None where Z is exact.
     rough_start
-        p_l(0) as computed, (L, m), and what an entry is off by; None where the start is exact.
+        p_l(0) as computed, (L, m), and what entries are off by, (L, 1); None where it is exact.
     lost
         What rounding took from Z and y before, beside ``rounding``; None where nothing is known of.
     seen
@@ -82,7 +82,7 @@ class PotentialProblem:
     start: FloatArray | None = None
     products: Precise | ExactSums | None = field(default=None, repr=False)
     rounding: tuple[FloatArray, FloatArray] | None = field(default=None, repr=False)
-    rough_start: tuple[NumericArray, float] | None = field(default=None, repr=False)
+    rough_start: tuple[NumericArray, FloatArray] | None = field(default=None, repr=False)
     seen: Seen | None = field(default=None, repr=False)
     lost: Lost | None = field(default=None, repr=False)
     row_exponents: IntArray | None = None
