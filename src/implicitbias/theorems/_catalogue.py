@@ -10,6 +10,7 @@ from __future__ import annotations
 from implicitbias.theorems import _aligned, _classification, _groups, _regression
 from implicitbias.theorems import _aligned_assumptions as chains
 from implicitbias.theorems import _assumptions as measured
+from implicitbias.theorems import _connected_assumptions as connected
 from implicitbias.theorems import _fit_assumptions as fits
 from implicitbias.theorems import _pair_assumptions as pairs
 from implicitbias.theorems import _saddle_assumptions as saddles
@@ -229,7 +230,12 @@ CLASSIFICATION = (
         "Corollary 1",
         "classification",
         "beta tends in direction to argmin ||z||_2 s.t. y_i x_i^T z >= 1",
-        (measured.fully_connected, measured.moves_at_zero_loss, measured.loss_below_one),
+        (
+            measured.fully_connected,
+            measured.moves_at_zero_loss,
+            connected.away_from_saddles,
+            measured.loss_below_one,
+        ),
         ClosedForm(_classification.l2_limit),
         "a FullyConnectedNetwork and linearly separable data, from any start off 0 whose training "
         "loss falls below 1",

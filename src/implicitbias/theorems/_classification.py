@@ -40,8 +40,10 @@ from implicitbias.theorems._loss_rates import (
     equal_shares,
     loss_rate,
 )
+from implicitbias.theorems._near_ties import require_true_ties
 from implicitbias.theorems._rounded_start import require_no_smaller
 from implicitbias.theorems._situation import ROUNDED, Situation, kept_signs
+from implicitbias.theorems._top_space import require_told
 
 Verdicts = tuple[Verdict, ...]
 NOISE = 10.0  # roundings up to which a KKT residual is one
@@ -242,6 +244,8 @@ def _l1_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
         )
     elif found.unique is not None and not found.unique.holds:
         verdicts = (*verdicts, found.unique)
+    if not (groups is None and found.alone):
+        require_true_ties(situation, rows.taken(moves), moves, found, verdicts)
     rho, left = np.zeros((2, moves.size), dtype=found.rho.dtype)
     rho[moves], left[moves] = found.rho, found.correction
     beta = _coefficients(situation, rho)
@@ -314,6 +318,7 @@ def _flow_spectrum(situation: Situation, verdicts: Verdicts) -> NumericArray:
 
 def one_point_direction(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
     """Theorem 3: both layers tend to the top singular space, along a + sign(y) b."""
+    require_told(situation, verdicts)
     svd = situation.one_point
     sign = float(np.sign(svd.target))
     top = svd.groups[0]
