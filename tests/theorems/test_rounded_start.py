@@ -10,13 +10,15 @@ from implicitbias.initialization import Initialization
 from implicitbias.networks import (
     ConvolutionalNetwork,
     DiagonalNetwork,
+    FullyConnectedNetwork,
     GroupConvolutionalNetwork,
     OrthogonalNetwork,
     TensorNetwork,
 )
 from implicitbias.problems import Classification, Regression
 from implicitbias.theorems import limit_path, predict_limit
-from reference.dense_networks import group_convolutional
+from reference import precise_one_point
+from reference.dense_networks import convolutional, group_convolutional
 
 ROTATIONS = [
     np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -136,3 +138,74 @@ def test_zeros_of_two_layers_beside_one_that_is_none():
     plain = Initialization([np.array(layer) for layer in layers], 1.0)
     expected = predict_limit(DiagonalNetwork(4, 4), problem, plain).coefficients
     np.testing.assert_allclose(limit.coefficients, expected, rtol=1e-12, atol=1e-14)
+
+
+def one_layer_in_the_kernel(kind, task):
+    """A layer that M(x) does not see, but for the rounding of its singular coordinates."""
+    rng = np.random.default_rng(0)
+    if kind == "short filters":
+        network = ConvolutionalNetwork(4, (2, 4))
+        x, layers = np.ones(4), [np.zeros(2), np.array([1.0, -1.0, 1.0, -1.0])]
+    elif kind == "centred signal":
+        network = ConvolutionalNetwork(6, (3, 6))
+        x = rng.standard_normal(6)
+        x, layers = x - x.mean(), [np.zeros(3), np.ones(6)]
+    elif kind == "fully connected":
+        network = FullyConnectedNetwork((6, 2))
+        x = rng.standard_normal(6)
+        x = x - x.mean()
+        layers = [np.tile(rng.standard_normal(2), (6, 1)), np.array([1e-12, 2e-12])]
+    else:
+        network, x = TensorNetwork(np.ones((2, 1, 1))), np.ones(1)
+        layers = [np.array([1.0, -1.0]), np.zeros(1)]
+    problem = Regression([x], [1.0]) if task == "regression" else Classification([x], [1.0])
+    return network, problem, Initialization(layers, scale=1.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "task"),
+    [
+        ("short filters", "regression"),
+        ("short filters", "classification"),
+        ("centred signal", "regression"),
+        ("centred signal", "classification"),
+        ("fully connected", "regression"),
+        ("one feature", "regression"),
+    ],
+)
+def test_parts_of_a_start_that_are_the_rounding_of_the_rest_certify_nothing(kind, task):
+    with pytest.raises(NoPredictionError):
+        predict_limit(*one_layer_in_the_kernel(kind, task))
+
+
+@pytest.mark.parametrize("kind", ["convolution", "group"])
+@pytest.mark.parametrize(("size", "scale", "target"), [(1e-15, 1.0, 1e-15), (1e-15, 1e6, 0.1)])
+def test_small_layers_are_no_rounding_of_large_ones(kind, size, scale, target):
+    table = np.array([[0, 1], [1, 0]])
+    network = ConvolutionalNetwork(2, (2, 2))
+    if kind == "group":
+        network = GroupConvolutionalNetwork(table, 2)
+    layers = [np.array([1.0, 0.3]), size * np.array([1.0, -0.2])]
+    x = np.array([1.0, 0.5])
+    limit = predict_limit(network, Regression([x], [target]), Initialization(layers, scale=scale))
+    tensor = convolutional(2, (2, 2))
+    exact = np.array(precise_one_point.limit(tensor, x, layers, target, scale), dtype=float)
+    assert np.abs(limit.coefficients - exact).max() <= 1e-12 * np.abs(exact).max()
+
+
+def test_ties_that_rounding_may_have_broken_are_tried_as_ties():
+    """Balanced in the singular vectors of nearly even data: which coordinate crosses 0 first."""
+    rng = np.random.default_rng(1019)
+    d = int(rng.integers(3, 7))
+    noise = 10.0 ** rng.integers(-13, -8)
+    x = rng.standard_normal(d)
+    x = x + x[-np.arange(d) % d] + noise * rng.standard_normal(d)
+    matrix = np.array([[x[(i + j) % d] for j in range(d)] for i in range(d)])
+    left, _, right = np.linalg.svd(matrix)
+    network = TensorNetwork(convolutional(d, (d, d)))
+    for seed in range(5):
+        c = np.random.default_rng(seed).standard_normal(d)
+        for sign in (-1.0, 1.0):
+            layers, problem = [left @ c, sign * right.T @ c], Regression([x], [-sign])
+            with pytest.raises(NoPredictionError):
+                predict_limit(network, problem, Initialization(layers, scale=1e-3))
