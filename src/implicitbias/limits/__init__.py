@@ -21,11 +21,11 @@ from implicitbias.limits._shares import Shares, late_shares
 from implicitbias.limits.finite_loss._active_points import PivotError
 from implicitbias.limits.finite_loss._path import MarginSolver
 from implicitbias.limits.finite_loss._point import MarginPoint, MarginPotential
+from implicitbias.limits.groups._ranks import schatten_sum
 from implicitbias.limits.groups._stationary import (
     LEADS,
     GroupMargin,
     nuclear_max_margin,
-    schatten_sum,
     stationary_margin,
 )
 from implicitbias.limits.margin._convex import MaxMargin, l1_max_margin, l2_max_margin

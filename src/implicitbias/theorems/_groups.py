@@ -32,6 +32,7 @@ from implicitbias.theorems._situation import Situation
 Verdicts = tuple[Verdict, ...]
 NOISE = 1e-13  # of conditions on beta
 SINGLE = 1e-6  # relative change of beta along directions that keep the optimality conditions
+CLOSE = 1e-8  # slacks that directions which keep the optimality conditions may be made of
 LOG_MARGINS = np.log(1e4), np.log(1e6)  # where the flow's direction is read off
 NEAR = 0.1  # radians between the later one and a point that it has come near to
 
@@ -85,23 +86,51 @@ def nuclear_limit(situation: Situation, name: str, verdicts: Verdicts) -> Limit:
             "the features, or merge points that are nearly equal.",
             verdicts,
         )
-    single = found.moves <= SINGLE
-    alone = Verdict(
-        "the point of least nuclear norm is unique",
-        "holds" if single else "fails",
-        found.determined if single else found.moves,
-        f"the optimality conditions' least eigenvalue; kappa = {found.kappa:.4g}"
-        if single
-        else "by how much it moves, relative, along directions that keep the optimality conditions",
-    )
-    if alone.fails:
+    alone = _alone(found)
+    if found.moves > SINGLE:
         raise NoPredictionError(
-            f"{name} applies, but several points have the least nuclear norm, and none is known to "
-            f"be the flow's: {alone}. Its direction: gradient_flow(network, problem, init).",
+            f"{name} applies, but several points have the least nuclear norm to what float64 "
+            f"tells, and none is known to be the flow's: {alone}. Its direction: "
+            "gradient_flow(network, problem, init).",
             (*verdicts, alone),
+        )
+    told = _ranks_told(found)
+    if not told.holds:
+        raise NoPredictionError(
+            f"{name} applies, but float64 does not tell in which representations the point of "
+            f"least nuclear norm lies: {told}. Its direction: gradient_flow(network, problem, "
+            "init).",
+            (*verdicts, alone, told),
         )
     return _limit(
         situation, name, (*verdicts, alone), found, "direction", f"kappa = {found.kappa:.4g}."
+    )
+
+
+def _alone(found: GroupMargin) -> Verdict:
+    """Directions that keep the conditions to ``CLOSE`` are also those of nearly equal values."""
+    single = found.moves <= SINGLE
+    status: Status = "holds" if single else "undecided" if found.slack <= CLOSE else "fails"
+    detail = f"the optimality conditions' least eigenvalue; kappa = {found.kappa:.4g}"
+    if not single:
+        detail = "by how much it moves, relative, along directions that keep the optimality "
+        detail += "conditions"
+    if status == "undecided":
+        detail += f"; singular values beside it are within {found.slack:.1e} of its own"
+    value = found.determined if single else found.moves
+    return Verdict("the point of least nuclear norm is unique", status, value, detail)
+
+
+def _ranks_told(found: GroupMargin) -> Verdict:
+    """A point with a slack of the wrong sign keeps all other conditions, wherever the right is."""
+    status: Status = "holds" if found.slack > found.unclear else "fails"
+    if abs(found.slack) <= found.unclear:
+        status = "undecided"
+    return Verdict(
+        "no singular value of R_j(Z^T a) where R_j(beta) has none reaches 1",
+        status,
+        found.slack,
+        f"1 - the largest of them, known to {found.unclear:.0e}",
     )
 
 

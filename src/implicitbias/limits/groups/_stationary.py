@@ -14,31 +14,41 @@ step is what is left of beta.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from math import sqrt
 
 import numpy as np
 
-from implicitbias._arrays import EPS, FloatArray, IntArray, worst_of
+from implicitbias._arrays import FloatArray, IntArray, worst_of
 from implicitbias._nonnegative import nnls
 from implicitbias.limits.groups._cones import least_nuclear
-from implicitbias.limits.groups._exact import exact_residuals
+from implicitbias.limits.groups._newton import (
+    FREE,
+    Margins,
+    Polished,
+    newton,
+    pulls_of,
+    scaled,
+)
+from implicitbias.limits.groups._ranks import (
+    CHARGED,
+    ROUNDED,
+    on_blocks,
+    schatten_sum,
+    steepest_part,
+)
 from implicitbias.networks import GroupConvolutionalNetwork
 
 LEADS = "the flow's direction has come near to the stationary point"
-ROUNDED = 64 * EPS  # of the largest: singular values that are none
-FREE = 1e-9  # relative; eigenvalues of the conditions' derivative that are zero
-STEPS = 40
-LOST = 1e-3  # a norm of beta below which its margins cannot be near 1
 ROUNDS = 20  # of changes to the set of points that hold the margins
 STEP = 0.05  # of log |w|, and of the margins' heights that count as smallest
 STRETCH, SLIDES = 25, 60  # steps between two calls of Newton's method, and stretches
 NEAR = 0.1  # of beta: how far Newton's method may go
 SADDLE = -1e-9  # curvatures below it are no rounding of those of free directions, which are 0
-SETTLED = 8 * EPS
-CHARGED = 1e-6  # part of the largest multiplier
 MOVED = 1e-6  # relative: a direction that leaves the conditions and does move beta
 ALIKE = 1e-9  # curvatures of one eigenspace
-BEYOND = 1e-9  # relative violation of a margin that calls for its multiplier
+UNCLEAR = 1e-12  # a slack that rounding of the blocks can make
+TOLD = 10.0  # times what is left of it: a slack that is told from 0
+BEYOND = 1e-9  # relative violation of a margin that calls for its multiplier at the latest
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +83,14 @@ class GroupMargin:
         over the largest.
     moves
         By how much free directions move beta: 0 if it is the only point near.
+    slack
+        L = 2: 1 - the largest singular value of an R_j(c) where R_j(beta) has none. Negative where
+        the point is none of least norm: its ranks are others.
+    unclear
+        How much of ``slack`` may be rounding, or what the last step leaves of c.
     error
-        What the last step leaves of beta, relative.
+        What the last step leaves of beta, relative, and what it misses of signs and margins over
+        ``determined``.
     """
 
     beta: FloatArray
@@ -88,24 +104,9 @@ class GroupMargin:
     kappa: float
     determined: float
     moves: float
+    slack: float
+    unclear: float
     error: float
-
-
-class _Margins(NamedTuple):
-    """Rows over powers of 2 that make them of one size, with the targets that this gives them."""
-
-    rows: FloatArray
-    targets: FloatArray
-    exponent: int  # beta is 2^-exponent times what has these margins
-
-
-class _Polished(NamedTuple):
-    layers: FloatArray
-    a: FloatArray
-    beta: FloatArray
-    error: float
-    determined: float
-    moves: float
 
 
 def nuclear_max_margin(network: GroupConvolutionalNetwork, rows: FloatArray) -> GroupMargin | None:
@@ -120,17 +121,38 @@ def nuclear_max_margin(network: GroupConvolutionalNetwork, rows: FloatArray) -> 
     rows
         Z, (n, g): y_i x_i, separable.
     """
-    margins = _scaled(rows)
+    margins = scaled(rows)
+    if len(rows) == 1:
+        return _held_by_one(network, margins, 0)
     found = least_nuclear(margins.rows, margins.targets, network.blocks)
     if found is None:
         return None
     share = found.a * margins.targets
     slack = margins.rows @ found.beta / margins.targets - 1.0
     active = np.flatnonzero(share > slack * share.sum())
+    if active.size == 1:
+        return _held_by_one(network, margins, int(active[0]))
     layers = _balanced(network, found.beta, found.a @ margins.rows)
     if not layers.any():  # the cones were solved to less than what tells ranks
         return None
     return _settled(network, margins, layers, np.maximum(found.a, 0.0), active)
+
+
+def _held_by_one(
+    network: GroupConvolutionalNetwork, margins: Margins, index: int
+) -> GroupMargin | None:
+    """The point's largest singular value decides, known to rounding: cones tell it to 1e-8."""
+    row = margins.rows[index]
+    part, steepest = steepest_part(network, row)
+    height = float(row @ part)
+    if not height > 0:
+        return None
+    a = np.zeros(len(margins.rows))
+    a[index] = margins.targets[index] / steepest
+    part = part * (margins.targets[index] / height)
+    return _settled(
+        network, margins, _balanced(network, part, row / steepest), a, np.array([index])
+    )
 
 
 def stationary_margin(
@@ -144,7 +166,7 @@ def stationary_margin(
 
     the fall of |w|^2 along the face of smallest margins.
     """
-    margins = _scaled(rows)
+    margins = scaled(rows)
     reached = rows @ network.coefficients(tuple(layers))
     if not reached.min() > 0:
         return None
@@ -165,7 +187,7 @@ def stationary_margin(
 
 
 def _to_margin(
-    network: GroupConvolutionalNetwork, margins: _Margins, layers: FloatArray
+    network: GroupConvolutionalNetwork, margins: Margins, layers: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """The layers times a number that makes the smallest margin over its target 1; all of these."""
     heights = margins.rows @ network.coefficients(tuple(layers)) / margins.targets
@@ -174,24 +196,18 @@ def _to_margin(
 
 
 def _slid(
-    network: GroupConvolutionalNetwork, margins: _Margins, layers: FloatArray
+    network: GroupConvolutionalNetwork, margins: Margins, layers: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Layers a step later, and the multipliers on the way."""
     heights = margins.rows @ network.coefficients(tuple(layers)) / margins.targets
     active = np.flatnonzero(heights <= 1.0 + STEP)
-    pulls = _pulls(network, layers, margins.rows[active])
+    pulls = pulls_of(network, layers, margins.rows[active])
     size = float(np.linalg.norm(pulls, axis=0).max())
     held = nnls(pulls / size, layers.ravel())[0] / size
     a = np.zeros(len(heights))
     a[active] = held
     moved = layers + STEP * ((pulls @ held).reshape(layers.shape) - layers)
     return _to_margin(network, margins, moved)[0], a
-
-
-def _scaled(rows: FloatArray) -> _Margins:
-    exponents = np.frexp(np.linalg.norm(rows, axis=1))[1]
-    least = int(exponents.min())
-    return _Margins(np.ldexp(rows, -exponents[:, None]), np.ldexp(1.0, least - exponents), least)
 
 
 def _balanced(
@@ -209,97 +225,51 @@ def _balanced(
     return layers
 
 
-def _pulls(network: GroupConvolutionalNetwork, layers: FloatArray, rows: FloatArray) -> FloatArray:
-    """Derivatives of all margins by the layers, (L g, n)."""
-    return np.asarray((rows @ network.coefficient_jacobian(tuple(layers))).T)
-
-
 def _settled(
     network: GroupConvolutionalNetwork,
-    margins: _Margins,
+    margins: Margins,
     layers: FloatArray,
     a: FloatArray,
     active: IntArray,
 ) -> GroupMargin | None:
+    """Signs and margins to rounding; to less where points are let go and taken up in a circle."""
+    for small in (ROUNDED, BEYOND, CHARGED):
+        found = _held_by(network, margins, layers, a, active, small)
+        if found is not None:
+            return _measured(network, margins, found)
+    return None
+
+
+def _held_by(
+    network: GroupConvolutionalNetwork,
+    margins: Margins,
+    layers: FloatArray,
+    a: FloatArray,
+    active: IntArray,
+    small: float,
+) -> Polished | None:
     """Newton's method, with points let go whose multiplier is negative, and taken up as needed."""
     for _ in range(ROUNDS):
         if not active.size:
             return None
-        found = _newton(network, margins, layers, a, active)
+        found = newton(network, margins, layers, a, active)
         if found is None:
             return None
-        negative = active[found.a[active] < -CHARGED * np.abs(found.a).max()]
+        negative = active[found.a[active] < -small * np.abs(found.a).max()]
         heights = margins.rows @ found.beta / margins.targets
-        short = np.flatnonzero(heights < 1.0 - BEYOND)
+        short = np.flatnonzero(heights < 1.0 - min(small, BEYOND))
         if not negative.size and not np.setdiff1d(short, active).size:
-            return _measured(network, margins, found)
+            return found
         active = np.union1d(np.setdiff1d(active, negative), short)
     return None
 
 
-def _newton(
-    network: GroupConvolutionalNetwork,
-    margins: _Margins,
-    layers: FloatArray,
-    a: FloatArray,
-    active: IntArray,
-) -> _Polished | None:
-    rows, targets = margins.rows[active], margins.targets[active]
-    held, before = a[active], np.inf
-    for _ in range(STEPS):
-        left = exact_residuals(network, layers, held, rows, targets)
-        size = float(np.linalg.norm(left.beta))
-        if size < LOST:  # rows are of about unit length, and one margin is 1
-            return None
-        values, vectors = np.linalg.eigh(_derivative(network, layers, held, rows))
-        kept = np.abs(values) > FREE * np.abs(values).max()
-        residual = np.concatenate([left.layers.ravel(), left.margins])
-        step = -vectors[:, kept] @ ((vectors[:, kept].T @ residual) / values[kept])
-        jacobian = network.coefficient_jacobian(tuple(layers))
-        change = jacobian @ step[: layers.size]
-        error = float(np.linalg.norm(change)) / size
-        if not np.isfinite(error) or error > 1e3:
-            return None
-        if error <= SETTLED or (error >= 0.5 * before and error <= np.sqrt(EPS)):
-            free = jacobian @ vectors[: layers.size, ~kept]
-            moves = np.linalg.norm(free, axis=0) * np.linalg.norm(layers)
-            whole = np.zeros_like(a)
-            whole[active] = held
-            return _Polished(
-                layers,
-                whole,
-                left.beta,
-                max(error, EPS),
-                float(np.abs(values[kept]).min() / np.abs(values).max()),
-                float(moves.max(initial=0.0)) / size,
-            )
-        before = error
-        layers = layers + step[: layers.size].reshape(layers.shape)
-        held = held + step[layers.size :]
-    return None
-
-
-def _derivative(
-    network: GroupConvolutionalNetwork, layers: FloatArray, held: FloatArray, rows: FloatArray
-) -> FloatArray:
-    """Of the residuals by (w, a): [[1 - D^2 c^T beta, -P], [-P^T, 0]]."""
-    pulls = _pulls(network, layers, rows)
-    size, count = pulls.shape
-    whole = np.zeros((size + count, size + count))
-    whole[:size, :size] = np.eye(size) - network.second_derivative(tuple(layers), held @ rows)
-    whole[:size, size:] = -pulls
-    whole[size:, :size] = -pulls.T
-    return whole
-
-
-def _measured(
-    network: GroupConvolutionalNetwork, margins: _Margins, found: _Polished
-) -> GroupMargin:
+def _measured(network: GroupConvolutionalNetwork, margins: Margins, found: Polished) -> GroupMargin:
     """Signs, margins, singular values: everything that Newton's method does not ask for."""
     a = np.maximum(found.a, 0.0)
     driver = a @ margins.rows
     norm = schatten_sum(network, found.beta)
-    stationarity, kappa, steepest = _on_blocks(network, found.beta, driver)
+    stationarity, inside, steepest = on_blocks(network, found.layers, found.beta, driver)
     heights = margins.rows @ found.beta / margins.targets
     share = a * margins.targets
     complementarity = float((share * np.abs(heights - 1.0)).sum() / share.sum())
@@ -308,7 +278,9 @@ def _measured(
     if network.depth == 2:
         bound = float(share.sum()) / steepest
         gap = abs(norm - bound) / norm
+    missed = worst_of(short, -float((found.a * margins.targets).min()) / float(share.sum()))
     curvature, rate = _near(network, margins.rows, found)
+    kappa = inside / steepest
     beta = np.ldexp(found.beta, -margins.exponent)
     unit = 2.0 ** (-margins.exponent / network.depth)  # of the layers
     return GroupMargin(
@@ -323,53 +295,14 @@ def _measured(
         kappa=kappa,
         determined=found.determined,
         moves=found.moves,
-        error=found.error,
+        slack=1.0 - inside,
+        unclear=max(UNCLEAR, TOLD * sqrt(beta.size) * found.driver_error),
+        error=max(found.error, missed / found.determined if missed > ROUNDED else 0.0),
     )
 
 
-def schatten_sum(network: GroupConvolutionalNetwork, beta: FloatArray) -> float:
-    """sum_j m_j ||R_j(beta)||_{2/L}^{2/L} / g, the least of sum_l |w_l|^2 / L with product beta."""
-    parts = [np.linalg.svd(block.of(beta), compute_uv=False) for block in network.blocks]
-    noise = ROUNDED * max(float(values[0]) for values in parts)
-    total = 0.0
-    for block, values in zip(network.blocks, parts, strict=True):
-        powers = values[values > noise] ** (2.0 / network.depth)
-        total += block.multiplicity * float(powers.sum())
-    return total / beta.size
-
-
-def _on_blocks(
-    network: GroupConvolutionalNetwork, beta: FloatArray, driver: FloatArray
-) -> tuple[float, float, float]:
-    """The violation on the blocks, kappa, and the largest singular value of R_j(c).
-
-    R_j(beta) = U S V^T of its rank asks for U^T R_j(c) = S^{2/L - 1} V^T, and the same from the
-    right; for L = 2 no singular value of R_j(c) may be above 1 either.
-    """
-    exponent = 2.0 / network.depth
-    parts = [np.linalg.svd(block.of(beta)) for block in network.blocks]
-    largest = max(float(values[0]) for _, values, _ in parts)
-    worst, inside, steepest = 0.0, 0.0, 0.0
-    for block, (left, values, right) in zip(network.blocks, parts, strict=True):
-        pull = block.of(driver)
-        rank = int((values > CHARGED * largest).sum())
-        u, v = left[:, :rank], right[:rank]
-        slopes = values[:rank] ** (exponent - 1.0)
-        if rank:
-            across = u.T @ pull - slopes[:, None] * v
-            down = pull @ v.T - u * slopes
-            size = float(slopes.max())
-            worst = worst_of(worst, np.abs(across).max() / size, np.abs(down).max() / size)
-        steepest = max(steepest, float(np.linalg.norm(pull, 2)))
-        rest = pull - u @ (u.T @ pull)
-        inside = max(inside, float(np.linalg.norm(rest - (rest @ v.T) @ v, 2)))
-    if network.depth == 2:
-        worst = max(worst, steepest - 1.0)
-    return worst, inside / steepest, steepest
-
-
 def _near(
-    network: GroupConvolutionalNetwork, rows: FloatArray, found: _Polished
+    network: GroupConvolutionalNetwork, rows: FloatArray, found: Polished
 ) -> tuple[float, float]:
     """The least curvature along layers that keep the margins, and the flow's closing rate.
 
@@ -379,7 +312,7 @@ def _near(
     takes a product of all layers, margin^{-(1 - kappa)} for L = 2 and margin^{-1} beyond.
     """
     active = np.flatnonzero(found.a)
-    pulls = _pulls(network, found.layers, rows[active])
+    pulls = pulls_of(network, found.layers, rows[active])
     hessian = np.eye(len(pulls)) - network.second_derivative(tuple(found.layers), found.a @ rows)
     left, sizes, _ = np.linalg.svd(pulls)
     across = left[:, int((sizes > FREE * sizes[0]).sum()) :]
