@@ -23,6 +23,7 @@ from reference.precise_curves import WORK, Coordinate, Point, digits, middle, ra
 FINAL = 40  # digits of t
 COARSE = arb("1e-4")
 LARGEST_DIGITS = 20_000
+PARALLEL = 1e-6  # columns closer than this are beyond what linear programs in floats resolve
 
 
 class NoReferenceError(Exception):
@@ -98,6 +99,16 @@ def precise_limit(
     return answer
 
 
+def nearly_parallel(table: np.ndarray) -> bool:
+    """Whether two columns are, and not equal."""
+    lengths = np.linalg.norm(table, axis=0)
+    unit = table / np.where(lengths > 0.0, lengths, 1.0)
+    apart = np.minimum(
+        *(np.abs(unit[:, :, None] + side * unit[:, None, :]).max(axis=0) for side in (1.0, -1.0))
+    )
+    return bool(np.any((apart > 0.0) & (apart < PARALLEL)))
+
+
 def moving_coordinates(
     Z: list[list[fmpq]], y: list[fmpq], curves: Sequence[Coordinate]
 ) -> list[int]:
@@ -132,7 +143,7 @@ def moving_coordinates(
         found = linprog(cost, above, [0.0], table, target, [*bounds, (None, 1.0)], method="highs")
         if found.status != 0:
             raise NoReferenceError("no solution has the signs that the start allows")
-        if -found.fun < 1e-9:
+        if -found.fun < 1e-9 and not nearly_parallel(table[:, :-1]):
             forced.add(j)
         elif -found.fun < 1e-6:
             raise NoReferenceError("whether a coordinate is forced to 0 is left open")

@@ -15,7 +15,6 @@ import numpy as np
 from implicitbias._arrays import FloatArray
 from implicitbias._errors import NoPredictionError
 from implicitbias._verdicts import Verdict
-from implicitbias.networks import TensorNetwork
 from implicitbias.theorems._situation import Situation
 
 MOST = 128  # rows of M(x): a third of a second
@@ -77,10 +76,9 @@ def _exact_top(situation: Situation) -> tuple[int, float] | None:
 def _exact_matrix(situation: Situation) -> Any:
     """M(x) times a power of two as an array of integers; None where its entries are rounded."""
     network, x = situation.network, _point(situation)
-    if isinstance(network, TensorNetwork):
-        if network.tensor.size > MOST_TERMS:
-            return None
-        return integers(network.tensor) @ integers(x)
+    tensor = getattr(network, "tensor", None)  # of networks that are given one
+    if tensor is not None:
+        return integers(tensor) @ integers(x) if tensor.size <= MOST_TERMS else None
     if network.family not in ("convolutional", "group convolutional"):
         return None
     return integers(network.data_tensor(x))  # each entry is one of x

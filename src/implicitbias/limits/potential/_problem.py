@@ -320,7 +320,8 @@ def newton_step(
     missing, part = missing_from(system.rows.features, goal, curves, state.t)
     if part == np.inf:
         return None
-    dt, dnu = system.solve(missing, state.mismatch)
+    with np.errstate(over="ignore", invalid="ignore"):  # steps beyond float64 are none
+        dt, dnu = system.solve(missing, state.mismatch)
     length = float(np.abs(dt).max(initial=0.0))
     if not (length < HOPELESS_STEP and np.isfinite(dnu).all()):
         return None
