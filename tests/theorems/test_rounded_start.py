@@ -209,3 +209,22 @@ def test_ties_that_rounding_may_have_broken_are_tried_as_ties():
             layers, problem = [left @ c, sign * right.T @ c], Regression([x], [-sign])
             with pytest.raises(NoPredictionError):
                 predict_limit(network, problem, Initialization(layers, scale=1e-3))
+
+
+def test_zero_targets_from_a_start_balanced_to_rounding():
+    """That every coordinate tends to 0 is rounding: the exact start ends at [-.78, -.99, ..]."""
+    table = np.add.outer(np.arange(4), np.arange(4)) % 4
+    layers = [
+        np.array(
+            [-0.10536200825395226, 1.0769695255976637, 0.0789089749519658, -1.548020254499496]
+        ),
+        np.array(
+            [1.2558936199897268, 0.6678565517324644, -1.2294405866877407, -0.19680582283063197]
+        ),
+    ]
+    network, problem = (
+        GroupConvolutionalNetwork(table, 2),
+        Regression([[1.4, -1.9, 0.2, 0.9]], [0.0]),
+    )
+    with pytest.raises(NoPredictionError):
+        predict_limit(network, problem, Initialization(layers, scale=1000.0))

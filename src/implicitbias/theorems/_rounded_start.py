@@ -187,8 +187,10 @@ def _apart(
     change = -rho
     change[moves] += other
     moved = situation.decomposition.coefficients(situation.reduction.spectrum(change)).real
-    size = float(np.abs(coefficients).max())
-    return float(np.abs(moved).max()) / size if size > 0.0 else 0.0
+    size, most = float(np.abs(coefficients).max()), float(np.abs(moved).max())
+    if size == 0.0:  # and nothing says that the other one is not right
+        return np.inf if most > 0.0 else 0.0
+    return most / size
 
 
 def require_no_smaller(
